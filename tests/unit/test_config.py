@@ -1,0 +1,132 @@
+"""remodel.yml: everything that can be said, and each way of saying it wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wizard import config
+from wizard.errors import ConfigError, ExitCode
+from wizard.redaction import redact
+
+GOOD = """\
+project:
+  path: .
+  python: .venv/bin/python
+  settings: config.settings.local
+  package: ../django-cast
+  install: [flit, install, -s]
+local: {database: python_podcast, site: {hostname: localhost, port: 8000}}
+source: production
+targets:
+  staging:
+    ssh: deploy@staging.example.org
+    database: python_podcast
+    site: {hostname: staging.example.org, port: 443}
+    playbook: [ansible-playbook, restore_database.yml, --limit, staging]
+    playbook_path: deploy
+  production:
+    ssh: deploy@example.org
+    database: python_podcast
+    site: {hostname: example.org, port: 443}
+    before: [[systemctl, stop, podcast]]
+    after: [[systemctl, start, podcast]]
+conversion:
+  from: cast.Blog
+  to: cast.Podcast
+  pages: [{slug: show}]
+  prefix: new_
+  move: [itunes_artwork, itunes_categories, keywords, explicit]
+"""
+
+
+def write(folder: Path, text: str = GOOD) -> Path:
+    path = folder / "remodel.yml"
+    path.write_text(text)
+    return path
+
+
+def test_everything_that_can_be_said(tmp_path: Path) -> None:
+    found = config.read(write(tmp_path))
+    assert found.project.package == tmp_path.parent / "django-cast"
+    assert found.project.install == ("flit", "install", "-s")
+    assert found.source is found.targets["production"]
+    assert found.targets["staging"].delivery == "playbook"
+    assert found.targets["production"].delivery == "swap"
+    assert found.targets["production"].before == (("systemctl", "stop", "podcast"),)
+    assert found.conversion.move == ("itunes_artwork", "itunes_categories", "keywords", "explicit")
+    assert found.conversion.app == "cast"
+    assert found.origin["conversion.from"] == "remodel.yml:23"
+    assert found.origin["local.port"] == "default"
+
+
+def test_secrets_come_by_name_from_env_file_and_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("REMODEL_PRODUCTION_PASSWORD=sesame-of-file\n")
+    monkeypatch.setenv("REMODEL_STAGING_PASSWORD", "sesame-of-environment")
+    found = config.read(write(tmp_path))
+    production, staging = found.targets["production"], found.targets["staging"]
+    assert production.address.password is not None
+    assert production.address.password.reveal() == "sesame-of-file"
+    assert staging.address.password is not None
+    assert staging.address.password.reveal() == "sesame-of-environment"
+    assert "sesame" not in repr(found)
+    assert "sesame" not in redact("the password sesame-of-file was refused")
+    assert found.origin["REMODEL_PRODUCTION_PASSWORD"] == ".env"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("source: production", "source: prodution", "Did you mean production"),
+        ("    ssh: deploy@example.org", "    sssh: deploy@example.org", "'ssh' is missing"),
+        ("  prefix: new_", "  prefixx: new_", "Did you mean prefix"),
+        ("  prefix: new_", "  prefix: 'new '", "cannot begin a field's name"),
+        ("port: 8000", "port: eight", "a port number is needed"),
+        ("[[systemctl, stop, podcast]]", "[systemctl, stop]", "each a list of words"),
+        ("from: cast.Blog", "from: Blog", "not a label of the form app.Model"),
+        ("to: cast.Podcast", "to: other.Podcast", "different apps"),
+        ("pages: [{slug: show}]", "pages: [{name: show}]", "is not one of"),
+        ("database: python_podcast, site", "database: -X, site", "looks like an option"),
+        ("ssh: deploy@example.org", "ssh: -oProxyCommand=sh", "looks like an option"),
+        ("local: {", "local: &a {", "line"),
+        ("source: production", "source: production\nsource: staging", "given twice"),
+        ("source: production", "source: !!python/object:os.system x", "could not determine"),
+        ("source: production", "source: [unclosed", "plain YAML"),
+    ],
+)
+def test_bad_config_names_the_place_and_the_mend(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    assert old in GOOD
+    text = GOOD.replace(old, new, 1)
+    if "&a" in new:
+        text += "again: *a\n"
+    with pytest.raises(ConfigError) as raised:
+        config.read(write(tmp_path, text))
+    assert words in str(raised.value)
+    assert raised.value.exit_code is ExitCode.USAGE
+
+
+def test_a_missing_or_huge_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.read(tmp_path / "remodel.yml")
+    path = write(tmp_path, GOOD + "# " + "x" * 2_000_000)
+    with pytest.raises(ConfigError, match="too large"):
+        config.read(path)
+
+
+def test_found_in_a_folder_above(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    assert config.find(below) == path
+
+
+def test_identity_tells_conversions_apart(tmp_path: Path) -> None:
+    before = config.read(write(tmp_path)).identity()
+    after = config.read(write(tmp_path, GOOD.replace("slug: show", "slug: other"))).identity()
+    assert before != after
+    assert "REMODEL" not in str(before)

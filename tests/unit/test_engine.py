@@ -1,0 +1,341 @@
+"""The engine's contract: consent before the act, intent before it, the world after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.consenting import Consenting
+from tests.unit.test_config import write
+from wizard import config
+from wizard import session as sessions
+from wizard.answers import Answers
+from wizard.engine import Engine
+from wizard.errors import (
+    ConsentMissing,
+    Declined,
+    IdentityMismatch,
+    InputMissing,
+    OperationFailed,
+    PlanStale,
+    UsageError,
+)
+from wizard.events import Event, Events, Finished, Progress
+from wizard.operation import Gate, Loss, Observation, Operation, Plan, Seen, Step
+from wizard.operators import Operator, Plain, Replay
+from wizard.questions import Question
+from wizard.run import Run
+from wizard.session import Session
+
+WORLD: dict[str, Any] = {}
+
+
+class Act(Operation):
+    """Counts what it does in WORLD, so that a second effect would show."""
+
+    def __init__(self, key: str, *, target: str = "", gate: str = "", breaks: str = "") -> None:
+        self.key = key
+        self.title = f"Act {key}"
+        self.gated = bool(gate)
+        self._gate = Gate(gate, target) if gate else None
+        self._breaks = breaks
+
+    async def plan(self, run: Run) -> Plan:
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            destroys=(Loss("rows", WORLD.get("count", 1)),),
+            gate=self._gate,
+            facts={"what": WORLD.get("what", "this")},
+            skip=WORLD.get(f"skip {self.key}", ""),
+        )
+
+    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        return {"before": WORLD.get(self.key, 0)}
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        if self._breaks == "before":
+            raise OperationFailed("broke before")
+        WORLD[self.key] = WORLD.get(self.key, 0) + 1
+        if self._breaks == "half":
+            WORLD["half"] = True
+            raise KeyboardInterrupt
+        if self._breaks == "after":
+            raise KeyboardInterrupt
+        return {"message": "acted", "count": WORLD[self.key]}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        if WORLD.get("half"):
+            return Observation(Seen.PARTLY, "half")
+        if WORLD.get(self.key):
+            return Observation(Seen.DONE, "it is there", {"count": WORLD[self.key]})
+        return Observation(Seen.NOT_DONE, "it is not there")
+
+    async def clear(self, run: Run, plan: Plan) -> None:
+        WORLD.pop("half")
+        WORLD[self.key] -= 1
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        WORLD[self.key] = run.session.journal.kept(self.key)["before"]
+
+
+@pytest.fixture(autouse=True)
+def _world() -> Iterator[None]:
+    WORLD.clear()
+    yield
+    WORLD.clear()
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> config.Config:
+    return config.read(write(tmp_path))
+
+
+def step(*operations: Operation, questions: Sequence[Question] = ()) -> Step:
+    return Step("one", "One", "", "", "", lambda run: operations, lambda run: questions)
+
+
+async def go(
+    session: Session, operator: Operator, *steps: Step, seen: Callable[[Event], None] | None = None
+) -> Run:
+    events = Events()
+    if seen is not None:
+        events.subscribe(seen)
+    async with Run(config.read(session.folder.parents[2] / "remodel.yml"), session, events) as run:
+        await Engine(run, steps, operator).go()
+        return run
+
+
+def kinds(session: Session, key: str) -> list[str]:
+    return [entry.kind for entry in session.journal.entries(key)]
+
+
+async def test_consent_then_intent_then_undo_then_outcome(found: config.Config) -> None:
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), step(Act("one.act", gate="go")))
+        assert kinds(session, "one.act") == ["consent", "intent", "kept", "done"]
+        assert WORLD["one.act"] == 1
+        assert session.journal.noted("finished") is True
+
+
+async def test_done_is_done_only_once(found: config.Config) -> None:
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), step(Act("one.act")))
+        await go(session, Consenting(), step(Act("one.act")))
+    assert WORLD["one.act"] == 1
+
+
+async def test_a_skip_is_journaled_with_its_reason(found: config.Config) -> None:
+    WORLD["skip one.act"] = "nothing to do"
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), step(Act("one.act", gate="go")))
+        state = session.journal.state("one.act")
+        assert state is not None
+        assert (state.kind, state.data["why"]) == ("skipped", "nothing to do")
+    assert "one.act" not in WORLD
+
+
+@pytest.mark.parametrize("breaks", ["before", "half", "after"])
+async def test_interrupted_anywhere_the_effect_happens_once(
+    found: config.Config, breaks: str
+) -> None:
+    with sessions.begin(found) as session:
+        with pytest.raises((KeyboardInterrupt, OperationFailed)):
+            await go(session, Consenting(), step(Act("one.act", gate="go", breaks=breaks)))
+        await go(session, Consenting(), step(Act("one.act", gate="go")))
+        assert WORLD["one.act"] == 1
+        assert session.journal.state("one.act").kind == "done"  # type: ignore[union-attr]
+
+
+class Drifting(Consenting):
+    """While it consents, the world changes."""
+
+    def __init__(self, interactive: bool) -> None:
+        super().__init__()
+        self.interactive = interactive
+        self.changes: list[list[str]] = []
+
+    async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
+        await super().consent(plan, changed)
+        self.changes.append(list(changed))
+        WORLD["what"] = "that"
+
+
+async def test_a_plan_that_changed_at_the_gate_is_not_done(found: config.Config) -> None:
+    with sessions.begin(found) as session:
+        with pytest.raises(PlanStale, match=r"facts\.what: was 'this', is now 'that'"):
+            await go(session, Drifting(False), step(Act("one.act", gate="go")))
+        assert kinds(session, "one.act") == []
+    assert "one.act" not in WORLD
+
+
+async def test_a_person_is_asked_again_with_the_difference(found: config.Config) -> None:
+    operator = Drifting(True)
+    with sessions.begin(found) as session:
+        await go(session, operator, step(Act("one.act", gate="go")))
+    assert operator.changes == [[], ["facts.what: was 'this', is now 'that'"]]
+    assert WORLD["one.act"] == 1
+
+
+async def test_numbers_that_grow_do_not_make_a_plan_stale(found: config.Config) -> None:
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), step(Act("one.act", gate="go")))
+        recorded = session.answers
+    WORLD["count"] = 1000
+    WORLD["one.act"] = 0
+    with sessions.begin(found) as session:
+        await go(session, Replay(recorded, [], session.id), step(Act("one.act", gate="go")))
+    assert WORLD["one.act"] == 1
+
+
+async def test_replay_needs_two_keys_for_a_target(found: config.Config) -> None:
+    act = Act("one.act", gate="production", target="production")
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), step(act))
+        recorded = session.answers
+    WORLD.clear()
+    with sessions.begin(found) as session:
+        with pytest.raises(ConsentMissing, match="--allow production"):
+            await go(session, Replay(recorded, [], session.id), step(act))
+        with pytest.raises(ConsentMissing, match=r"consents\.one\.act"):
+            await go(session, Replay(Answers(), ["production"], session.id), step(act))
+        assert WORLD == {}
+        WORLD["what"] = "another thing"
+        with pytest.raises(PlanStale, match="was 'this', is now 'another thing'"):
+            await go(session, Replay(recorded, ["production"], session.id), step(act))
+        WORLD.clear()
+        await go(session, Replay(recorded, ["production"], session.id), step(act))
+    assert WORLD["one.act"] == 1
+
+
+async def test_replay_names_every_missing_answer(found: config.Config) -> None:
+    questions = [Question("one.a", "A?"), Question("one.b", "B?")]
+    with sessions.begin(found) as session, pytest.raises(InputMissing, match=r"one\.a, one\.b"):
+        await go(session, Replay(Answers(), [], session.id), step(questions=questions))
+
+
+async def test_stop_after_this_leaves_the_next_one(found: config.Config) -> None:
+    with sessions.begin(found) as session:
+        run = Run(found, session, Events())
+        engine = Engine(run, [step(Act("one.a"), Act("one.b"))], Consenting())
+
+        def stop(event: Event) -> None:
+            if isinstance(event, Finished):
+                engine.stop_after_this()
+
+        run.events.subscribe(stop)
+        with pytest.raises(Declined, match=r"before one\.b"):
+            await engine.go()
+    assert (WORLD["one.a"], WORLD.get("one.b")) == (1, None)
+
+
+async def test_undo_goes_back_to_a_step(found: config.Config) -> None:
+    steps = [step(Act("one.a"), Act("one.b"))]
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), *steps)
+        engine = Engine(Run(found, session, Events()), steps, Consenting())
+        assert await engine.undo("one") == ["one.b", "one.a"]
+        assert (WORLD["one.a"], WORLD["one.b"]) == (0, 0)
+        with pytest.raises(UsageError):
+            await engine.undo("two")
+        await go(session, Consenting(), *steps)
+    assert (WORLD["one.a"], WORLD["one.b"]) == (1, 1)
+
+
+async def test_undo_stops_where_a_target_was_touched(found: config.Config) -> None:
+    steps = [step(Act("one.a"), Act("one.b", gate="production", target="production"))]
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), *steps)
+        engine = Engine(Run(found, session, Events()), steps, Consenting())
+        with pytest.raises(OperationFailed, match="production"):
+            await engine.undo("one")
+    assert (WORLD["one.a"], WORLD["one.b"]) == (1, 1)
+
+
+class Impatient(Consenting):
+    """Has a failed operation tried again, once."""
+
+    async def failed(self, error: Exception, operation: str) -> Any:
+        WORLD["mended"] = True
+        return "retry"
+
+
+class Mendable(Act):
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        if not WORLD.get("mended"):
+            raise OperationFailed("broke", hint="mend it")
+        return await super().apply(run, plan)
+
+
+async def test_a_failed_operation_can_be_tried_again(found: config.Config) -> None:
+    with sessions.begin(found) as session:
+        await go(session, Impatient(), step(Mendable("one.act")))
+        assert "failed" in kinds(session, "one.act")
+        assert session.journal.state("one.act").kind == "done"  # type: ignore[union-attr]
+
+
+async def test_answers_are_asked_once_and_recorded(found: config.Config) -> None:
+    question = Question("one.a", "A?", default="yes")
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), step(Act("one.act"), questions=[question]))
+        assert session.answers.answers == {"one.a": "yes"}
+        name = session.id
+    with sessions.resume(found, name) as session:
+        await go(session, Replay(Answers(), [], name), step(Act("one.act"), questions=[question]))
+
+
+async def test_two_processes_cannot_work_on_one_session(found: config.Config) -> None:
+    with (
+        sessions.begin(found) as session,
+        pytest.raises(OperationFailed, match="another process"),
+    ):
+        sessions.resume(found, session.id)
+
+
+async def test_a_session_belongs_to_its_config(found: config.Config) -> None:
+    with sessions.begin(found) as session:
+        name = session.id
+    other = found.path.read_text().replace("slug: show", "slug: other")
+    found.path.write_text(other)
+    with pytest.raises(IdentityMismatch, match=r"conversion\.pages"):
+        sessions.resume(config.read(found.path), name)
+
+
+def test_sessions_are_listed_with_what_was_interrupted(found: config.Config) -> None:
+    with sessions.begin(found) as session, pytest.raises(KeyboardInterrupt):
+        asyncio.run(go(session, Consenting(), step(Act("one.a"), Act("one.b", breaks="after"))))
+    (one,) = sessions.summaries(found)
+    assert (one.done, one.interrupted, one.finished) == (["one.a"], ["one.b"], False)
+    assert (found.state / "sessions").stat().st_mode & 0o777 == 0o700
+
+
+async def test_plain_prompts_pass_a_gate_only_with_the_phrase(found: config.Config) -> None:
+    typed = iter(["", "prod", "", "production"])
+    shown: list[str] = []
+    act = step(Act("one.act", gate="production", target="production"))
+    with sessions.begin(found) as session:
+        operator = Plain(read=lambda prompt: next(typed), write=shown.append)
+        with pytest.raises(Declined, match=r"the gate of one\.act"):
+            await go(session, operator, act)
+        assert WORLD == {}
+        await go(session, operator, act)
+    assert WORLD["one.act"] == 1
+    assert any("destroys: rows (1)" in text for text in shown)
+
+
+def test_progress_is_coalesced_and_its_end_is_told() -> None:
+    from wizard.events import Report
+
+    events = Events()
+    seen: list[Event] = []
+    events.subscribe(seen.append)
+    report = Report(events, "one.act")
+    for done in range(1, 10_001):
+        report.progress(done, 10_000, "rows")
+    told = [event for event in seen if isinstance(event, Progress)]
+    assert 2 <= len(told) < 100
+    assert told[-1].done == 10_000

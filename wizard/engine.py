@@ -1,0 +1,236 @@
+"""plan -> consent -> plan again -> apply -> outcome, operation by operation; resume; undo.
+
+The engine knows neither screens nor databases. What has been done stands in the journal; what
+was interrupted is looked at in the world, never remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from wizard.errors import (
+    Declined,
+    OperationFailed,
+    PlanStale,
+    RemodelError,
+    UsageError,
+)
+from wizard.events import (
+    Answered,
+    Consented,
+    Document,
+    Event,
+    Finished,
+    Outcome,
+    Planned,
+    Progress,
+    Started,
+    StepDone,
+    StepEntered,
+    TreeChanged,
+)
+from wizard.operation import Operation, Plan, Seen, Step, difference
+from wizard.operators import Operator
+from wizard.questions import Question
+from wizard.run import Run
+
+LOGGED = 20_000  # characters of a document that the log keeps
+
+
+class Engine:
+    """Drives the steps of one run, with one operator."""
+
+    def __init__(self, run: Run, steps: Sequence[Step], operator: Operator) -> None:
+        self.run = run
+        self.steps = steps
+        self.operator = operator
+        self._stop = False
+        run.events.subscribe(self._log)
+
+    def stop_after_this(self) -> None:
+        """Ask to stop in good order once the running operation is done."""
+        self._stop = True
+
+    async def go(self) -> None:
+        """Do everything that is left. Raises what stopped it; the journal knows how far."""
+        journal = self.run.session.journal
+        for step in self.steps:
+            await self._step(step)
+        journal.note("finished", True)
+
+    async def _step(self, step: Step) -> None:
+        run = self.run
+        if self._settled(step):
+            run.events.emit(StepDone("", step=step.name))
+            return
+        run.events.emit(StepEntered("", step=step.name))
+        await self.operator.begin(step)
+        await self._ask(step)
+        for operation in step.operations(run):
+            while not await self._perform(operation):
+                pass
+        run.events.emit(StepDone("", step=step.name))
+
+    def _settled(self, step: Step) -> bool:
+        """Whether the step's questions are answered and its operations done."""
+        answered = self.run.session.answers.answers
+        if any(question.key not in answered for question in step.questions(self.run)):
+            return False
+        return all(self.run.settled(operation.key) for operation in step.operations(self.run))
+
+    async def _ask(self, step: Step) -> None:
+        session = self.run.session
+        # Answers of this session are settled; a resume does not ask again.
+        open_ = [q for q in step.questions(self.run) if q.key not in session.answers.answers]
+        if not open_:
+            return
+        asked = [await self._with_default(question) for question in open_]
+        answers = await self.operator.ask(asked, {})
+        for question in asked:
+            session.answer(question, answers[question.key])
+            self.run.events.emit(Answered("", key=question.key, value=answers[question.key]))
+
+    async def _with_default(self, question: Question) -> Question:
+        if question.default_from is None:
+            return question
+        return replace(question, default=await question.default_from(self.run))
+
+    async def _perform(self, operation: Operation) -> bool:
+        """Bring one operation to its outcome. False when it is to be tried again."""
+        if self.run.settled(operation.key):
+            return True
+        if self._stop:
+            raise Declined(
+                f"Stopped before {operation.key}, as asked.",
+                hint=f"remodel resume {self.run.session.id} goes on from here.",
+            )
+        try:
+            with self.run.reporting(operation.key):
+                if not await self._pick_up(operation):
+                    await self._do(operation)
+        except (Declined, PlanStale):
+            raise
+        except RemodelError as error:
+            self._finish(operation, "failed", str(error))
+            if await self.operator.failed(error, operation.key) == "stop":
+                raise
+            return False
+        return True
+
+    async def _pick_up(self, operation: Operation) -> bool:
+        """Deal with what an earlier attempt left. True when it turns out to be done."""
+        journal = self.run.session.journal
+        state = journal.state(operation.key)
+        intent = journal.intent(operation.key)
+        if state is None or intent is None or state.kind not in ("intent", "failed"):
+            return False
+        plan = Plan.from_dict(intent.data)
+        observation = await operation.observe(self.run, plan)
+        self.run.report.finding(
+            "interrupted before", f"{observation.seen.value}: {observation.why}", "info"
+        )
+        if observation.seen is Seen.DONE:
+            journal.write(operation.key, "done", dict(observation.facts))
+            self._finish(operation, "done", "it had been done before the interruption")
+            return True
+        if observation.seen is Seen.PARTLY:
+            await operation.clear(self.run, plan)
+            journal.write(operation.key, "cleared", {"why": observation.why})
+        return False
+
+    async def _do(self, operation: Operation) -> None:
+        run, journal = self.run, self.run.session.journal
+        plan = await operation.plan(run)
+        run.events.emit(Planned(operation.key, plan=plan.as_dict()))
+        if plan.skip:
+            journal.write(operation.key, "skipped", {"why": plan.skip, **plan.details})
+            self._finish(operation, "skipped", plan.skip)
+            return
+        if plan.gate:
+            plan = await self._through_the_gate(operation, plan)
+        journal.write(operation.key, "intent", plan.as_dict())
+        kept = await operation.keep(run, plan)
+        if kept:
+            journal.write(operation.key, "kept", kept)
+        run.events.emit(Started(operation.key, title=plan.title))
+        facts = dict(await operation.apply(run, plan))
+        journal.write(operation.key, "done", facts)
+        self._finish(operation, "done", str(facts.get("message", "")))
+
+    async def _through_the_gate(self, operation: Operation, plan: Plan) -> Plan:
+        """Consent, then plan again: what is done is what was consented to, or it is not done."""
+        changed: list[str] = []
+        while True:
+            await self.operator.consent(plan, changed)
+            now = await operation.plan(self.run)
+            if now.fingerprint == plan.fingerprint:
+                break
+            changed = difference(plan.consented(), now.consented())
+            if not self.operator.interactive:
+                raise PlanStale(
+                    f"While {operation.key} was consented to, its plan changed.",
+                    found="\n".join(changed),
+                    hint="Look at what changed, then consent to the plan as it is now.",
+                )
+            self.run.events.emit(Planned(operation.key, plan=now.as_dict()))
+            plan = now
+        self.run.session.consent(now)
+        self.run.events.emit(Consented(operation.key, fingerprint=now.fingerprint))
+        return now
+
+    def _finish(self, operation: Operation, outcome: Outcome, message: str) -> None:
+        if outcome == "failed":
+            self.run.session.journal.write(operation.key, "failed", {"message": message})
+        self.run.events.emit(Finished(operation.key, outcome=outcome, message=message))
+
+    async def undo(self, to: str) -> list[str]:
+        """Take back every finished operation from the end to the beginning of step `to`.
+
+        Raises UsageError when the step is unknown, OperationFailed once a target was touched:
+        from then on the way back is `remodel rollback`.
+        """
+        names = [step.name for step in self.steps]
+        if to not in names:
+            raise UsageError(f"There is no step {to!r}.", hint="Steps: " + ", ".join(names))
+        undone = []
+        for step in reversed(self.steps[names.index(to) :]):
+            for operation in reversed(step.operations(self.run)):
+                if await self._undo(operation):
+                    undone.append(operation.key)
+        self.run.session.journal.note("finished", False)
+        return undone
+
+    async def _undo(self, operation: Operation) -> bool:
+        journal = self.run.session.journal
+        state, intent = journal.state(operation.key), journal.intent(operation.key)
+        if state is None or state.kind in ("undone", "cleared"):
+            return False
+        with self.run.reporting(operation.key):
+            if intent is not None and state.kind != "skipped":
+                plan = Plan.from_dict(intent.data)
+                if plan.gate and plan.gate.target:
+                    raise OperationFailed(
+                        f"{operation.key} has touched {plan.gate.target}; it is not undone here.",
+                        hint=f"remodel rollback --target {plan.gate.target}",
+                    )
+                if state.kind != "done":
+                    observation = await operation.observe(self.run, plan)
+                    if observation.seen is Seen.PARTLY:
+                        await operation.clear(self.run, plan)
+                    facts = dict(observation.facts)
+                    if observation.seen is Seen.DONE:
+                        await operation.undo(self.run, plan, facts)
+                else:
+                    await operation.undo(self.run, plan, state.data)
+            journal.write(operation.key, "undone", {})
+            self.run.events.emit(Finished(operation.key, outcome="undone"))
+        return True
+
+    def _log(self, event: Event) -> None:
+        """The log is a table of the journal: what was said, without what only moves a screen."""
+        if isinstance(event, Progress | TreeChanged):
+            return
+        if isinstance(event, Document):  # a table of all URLs may have a million lines
+            event = replace(event, text=event.text[:LOGGED])
+        self.run.session.journal.event(event.as_dict())

@@ -1,0 +1,119 @@
+"""The journal: what was intended, consented to, done and undone, in the order it happened.
+
+SQLite in WAL mode with synchronous FULL: a row that was written survives the machine. The
+intent of an operation stands here before it acts, together with what an undo needs, and the
+outcome after it; an intent without an outcome is what a crash leaves behind.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from wizard.redaction import redact
+
+Kind = Literal[
+    "answer", "consent", "intent", "kept", "done", "skipped", "failed", "cleared", "undone"
+]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS session (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS entry (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, operation TEXT NOT NULL, kind TEXT NOT NULL,
+    data TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS entry_operation ON entry (operation, id);
+CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, at REAL NOT NULL, data TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the journal. `data` is the plan for an intent, the facts for an outcome."""
+
+    id: int
+    at: float
+    operation: str
+    kind: Kind
+    data: dict[str, Any]
+
+
+class Journal:
+    """One session's journal, open for writing."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        path.chmod(0o600)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=FULL")
+        self._database.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file; the journal can be opened again."""
+        self._database.close()
+
+    def note(self, key: str, value: Any) -> None:
+        """Set a fact about the session as a whole."""
+        self._database.execute(
+            "INSERT INTO session VALUES (?, ?) "
+            "ON CONFLICT (key) DO UPDATE SET value=excluded.value",
+            (key, json.dumps(value)),
+        )
+
+    def noted(self, key: str, default: Any = None) -> Any:
+        """A fact about the session as a whole."""
+        row = self._database.execute("SELECT value FROM session WHERE key=?", (key,)).fetchone()
+        return json.loads(row[0]) if row else default
+
+    def write(self, operation: str, kind: Kind, data: Mapping[str, Any]) -> None:
+        """Add a row; it is on the disk when this returns."""
+        self._database.execute(
+            "INSERT INTO entry (at, operation, kind, data) VALUES (?, ?, ?, ?)",
+            (time.time(), operation, kind, redact(json.dumps(data, ensure_ascii=False))),
+        )
+
+    def event(self, data: Mapping[str, Any]) -> None:
+        """Add a line of the log."""
+        self._database.execute(
+            "INSERT INTO event (at, data) VALUES (?, ?)",
+            (time.time(), redact(json.dumps(data, ensure_ascii=False))),
+        )
+
+    def events(self, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
+        """The log's lines with their numbers, those after `after`."""
+        rows = self._database.execute(
+            "SELECT id, data FROM event WHERE id > ? ORDER BY id", (after,)
+        )
+        return [(number, json.loads(data)) for number, data in rows]
+
+    def entries(self, operation: str | None = None) -> Iterator[Entry]:
+        """Every row, or those of one operation, oldest first."""
+        where, parameters = ("WHERE operation=?", (operation,)) if operation else ("", ())
+        rows = self._database.execute(
+            f"SELECT id, at, operation, kind, data FROM entry {where} ORDER BY id", parameters
+        )
+        for number, at, name, kind, data in rows.fetchall():
+            yield Entry(number, at, name, kind, json.loads(data))
+
+    def state(self, operation: str) -> Entry | None:
+        """The row that tells where an operation stands: its last, answers and consents apart."""
+        rows = [
+            entry
+            for entry in self.entries(operation)
+            if entry.kind not in ("answer", "consent", "kept")
+        ]
+        return rows[-1] if rows else None
+
+    def intent(self, operation: str) -> Entry | None:
+        """The last intent of an operation."""
+        rows = [entry for entry in self.entries(operation) if entry.kind == "intent"]
+        return rows[-1] if rows else None
+
+    def kept(self, operation: str) -> dict[str, Any]:
+        """What the operation secured for its undo."""
+        rows = [entry.data for entry in self.entries(operation) if entry.kind == "kept"]
+        return rows[-1] if rows else {}

@@ -1,0 +1,200 @@
+"""The contract between the engine and the steps: operation, plan, gate, observation, step.
+
+An operation plans (reading only), applies, can be observed after a crash, and may be undone.
+A plan is what the operator consents to; its fingerprint covers what would be done and what
+would be destroyed, and leaves out what varies by nature (counts, times, sizes, paths).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from wizard.errors import OperationFailed, RemodelError
+
+if TYPE_CHECKING:
+    from wizard.questions import Question
+    from wizard.run import Run
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Something that ceases to exist: `what` is part of the fingerprint, `count` is not."""
+
+    what: str
+    count: int | None = None
+
+    def __str__(self) -> str:
+        return self.what if self.count is None else f"{self.what} ({self.count:,})"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The confirmation before an operation. `phrase` has to be typed.
+
+    `target` names the delivery target that is touched; headless, it must also be allowed on
+    the command line. It is empty for what happens on the operator's own machine.
+    """
+
+    phrase: str
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an operation is about to do, computed read-only."""
+
+    operation: str
+    title: str
+    does: tuple[str, ...] = ()
+    destroys: tuple[Loss, ...] = ()
+    undo: str = ""
+    gate: Gate | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What is fingerprinted: names, not numbers that grow by themselves."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What `apply` needs or a person wants to see, but may differ from one run to the next."""
+    skip: str = ""
+    """Why there is nothing to do; empty when there is."""
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over the operation, its facts, its losses and its gate."""
+        text = json.dumps(self.consented(), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def consented(self) -> dict[str, Any]:
+        """What a consent is about: the part of the plan under the fingerprint."""
+        return {
+            "operation": self.operation,
+            "target": self.gate.target if self.gate else "",
+            "destroys": sorted(loss.what for loss in self.destroys),
+            "facts": dict(self.facts),
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; `from_dict` reads it back."""
+        return {
+            "operation": self.operation,
+            "title": self.title,
+            "does": list(self.does),
+            "destroys": [[loss.what, loss.count] for loss in self.destroys],
+            "undo": self.undo,
+            "gate": [self.gate.phrase, self.gate.target] if self.gate else None,
+            "facts": dict(self.facts),
+            "details": dict(self.details),
+            "skip": self.skip,
+            "fingerprint": self.fingerprint,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Plan:
+        """The plan as it stands in the journal."""
+        return cls(
+            operation=data["operation"],
+            title=data["title"],
+            does=tuple(data["does"]),
+            destroys=tuple(Loss(what, count) for what, count in data["destroys"]),
+            undo=data["undo"],
+            gate=Gate(*data["gate"]) if data["gate"] else None,
+            facts=data["facts"],
+            details=data["details"],
+            skip=data["skip"],
+        )
+
+
+def difference(consented: Mapping[str, Any], now: Mapping[str, Any], at: str = "") -> list[str]:
+    """Readable lines telling where two `Plan.consented()` differ."""
+    lines: list[str] = []
+    for key in sorted({*consented, *now}):
+        name = f"{at}.{key}" if at else key
+        old, new = consented.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines += difference(old, new, name)
+        elif old != new:
+            lines.append(f"{name}: was {old!r}, is now {new!r}")
+    return lines
+
+
+class Seen(Enum):
+    """What `observe` finds when it looks at the world instead of at memory."""
+
+    DONE = "done"
+    PARTLY = "partly done"
+    NOT_DONE = "not done"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen, why it is believed, and the facts that `apply` would have returned."""
+
+    seen: Seen
+    why: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class NotYet(RemodelError):
+    """A plan cannot be computed before another operation is done. Only `remodel plan` meets it."""
+
+
+class Operation(ABC):
+    """The unit of doing, undoing and resuming. `key` is dotted: its step, then its name."""
+
+    key: str
+    title: str
+    about: str = ""
+    """One sentence for the outline, before a plan can be computed."""
+    gated: bool = False
+    """Whether its plan always carries a gate, so that answers can be checked beforehand."""
+
+    @abstractmethod
+    async def plan(self, run: Run) -> Plan:
+        """Compute what would be done. Reads only. Raises what would make it impossible."""
+
+    @abstractmethod
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        """Do it and return JSON-ready facts for later operations.
+
+        When it raises, the world is as before or `observe` can tell how far it came.
+        """
+
+    @abstractmethod
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        """After a crash: look at the world and say how much of `plan` is done."""
+
+    async def clear(self, run: Run, plan: Plan) -> None:
+        """Take away what an interrupted `apply` left half done, so that it can begin again."""
+        raise OperationFailed(
+            f"{self.title} was interrupted half way and cannot be begun again by itself.",
+            hint="Look at the log of this session, put things right by hand, then resume.",
+        )
+
+    async def undo(  # noqa: B027, nothing to take back is the usual case
+        self, run: Run, plan: Plan, facts: Mapping[str, Any]
+    ) -> None:
+        """Take a finished operation back. The default is for those that changed nothing."""
+
+    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        """Secure what `undo` will need, before the act; it goes into the journal first."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A screen's worth of work."""
+
+    name: str
+    title: str
+    purpose: str
+    """What the step is for, in a sentence or two."""
+    touches: str
+    """What it reads and what it changes."""
+    undo: str
+    """How to get back."""
+    operations: Callable[[Run], Sequence[Operation]]
+    questions: Callable[[Run], Sequence[Question]] = lambda run: ()

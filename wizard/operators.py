@@ -1,0 +1,190 @@
+"""Who answers: the Operator protocol, and the two that need no screen.
+
+The engine asks; an operator is a person at the screens, a person at line prompts (`Plain`),
+or a file of recorded answers (`Replay`). All three see the same questions and the same plans.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from wizard.answers import Answers
+from wizard.errors import ConsentMissing, Declined, InputMissing, PlanStale, RemodelError
+from wizard.operation import Plan, Step, difference
+from wizard.questions import Question
+
+Verdict = Literal["retry", "stop"]
+
+
+class Operator(Protocol):
+    """What the engine needs of whoever decides."""
+
+    interactive: bool
+    """Whether it can be asked again, when a plan went stale or an operation failed."""
+
+    async def begin(self, step: Step) -> None:
+        """A step is about to begin. Returns when it may; raises Declined to stop."""
+
+    async def ask(
+        self, questions: Sequence[Question], recorded: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """An accepted answer for each question; `recorded` holds earlier ones as defaults."""
+
+    async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
+        """Show the gate of `plan`; returns when it was passed, raises Declined otherwise.
+
+        `changed` says what is different from the plan that was consented to a moment ago.
+        """
+
+    async def failed(self, error: RemodelError, operation: str) -> Verdict:
+        """An operation failed; the operator may mend the cause and have it tried again."""
+
+
+class Replay:
+    """Recorded answers, headless. Raises, naming the key, where something is missing.
+
+    A consent that touches a target needs two keys: the fingerprint in the answers and the
+    target's name in `allowed`, which comes from the command line. `by_hand` tells how a person
+    can go on where the answers do not.
+    """
+
+    interactive = False
+
+    def __init__(self, answers: Answers, allowed: Sequence[str], by_hand: str) -> None:
+        self._answers = answers
+        self._allowed = allowed
+        self._by_hand = by_hand
+
+    async def begin(self, step: Step) -> None:
+        """Nothing to wait for."""
+
+    async def ask(
+        self, questions: Sequence[Question], recorded: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The recorded answers; all missing keys are named at once."""
+        missing = [q for q in questions if q.key not in self._answers.answers]
+        if missing:
+            raise InputMissing(
+                "The recorded answers do not say: " + ", ".join(q.key for q in missing),
+                found="\n".join(f"{q.key}: {q.text}" for q in missing),
+                hint=f"Add them under `answers:`, or go on by hand: {self._by_hand}",
+            )
+        return {q.key: q.accept(self._answers.answers[q.key]) for q in questions}
+
+    async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
+        """Compare the fingerprint, and look for the target's name on the command line."""
+        recorded = self._answers.consents.get(plan.operation)
+        if recorded is None:
+            raise ConsentMissing(
+                f"Nobody has consented to: {plan.title}",
+                found="\n".join(gate_lines(plan)),
+                hint=f"Pass its gate by hand: {self._by_hand}\n"
+                f"The missing key is consents.{plan.operation}.",
+            )
+        if recorded["fingerprint"] != plan.fingerprint:
+            known = recorded.get("plan")
+            lines = difference(known, plan.consented()) if known else gate_lines(plan)
+            raise PlanStale(
+                f"The consent to {plan.operation} was given to another plan.",
+                found="\n".join(
+                    [
+                        f"consented to {recorded['fingerprint']}, the plan is {plan.fingerprint}",
+                        *lines,
+                    ]
+                ),
+                hint=f"Look at the plan and consent anew: {self._by_hand}",
+            )
+        target = plan.gate.target if plan.gate else ""
+        if target and target not in self._allowed:
+            raise ConsentMissing(
+                f"{plan.title}: the target {target} is not allowed in this run.",
+                hint=f"Add --allow {target} to the command, if that is what you want; or go on "
+                f"by hand: {self._by_hand}",
+            )
+
+    async def failed(self, error: RemodelError, operation: str) -> Verdict:
+        """Nobody is there to mend anything."""
+        return "stop"
+
+
+class Plain:
+    """A person at line prompts, for screen readers and dumb terminals."""
+
+    interactive = True
+
+    def __init__(
+        self,
+        read: Callable[[str], str] = input,
+        write: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+    ) -> None:
+        self._read = read
+        self._write = write
+
+    async def begin(self, step: Step) -> None:
+        """Tell what the step does and wait for Enter."""
+        self._write(
+            f"\n== {step.title}\n{step.purpose}\nTouches: {step.touches}\nUndo: {step.undo}"
+        )
+        await self._line("Enter begins this step, q stops here: ")
+
+    async def ask(
+        self, questions: Sequence[Question], recorded: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """One prompt line a question; an empty line takes the default."""
+        answers: dict[str, Any] = {}
+        for question in questions:
+            answers[question.key] = await self._ask(question, recorded.get(question.key))
+        return answers
+
+    async def _ask(self, question: Question, recorded: Any) -> Any:
+        default = question.default if recorded is None else recorded
+        shown = ", ".join(default) if isinstance(default, list) else default
+        choices = f" ({', '.join(question.choices)})" if question.choices else ""
+        if question.help:
+            self._write(question.help)
+        while True:
+            raw = await self._line(f"{question.text}{choices} [{'' if shown is None else shown}]: ")
+            try:
+                return question.accept(raw if raw else ("" if default is None else default))
+            except ValueError as problem:
+                self._write(f"Not taken: {problem}.")
+
+    async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
+        """Show the plan and have the gate's phrase typed."""
+        self._write("\n".join(gate_lines(plan, changed)))
+        assert plan.gate is not None
+        typed = await self._line(f"Type {plan.gate.phrase} to go on, anything else stops: ")
+        if typed != plan.gate.phrase:
+            raise Declined(
+                f"Stopped at the gate of {plan.operation}.",
+                found=f"{typed!r} was typed, {plan.gate.phrase!r} is the name",
+                hint="Nothing was done. `remodel resume` comes back to this gate.",
+            )
+
+    async def failed(self, error: RemodelError, operation: str) -> Verdict:
+        """Show the error; r tries again, anything else stops."""
+        self._write(f"\nFailed: {error}")
+        return "retry" if await self._line("r tries again, Enter stops: ") == "r" else "stop"
+
+    async def _line(self, prompt: str) -> str:
+        try:
+            text = (await asyncio.to_thread(self._read, prompt)).strip()
+        except EOFError:
+            raise InputMissing(
+                "The input ended while an answer was needed.", hint="Run on a terminal, or replay."
+            ) from None
+        if text == "q":
+            raise Declined("Stopped as asked.", hint="`remodel resume` goes on from here.")
+        return text
+
+
+def gate_lines(plan: Plan, changed: Sequence[str] = ()) -> list[str]:
+    """A gate as lines of text: what, what is destroyed, how to undo, which fingerprint."""
+    lines = [f"GATE: {plan.title}"]
+    lines += [f"  changed since you looked: {line}" for line in changed]
+    lines += [f"  {line}" for line in plan.does]
+    lines += [f"  destroys: {loss}" for loss in plan.destroys]
+    return [*lines, f"  undo: {plan.undo}", f"  plan {plan.fingerprint}"]

@@ -1,0 +1,232 @@
+"""Running child processes: the one place that starts them.
+
+A child gets an argument list (never a shell line), no standard input unless it is fed, and a
+session of its own, so that ctrl+c on the terminal reaches the wizard alone. When the task that
+awaits a child is cancelled, the child's whole process group is ended and reaped first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from wizard.errors import OperationFailed
+from wizard.redaction import redact
+
+READ = 1 << 18  # bytes asked for at once
+TAIL = 8_000  # characters of standard error kept for error messages
+GRACE = 3.0  # seconds between SIGTERM and SIGKILL, and for pipes that outlive the child
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A child that ended. A negative `returncode` is the signal it died of."""
+
+    returncode: int
+    stdout: str
+    stderr_tail: str
+
+
+class Output(Protocol):
+    """A running command whose standard output is read by iterating, here or over SSH.
+
+    After the last chunk `returncode` is an integer, unless the connection was lost, which
+    raises out of the iteration.
+    """
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    @property
+    def stderr_tail(self) -> str: ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+class Lines:
+    """Bytes in, whole lines out. Lines may be of any length; the last `TAIL` characters stay."""
+
+    def __init__(self, on_line: Callable[[str], None] | None = None) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._on_line = on_line
+        self._pending: list[str] = []
+        self._tail = ""
+
+    def feed(self, data: bytes, *, final: bool = False) -> None:
+        """Take the next bytes; `final` also hands out a last line without an end."""
+        text = self._decoder.decode(data, final)
+        self._tail = (self._tail + text)[-TAIL:]
+        if self._on_line is None:
+            return
+        *complete, rest = text.split("\n")
+        for line in complete:
+            self._on_line("".join((*self._pending, line)).rstrip("\r"))
+            self._pending.clear()
+        if rest:
+            self._pending.append(rest)
+        if final and self._pending:
+            self._on_line("".join(self._pending).rstrip("\r"))
+            self._pending.clear()
+
+    @property
+    def tail(self) -> str:
+        """The end of what was fed, without known secrets."""
+        return redact(self._tail).strip()
+
+
+class Child:
+    """A started child. Iterate over it for its standard output; made by `start`."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        stdin: bytes | None,
+        on_stderr: Callable[[str], None] | None,
+    ) -> None:
+        self._process = process
+        self._errors = Lines(on_stderr)
+        self._exited = asyncio.ensure_future(self._until_exit())
+        self._reading = asyncio.ensure_future(self._read_errors())
+        self._feeding = asyncio.ensure_future(self._feed(stdin))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    @property
+    def stderr_tail(self) -> str:
+        return self._errors.tail
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        assert self._process.stdout is not None
+        while chunk := await self._next(self._process.stdout):
+            yield chunk
+        await asyncio.shield(self._exited)
+        await asyncio.wait({self._reading}, timeout=GRACE)
+
+    async def _next(self, stream: asyncio.StreamReader) -> bytes:
+        """The next chunk; nothing more once the child is gone and its pipe stays silent."""
+        reading = asyncio.ensure_future(stream.read(READ))
+        try:
+            await asyncio.wait({reading, self._exited}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                await asyncio.wait({reading}, timeout=GRACE)
+            return reading.result() if reading.done() else b""
+        finally:
+            reading.cancel()
+
+    async def _until_exit(self) -> None:
+        # Process.wait() of Python 3.11 also waits for the pipes to close, which a daemon that
+        # the child left behind may keep open (python/cpython issue 119710).
+        while self._process.returncode is None:
+            await asyncio.sleep(0.02)
+
+    async def _read_errors(self) -> None:
+        assert self._process.stderr is not None
+        while chunk := await self._next(self._process.stderr):
+            self._errors.feed(chunk)
+        self._errors.feed(b"", final=True)
+
+    async def _feed(self, data: bytes | None) -> None:
+        pipe = self._process.stdin
+        if pipe is None:
+            return
+        # A child may end without reading all of its input; its exit status tells the rest.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            pipe.write(data or b"")
+            await pipe.drain()
+        pipe.close()
+
+    async def end(self) -> None:
+        """End the process group if it still runs, and reap it."""
+        try:
+            if self.returncode is None:
+                self._signal(signal.SIGTERM)
+                await asyncio.wait({self._exited}, timeout=GRACE)
+        finally:
+            if self.returncode is None:
+                self._signal(signal.SIGKILL)
+                await asyncio.shield(self._exited)
+            for task in (self._exited, self._reading, self._feeding):
+                task.cancel()
+            await asyncio.gather(self._exited, self._reading, self._feeding, return_exceptions=True)
+            # Unread pipes would stay open: after an early end, or held by a daemon.
+            self._process._transport.close()  # type: ignore[attr-defined]
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+
+@asynccontextmanager
+async def start(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: bytes | None = None,
+    on_stderr: Callable[[str], None] | None = None,
+) -> AsyncIterator[Child]:
+    """Start a command whose output is read by iterating over it; leaving ends it.
+
+    `env` is added to our own environment. Raises OperationFailed when there is no such command.
+    """
+    command = [str(part) for part in argv]
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+            limit=READ,
+        )
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        where = f" in {cwd}" if cwd else ""
+        raise OperationFailed(
+            f"The command {command[0]!r} could not be started{where}.",
+            found=str(error),
+            hint="Check that it is installed, executable, and named as remodel.yml has it.",
+        ) from None
+    child = Child(process, stdin, on_stderr)
+    try:
+        yield child
+    finally:
+        await child.end()
+
+
+async def run(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: bytes | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> Completed:
+    """Run a command to its end. `on_line` gets each line of output and errors as it comes.
+
+    The exit status is the caller's to judge. Raises OperationFailed when there is no such command.
+    """
+    output = bytearray()
+    lines = Lines(on_line)
+    async with start(argv, env=env, cwd=cwd, stdin=stdin, on_stderr=on_line) as child:
+        async for chunk in child:
+            output += chunk
+            lines.feed(chunk)
+        lines.feed(b"", final=True)
+        assert child.returncode is not None
+        return Completed(child.returncode, output.decode(errors="replace"), child.stderr_tail)

@@ -1,0 +1,70 @@
+"""Questions: declared once, asked anywhere.
+
+A form field, a prompt line and a key of answers.yml are made from the same `Question`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from wizard.run import Run
+
+Kind = Literal["text", "number", "choice", "many", "path", "source"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something the operator decides.
+
+    `kind` is the shape of the answer: `text`, `path` and `source` (program text, several
+    lines) are strings, `number` an int, `choice` one of `choices`, `many` a list of them.
+    `default` of None means that there is none. `check` may raise ValueError with a reason.
+    """
+
+    key: str
+    text: str
+    help: str = ""
+    kind: Kind = "text"
+    choices: tuple[str, ...] = ()
+    default: Any = None
+    check: Callable[[Any], None] | None = None
+    optional: bool = False
+    """Whether an empty answer is one."""
+    default_from: Callable[[Run], Awaitable[Any]] | None = None
+    """Computes the default when the question is asked, from what is known by then."""
+
+    def accept(self, raw: Any) -> Any:
+        """The answer in its proper type, from a typed line or from YAML.
+
+        Raises ValueError with a sentence about what is wrong.
+        """
+        value = self._shaped(raw)
+        if value in ("", []) and not self.optional:
+            raise ValueError("an answer is needed here")
+        if self.check is not None and value not in ("", []):
+            self.check(value)
+        return value
+
+    def _shaped(self, raw: Any) -> Any:
+        if self.kind == "number":
+            if isinstance(raw, bool) or not str(raw).strip().isdigit():
+                raise ValueError(f"a whole number is needed, not {raw!r}")
+            return int(raw)
+        if self.kind == "many":
+            items = raw if isinstance(raw, list) else str(raw).replace(",", " ").split()
+            for item in items:
+                self._among(item)
+            return list(items)
+        if not isinstance(raw, str):
+            raise ValueError(f"a text is needed, not {raw!r}")
+        value = raw if self.kind == "source" else raw.strip()
+        if self.kind == "choice":
+            self._among(value)
+        return value
+
+    def _among(self, value: Any) -> None:
+        if self.choices and value not in self.choices:
+            raise ValueError(f"{value!r} is not one of {', '.join(self.choices)}")

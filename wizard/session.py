@@ -1,0 +1,182 @@
+"""One run of the wizard over one conversion, on disk: journal, answers, artefacts, lock.
+
+.remodel/
+  known_hosts                host keys that the operator accepted
+  identities.json            databases as they were when first used
+  sessions/20261122-150405/  0700
+    journal.sqlite           intents, outcomes, consents, the log
+    answers.yml              what was answered, ready to be replayed
+    lock                     held while a process works on the session
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wizard import __version__, answers
+from wizard.answers import Answers
+from wizard.config import Config
+from wizard.errors import IdentityMismatch, OperationFailed, UsageError
+from wizard.journal import Journal
+from wizard.operation import Plan, difference
+from wizard.questions import Question
+from wizard.yamlfile import nearest
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A session as `remodel sessions` lists it."""
+
+    id: str
+    begun: float
+    conversion: str
+    done: list[str]
+    interrupted: list[str]
+    finished: bool
+
+
+class Session:
+    """An open session. Make one with `begin` or `resume`; use it as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.id = folder.name
+        self._lock = _lock(folder)
+        self.journal = Journal(folder / "journal.sqlite")
+        self.answers = Answers()
+        self._questions: dict[str, Question] = {}
+        path = folder / "answers.yml"
+        if path.exists():
+            self.answers = answers.read(path)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the journal and let the lock go."""
+        self.journal.close()
+        os.close(self._lock)
+
+    def answer(self, question: Question, value: Any) -> None:
+        """Record an answer, in the journal and in answers.yml."""
+        self.answers.answers[question.key] = value
+        self._questions[question.key] = question
+        self.journal.write(question.key, "answer", {"value": value})
+        self._write_answers()
+
+    def consent(self, plan: Plan) -> None:
+        """Record consent to a plan, in the journal and in answers.yml."""
+        self.answers.consent(plan)
+        self.journal.write(plan.operation, "consent", plan.as_dict())
+        self._write_answers()
+
+    def _write_answers(self) -> None:
+        recorded = {
+            "by": f"wagtail-remodel {__version__}",
+            "at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "session": self.id,
+        }
+        answers.write(self.folder / "answers.yml", self.answers, self._questions, recorded)
+
+
+def begin(config: Config) -> Session:
+    """A new session for `config`, locked."""
+    sessions = config.state / "sessions"
+    config.state.mkdir(mode=0o700, exist_ok=True)
+    sessions.mkdir(mode=0o700, exist_ok=True)
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for number in range(100):
+        folder = sessions / (stamp if not number else f"{stamp}-{number}")
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        session = Session(folder)
+        session.journal.note("identity", config.identity())
+        session.journal.note("begun", time.time())
+        session.answers.project = config.identity()["conversion"]
+        return session
+    raise OperationFailed(f"No free name for a session in {sessions}.")
+
+
+def resume(config: Config, identifier: str = "") -> Session:
+    """The session with this id, or the newest with work left.
+
+    Raises UsageError when there is none, IdentityMismatch when remodel.yml is about
+    something else by now.
+    """
+    known = summaries(config)
+    if not identifier:
+        unfinished = [summary.id for summary in known if not summary.finished]
+        if not unfinished:
+            raise UsageError(
+                "There is no session with work left.",
+                found=f"{len(known)} sessions in {config.state / 'sessions'}",
+                hint="Begin one with `remodel`.",
+            )
+        identifier = unfinished[-1]
+    names = [summary.id for summary in known]
+    if identifier not in names:
+        raise UsageError(f"There is no session {identifier!r}.", hint=nearest(identifier, names))
+    session = Session(config.state / "sessions" / identifier)
+    changed = difference(session.journal.noted("identity", {}), config.identity())
+    if changed:
+        session.close()
+        raise IdentityMismatch(
+            f"remodel.yml is no longer what session {identifier} was begun with.",
+            found="\n".join(changed),
+            hint="Put those values back, or begin a new session with `remodel`.",
+        )
+    return session
+
+
+def summaries(config: Config) -> list[Summary]:
+    """Every session on disk, oldest first. Reads only; no lock is taken."""
+    folder = config.state / "sessions"
+    found = []
+    for path in sorted(folder.glob("*/journal.sqlite")):
+        journal = Journal(path)
+        states: dict[str, str] = {}
+        for entry in journal.entries():
+            if entry.kind not in ("answer", "consent", "kept"):
+                states[entry.operation] = entry.kind
+        conversion = journal.noted("identity", {}).get("conversion", {})
+        found.append(
+            Summary(
+                id=path.parent.name,
+                begun=journal.noted("begun", 0.0),
+                conversion=f"{conversion.get('from')} to {conversion.get('to')}",
+                done=[key for key, kind in states.items() if kind in ("done", "skipped")],
+                interrupted=[key for key, kind in states.items() if kind in ("intent", "failed")],
+                finished=bool(journal.noted("finished")),
+            )
+        )
+        journal.close()
+    return found
+
+
+def _lock(folder: Path) -> int:
+    """Hold the session's lock file; the kernel lets go of it when the process ends."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 100).decode()
+        os.close(descriptor)
+        raise OperationFailed(
+            f"Session {folder.name} is being worked on by another process.",
+            found=holder,
+            hint="Let that one finish or stop it; then resume.",
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"pid {os.getpid()} since {time.strftime('%H:%M:%S')}".encode())
+    os.set_inheritable(descriptor, False)
+    return descriptor
