@@ -1,0 +1,332 @@
+"""Dumps stand under their name only when they are whole, and are found out when they are not."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from wizard.errors import (
+    ConfigError,
+    ConnectionFailed,
+    ExitCode,
+    OperationFailed,
+    VerificationFailed,
+)
+from wizard.events import Event, Progress, Report
+from wizard.postgres import archive
+from wizard.postgres.address import Address, connect
+from wizard.postgres.archive import Archive
+from wizard.postgres.dump import dump, fetch
+from wizard.postgres.tools import Tool
+from wizard.redaction import Secret
+from wizard.remote import Connection
+from wizard.sandbox.cluster import binaries
+from wizard.sandbox.sshd import SshServer
+
+
+def files(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
+
+
+@pytest.fixture
+def backups(tmp_path: Path) -> Path:
+    return tmp_path / "backups"
+
+
+# Made here
+
+
+async def test_a_dump_is_private_counted_hashed_and_provable(
+    filled: Address,
+    backups: Path,
+    report: Report,
+    events: list[Event],
+    pg_dump: Tool,
+    pg_restore: Tool,
+) -> None:
+    path = backups / "db.dump"
+    made = await dump(filled, path, report, pg_dump=pg_dump, pg_restore=pg_restore)
+    assert files(backups) == ["db.dump"]
+    assert stat.S_IMODE(backups.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert made.bytes == path.stat().st_size
+    assert made.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert made.database == filled.database
+    assert made.dump_version == pg_dump.version
+    assert Archive.from_dict(made.as_dict()) == made
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert progress[-1].done == progress[-1].total == path.stat().st_size
+    await archive.prove(made, pg_restore, report)
+    assert replace(await archive.take(path, pg_restore, report), made_at="") == replace(
+        made, made_at=""
+    )
+
+
+async def test_progress_is_in_bytes_of_tables_and_never_goes_back(
+    filled: Address,
+    backups: Path,
+    report: Report,
+    events: list[Event],
+    pg_dump: Tool,
+    pg_restore: Tool,
+) -> None:
+    report.INTERVAL = 0
+    await dump(filled, backups / "db", report, pg_dump=pg_dump, pg_restore=pg_restore)
+    told = [each for each in events if isinstance(each, Progress) and "received" in each.note]
+    assert len(told) > 3
+    assert [each.done for each in told] == sorted(each.done for each in told)
+    assert {each.total for each in told} == {told[-1].done}
+    assert any("at public.page" in each.note for each in told)
+
+
+async def test_a_database_that_does_not_exist(
+    database: Address, backups: Path, report: Report, pg_dump: Tool, pg_restore: Tool
+) -> None:
+    with pytest.raises(ConnectionFailed, match="nosuchdb"):
+        await dump(
+            database.at("nosuchdb"),
+            backups / "db",
+            report,
+            pg_dump=pg_dump,
+            pg_restore=pg_restore,
+        )
+    assert files(backups) == []
+
+
+async def test_a_pg_dump_too_old_for_the_server(
+    filled: Address, backups: Path, report: Report, pg_dump_16: Tool, pg_restore: Tool
+) -> None:
+    with pytest.raises(OperationFailed, match="exit status 1") as caught:
+        await dump(
+            filled,
+            backups / "db",
+            report,
+            pg_dump=pg_dump_16,
+            pg_restore=pg_restore,
+        )
+    assert "server version mismatch" in caught.value.found
+    assert files(backups) == []
+
+
+async def test_a_table_that_may_not_be_read_fails_the_dump_half_way(
+    filled: Address, backups: Path, report: Report, pg_dump: Tool, pg_restore: Tool
+) -> None:
+    async with await connect(filled) as connection:
+        await connection.execute("REVOKE SELECT ON author FROM CURRENT_USER")
+    with pytest.raises(OperationFailed) as caught:
+        await dump(filled, backups / "db", report, pg_dump=pg_dump, pg_restore=pg_restore)
+    assert "permission denied for table author" in caught.value.found
+    assert files(backups) == []
+
+
+async def test_a_dump_never_replaces_a_file(
+    filled: Address, backups: Path, report: Report, pg_dump: Tool, pg_restore: Tool
+) -> None:
+    backups.mkdir()
+    path = backups / "db"
+    path.write_text("precious")
+    with pytest.raises(OperationFailed, match="already"):
+        await dump(filled, path, report, pg_dump=pg_dump, pg_restore=pg_restore)
+    assert path.read_text() == "precious"
+
+
+# Fetched over SSH
+
+
+async def test_fetching_over_ssh(
+    connection: Connection,
+    far_filled: Address,
+    backups: Path,
+    report: Report,
+    pg_restore: Tool,
+) -> None:
+    made = await fetch(connection, far_filled, backups / "db", report, pg_restore=pg_restore)
+    assert files(backups) == ["db"]
+    await archive.prove(made, pg_restore, report)
+
+
+async def test_the_password_goes_through_standard_input(
+    connection: Connection,
+    ssh_server: SshServer,
+    far_filled: Address,
+    backups: Path,
+    tmp_path: Path,
+    report: Report,
+    pg_restore: Tool,
+) -> None:
+    """A pg_dump that writes down how it was called, on a far side that knows no password."""
+    ssh_server.environment["PGPASSFILE"] = "/dev/null"
+    seen = tmp_path / "seen"
+    spy = tmp_path / "pg_dump"
+    spy.write_text(
+        f"#!/bin/sh\ntr '\\0' ' ' </proc/$PPID/cmdline >>{seen}\necho \"$0 $@\" >>{seen}\n"
+        f'exec {binaries(18)}/pg_dump "$@"\n'
+    )
+    spy.chmod(0o755)
+    await fetch(
+        connection, far_filled, backups / "db", report, pg_restore=pg_restore, pg_dump=str(spy)
+    )
+    assert far_filled.password is not None
+    called = seen.read_text()
+    assert "--dbname=" in called
+    assert far_filled.password.reveal() not in called
+    with pytest.raises(ConnectionFailed):
+        await fetch(
+            connection,
+            replace(far_filled, password=Secret("wrong-password")),
+            backups / "other",
+            report,
+            pg_restore=pg_restore,
+        )
+
+
+async def test_a_connection_cut_in_the_middle_leaves_nothing(
+    connection: Connection,
+    ssh_server: SshServer,
+    far_filled: Address,
+    backups: Path,
+    report: Report,
+    pg_restore: Tool,
+) -> None:
+    await fetch(connection, far_filled, backups / "whole", report, pg_restore=pg_restore)
+    ssh_server.drop_after((backups / "whole").stat().st_size // 2)
+    with pytest.raises(ConnectionFailed) as caught:
+        await fetch(connection, far_filled, backups / "db", report, pg_restore=pg_restore)
+    assert caught.value.exit_code == ExitCode.CONNECTION
+    assert files(backups) == ["whole"]
+
+
+async def test_pg_dump_missing_or_too_old_on_the_far_side(
+    connection: Connection,
+    far_filled: Address,
+    backups: Path,
+    report: Report,
+    pg_restore: Tool,
+) -> None:
+    for name, message in (
+        ("pg_absent", "no usable pg_absent"),
+        (str(binaries(16) / "pg_dump"), "too old"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            await fetch(
+                connection,
+                far_filled,
+                backups / "db",
+                report,
+                pg_restore=pg_restore,
+                pg_dump=name,
+            )
+    assert files(backups) == []
+
+
+async def test_a_cancelled_fetch_leaves_nothing(
+    connection: Connection,
+    far_filled: Address,
+    backups: Path,
+    tmp_path: Path,
+    report: Report,
+    pg_restore: Tool,
+) -> None:
+    """A pg_dump that stops in the middle and says so."""
+    stalls = tmp_path / "pg_dump"
+    stalls.write_text(
+        f'#!/bin/sh\ncase "$*" in --version) exec {binaries(18)}/pg_dump --version;; esac\n'
+        "printf PGDMP; echo 'pg_dump: dumping contents of table \"public.page\"' >&2\n"
+        "exec sleep 60\n"
+    )
+    stalls.chmod(0o755)
+    stalled = asyncio.Event()
+    report.line = lambda source, text: stalled.set()  # type: ignore[method-assign]
+    task = asyncio.create_task(
+        fetch(
+            connection,
+            far_filled,
+            backups / "db",
+            report,
+            pg_restore=pg_restore,
+            pg_dump=str(stalls),
+        )
+    )
+    await asyncio.wait_for(stalled.wait(), 20)
+    assert files(backups) == ["db.part"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert files(backups) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    directory = tmp_path / "small"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(directory)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("mounting a small tmpfs needs root with CAP_SYS_ADMIN")
+    yield directory
+    subprocess.run(["umount", str(directory)], check=True)
+
+
+async def test_a_full_disk(
+    connection: Connection,
+    far_filled: Address,
+    small_disk: Path,
+    report: Report,
+    pg_restore: Tool,
+) -> None:
+    with pytest.raises(OperationFailed, match="disk is full") as caught:
+        await fetch(connection, far_filled, small_disk / "db", report, pg_restore=pg_restore)
+    assert "65,536 bytes were free before" in caught.value.found
+    assert files(small_disk) == []
+
+
+# Proof
+
+
+@pytest.fixture
+async def made(
+    filled: Address, backups: Path, report: Report, pg_dump: Tool, pg_restore: Tool
+) -> Archive:
+    return await dump(filled, backups / "db", report, pg_dump=pg_dump, pg_restore=pg_restore)
+
+
+async def test_a_truncated_archive(made: Archive, pg_restore: Tool, report: Report) -> None:
+    os.truncate(made.path, made.bytes - 2_000)
+    await archive.describe(made.path, pg_restore)  # its table of contents is whole
+    with pytest.raises(VerificationFailed) as caught:
+        await archive.prove(made, pg_restore, report)
+    assert caught.value.exit_code == ExitCode.VERIFICATION
+    with pytest.raises(VerificationFailed, match="to its end"):
+        await archive.take(made.path, pg_restore, report)
+
+
+async def test_a_flipped_bit(made: Archive, pg_restore: Tool, report: Report) -> None:
+    content = bytearray(made.path.read_bytes())
+    content[made.bytes // 2] ^= 1
+    made.path.write_bytes(content)
+    with pytest.raises(VerificationFailed, match="checksum") as caught:
+        await archive.prove(made, pg_restore, report)
+    assert made.sha256 in caught.value.found
+
+
+@pytest.mark.parametrize("content", [b"", b"PGDMP", b"-- PostgreSQL database dump\n" * 100])
+async def test_files_that_are_no_archive(
+    content: bytes, tmp_path: Path, pg_restore: Tool, report: Report
+) -> None:
+    path = tmp_path / "db"
+    path.write_bytes(content)
+    with pytest.raises(VerificationFailed):
+        await archive.take(path, pg_restore, report)
+
+
+async def test_a_missing_file(made: Archive, pg_restore: Tool, report: Report) -> None:
+    made.path.unlink()
+    with pytest.raises(VerificationFailed, match="cannot be opened"):
+        await archive.prove(made, pg_restore, report)

@@ -1,0 +1,79 @@
+"""A database is known again by more than its name."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from wizard.errors import ConfigError, ExitCode, IdentityMismatch, OperationFailed
+from wizard.postgres import server
+from wizard.postgres.address import Address
+from wizard.postgres.identity import Pins, read
+from wizard.postgres.restore import drop
+
+
+async def test_pinned_on_first_use_and_known_again(database: Address, tmp_path: Path) -> None:
+    pins = Pins(tmp_path / "session" / "pins.json")
+    identity = await read(database, "local")
+    pins.check("local", identity)
+    assert stat.S_IMODE(pins.path.stat().st_mode) == 0o600
+    Pins(pins.path).check("local", await read(database, "local"))
+    assert pins.role_of(identity) == "local"
+
+
+async def test_another_server_with_the_same_name(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    pins = Pins(tmp_path / "pins.json")
+    near, far = await read(database, "local"), await read(far_database, "local")
+    pins.pin("local", near)
+    with pytest.raises(IdentityMismatch) as caught:
+        pins.check("local", far)
+    assert caught.value.exit_code == ExitCode.STALE
+    assert near.system_identifier in caught.value.found
+    assert far.system_identifier in caught.value.found
+    assert pins.role_of(far) is None
+
+
+async def test_one_database_reached_in_two_ways(database: Address, tmp_path: Path) -> None:
+    pins = Pins(tmp_path / "pins.json")
+    pins.pin("production", await read(database, "deploy@example.org"))
+    assert pins.role_of(await read(database, "local")) == "production"
+
+
+def test_a_broken_pins_file_is_no_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "pins.json").write_text("{")
+    with pytest.raises(OperationFailed, match=r"pins\.json"):
+        Pins(tmp_path / "pins.json").all()
+
+
+async def test_what_a_server_tells(filled: Address) -> None:
+    about = await server.about(filled)
+    assert (about.major, about.user, about.can_create_db, about.is_superuser) == (
+        18,
+        "app",
+        True,
+        False,
+    )
+    contents = await server.contents(filled)
+    assert contents.tables == 2 and contents.bytes > 1_000_000
+    found = await server.database(filled)
+    assert found is not None and found.owner == "app" and found.encoding == "UTF8"
+    assert await server.database(filled.at("nosuch")) is None
+
+
+@pytest.mark.parametrize("name", ["-x", "host=evil", "postgres://evil/db", "a\0b"])
+def test_names_that_look_like_options(name: str) -> None:
+    with pytest.raises(ConfigError, match="looks like an option"):
+        Address(name)
+
+
+async def test_a_name_with_everything_in_it(database: Address) -> None:
+    odd = database.at('odd "name" with $ and é')
+    async with server.operations(database) as session:
+        await session.execute('CREATE DATABASE "odd ""name"" with $ and é"')
+    assert (await read(odd, "local")).database == odd.database
+    await drop(database, odd.database)
+    assert await server.database(odd) is None

@@ -1,0 +1,202 @@
+"""What was dumped is restored whole, into a database like the one it is to replace."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from psycopg import sql
+
+from wizard.errors import OperationFailed
+from wizard.events import Event, Finding, Progress, Report
+from wizard.postgres import fingerprint, server
+from wizard.postgres.address import Address, connect
+from wizard.postgres.archive import Archive
+from wizard.postgres.dump import dump
+from wizard.postgres.restore import create_beside, drop, restore
+from wizard.postgres.tools import Tool
+from wizard.sandbox.cluster import Cluster
+
+
+@pytest.fixture
+async def made(
+    filled: Address, tmp_path: Path, report: Report, pg_dump: Tool, pg_restore: Tool
+) -> Archive:
+    path = tmp_path / "backups" / "db"
+    return await dump(filled, path, report, pg_dump=pg_dump, pg_restore=pg_restore)
+
+
+@pytest.fixture
+async def beside(filled: Address) -> AsyncIterator[Address]:
+    """A name beside `filled`, free before and after."""
+    address = filled.at(server.beside(filled.database, "new"))
+    yield address
+    await drop(filled, address.database, force=True)
+
+
+async def names(address: Address) -> set[str]:
+    return {each.name for each in await server.databases(address)}
+
+
+async def test_content_definitions_and_sequences_are_the_same(
+    made: Archive,
+    filled: Address,
+    beside: Address,
+    report: Report,
+    events: list[Event],
+    pg_restore: Tool,
+) -> None:
+    await create_beside(filled, beside.database, like=filled.database, report=report)
+    await restore(made, beside, report, pg_restore=pg_restore)
+    before, after = await fingerprint.tables(filled), await fingerprint.tables(beside)
+    assert before["page"].rows == 2000
+    assert fingerprint.difference(before, after) == []
+    assert await fingerprint.sequences(filled) == await fingerprint.sequences(beside)
+    assert [each for each in events if isinstance(each, Progress)][-1].done == made.bytes
+
+
+async def test_one_changed_value_is_seen(filled: Address) -> None:
+    before = await fingerprint.tables(filled)
+    async with await connect(filled) as connection:
+        await connection.execute("UPDATE page SET score = score + 1e-12 WHERE id = 1234")
+    lines = fingerprint.difference(before, await fingerprint.tables(filled))
+    assert lines == ["page: the same number of rows (2,000), but other values"]
+
+
+async def test_every_kind_of_difference_is_told(filled: Address) -> None:
+    before = await fingerprint.tables(filled)
+    async with await connect(filled) as connection:
+        await connection.execute(
+            "DROP INDEX page_title; CREATE TABLE new (); "
+            "UPDATE page SET author_id = NULL; "
+            "DROP TABLE author CASCADE; DELETE FROM page WHERE id = 1"
+        )
+    assert fingerprint.difference(before, await fingerprint.tables(filled)) == [
+        "author: the table is missing",
+        "new: the table is new",
+        "page: 2,000 rows became 1,999",
+        "page: other columns, constraints or indexes",
+    ]
+    assert set(await fingerprint.tables(filled, exclude={"page"})) == {"new"}
+
+
+async def test_a_session_s_settings_do_not_change_the_fingerprint(filled: Address) -> None:
+    before = await fingerprint.tables(filled)
+    async with server.operations(filled) as session:
+        for setting in (
+            "TimeZone TO 'Asia/Tokyo'",
+            "DateStyle TO 'German'",
+            "bytea_output TO escape",
+        ):
+            await session.execute(
+                sql.SQL("ALTER DATABASE {} SET " + setting).format(sql.Identifier(filled.database))
+            )
+    assert await fingerprint.tables(filled) == before
+
+
+async def test_what_no_dump_holds_is_copied(
+    filled: Address, beside: Address, report: Report, events: list[Event], cluster: Cluster
+) -> None:
+    name = sql.Identifier(filled.database)
+    async with server.operations(filled) as session:
+        for statement in (
+            "ALTER DATABASE {} SET search_path TO \"$user\", 'Odd Name', public",
+            "ALTER DATABASE {} SET statement_timeout TO '7min'",
+            "ALTER DATABASE {} CONNECTION LIMIT 17",
+            "COMMENT ON DATABASE {} IS 'it''s ours'",
+            "REVOKE ALL ON DATABASE {} FROM PUBLIC",
+            "GRANT CONNECT ON DATABASE {} TO pg_monitor WITH GRANT OPTION",
+        ):
+            await session.execute(sql.SQL(statement).format(name))
+    # A setting that only a superuser may make is told, not fatal.
+    async with await connect(cluster.address("postgres")) as connection:
+        await connection.execute(
+            sql.SQL("ALTER DATABASE {} SET log_min_duration_statement TO 5").format(name)
+        )
+    await create_beside(filled, beside.database, like=filled.database, report=report)
+    query = """
+        SELECT encoding, datlocprovider, datcollate, datctype, datlocale, datdba, datconnlimit,
+               datacl, shobj_description(d.oid, 'pg_database'),
+               (SELECT array_agg(s ORDER BY s) FROM unnest(setconfig) s WHERE s !~ '^log_')
+        FROM pg_database d LEFT JOIN pg_db_role_setting ON setdatabase = d.oid
+        WHERE datname = %s
+    """
+    async with server.operations(filled) as session:
+        old = await (await session.execute(query, [filled.database])).fetchone()
+        new = await (await session.execute(query, [beside.database])).fetchone()
+    assert new == old
+    warned = [each for each in events if isinstance(each, Finding) and each.status == "warn"]
+    assert [each.name for each in warned] == ["setting log_min_duration_statement"]
+
+
+async def test_a_broken_archive_leaves_no_database(
+    made: Archive, filled: Address, beside: Address, report: Report, pg_restore: Tool
+) -> None:
+    content = made.path.read_bytes()
+    made.path.write_bytes(content[: len(content) - 5_000])
+    await create_beside(filled, beside.database, like=filled.database, report=report)
+    with pytest.raises(OperationFailed) as caught:
+        await restore(made, beside, report, pg_restore=pg_restore)
+    assert "error:" in caught.value.found
+    assert beside.database not in await names(filled)
+
+
+async def test_an_extension_that_only_a_superuser_may_make(
+    filled: Address,
+    beside: Address,
+    tmp_path: Path,
+    report: Report,
+    events: list[Event],
+    pg_dump: Tool,
+    pg_restore: Tool,
+    cluster: Cluster,
+) -> None:
+    async with await connect(cluster.address(filled.database)) as connection:
+        await connection.execute("CREATE EXTENSION vector")
+    made = await dump(filled, tmp_path / "db", report, pg_dump=pg_dump, pg_restore=pg_restore)
+    await create_beside(filled, beside.database, like=filled.database, report=report)
+    await restore(made, beside, report, pg_restore=pg_restore)
+    assert "extension vector" in {each.name for each in events if isinstance(each, Finding)}
+    assert (await fingerprint.tables(beside))["page"].rows == 2000
+
+    async with await connect(filled) as connection:
+        await connection.execute("ALTER TABLE page ADD embedding vector(3)")
+    made = await dump(filled, tmp_path / "needs", report, pg_dump=pg_dump, pg_restore=pg_restore)
+    await drop(filled, beside.database)
+    await create_beside(filled, beside.database, like=filled.database, report=report)
+    with pytest.raises(OperationFailed) as caught:
+        await restore(made, beside, report, pg_restore=pg_restore)
+    assert 'type "public.vector" does not exist' in caught.value.found
+    assert beside.database not in await names(filled)
+
+
+async def test_creating_what_is_there(filled: Address, report: Report) -> None:
+    with pytest.raises(OperationFailed, match="already"):
+        await create_beside(filled, filled.database, like=None, report=report)
+    with pytest.raises(OperationFailed, match="no database nosuch"):
+        await create_beside(filled, "whatever", like="nosuch", report=report)
+
+
+async def test_a_role_without_createdb(filled: Address, cluster: Cluster, report: Report) -> None:
+    assert filled.password is not None
+    await cluster.create_role("lesser", filled.password, createdb=False)
+    with pytest.raises(OperationFailed, match="may not create") as caught:
+        await create_beside(replace(filled, user="lesser"), "x", like=None, report=report)
+    assert "permission denied" in caught.value.found
+
+
+async def test_dropping_what_is_in_use_names_who(filled: Address) -> None:
+    async with await connect(filled):
+        with pytest.raises(OperationFailed, match="in use") as caught:
+            await drop(filled, filled.database)
+        assert "role app, remodel" in caught.value.found
+    await drop(filled, "never_was")
+
+
+def test_names_beside_fit_and_differ() -> None:
+    assert server.beside("podcast", "new") == "podcast__new"
+    long = [server.beside("é" * 31 + str(number), "checkpoint") for number in range(2)]
+    assert all(len(name.encode()) <= 63 and name.endswith("__checkpoint") for name in long)
+    assert long[0] != long[1]

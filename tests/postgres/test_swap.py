@@ -1,0 +1,300 @@
+"""The live name leads to a whole database at every moment, whatever goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+
+from wizard.errors import ConnectionFailed, OperationFailed
+from wizard.events import Report
+from wizard.postgres import checkpoint, fingerprint, server, swap
+from wizard.postgres.address import Address, connect
+from wizard.postgres.restore import create_beside, drop
+from wizard.sandbox.cluster import Cluster
+
+
+@pytest.fixture
+async def live(database: Address) -> AsyncIterator[Address]:
+    """A database that says it is the old one; whatever is beside it goes away in the end."""
+    await say(database, "old")
+    yield database
+    for each in await server.databases(database):
+        if each.name.startswith(f"{database.database}__"):
+            await drop(database, each.name, force=True)
+
+
+@pytest.fixture
+async def beside(live: Address, report: Report) -> str:
+    name = server.beside(live.database, "new")
+    await create_beside(live, name, like=live.database, report=report)
+    await say(live.at(name), "new")
+    return name
+
+
+@pytest.fixture
+def kept(live: Address) -> str:
+    return server.beside(live.database, "old")
+
+
+async def say(address: Address, word: str) -> None:
+    async with await connect(address) as connection:
+        await connection.execute("CREATE TABLE who (word text); CREATE TABLE written (n int)")
+        await connection.execute("INSERT INTO who VALUES (%s)", [word])
+
+
+async def ask(address: Address) -> str:
+    async with await connect(address) as connection:
+        row = await (await connection.execute("SELECT word FROM who")).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+async def facts(address: Address, name: str) -> server.Database:
+    return {each.name: each for each in await server.databases(address)}[name]
+
+
+@asynccontextmanager
+async def writers(address: Address, count: int) -> AsyncIterator[list[str]]:
+    """Clients that write and reconnect whenever they are sent away; yields what else they met."""
+    surprises: list[str] = []
+    going = True
+    wrote = asyncio.Semaphore(0)
+
+    async def write() -> None:
+        while going:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    **address.parameters(), autocommit=True
+                ) as connection:
+                    while going:
+                        await connection.execute("INSERT INTO written VALUES (1)")
+                        wrote.release()
+            except psycopg.OperationalError:
+                await asyncio.sleep(0.001)
+            except psycopg.Error as error:
+                surprises.append(repr(error))
+
+    tasks = [asyncio.create_task(write()) for _ in range(count)]
+    try:
+        for _ in range(count * 5):
+            await asyncio.wait_for(wrote.acquire(), 10)
+        yield surprises
+        while wrote._value:  # what was written before now
+            await wrote.acquire()
+        for _ in range(count * 5):
+            await asyncio.wait_for(wrote.acquire(), 10)
+    finally:
+        going = False
+        await asyncio.gather(*tasks)
+
+
+async def test_swapping_under_four_writers(
+    live: Address, beside: str, kept: str, report: Report
+) -> None:
+    before = await swap.observe(live, beside, kept)
+    async with server.operations(live) as session:
+        await session.execute(f'ALTER DATABASE "{live.database}" CONNECTION LIMIT 30')
+    async with writers(live, 4) as surprises:
+        await swap.swap(live, beside, kept, report, terminate=True)
+    assert surprises == []
+    assert await ask(live) == "new"
+    after = await swap.observe(live, beside, kept)
+    assert after == swap.Standing(live=before.beside, beside=None, kept=before.live)
+    now = await facts(live, live.database)
+    assert (now.connection_limit, now.allows_connections) == (30, True)
+    assert not (await facts(live, kept)).allows_connections
+    assert (await fingerprint.tables(live))["written"].rows > 0
+
+
+async def test_rolling_back(live: Address, beside: str, kept: str, report: Report) -> None:
+    await swap.swap(live, beside, kept, report, terminate=True)
+    aside = server.beside(live.database, "aside")
+    async with writers(live, 2) as surprises:
+        await swap.rollback(live, kept, aside, report, terminate=True)
+    assert surprises == []
+    assert await ask(live) == "old"
+    assert not (await facts(live, aside)).allows_connections
+    with pytest.raises(OperationFailed, match=f"no database {kept}"):
+        await swap.rollback(live, kept, "another", report, terminate=True)
+
+
+async def test_the_first_time_there_is_nothing_to_keep(
+    live: Address, beside: str, report: Report
+) -> None:
+    first = live.at(server.beside(live.database, "first"))
+    await swap.swap(first, beside, "never_used", report, terminate=True)
+    assert await ask(first) == "new"
+    assert "never_used" not in {each.name for each in await server.databases(live)}
+
+
+async def test_a_superusers_session_is_named_and_the_live_database_stays_open(
+    live: Address, beside: str, kept: str, report: Report, cluster: Cluster
+) -> None:
+    async with await connect(cluster.address(live.database)) as connection:
+        with pytest.raises(OperationFailed, match="may not end") as caught:
+            await swap.swap(live, beside, kept, report, terminate=True)
+        assert f"pid {connection.info.backend_pid}, role developer" in caught.value.found
+    assert await ask(live) == "old"
+    assert (await facts(live, live.database)).connection_limit == -1
+
+
+async def test_a_session_that_stays_reopens_the_live_database(
+    live: Address,
+    beside: str,
+    kept: str,
+    report: Report,
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A superuser who comes after the check: the limit does not hold one back."""
+    monkeypatch.setattr(swap, "PATIENCE", 0.2)
+    came: list[psycopg.AsyncConnection[object]] = []
+    check = swap._refuse_untouchable
+
+    async def check_and_come(session: psycopg.AsyncConnection[object], name: str) -> None:
+        await check(session, name)
+        came.append(await connect(cluster.address(live.database)))
+
+    monkeypatch.setattr(swap, "_refuse_untouchable", check_and_come)
+    with pytest.raises(OperationFailed, match="in use") as caught:
+        await swap.swap(live, beside, kept, report, terminate=True)
+    await came[0].close()
+    assert "role developer" in caught.value.found
+    assert await ask(live) == "old"
+    assert await swap.observe(live, beside, kept) == swap.Standing(
+        live=(await facts(live, live.database)).oid,
+        beside=(await facts(live, beside)).oid,
+        kept=None,
+    )
+
+
+async def test_a_failing_rename_reopens_the_live_database(
+    live: Address, beside: str, kept: str, report: Report, cluster: Cluster
+) -> None:
+    async with await connect(cluster.address("postgres")) as connection:
+        await connection.execute(f'ALTER DATABASE "{beside}" OWNER TO developer')
+    with pytest.raises(OperationFailed, match="Renaming"):
+        await swap.swap(live, beside, kept, report, terminate=True)
+    assert await ask(live) == "old"
+    assert (await facts(live, live.database)).connection_limit == -1
+    async with await connect(cluster.address("postgres")) as connection:
+        await connection.execute(f'ALTER DATABASE "{beside}" OWNER TO app')
+
+
+async def test_cancelling_in_the_middle_reopens_the_live_database(
+    live: Address,
+    beside: str,
+    kept: str,
+    report: Report,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed = asyncio.Event()
+
+    async def never(session: object, name: str) -> None:
+        closed.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(swap, "_terminate", never)
+    task = asyncio.create_task(swap.swap(live, beside, kept, report, terminate=True))
+    await asyncio.wait_for(closed.wait(), 10)
+    assert (await swap.observe(live, beside, kept)).closed
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not (await swap.observe(live, beside, kept)).closed
+    assert await ask(live) == "old"
+
+
+async def test_a_lost_connection_in_the_middle_reopens_the_live_database(
+    live: Address,
+    beside: str,
+    kept: str,
+    report: Report,
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end = swap._terminate
+
+    async def lose(session: psycopg.AsyncConnection[object], name: str) -> None:
+        async with await connect(cluster.address("postgres")) as other:
+            await other.execute("SELECT pg_terminate_backend(%s, 5000)", [session.info.backend_pid])
+        await end(session, name)
+
+    monkeypatch.setattr(swap, "_terminate", lose)
+    with pytest.raises(ConnectionFailed, match="was lost"):
+        await swap.swap(live, beside, kept, report, terminate=True)
+    assert not (await swap.observe(live, beside, kept)).closed
+    assert await ask(live) == "old"
+
+
+async def test_a_swap_cut_off_while_closed_can_be_done_again(
+    live: Address, beside: str, kept: str, report: Report
+) -> None:
+    async with server.operations(live) as session:
+        await session.execute(f'ALTER DATABASE "{beside}" CONNECTION LIMIT 12')
+        await session.execute(f'ALTER DATABASE "{live.database}" CONNECTION LIMIT 0')
+    assert (await swap.observe(live, beside, kept)).closed
+    await swap.swap(live, beside, kept, report, terminate=True)
+    assert await ask(live) == "new"
+    assert (await facts(live, live.database)).connection_limit == 12
+
+
+async def test_nothing_is_renamed_over(live: Address, beside: str, report: Report) -> None:
+    with pytest.raises(OperationFailed, match="already"):
+        await swap.swap(live, beside, live.database, report, terminate=True)
+    with pytest.raises(OperationFailed, match="no database nosuch"):
+        await swap.swap(live, "nosuch", "kept", report, terminate=True)
+    assert await ask(live) == "old"
+
+
+async def test_locally_a_session_is_an_error_and_is_left_alone(
+    live: Address, beside: str, kept: str, report: Report
+) -> None:
+    async with await connect(live) as connection:
+        with pytest.raises(OperationFailed, match="in use") as caught:
+            await swap.swap(live, beside, kept, report, terminate=False)
+        pattern = rf"pid {connection.info.backend_pid}, role app, remodel from this machine, idle"
+        assert re.search(pattern, caught.value.found)
+        await connection.execute("SELECT 1")
+    await swap.swap(live, beside, kept, report, terminate=False)
+    assert await ask(live) == "new"
+
+
+# Checkpoints
+
+
+async def test_a_checkpoint_is_made_listed_and_brought_back_more_than_once(
+    live: Address, report: Report
+) -> None:
+    name = server.beside(live.database, "checkpoint")
+    before = await fingerprint.tables(live)
+    made = await checkpoint.make(live, name, report)
+    assert [each.name for each in await checkpoint.existing(live, live.database + "__")] == [name]
+    assert made.size
+    for _ in range(2):
+        async with await connect(live) as connection:
+            await connection.execute("DROP TABLE who")
+        await checkpoint.bring_back(live, name, report)
+        assert fingerprint.difference(before, await fingerprint.tables(live)) == []
+    found = {each.name for each in await server.databases(live)}
+    assert {each for each in found if each.startswith(live.database)} == {live.database, name}
+
+
+async def test_a_checkpoint_of_a_database_in_use_names_who(live: Address, report: Report) -> None:
+    name = server.beside(live.database, "checkpoint")
+    async with await connect(live):
+        with pytest.raises(OperationFailed, match="in use") as caught:
+            await checkpoint.make(live, name, report)
+        assert "role app, remodel" in caught.value.found
+    await checkpoint.make(live, name, report)
+    async with await connect(live):
+        with pytest.raises(OperationFailed, match="in use"):
+            await checkpoint.bring_back(live, name, report)
+    assert await ask(live) == "old"
+    with pytest.raises(OperationFailed, match="already exists"):
+        await checkpoint.make(live, name, report)

@@ -1,0 +1,82 @@
+"""Where a database is, and how to connect to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+
+from wizard.errors import ConfigError, ConnectionFailed
+from wizard.redaction import Secret
+
+
+@dataclass(frozen=True)
+class Address:
+    """A database as libpq reaches it. `host` is a host name or a unix socket's directory.
+
+    Empty values are libpq's own defaults. Over SSH, `host` is the local end of a forward.
+    """
+
+    database: str
+    host: str = ""
+    port: int = 5432
+    user: str = ""
+    password: Secret | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("database", self.database), ("user", self.user)):
+            if value.startswith("-") or "=" in value or "://" in value or "\0" in value:
+                raise ConfigError(
+                    f"The {name} name {value!r} looks like an option or a connection string.",
+                    hint=f"Give the plain {name} name in remodel.yml.",
+                )
+
+    def at(self, database: str) -> Address:
+        """The same server, another database."""
+        return replace(self, database=database)
+
+    def parameters(self) -> dict[str, Any]:
+        """Keyword arguments for psycopg."""
+        given = {
+            "dbname": self.database,
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password.reveal() if self.password else "",
+        }
+        return {key: value for key, value in given.items() if value}
+
+    def environment(self) -> dict[str, str]:
+        """PG* variables for a child process; the password never reaches an argument list."""
+        given = {
+            "PGDATABASE": self.database,
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGPASSWORD": self.password.reveal() if self.password else "",
+        }
+        return {key: value for key, value in given.items() if value}
+
+    def __str__(self) -> str:
+        return f"{self.database} at {self.host or 'the default socket'}:{self.port}"
+
+
+async def connect(address: Address, *, autocommit: bool = True) -> psycopg.AsyncConnection[Any]:
+    """Open a connection that names itself `remodel`.
+
+    Raises ConnectionFailed with the server's own words.
+    """
+    try:
+        return await psycopg.AsyncConnection.connect(
+            **address.parameters(),
+            autocommit=autocommit,
+            application_name="remodel",
+            connect_timeout=10,
+        )
+    except psycopg.OperationalError as error:
+        raise ConnectionFailed(
+            f"Connecting to the database {address} failed.",
+            found=str(error),
+            hint="Check that the server runs and that the name, user and password are right.",
+        ) from None

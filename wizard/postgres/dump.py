@@ -1,0 +1,235 @@
+"""Making a dump, here or over SSH: both through one contract.
+
+The bytes go into NAME.part (0600, in a 0700 directory), are counted and hashed. Only when the
+tool ended with status 0, the file is on disk, and pg_restore has read all of it, does the file
+get its name. Whatever fails before leaves nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wizard.errors import OperationFailed
+from wizard.events import Report
+from wizard.postgres import archive, server, tools
+from wizard.postgres.address import Address
+from wizard.postgres.archive import Archive
+from wizard.postgres.tools import Tool
+from wizard.process import Output, start
+from wizard.remote import Connection
+
+# Without --no-owner and its like: the archive holds everything, restoring chooses.
+OPTIONS = ("--format=custom", "--verbose")
+TABLE = re.compile(r'dumping contents of table "(.+)"$')
+COMPRESSED_TO = 4  # a first guess, table bytes for one byte of archive, until measured
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+Starting = Callable[[Callable[[str], None]], AbstractAsyncContextManager[Output]]
+
+
+async def dump(
+    address: Address, path: Path, report: Report, *, pg_dump: Tool, pg_restore: Tool
+) -> Archive:
+    """Dump a database that this machine reaches into `path`.
+
+    Raises OperationFailed when pg_dump or the disk fails, or `path` is there already, and
+    VerificationFailed when the result cannot be read.
+    """
+    sizes = await server.table_sizes(address)
+    argv = [str(pg_dump.path), *OPTIONS, *tools.reach(address)]
+
+    def starting(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[Output]:
+        return start(argv, env=tools.environment(address), on_stderr=on_stderr)
+
+    return await _take_in(starting, str(address), path, sizes, pg_restore, report)
+
+
+async def fetch(
+    connection: Connection,
+    far: Address,
+    path: Path,
+    report: Report,
+    *,
+    pg_restore: Tool,
+    pg_dump: str = "pg_dump",
+) -> Archive:
+    """Dump a database of the far side over SSH into `path` here.
+
+    `far` is the database as libpq reaches it over there; its password, if any, goes through
+    standard input. `pg_dump` is the program's name or path over there. Raises as `dump`, and
+    ConfigError when that pg_dump is missing or too old, ConnectionFailed when the connection ends
+    in the middle.
+    """
+    async with near(connection, far) as here:
+        about = await server.about(here)
+        await tools.far_dump(connection, about.major, path=pg_dump)
+        sizes = await server.table_sizes(here)
+    argv = ["env", "LC_ALL=C", pg_dump, *OPTIONS, *tools.reach(far)]
+    password = None
+    if far.password is not None:
+        # `env=` of SSH needs AcceptEnv on the server, and arguments are everybody's to read.
+        script = 'IFS= read -r PGPASSWORD && export PGPASSWORD && exec "$@" </dev/null'
+        argv = ["sh", "-c", script, "remodel", *argv]
+        password = far.password.reveal().encode() + b"\n"
+
+    def starting(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[Output]:
+        return connection.stream(argv, input=password, on_stderr=on_stderr)
+
+    where = f"{far.database} on {connection}"
+    return await _take_in(starting, where, path, sizes, pg_restore, report)
+
+
+@asynccontextmanager
+async def near(connection: Connection, far: Address) -> AsyncIterator[Address]:
+    """A database of the far side as this machine reaches it while the context lasts."""
+    async with connection.forward_socket(far.host, far.port) as directory:
+        yield replace(far, host=directory)
+
+
+async def _take_in(
+    starting: Starting,
+    where: str,
+    path: Path,
+    sizes: Mapping[str, int],
+    pg_restore: Tool,
+    report: Report,
+) -> Archive:
+    """The contract: see the module."""
+    if path.exists():
+        raise OperationFailed(
+            f"There is a file {path} already; a dump never replaces one.",
+            hint="Move it away, or take it as the existing dump.",
+        )
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    try:
+        gauge = _Gauge(sizes, report)
+        try:
+            digest = await _write(starting, where, part, gauge)
+        except OSError as error:
+            raise _unwritable(part, gauge.received, free, error) from None
+        header = await archive.describe(part, pg_restore)
+        await archive.read_whole(part, pg_restore, report)
+        part.rename(path)
+        _sync_directory(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    report.finding(
+        "dump", f"{path.name}: {gauge.received:,} bytes, {len(sizes)} tables, read to the end"
+    )
+    return Archive(
+        path=path,
+        bytes=gauge.received,
+        sha256=digest,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        dump_version=header.dump_version,
+        server_version=header.server_version,
+        database=header.database,
+    )
+
+
+async def _write(starting: Starting, where: str, part: Path, gauge: _Gauge) -> str:
+    """Stream into `part` and onto the disk; the SHA-256."""
+    digest = hashlib.sha256()
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        async with starting(gauge.heard) as output:
+            async for chunk in output:
+                file.write(chunk)
+                digest.update(chunk)
+                gauge.got(len(chunk))
+            if output.returncode != 0:
+                raise OperationFailed(
+                    f"pg_dump of {where} failed with exit status {output.returncode}.",
+                    found=_complaint(output.stderr_tail),
+                    hint="Nothing of it was kept. Correct the cause and run again.",
+                )
+        file.flush()
+        os.fsync(file.fileno())
+    gauge.finished()
+    return digest.hexdigest()
+
+
+@dataclass
+class _Gauge:
+    """How far a dump is, in bytes of table data, of which the server knows the total.
+
+    The archive's final size is unknown. pg_dump tells which table it is at; within a table the
+    bytes received are weighed by what the tables before came down to.
+    """
+
+    sizes: Mapping[str, int]
+    report: Report
+    received: int = 0
+    _before: int = 0  # bytes received before the current table
+    _finished: int = 0  # bytes of tables that are finished
+    _current: str = ""
+
+    def heard(self, line: str) -> None:
+        """A line of pg_dump's messages."""
+        if match := TABLE.search(line):
+            self._finished += self.sizes.get(self._current, 0)
+            self._before = self.received
+            self._current = match[1]
+            self.report.line("pg_dump", line)
+            self._tell()
+
+    def got(self, count: int) -> None:
+        """Bytes of the archive."""
+        self.received += count
+        self._tell()
+
+    def finished(self) -> None:
+        total = sum(self.sizes.values())
+        self.report.progress(total, total, "bytes", f"{self.received:,} bytes of archive received")
+
+    def _tell(self) -> None:
+        ratio = self._finished / self._before if self._finished and self._before else COMPRESSED_TO
+        within = min(int((self.received - self._before) * ratio), self.sizes.get(self._current, 0))
+        note = f"{self.received:,} bytes of archive received"
+        if self._current:
+            note += f", at {self._current}"
+        total = sum(self.sizes.values())
+        self.report.progress(min(self._finished + within, total), total, "bytes", note)
+
+
+def _complaint(said: str) -> str:
+    """What pg_dump complained of, without what --verbose had it tell before."""
+    lines = said.splitlines()
+    for number, line in enumerate(lines):
+        if "error:" in line or "FATAL" in line:
+            return "\n".join(lines[number:])
+    return "\n".join(lines[-5:])
+
+
+def _unwritable(part: Path, received: int, free: int, error: OSError) -> OperationFailed:
+    if error.errno in FULL:
+        return OperationFailed(
+            f"The disk is full: the dump could not be written to {part.parent}.",
+            found=f"{error.strerror} after {received:,} bytes, which were removed again; "
+            f"{free:,} bytes were free before.",
+            hint="Make room there, or choose another directory for the backups.",
+        )
+    return OperationFailed(f"The dump could not be written to {part}.", found=str(error))
+
+
+def _sync_directory(path: Path) -> None:
+    """Make a rename last, as fsync(2) asks for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

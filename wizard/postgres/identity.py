@@ -1,0 +1,104 @@
+"""Which database this is, and whether it is still the one a session began with.
+
+As with SSH host keys: pinned on first use, compared before anything destructive. A name alone is
+no identity (it may be another server's), nor is the system identifier (a physical clone has it
+too); together with the database's OID, its name and the host they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from wizard.errors import IdentityMismatch, OperationFailed
+from wizard.postgres import server
+from wizard.postgres.address import Address
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A database. `host` is where it is in the operator's words: `local`, `deploy@example.org`."""
+
+    host: str
+    database: str
+    system_identifier: str
+    oid: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.database} on {self.host}, system identifier {self.system_identifier}, "
+            f"OID {self.oid}"
+        )
+
+    def is_same_database(self, other: Identity) -> bool:
+        """Whether both are one database, by whatever way it was reached and is called."""
+        return (self.system_identifier, self.oid) == (other.system_identifier, other.oid)
+
+
+async def read(address: Address, host: str) -> Identity:
+    """Ask a database who it is; `host` says where, as it reaches us through a forward."""
+    async with server.session(address) as connection:
+        cursor = await connection.execute(
+            """
+            SELECT (pg_control_system()).system_identifier::text, oid::bigint, datname
+            FROM pg_database WHERE datname = current_database()
+            """
+        )
+        row = await cursor.fetchone()
+    if row is None:
+        raise OperationFailed(f"{address} does not find itself in its catalog.")
+    return Identity(host=host, database=row[2], system_identifier=row[0], oid=row[1])
+
+
+class Pins:
+    """The identities that a session is pinned to, by role (`local`, `production`), in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def all(self) -> dict[str, Identity]:
+        """Every pin, by role."""
+        try:
+            data = json.loads(self.path.read_text(encoding="utf-8"))
+            return {role: Identity(**fields) for role, fields in data.items()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise OperationFailed(
+                f"The file of pinned databases {self.path} cannot be read.", found=str(error)
+            ) from None
+
+    def pin(self, role: str, identity: Identity) -> None:
+        """Remember who `role` is. After a swap the live database is another: pin it anew."""
+        pins = {**self.all(), role: identity}
+        content = json.dumps({name: asdict(pin) for name, pin in pins.items()}, indent=2)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = self.path.with_name(f"{self.path.name}.part")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(self.path)
+
+    def check(self, role: str, identity: Identity) -> None:
+        """Raise IdentityMismatch unless `identity` is who `role` is pinned to; pin a new role."""
+        pinned = self.all().get(role)
+        if pinned is None:
+            self.pin(role, identity)
+        elif pinned != identity:
+            raise IdentityMismatch(
+                f"The database for {role} is not the one this session began with.",
+                found=f"pinned: {pinned}\nfound:  {identity}",
+                hint=f"If somebody replaced it on purpose, begin a new session. Nothing was "
+                f"changed in {identity.database}.",
+            )
+
+    def role_of(self, identity: Identity) -> str | None:
+        """The role that is pinned to this very database, under whatever name, or None."""
+        for role, pinned in self.all().items():
+            if pinned.is_same_database(identity):
+                return role
+        return None

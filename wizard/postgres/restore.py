@@ -1,0 +1,221 @@
+"""Restoring an archive into a new database beside the one it is to replace."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from wizard.errors import OperationFailed
+from wizard.events import Report
+from wizard.postgres import server, tools
+from wizard.postgres.address import Address
+from wizard.postgres.archive import Archive, watching
+from wizard.postgres.server import Database
+from wizard.postgres.settings import copy_settings
+from wizard.postgres.tools import Tool
+from wizard.process import run, start
+
+# Publications and subscriptions need a superuser, and a restored copy must not replicate.
+OPTIONS = (
+    "--exit-on-error",
+    "--no-owner",
+    "--no-acl",
+    "--no-publications",
+    "--no-subscriptions",
+    "--verbose",
+)
+# A line of the table of contents: "3; 3079 16385 EXTENSION - vector ", with its COMMENT's line
+# "3456; 0 0 COMMENT - EXTENSION vector ".
+EXTENSION = re.compile(r"^\d+; \d+ \d+ EXTENSION - (\S+)")
+NOT_OURS = re.compile(r"^\d+; \d+ \d+ COMMENT - (EXTENSION|SCHEMA public\b)")
+
+
+async def create_beside(address: Address, name: str, *, like: str | None, report: Report) -> None:
+    """Make the empty database `name` on the server of `address`, ours to fill.
+
+    It has the encoding, locale and settings of the database `like`, or the server's own locale
+    and UTF8 for None. Raises OperationFailed when it exists or our role may not make it.
+    """
+    async with server.operations(address) as session:
+        model: Database | None = None
+        if like is not None:
+            found = {each.name: each for each in await server.databases_of(session)}
+            if like not in found:
+                raise OperationFailed(f"There is no database {like} to be like.")
+            model = found[like]
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}").format(
+            sql.Identifier(name), _locale(model, session.info.server_version // 10_000)
+        )
+        await _create(session, statement, name)
+        if like is not None:
+            await copy_settings(session, like, name, report)
+
+
+async def restore(archive: Archive, into: Address, report: Report, *, pg_restore: Tool) -> None:
+    """Fill the new, empty database `into` from an archive that was proven before.
+
+    The objects belong to our role. On any failure, and when cancelled, the half-filled database
+    is dropped. Raises OperationFailed with pg_restore's own words.
+    """
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="remodel-", suffix=".toc") as toc:
+            toc.write(await _contents(archive, into, report, pg_restore))
+            toc.flush()
+            await _fill(archive, into, Path(toc.name), report, pg_restore)
+        async with server.session(into) as connection:
+            await connection.execute("ANALYZE")
+    except BaseException:
+        await asyncio.shield(drop(into, into.database, force=True))
+        raise
+
+
+async def drop(address: Address, name: str, *, force: bool = False) -> None:
+    """Remove the database `name` from the server of `address`; no error when it is gone.
+
+    `force` sends our own role's sessions in it away; otherwise they are an error.
+    """
+    statement = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
+    if force:
+        statement += sql.SQL(" WITH (FORCE)")
+    async with server.operations(address) as session:
+        users = [] if force else await server.sessions_of(session, name)
+        try:
+            if not users:  # PostgreSQL would wait five seconds for them
+                await session.execute(statement)
+                return
+            found = "\n".join(map(str, users))
+        except psycopg.errors.ObjectInUse as error:
+            found = str(error)
+        raise OperationFailed(
+            f"The database {name} is in use and was not dropped.",
+            found=found,
+            hint="End these sessions and try again.",
+        )
+
+
+async def _fill(
+    archive: Archive, into: Address, toc: Path, report: Report, pg_restore: Tool
+) -> None:
+    argv = [
+        str(pg_restore.path),
+        *OPTIONS,
+        f"--use-list={toc}",
+        *tools.reach(into),
+        str(archive.path),
+    ]
+    at = ""
+
+    def heard(line: str) -> None:
+        nonlocal at
+        doing = line.removeprefix("pg_restore: ")
+        if doing.startswith(("creating", "processing", "executing")):
+            at = doing
+            report.line("pg_restore", doing)
+
+    def tell(position: int) -> None:
+        report.progress(min(position, archive.bytes), archive.bytes, "bytes", at)
+
+    env = tools.environment(into)
+    async with start(argv, env=env, on_stderr=heard) as child:
+        async with watching(child.pid, archive.path, tell):
+            async for _ in child:
+                pass
+        if child.returncode != 0:
+            said = child.stderr_tail
+            raise OperationFailed(
+                f"Restoring {archive.path.name} into {into} failed.",
+                found=said[at_error:] if (at_error := said.find("error:")) >= 0 else said,
+                hint="The half-filled database was dropped; what was there before is untouched.",
+            )
+    report.progress(archive.bytes, archive.bytes, "bytes", "restored")
+
+
+async def _contents(archive: Archive, into: Address, report: Report, pg_restore: Tool) -> str:
+    """The archive's table of contents without what only a superuser may do.
+
+    An extension that this server lacks or our role may not make is left out with a warning, and
+    is not the end of a restore that may do without it.
+    """
+    done = await run([pg_restore.path, "--list", archive.path], env=tools.ENVIRONMENT)
+    if done.returncode != 0:
+        raise OperationFailed(f"pg_restore cannot list {archive.path}.", found=done.stderr_tail)
+    lines = []
+    async with server.session(into) as connection:
+        for line in done.stdout.splitlines():
+            if NOT_OURS.match(line):
+                continue
+            match = EXTENSION.match(line)
+            if match is None or await _can_extend(connection, match[1], report):
+                lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+async def _can_extend(
+    connection: psycopg.AsyncConnection[Any], extension: str, report: Report
+) -> bool:
+    """Try to make an extension, and take it back: pg_restore makes it in its own place."""
+    try:
+        async with connection.transaction(force_rollback=True):
+            await connection.execute(
+                sql.SQL("CREATE EXTENSION IF NOT EXISTS {} CASCADE").format(
+                    sql.Identifier(extension)
+                )
+            )
+    except psycopg.Error as error:
+        report.finding(
+            f"extension {extension}",
+            f"left out: {error.diag.message_primary or error}",
+            "warn",
+            "If the site's tables use it, restoring stops there: let a superuser install it.",
+        )
+        return False
+    return True
+
+
+async def _create(
+    session: psycopg.AsyncConnection[Any], statement: sql.Composed, name: str
+) -> None:
+    try:
+        await session.execute(statement)
+    except psycopg.errors.DuplicateDatabase:
+        raise OperationFailed(
+            f"There is a database {name} already.",
+            hint="It may be left from an earlier run: look at it, and drop it if it is.",
+        ) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise OperationFailed(
+            f"Our role may not create the database {name}.",
+            found=str(error),
+            hint="Let a superuser run: ALTER ROLE name CREATEDB",
+        ) from None
+    except psycopg.Error as error:
+        raise OperationFailed(f"Creating the database {name} failed.", found=str(error)) from None
+
+
+def _locale(model: Database | None, major: int) -> sql.Composed:
+    """The clauses that give a new database the encoding and locale of `model`."""
+    if model is None:
+        return sql.SQL("ENCODING {}").format(sql.Literal("UTF8"))
+    clauses = {
+        "ENCODING": model.encoding,
+        "LC_COLLATE": model.collate,
+        "LC_CTYPE": model.ctype,
+    }
+    if major >= 15:
+        clauses["LOCALE_PROVIDER"] = {"c": "libc", "i": "icu", "b": "builtin"}[model.provider]
+    if model.provider == "i" and model.locale:
+        clauses["ICU_LOCALE"] = model.locale
+    if model.provider == "b" and model.locale:
+        clauses["BUILTIN_LOCALE"] = model.locale
+    if model.icu_rules:
+        clauses["ICU_RULES"] = model.icu_rules
+    return sql.SQL(" ").join(
+        sql.SQL("{} {}").format(sql.SQL(keyword), sql.Literal(value))
+        for keyword, value in clauses.items()
+    )

@@ -1,0 +1,131 @@
+"""What belongs to a database and is in no dump of it: settings, grants, comment, limit.
+
+`pg_dump` without --create leaves all of it out, so a database that takes another's place gets it
+from here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from wizard.events import Report
+
+
+async def copy_settings(
+    session: psycopg.AsyncConnection[Any], source: str, target: str, report: Report
+) -> None:
+    """Give the database `target` what `source` has beside its contents.
+
+    What our role may not set is told as a warning: it is for whoever may. `session` is in
+    another database of the server and in autocommit.
+    """
+    await _settings(session, source, target, report)
+    await _grants(session, source, target, report)
+    cursor = await session.execute(
+        "SELECT shobj_description(oid, 'pg_database'), datconnlimit FROM pg_database "
+        "WHERE datname = %s",
+        [source],
+    )
+    comment, limit = await cursor.fetchone() or (None, -1)
+    if comment:
+        statement = sql.SQL("COMMENT ON DATABASE {} IS {}").format(
+            sql.Identifier(target), sql.Literal(comment)
+        )
+        await _try(session, [statement], "comment", report)
+    if limit >= 0:
+        statement = sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(
+            sql.Identifier(target), sql.Literal(limit)
+        )
+        await _try(session, [statement], "connection limit", report)
+
+
+async def _settings(
+    session: psycopg.AsyncConnection[Any], source: str, target: str, report: Report
+) -> None:
+    cursor = await session.execute(
+        """
+        SELECT r.rolname, unnest(s.setconfig)
+        FROM pg_db_role_setting s
+        JOIN pg_database d ON d.oid = s.setdatabase
+        LEFT JOIN pg_roles r ON r.oid = s.setrole
+        WHERE d.datname = %s
+        """,
+        [source],
+    )
+    for role, setting in await cursor.fetchall():
+        name, _, value = setting.partition("=")
+        whose = (
+            sql.SQL("ALTER ROLE {} IN DATABASE {}").format(
+                sql.Identifier(role), sql.Identifier(target)
+            )
+            if role
+            else sql.SQL("ALTER DATABASE {}").format(sql.Identifier(target))
+        )
+        # By way of the session: the stored form of a list (search_path) is not the one that
+        # ALTER DATABASE SET takes, and FROM CURRENT copies it as it is.
+        statements = [
+            sql.SQL("SELECT set_config({}, {}, true)").format(
+                sql.Literal(name), sql.Literal(value)
+            ),
+            sql.SQL("{} SET {} FROM CURRENT").format(
+                whose, sql.SQL(".").join(map(sql.Identifier, name.split(".")))
+            ),
+        ]
+        of = f" of role {role}" if role else ""
+        await _try(session, statements, f"setting {name}{of}", report)
+
+
+async def _grants(
+    session: psycopg.AsyncConnection[Any], source: str, target: str, report: Report
+) -> None:
+    cursor = await session.execute(
+        """
+        SELECT r.rolname, a.privilege_type, a.is_grantable
+        FROM pg_database d, aclexplode(d.datacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+        WHERE d.datname = %s AND a.grantee <> d.datdba
+        """,
+        [source],
+    )
+    grants = await cursor.fetchall()
+    cursor = await session.execute(
+        "SELECT datacl IS NOT NULL FROM pg_database WHERE datname = %s", [source]
+    )
+    (explicit,) = await cursor.fetchone() or (False,)
+    if not explicit:
+        return  # the defaults, which a new database has as well
+    database = sql.Identifier(target)
+    statements: list[sql.Composed] = [
+        sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)
+    ]
+    for role, privilege, grantable in grants:
+        statements.append(
+            sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
+                sql.SQL(privilege),
+                database,
+                sql.Identifier(role) if role else sql.SQL("PUBLIC"),
+                sql.SQL(" WITH GRANT OPTION" if grantable else ""),
+            )
+        )
+    await _try(session, statements, "grants", report)
+
+
+async def _try(
+    session: psycopg.AsyncConnection[Any],
+    statements: list[sql.Composed],
+    what: str,
+    report: Report,
+) -> None:
+    try:
+        async with session.transaction():
+            for statement in statements:
+                await session.execute(statement)
+    except psycopg.Error as error:
+        report.finding(
+            what,
+            f"not carried over: {error.diag.message_primary or error}",
+            "warn",
+            "Whoever administers the server can set it again.",
+        )

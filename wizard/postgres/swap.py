@@ -1,0 +1,264 @@
+"""Putting one database in another's place, by name, with the old one kept.
+
+For the clients of the live database this is a window of some tens of milliseconds in which
+connecting fails. Both renames are one transaction: the live name leads to the old database or to
+the new one, never to neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from wizard.errors import ConnectionFailed, OperationFailed, RemodelError
+from wizard.events import Report
+from wizard.postgres import server
+from wizard.postgres.address import Address
+from wizard.postgres.server import Database, Session
+
+PATIENCE = 5.0  # seconds for terminated sessions to be gone
+POLL = 0.005
+
+# Whose sessions pg_terminate_backend() lets `me` end: `r` is the session's role.
+MAY_END = """(me.rolsuper OR (NOT r.rolsuper AND (
+    pg_has_role(me.oid, r.oid, 'USAGE') OR pg_has_role(me.oid, 'pg_signal_backend', 'USAGE'))))"""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Which databases stand under the names of a swap, as OIDs; None is a name without one.
+
+    `closed` says that the live database lets nobody in: a swap was cut off in its middle.
+    """
+
+    live: int | None
+    beside: int | None
+    kept: int | None
+    closed: bool = False
+
+
+async def observe(address: Address, beside: str, kept: str) -> Standing:
+    """Look at the names, so that a resume can tell what was done."""
+    found = {each.name: each for each in await server.databases(address)}
+    live = found.get(address.database)
+    return Standing(
+        live=live.oid if live else None,
+        beside=found[beside].oid if beside in found else None,
+        kept=found[kept].oid if kept in found else None,
+        closed=live is not None and (live.connection_limit == 0 or not live.allows_connections),
+    )
+
+
+async def swap(
+    address: Address, beside: str, keep_as: str, report: Report, *, terminate: bool
+) -> None:
+    """Rename `address.database` to `keep_as` and `beside` to `address.database`.
+
+    With `terminate` the live database is closed and our own role's sessions in it are ended;
+    without, sessions are an error. The old database is kept and lets nobody in. Where there is
+    no live database yet, only the new one is renamed. Raises OperationFailed that names the
+    sessions in the way; the live database is open again then.
+    """
+    live = address.database
+    async with server.operations(address) as session:
+        found = {each.name: each for each in await server.databases_of(session)}
+        _expect(found, present=[beside], absent=[keep_as])
+        old = found.get(live)
+        limit = _limit(old, found[beside])
+        renames = [_rename(beside, live), _admit(live, limit)]
+        if old is not None:
+            renames = [_rename(live, keep_as), *renames, _close(keep_as, limit)]
+        await _refuse_sessions(session, beside)
+        if old is None:
+            await _commit(session, renames, [beside])
+        else:
+            async with _emptied(session, address, limit, terminate, report):
+                await _commit(session, renames, [live, beside])
+    report.finding("swap", f"{live} is the new database" + (f"; {keep_as}: the old" if old else ""))
+
+
+async def rollback(
+    address: Address, kept: str, put_aside_as: str, report: Report, *, terminate: bool
+) -> None:
+    """Swap back: `kept` becomes `address.database`, which is put aside under another name."""
+    live = address.database
+    async with server.operations(address) as session:
+        found = {each.name: each for each in await server.databases_of(session)}
+        _expect(found, present=[kept], absent=[put_aside_as])
+        old = found.get(live)
+        limit = _limit(old, found[kept])
+        renames = [_rename(kept, live), _admit(live, limit)]
+        if old is None:
+            await _commit(session, renames, [kept])
+        else:
+            renames = [_rename(live, put_aside_as), *renames, _close(put_aside_as, limit)]
+            async with _emptied(session, address, limit, terminate, report):
+                await _commit(session, renames, [live, kept])
+    report.finding("rollback", f"{live} is the old database again; {put_aside_as}: the other")
+
+
+async def reopen(address: Address, limit: int = -1) -> None:
+    """Let people into the live database again, over a connection of its own."""
+    try:
+        async with server.operations(address) as session:
+            await session.execute(_admit(address.database, limit))
+    except RemodelError as error:
+        name = sql.Identifier(address.database).as_string()
+        raise ConnectionFailed(
+            f"The database {address.database} may be closed: a swap was cut off in its middle.",
+            found=str(error),
+            hint="Resume as soon as the connection is back, or let its owner run: "
+            f"ALTER DATABASE {name} CONNECTION LIMIT {limit}",
+        ) from None
+
+
+@asynccontextmanager
+async def _emptied(
+    session: psycopg.AsyncConnection[Any],
+    address: Address,
+    limit: int,
+    terminate: bool,
+    report: Report,
+) -> AsyncIterator[None]:
+    """The live database without sessions, and closed to new ones when `terminate`.
+
+    Leaving by an exception opens it again.
+    """
+    name = address.database
+    if not terminate:
+        await _refuse_sessions(session, name)
+        yield
+        return
+    await _refuse_untouchable(session, name)
+    began = time.monotonic()
+    try:
+        await session.execute(
+            sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(sql.Identifier(name))
+        )
+        await _terminate(session, name)
+        yield
+    except BaseException:
+        await asyncio.shield(reopen(address, limit))
+        raise
+    report.finding("closed for", f"{(time.monotonic() - began) * 1000:.0f} ms")
+
+
+async def _terminate(session: psycopg.AsyncConnection[Any], name: str) -> None:
+    """End our role's sessions and wait until they are gone: terminating is asynchronous.
+
+    A row that a session commits in between would be in the old database only.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while users := await server.sessions_of(session, name):
+        if time.monotonic() > deadline:
+            raise _in_use(name, users)
+        # Again and again: a client may have been on its way in when the door closed.
+        await session.execute(
+            f"""
+            SELECT pg_terminate_backend(a.pid)
+            FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid, pg_roles me
+            WHERE me.rolname = current_user AND a.datname = %s AND {MAY_END}
+            """,
+            [name],
+        )
+        await asyncio.sleep(POLL)
+
+
+async def _refuse_untouchable(session: psycopg.AsyncConnection[Any], name: str) -> None:
+    """Raise for sessions that our role may not end, before anything is closed.
+
+    A rename would wait five seconds for them and fail, with the site down meanwhile.
+    """
+    cursor = await session.execute(
+        f"""
+        SELECT a.pid FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid, pg_roles me
+        WHERE me.rolname = current_user AND a.datname = %s AND NOT {MAY_END}
+        """,
+        [name],
+    )
+    pids = {pid for (pid,) in await cursor.fetchall()}
+    if pids:
+        users = [each for each in await server.sessions_of(session, name) if each.pid in pids]
+        raise OperationFailed(
+            f"The database {name} has sessions that our role may not end.",
+            found="\n".join(map(str, users)),
+            hint="Have their owner end them, or a superuser; the database is open as before.",
+        )
+
+
+async def _refuse_sessions(session: psycopg.AsyncConnection[Any], name: str) -> None:
+    if users := await server.sessions_of(session, name):
+        raise _in_use(name, users)
+
+
+async def _commit(
+    session: psycopg.AsyncConnection[Any], statements: list[sql.Composed], names: list[str]
+) -> None:
+    try:
+        async with session.transaction():
+            for statement in statements:
+                await session.execute(statement)
+    except psycopg.errors.ObjectInUse as error:
+        users = [each for name in names for each in await server.sessions_of(session, name)]
+        raise _in_use(" or ".join(names), users, str(error)) from None
+    except psycopg.Error as error:
+        raise OperationFailed(
+            f"Renaming {' and '.join(names)} failed.",
+            found=str(error),
+            hint="Nothing was renamed. Our role must own both databases and have CREATEDB.",
+        ) from None
+
+
+def _limit(live: Database | None, other: Database) -> int:
+    """The connection limit that is meant: of a live database left closed, the other one's."""
+    chosen = live if live is not None and live.connection_limit != 0 else other
+    return chosen.connection_limit or -1
+
+
+def _rename(name: str, to: str) -> sql.Composed:
+    return sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+        sql.Identifier(name), sql.Identifier(to)
+    )
+
+
+def _admit(name: str, limit: int) -> sql.Composed:
+    return sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true CONNECTION LIMIT {}").format(
+        sql.Identifier(name), sql.Literal(limit)
+    )
+
+
+def _close(name: str, limit: int) -> sql.Composed:
+    return sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false CONNECTION LIMIT {}").format(
+        sql.Identifier(name), sql.Literal(limit)
+    )
+
+
+def _expect(found: dict[str, Database], *, present: list[str], absent: list[str]) -> None:
+    for name in present:
+        if name not in found:
+            raise OperationFailed(
+                f"There is no database {name} to put in place.",
+                found="Databases: " + ", ".join(found),
+            )
+    for name in absent:
+        if name in found:
+            raise OperationFailed(
+                f"There is a database {name} already.",
+                hint="Look at it; drop it if it is not needed any more.",
+            )
+
+
+def _in_use(name: str, users: list[Session], error: str = "") -> OperationFailed:
+    return OperationFailed(
+        f"The database {name} is in use.",
+        found="\n".join(map(str, users)) or error,
+        hint="End these programs (a development server, a shell, psql) and try again. The "
+        "database is open and as it was.",
+    )

@@ -1,0 +1,1 @@
+"""What `remodel demo` plays on: a sample site, its own PostgreSQL, a loopback SSH "production"."""

