@@ -1,0 +1,102 @@
+"""The database that the project's pages live in, and who it is.
+
+Identity is the pair of the cluster's system identifier and the database's OID. A physical copy
+of a cluster has the same system identifier, a rename keeps the OID.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from .protocol import Refusal
+
+PINNED = "REMODEL_PINNED_TARGETS"  # JSON: [[system_identifier, oid], ...]
+
+IDENTITY = """
+    SELECT (SELECT system_identifier FROM pg_control_system())::text, oid::bigint
+      FROM pg_database WHERE datname = current_database()
+"""
+
+
+def page_connection() -> Any:
+    """The connection that pages are written through."""
+    from django.db import connections, router
+
+    from .models import base_page
+
+    return connections[router.db_for_write(base_page()) or "default"]
+
+
+def require_postgresql(connection: Any) -> None:
+    """Raise Refusal `unsupported` for a database that conversions cannot run on."""
+    if connection.vendor != "postgresql":
+        raise Refusal(
+            "unsupported",
+            "Pages can be converted in PostgreSQL only.",
+            found=f"The project's database is {connection.vendor}.",
+        )
+
+
+def refuse_pinned(sender: Any, connection: Any, **_: Any) -> None:
+    """On every new connection: leave at once when the database is a delivery target."""
+    from django.db import DatabaseError
+
+    pinned = {(str(known[0]), int(known[1])) for known in json.loads(os.environ.get(PINNED, "[]"))}
+    if connection.vendor != "postgresql" or not pinned:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(IDENTITY)
+            system, oid = cursor.fetchone()
+    except DatabaseError as error:
+        connection.close()
+        raise Refusal(
+            "pinned",
+            "The identity of the project's database cannot be read, so it may be a target's.",
+            found=str(error),
+            hint="Let its role execute pg_control_system().",
+        ) from None
+    if (system, oid) in pinned:
+        name = connection.settings_dict["NAME"]
+        connection.close()
+        raise Refusal(
+            "pinned",
+            f"The project's settings point to the database {name}, which is a delivery target.",
+            found=f"system identifier {system}, OID {oid}",
+            hint="Use settings of the local copy: the worker writes to no target.",
+        )
+
+
+def hello_database() -> dict[str, Any]:
+    """The database's address and identity; `error` says why it could not be reached, if so."""
+    from django.db import DatabaseError
+
+    connection = page_connection()
+    given = connection.settings_dict
+    found: dict[str, Any] = {
+        "vendor": connection.vendor,
+        "engine": given["ENGINE"],
+        "name": str(given["NAME"]),
+        "host": given.get("HOST") or "",
+        "port": str(given.get("PORT") or ""),
+        "user": given.get("USER") or "",
+        "system_identifier": None,
+        "oid": None,
+        "server_version": None,
+        "error": None,
+    }
+    if connection.vendor != "postgresql":
+        return found
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(IDENTITY)
+            found["system_identifier"], found["oid"] = cursor.fetchone()
+            cursor.execute("SELECT current_user, current_setting('server_version')")
+            found["user"], found["server_version"] = cursor.fetchone()
+    except DatabaseError as error:
+        found["error"] = str(error).strip()
+    finally:
+        connection.close()
+    return found

@@ -1,0 +1,280 @@
+"""Migrations made deterministically, shown with their SQL, and run with Django's own output.
+
+Left to itself, `makemigrations` reads the end of a conversion wrongly: without a terminal it
+drops the prefixed field and adds an empty one (django/db/migrations/questioner.py answers every
+`ask_rename` with False), and told that it is a rename it puts RenameField before RemoveField,
+which then clashes with the field that the parent still has. So here no question is ever
+answered by a default, and the two migrations of the end are made by hand in the order that works.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+from pathlib import Path
+from typing import Any
+
+from .database import page_connection
+from .models import page_model
+from .protocol import Refusal, Reply
+
+
+def check(reply: Reply) -> dict[str, Any]:
+    """Django's system checks: `{errors, messages: [{id, level, text, hint}]}`."""
+    from django.core import checks
+
+    found = checks.run_checks()
+    messages = [
+        {
+            "id": message.id,
+            "level": message.level,
+            "text": f"{message.obj or '?'}: {message.msg}",
+            "hint": message.hint or "",
+        }
+        for message in found
+        if not message.is_silenced()
+    ]
+    errors = sum(1 for message in messages if message["level"] >= checks.ERROR)
+    return {"errors": errors, "messages": messages}
+
+
+def pending() -> list[str]:
+    """Migrations of the project that the database has not had yet, as `app.name`, in order."""
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(page_connection())
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def migration_plan(reply: Reply) -> list[str]:
+    """The pending migrations, as `app.name`, in the order in which `migrate` would run them."""
+    return pending()
+
+
+def migrate(reply: Reply) -> list[str]:
+    """Run the pending migrations, with Django's output as lines; returns those applied."""
+    from django.core.management import call_command
+
+    before = pending()
+    output = _Lines(reply)
+    call_command("migrate", interactive=False, no_color=True, stdout=output, stderr=output)
+    output.flush_rest()
+    left = set(pending())
+    return [name for name in before if name not in left]
+
+
+class _Lines(io.TextIOBase):
+    """A stream that passes on what is written to it line by line."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._reply.line("django", line)
+        return len(text)
+
+    def flush_rest(self) -> None:
+        if self._rest:
+            self._reply.line("django", self._rest)
+
+
+def pending_changes(reply: Reply, *, app: str) -> list[str]:
+    """What the models have that the app's migrations do not, one line an operation."""
+    loader = _loader()
+    changes = _changes(loader.graph, loader.project_state(), app)
+    return [operation.describe() for operation in changes]
+
+
+def make_migration(
+    reply: Reply,
+    *,
+    app: str,
+    kind: str,
+    source: str,
+    target: str,
+    fields: list[str],
+    prefix: str,
+    directory: str = "",
+) -> list[dict[str, str]]:
+    """The migrations of one phase: `{name, path, text, sql}` each. Nothing is written.
+
+    `add` makes the one that creates the target model. `finish` makes two: RemoveField of the
+    moved fields from the source, then RenameField of the target's prefixed ones. Both are made
+    from the models as they are now and the migrations on disk, and refused (`unexpected_changes`)
+    when the app's models differ from its migrations in anything else.
+    """
+    if not page_model(target)._meta.app_label == page_model(source)._meta.app_label == app:
+        raise Refusal("unsupported", f"{source} and {target} are not both of the app {app}.")
+    loader = _loader()
+    leaf = _leaf(loader, app)
+    number = _number(leaf[1])
+    place = Path(directory) if directory else _directory(loader, app)
+    made = (
+        [_add(loader, leaf, number, app, target)]
+        if kind == "add"
+        else _finish(loader, leaf, number, app, source, target, fields, prefix)
+    )
+    return _written(loader, made, place)
+
+
+def _loader() -> Any:
+    from django.db.migrations.loader import MigrationLoader
+
+    loader = MigrationLoader(None, ignore_no_migrations=True)
+    conflicts = loader.detect_conflicts()
+    if conflicts:
+        raise Refusal(
+            "conflict",
+            "The project's migrations have more than one leaf.",
+            found="\n".join(f"{app}: {', '.join(names)}" for app, names in conflicts.items()),
+            hint="Merge them first: python manage.py makemigrations --merge",
+        )
+    return loader
+
+
+def _leaf(loader: Any, app: str) -> tuple[str, str]:
+    leaves = loader.graph.leaf_nodes(app)
+    if not leaves:
+        raise Refusal("no_migrations", f"The app {app} has no migrations.")
+    return (app, str(leaves[0][1]))
+
+
+def _number(name: str) -> int:
+    from django.db.migrations.autodetector import MigrationAutodetector
+
+    return int(MigrationAutodetector.parse_number(name) or 0)
+
+
+def _changes(graph: Any, state: Any, app: str) -> list[Any]:
+    """Operations that lead the app from `state` to its models, as the autodetector sees it."""
+    from django.apps import apps
+    from django.db.migrations.autodetector import MigrationAutodetector
+    from django.db.migrations.state import ProjectState
+
+    from .questioner import unanswered
+
+    detector = MigrationAutodetector(state, ProjectState.from_apps(apps), unanswered(app))
+    found = detector.changes(graph=graph, trim_to_apps={app}, convert_apps={app})
+    return [operation for migration in found.get(app, []) for operation in migration.operations]
+
+
+def _add(loader: Any, leaf: tuple[str, str], number: int, app: str, target: str) -> Any:
+    from django.apps import apps
+    from django.db.migrations import operations
+    from django.db.migrations.autodetector import MigrationAutodetector
+    from django.db.migrations.state import ProjectState
+
+    from .questioner import unanswered
+
+    name = page_model(target)._meta.model_name
+    detector = MigrationAutodetector(
+        loader.project_state(), ProjectState.from_apps(apps), unanswered(app)
+    )
+    found = detector.changes(
+        graph=loader.graph, trim_to_apps={app}, convert_apps={app}, migration_name=name
+    ).get(app, [])
+    made = [operation for migration in found for operation in migration.operations]
+    creates = [
+        operation
+        for operation in made
+        if isinstance(operation, operations.CreateModel) and operation.name_lower == name
+    ]
+    other = [
+        operation
+        for operation in made
+        if operation not in creates and getattr(operation, "model_name_lower", "") != name
+    ]
+    if len(found) != 1 or len(creates) != 1 or other:
+        raise Refusal(
+            "unexpected_changes",
+            f"A migration that adds {target}, and nothing else, cannot be made.",
+            found="\n".join(operation.describe() for operation in made) or "No changes at all.",
+            hint=f"Make and apply the app's other changes first: manage.py makemigrations {app}",
+        )
+    migration = found[0]
+    migration.name = f"{number + 1:04d}_{name}"
+    return migration
+
+
+def _finish(
+    loader: Any,
+    leaf: tuple[str, str],
+    number: int,
+    app: str,
+    source: str,
+    target: str,
+    fields: list[str],
+    prefix: str,
+) -> list[Any]:
+    from django.db.migrations import operations
+
+    old = source.split(".")[1].lower()
+    new = target.split(".")[1].lower()
+    state = loader.project_state()
+    removes = [operations.RemoveField(model_name=old, name=field) for field in fields]
+    renames = [
+        operations.RenameField(model_name=new, old_name=prefix + field, new_name=field)
+        for field in fields
+    ]
+    for operation in [*removes, *renames]:
+        operation.state_forwards(app, state)
+    # What a rename leaves different is the name of a reverse relation, which had to be another
+    # while both fields existed.
+    alters = _changes(loader.graph, state, app)
+    foreign = [
+        operation
+        for operation in alters
+        if not isinstance(operation, operations.AlterField)
+        or operation.model_name_lower != new
+        or operation.name not in fields
+    ]
+    if foreign:
+        raise Refusal(
+            "unexpected_changes",
+            f"Removing the fields from {source} and renaming them on {target} does not lead to "
+            "the models as they are.",
+            found="\n".join(operation.describe() for operation in foreign),
+            hint="Bring the models to their final form, and nothing else, then try again.",
+        )
+    first = _migration(f"{number + 1:04d}_remove_moved_fields_from_{old}", app, leaf, removes)
+    second = _migration(
+        f"{number + 2:04d}_{new}_fields_unprefixed", app, (app, first.name), [*renames, *alters]
+    )
+    return [first, second]
+
+
+def _migration(name: str, app: str, after: tuple[str, str], operations: list[Any]) -> Any:
+    from django.db.migrations import Migration
+
+    cls = type("Migration", (Migration,), {"dependencies": [after], "operations": operations})
+    return cls(name, app)
+
+
+def _directory(loader: Any, app: str) -> Path:
+    module = importlib.import_module(loader.migrations_module(app)[0])
+    return Path(str(module.__file__)).resolve().parent
+
+
+def _written(loader: Any, migrations: list[Any], place: Path) -> list[dict[str, str]]:
+    from django.db.migrations.writer import MigrationWriter
+
+    state = loader.project_state()
+    connection = page_connection()
+    made = []
+    for migration in migrations:
+        with connection.schema_editor(collect_sql=True, atomic=migration.atomic) as editor:
+            state = migration.apply(state, editor, collect_sql=True)
+            sql = "\n".join(editor.collected_sql)
+        made.append(
+            {
+                "name": migration.name,
+                "path": str(place / f"{migration.name}.py"),
+                "text": MigrationWriter(migration, include_header=False).as_string(),
+                "sql": sql,
+            }
+        )
+    return made

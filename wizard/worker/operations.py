@@ -1,0 +1,44 @@
+"""What can be asked of the worker, by name. Every operation is `(reply, **args) -> result`."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from . import (
+    conversion,
+    leftovers,
+    migrations,
+    models,
+    observation,
+    originals,
+    pages,
+    sites,
+    slugs,
+    urls,
+)
+
+Operation = Callable[..., Any]
+
+OPERATIONS: dict[str, Operation] = {
+    "page_models": models.page_models,
+    "describe": models.describe,
+    "check_models": models.check_models,
+    "find_pages": pages.find_pages,
+    "tree_problems": pages.tree_problems,
+    "sites": sites.sites,
+    "place_site": sites.place_site,
+    "urls": urls.urls,
+    "check": migrations.check,
+    "pending_changes": migrations.pending_changes,
+    "make_migration": migrations.make_migration,
+    "migration_plan": migrations.migration_plan,
+    "migrate": migrations.migrate,
+    "convert_plan": conversion.convert_plan,
+    "convert": conversion.convert,
+    "observe_conversion": observation.observe_conversion,
+    "delete_plan": originals.delete_plan,
+    "delete_originals": originals.delete_originals,
+    "restore_slugs": slugs.restore_slugs,
+    "rename_revision_fields": slugs.rename_revision_fields,
+    "values_left": leftovers.values_left,
+}

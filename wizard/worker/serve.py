@@ -1,0 +1,60 @@
+"""Start the project, say hello, then do what is asked until the parent closes its end."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from .protocol import Channel, Refusal, Reply, as_error
+
+
+def serve(reader: Any, writer: Any) -> int:
+    """The worker's whole life. Returns the exit status."""
+    channel = Channel(reader, writer)
+    # Both end as KeyboardInterrupt, on which psycopg cancels the statement being executed and
+    # Django rolls the transaction back.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        try:
+            from .startup import start
+
+            hello = start()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # settings may well call sys.exit()
+            channel.send({"error": as_error(error, type="startup")})
+            return 1
+        channel.send({"hello": hello})
+        channel.listen()
+        while (request := channel.receive()) is not None:
+            _answer(Reply(channel, request["id"]), request["op"], request.get("args", {}))
+    except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:
+        return 0
+    return 0
+
+
+def _answer(reply: Reply, op: str, args: dict[str, Any]) -> None:
+    # Imported here: the operations need models, and models need a project that has started.
+    from django.db import OperationalError, connections
+
+    from .operations import OPERATIONS
+    from .startup import media
+
+    media.reply = reply
+    try:
+        operation = OPERATIONS.get(op)
+        if operation is None:
+            raise Refusal("unknown_operation", f"The worker knows no operation {op!r}.")
+        reply.result(operation(reply, **args))
+    except OperationalError as error:
+        unreachable = connections["default"].connection is None
+        reply.error(as_error(error, type="database" if unreachable else "failed"))
+    except Exception as error:
+        reply.error(as_error(error))
+    finally:
+        media.reply = None
+        # An idle worker must not hold the local database open: it will be swapped and restored.
+        connections.close_all()

@@ -1,0 +1,76 @@
+"""What was prefixed gets its name back: slugs and the URLs below them, and fields in revisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import idmap, revisions, tree
+from .database import page_connection, require_postgresql
+from .protocol import Refusal, Reply
+
+
+def restore_slugs(reply: Reply, *, map: dict[str, int], prefix: str) -> dict[str, Any]:
+    """Take the prefix from the new pages' slugs, and from the url_paths of all below them.
+
+    Returns `slugs` (page id to slug) of the pages that had the prefix, `urls` and `drafts`, the
+    numbers of url_paths and revisions changed. Doing it again changes nothing. Raises Refusal
+    `clash` when a sibling has the slug, and `verification` when the tree would not be sound.
+    """
+    from django.db import transaction
+    from wagtail.models import Site
+
+    connection = page_connection()
+    require_postgresql(connection)
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {tree.table()} IN SHARE ROW EXCLUSIVE MODE")
+        idmap.load(cursor, idmap.from_json(map))
+        cursor.execute(
+            f"SELECT p.id, p.slug FROM {tree.table()} p JOIN remodel_map m ON m.new = p.id "
+            "ORDER BY p.path"
+        )
+        slugs = {
+            page: slug[len(prefix) :]
+            for page, slug in cursor.fetchall()
+            if prefix and slug.startswith(prefix)
+        }
+        _refuse_clashes(cursor, slugs)
+        changed = tree.respell(cursor, slugs)
+        drafts = revisions.restore_slugs(cursor, slugs, prefix)
+        tree.require_sound(cursor, type="verification", when="after restoring the slugs")
+    Site.clear_site_root_paths_cache()
+    return {"slugs": slugs, "urls": changed, "drafts": drafts}
+
+
+def _refuse_clashes(cursor: Any, slugs: dict[int, str]) -> None:
+    cursor.execute(
+        f"""
+        SELECT s.id, s.title, s.slug FROM unnest(%s::bigint[], %s::text[]) AS w (id, slug)
+          JOIN {tree.table()} p ON p.id = w.id
+          JOIN {tree.table()} s ON left(s.path, -{tree.step()}) = left(p.path, -{tree.step()})
+           AND s.depth = p.depth AND s.slug = w.slug AND s.id <> p.id
+        """,
+        [list(slugs), list(slugs.values())],
+    )
+    found = cursor.fetchall()
+    if found:
+        raise Refusal(
+            "clash",
+            "The pages cannot have their slugs back, because a sibling has them.",
+            found="\n".join(
+                f"page {id} ({title!r}) has the slug {slug!r}" for id, title, slug in found
+            ),
+            hint="Delete the originals first, or rename the sibling.",
+        )
+
+
+def rename_revision_fields(
+    reply: Reply, *, map: dict[str, int], renames: dict[str, str]
+) -> dict[str, int]:
+    """Rename fields in the content of the new pages' revisions: `{changed}` values."""
+    from django.db import transaction
+
+    connection = page_connection()
+    require_postgresql(connection)
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        idmap.load(cursor, idmap.from_json(map))
+        return {"changed": revisions.rename_fields(cursor, renames)}

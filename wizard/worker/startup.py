@@ -1,0 +1,153 @@
+"""Start the operator's project, and the guards under which it runs in here.
+
+Three guards: no connection to a database that is pinned as a delivery target, no deletion of
+a media file, and no redirects made by themselves for slugs that are only temporary.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from .protocol import PROTOCOL, Refusal, Reply
+
+SETTINGS = "DJANGO_SETTINGS_MODULE"
+
+
+class Media:
+    """Refuses to delete files: a local copy may be wired to production's media storage.
+
+    Wagtail deletes the file when an image or document row goes (wagtail/images/signal_handlers.py),
+    and a restored copy of production still knows production's bucket.
+    """
+
+    def __init__(self) -> None:
+        self.reply: Reply | None = None
+
+    def guard(self) -> None:
+        """Make every storage of the project refuse to delete."""
+        from django.core.files.storage import FileSystemStorage, storages
+
+        classes: set[Any] = {FileSystemStorage}
+        for alias in getattr(storages, "backends", {}):
+            classes.add(type(storages[alias]))
+        for cls in classes:
+            cls.delete = self._refuse
+
+    def _refuse(self, name: str) -> None:
+        if self.reply is not None:
+            self.reply.line("remodel", f"Left the media file {name} where it is.")
+
+
+media = Media()
+
+
+def start() -> dict[str, Any]:
+    """Set Django up and describe what was found: the contents of `hello`.
+
+    Raises Refusal with type `no_django`, `settings`, `setup`, `no_wagtail` or `pinned`.
+    """
+    name = os.environ.get(SETTINGS, "")
+    try:
+        django = importlib.import_module("django")
+    except ImportError as error:
+        raise Refusal(
+            "no_django",
+            "Django cannot be imported by the project's interpreter.",
+            hint="Point project.python in remodel.yml to the project's virtual environment.",
+        ) from error
+    from django.db.backends.signals import connection_created
+
+    from .database import hello_database, refuse_pinned
+
+    connection_created.connect(refuse_pinned, weak=False)
+    _load_settings(name)
+    _set_up(django, name)
+    from django.apps import apps
+    from django.conf import settings
+
+    if not (apps.is_installed("wagtail") or apps.is_installed("wagtail.core")):
+        raise Refusal(
+            "no_wagtail",
+            f"The settings {name} do not install Wagtail.",
+            found="INSTALLED_APPS: " + ", ".join(settings.INSTALLED_APPS),
+            hint="Name the settings module of the Wagtail site as project.settings.",
+        )
+    settings.WAGTAILREDIRECTS_AUTO_CREATE = False
+    media.guard()
+    from .models import page_labels
+
+    database = hello_database()
+    return {
+        "protocol": PROTOCOL,
+        "python": platform.python_version(),
+        "django": django.get_version(),
+        "wagtail": _version("wagtail"),
+        "treebeard": _version("treebeard"),
+        "settings": name,
+        "project": str(Path.cwd()),
+        "database": database,
+        "page_models": page_labels(),
+        "apps": _apps(),
+        "pending": None if database["error"] else _pending(),
+    }
+
+
+def _load_settings(name: str) -> None:
+    from django.conf import settings
+
+    try:
+        _ = settings.INSTALLED_APPS  # the first access imports the module
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise Refusal(
+            "settings",
+            f"Importing the project's settings {name or '(none named)'} failed.",
+            hint="Correct the settings module, or name another as project.settings.",
+        ) from error
+
+
+def _set_up(django: Any, name: str) -> None:
+    try:
+        django.setup()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise Refusal(
+            "setup",
+            f"The project's apps cannot be loaded under {name}.",
+            hint="`python manage.py check` in the project should show the same error.",
+        ) from error
+
+
+def _version(module: str) -> str:
+    return str(getattr(importlib.import_module(module), "__version__", "unknown"))
+
+
+def _apps() -> dict[str, dict[str, Any]]:
+    """Where each app comes from: what a model edit has to change, and whether it is installed."""
+    from django.apps import apps
+
+    installed = [Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")]
+    found = {}
+    for config in apps.get_app_configs():
+        path = Path(config.path).resolve()  # through the link that `flit install -s` makes
+        models = getattr(config.models_module, "__file__", None)
+        found[config.label] = {
+            "module": config.name,
+            "path": str(path),
+            "models": str(Path(models).resolve()) if models else None,
+            "installed": any(place in path.parents for place in installed),
+        }
+    return found
+
+
+def _pending() -> list[str]:
+    from .migrations import pending
+
+    return pending()
