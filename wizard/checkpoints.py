@@ -1,0 +1,35 @@
+"""Checkpoints of the local database, as the steps take and use them.
+
+Taking one ends the worker, since PostgreSQL copies only a database that nobody uses.
+"""
+
+from __future__ import annotations
+
+from wizard.postgres import checkpoint, server
+from wizard.run import Run
+
+
+def name(run: Run, operation: str) -> str:
+    """`podcast__20261122_150405_structure_migrate`: which session, before which operation."""
+    label = operation.replace(".", "_").replace(":", "_")
+    return server.beside(run.config.local.address.database, f"{run.stamp}_{label}")
+
+
+async def take(run: Run, operation: str) -> str:
+    """Copy the local database as it is before `operation`; returns the copy's name.
+
+    One that an interrupted attempt took is taken anew only if it is not whole; PostgreSQL
+    makes it in one piece, so that one which stands is whole.
+    """
+    local, label = run.config.local.address, name(run, operation)
+    await run.stop_site()
+    if await server.database(local.at(label)) is None:
+        await checkpoint.make(local, label, run.report)
+    return label
+
+
+async def bring_back(run: Run, label: str) -> None:
+    """Make the local database what it was when the checkpoint was taken."""
+    await run.stop_site()
+    await checkpoint.bring_back(run.config.local.address, label, run.report)
+    run.report.tree({})

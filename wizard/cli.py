@@ -1,0 +1,341 @@
+"""The `remodel` command: picks the session, and who answers in it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wizard import __version__, answers, config, drive, setup
+from wizard import session as sessions
+from wizard.config import Config
+from wizard.drive import Output
+from wizard.errors import ConfigError, ExitCode, RemodelError, UsageError
+from wizard.events import Events
+from wizard.narration import JsonLines
+from wizard.operation import NotYet, Step
+from wizard.operators import Operator, Plain, Replay
+from wizard.redaction import redact
+from wizard.run import Run
+from wizard.steps import STEPS
+from wizard.steps.production import Rollback
+
+Path_ = click.Path(path_type=Path, exists=True, dir_okay=False)
+CONFIG = click.option(
+    "--config", "config_path", type=Path_, help="remodel.yml, if not in this folder or above."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="One event a line on stdout.")
+ALLOW = click.option(
+    "--allow", multiple=True, metavar="TARGET", help="A target that may be written to."
+)
+
+
+@click.group(invoke_without_command=True)
+@click.version_option(__version__, prog_name="remodel")
+@click.option("--plain", is_flag=True, help="Line prompts instead of screens.")
+@CONFIG
+@click.pass_context
+def cli(context: click.Context, plain: bool, config_path: Path | None) -> None:
+    """Change the model behind live Wagtail pages, safely.
+
+    Without a command: open the wizard in the Django project of this folder.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    plain = plain or os.environ.get("TERM") == "dumb"
+    _need_terminal("remodel replay answers.yml --allow TARGET")
+    drive.run(_wizard(config_path, plain))
+
+
+@cli.command()
+@click.option("--dir", "folder", type=click.Path(path_type=Path), help="Where to lay it out.")
+@click.option("--posts", default=40, show_default=True, help="How many posts production has.")
+@click.option("--headless", is_flag=True, help="Replay the recorded answers, no screens.")
+@click.option("--serve", is_flag=True, help="Only keep the sandbox's servers running.")
+@JSON
+def demo(folder: Path | None, posts: int, headless: bool, serve: bool, as_json: bool) -> None:
+    """Walk through everything on a sandbox: a sample site, its PostgreSQL, its production."""
+    from wizard.sandbox import demo as sandbox
+
+    screens = not (headless or as_json or serve) and sys.stdin.isatty() and sys.stdout.isatty()
+    _exit(drive.run(sandbox.play(folder, posts, screens, serve, Output(as_json))))
+
+
+@cli.command()
+@click.argument("path", type=Path_, metavar="ANSWERS")
+@ALLOW
+@JSON
+@CONFIG
+def replay(path: Path, allow: tuple[str, ...], as_json: bool, config_path: Path | None) -> None:
+    """Do everything headless, from recorded answers."""
+    found = _config(config_path)
+    recorded = answers.read(path)
+
+    async def work() -> None:
+        await drive.check(found, recorded)
+        _known_targets(found, allow)
+        with sessions.begin(found) as session:
+            await drive.replay(found, session, recorded, allow, Output(as_json))
+
+    drive.run(work())
+
+
+@cli.command()
+@click.argument("identifier", default="", metavar="[ID]")
+@click.option("--answers", "path", type=Path_, help="Go on headless, with these answers.")
+@click.option("--plain", is_flag=True, help="Line prompts instead of screens.")
+@ALLOW
+@JSON
+@CONFIG
+def resume(
+    identifier: str,
+    path: Path | None,
+    plain: bool,
+    allow: tuple[str, ...],
+    as_json: bool,
+    config_path: Path | None,
+) -> None:
+    """Go on with a session where its journal says; the newest with work left by default."""
+    found = _config(config_path)
+    if path is None:
+        _need_terminal("remodel resume --answers answers.yml --allow TARGET")
+
+    async def work() -> int:
+        with sessions.resume(found, identifier) as session:
+            if path is not None:
+                recorded = answers.read(path)
+                await drive.check(found, recorded)
+                await drive.replay(found, session, recorded, allow, Output(as_json))
+                return 0
+            return await _interactive(found, session, plain)
+
+    _exit(drive.run(work()))
+
+
+@cli.command("sessions")
+@CONFIG
+def sessions_(config_path: Path | None) -> None:
+    """List the sessions of this project."""
+    known = sessions.summaries(_config(config_path))
+    if not known:
+        click.echo("No session yet. `remodel` begins one.")
+    for one in known:
+        begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.begun))
+        state = "finished" if one.finished else f"{len(one.done)} operations done"
+        if one.interrupted:
+            state += f", interrupted in {', '.join(one.interrupted)}"
+        click.echo(f"{one.id}  begun {begun}  {one.conversion}  {state}")
+
+
+@cli.command()
+@click.argument("path", type=Path_, metavar="ANSWERS")
+@CONFIG
+def check(path: Path, config_path: Path | None) -> None:
+    """Validate recorded answers; touches nothing."""
+    found = _config(config_path)
+    asyncio.run(drive.check(found, answers.read(path)))
+    click.echo(f"{path} can be replayed with this remodel.yml.")
+
+
+@cli.command()
+@click.argument("identifier", default="", metavar="[ID]")
+@CONFIG
+def plan(identifier: str, config_path: Path | None) -> None:
+    """Print what would be done next, as far as it can be told; changes nothing."""
+    found = _config(config_path)
+    unfinished = [one.id for one in sessions.summaries(found) if not one.finished]
+    if identifier or unfinished:
+        session = sessions.resume(found, identifier)
+        drive.run(_plan(found, session))
+        session.close()
+        return
+    for step in STEPS:
+        click.echo(f"== {step.title}: {step.purpose}")
+        for operation in step.operations(drive.outline(found, answers.Answers())):
+            gate = "  GATE" if operation.gated else ""
+            click.echo(f"   {operation.key}: {operation.about or operation.title}{gate}")
+
+
+@cli.command()
+@click.argument("identifier", default="", metavar="[ID]")
+@click.option("--to", required=True, metavar="STEP", help="Undo back to before this step.")
+@CONFIG
+def undo(identifier: str, to: str, config_path: Path | None) -> None:
+    """Take the local database and the source files back, until a target was touched."""
+    found = _config(config_path)
+    undone = drive.run(drive.undo(found, identifier, to))
+    click.echo(f"Undone: {', '.join(undone) or 'nothing'}")
+
+
+@cli.command()
+@click.argument("identifier", default="", metavar="[ID]")
+@click.option("--target", required=True, help="The target to roll back.")
+@click.option("--consent", default="", metavar="FINGERPRINT", help="Headless: the plan's.")
+@ALLOW
+@JSON
+@CONFIG
+def rollback(
+    identifier: str,
+    target: str,
+    consent: str,
+    allow: tuple[str, ...],
+    as_json: bool,
+    config_path: Path | None,
+) -> None:
+    """Swap the database that was live before a delivery back in."""
+    found = _config(config_path)
+    _known_targets(found, (target, *allow))
+
+    async def work() -> None:
+        with _delivered(found, identifier, target) as session:
+            operation = Rollback(found.targets[target])
+            operator: Operator = Plain()
+            if consent or not sys.stdin.isatty():
+                given = {operation.key: {"fingerprint": consent}} if consent else {}
+                by_hand = "on a terminal, or with --consent and the plan's fingerprint"
+                operator = Replay(answers.Answers(consents=given), allow, by_hand)
+            step = Step("rollback", "Rollback", "", "", "", lambda run: [operation])
+            await drive.once(found, session, operator, Output(as_json), step)
+
+    drive.run(work())
+
+
+async def _wizard(config_path: Path | None, plain: bool) -> None:
+    path = config_path or config.find(Path.cwd())
+    if path is None:
+        path = await _set_up(plain)
+    found = config.read(path)
+    unfinished = [one for one in sessions.summaries(found) if not one.finished]
+    for one in unfinished:
+        click.echo(f"Session {one.id} has work left: `remodel resume {one.id}` goes on.", err=True)
+    with sessions.begin(found) as session:
+        _exit(await _interactive(found, session, plain))
+
+
+async def _set_up(plain: bool) -> Path:
+    discovery = await setup.discover(Path.cwd())
+    if plain:
+        for name, value in discovery.found:
+            click.echo(f"{name}: {value}")
+        given: dict[str, Any] | None = await Plain().ask(discovery.questions, {})
+    else:
+        from screens.setup import run_setup
+
+        given = await run_setup(discovery.questions, discovery.found)
+    if given is None:
+        raise UsageError("No remodel.yml was written.", hint="Start again when you like.")
+    path = setup.write(discovery, given)
+    click.echo(f"Wrote {path}.", err=True)
+    return path
+
+
+async def _interactive(found: Config, session: sessions.Session, plain: bool) -> int:
+    if plain or os.environ.get("TERM") == "dumb":
+        await drive.prompts(found, session, Output())
+        return 0
+    return await drive.screens(found, session)
+
+
+async def _plan(found: Config, session: sessions.Session) -> None:
+    async with Run(found, session, Events()) as run:
+        for step in STEPS:
+            for operation in step.operations(run):
+                if run.settled(operation.key):
+                    continue
+                try:
+                    plan_ = await operation.plan(run)
+                except NotYet as later:
+                    click.echo(f"{operation.key}: {operation.about}. {later.message}")
+                    continue
+                click.echo(f"{operation.key}: {plan_.title} [{plan_.fingerprint}]")
+                lines = [plan_.skip] if plan_.skip else [*plan_.does, f"undo: {plan_.undo}"]
+                lines += [f"destroys: {loss}" for loss in plan_.destroys]
+                for line in lines:
+                    click.echo(f"    {line}")
+
+
+def _delivered(found: Config, identifier: str, target: str) -> sessions.Session:
+    """The named session, or the newest that delivered to `target`."""
+    if not identifier:
+        key = f"production.deliver:{target}"
+        having = [one.id for one in sessions.summaries(found) if key in one.done]
+        if not having:
+            raise UsageError(
+                f"No session has delivered to {target}.", hint="`remodel sessions` lists them."
+            )
+        identifier = having[-1]
+    return sessions.resume(found, identifier)
+
+
+def _known_targets(found: Config, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in found.targets:
+            raise UsageError(
+                f"There is no target {name!r}.",
+                hint=f"Targets in remodel.yml: {', '.join(found.targets)}",
+            )
+
+
+def _config(path: Path | None) -> Config:
+    path = path or config.find(Path.cwd())
+    if path is None:
+        raise ConfigError(
+            "There is no remodel.yml in this folder or above it.",
+            found=str(Path.cwd()),
+            hint="Go to your project's folder, or run `remodel` there to write one.",
+        )
+    return config.read(path)
+
+
+def _need_terminal(headless: str) -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "This needs a terminal, and there is none.",
+            found="standard input or output is not a terminal",
+            hint=f"Run it headless: {headless}",
+        )
+
+
+def _exit(code: int) -> None:
+    if code:
+        raise SystemExit(code)
+
+
+def main() -> None:
+    """The entry point: turns errors into one message and the documented exit code."""
+    as_json = "--json" in sys.argv
+    # asyncio warns about every write to a connection that has just ended; we see it end anyway.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        _end(130)
+    except click.ClickException as error:
+        error.show()
+        _end(ExitCode.USAGE)
+    except RemodelError as error:
+        if as_json:
+            JsonLines(sys.stdout).error(error)
+        print(redact(f"\nremodel: {error}"), file=sys.stderr)
+        _end(error.exit_code)
+    except drive.Interrupted as interrupted:
+        print(
+            f"\nremodel: stopped by signal {interrupted.signal}; `remodel resume` goes on.",
+            file=sys.stderr,
+        )
+        _end(128 + interrupted.signal)
+    except Exception as error:  # a fault of ours: say so, without the locals
+        text = "".join(traceback.format_exception(error))
+        print(redact(f"remodel: this is a fault in remodel itself.\n{text}"), file=sys.stderr)
+        _end(ExitCode.FAILED)
+
+
+def _end(code: int) -> None:
+    raise SystemExit(int(code))

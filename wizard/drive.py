@@ -1,0 +1,162 @@
+"""One process's run of a session: who answers, who listens, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wizard import session as sessions
+from wizard import summary
+from wizard.answers import Answers
+from wizard.answers import check as check_answers
+from wizard.config import Config
+from wizard.engine import Engine
+from wizard.errors import AnswersError
+from wizard.events import Events
+from wizard.narration import JsonLines, Narrator
+from wizard.operation import Step
+from wizard.operators import Operator, Plain, Replay
+from wizard.questions import Question
+from wizard.run import Run
+from wizard.session import Session
+from wizard.steps import STEPS
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a headless run tells what happens. With `json`, stdout carries events alone."""
+
+    json: bool = False
+
+    def listen(self, events: Events) -> None:
+        """Subscribe the printer that was asked for."""
+        events.subscribe(JsonLines(sys.stdout) if self.json else Narrator(sys.stdout))
+
+    def end(self, run: Run) -> None:
+        """The summary, as the last thing on stdout."""
+        data = summary.summary(run)
+        if self.json:
+            JsonLines(sys.stdout).write(data)
+        else:
+            print("\n".join(summary.lines(data)), flush=True)
+
+
+@dataclass
+class Interrupted(BaseException):
+    """A signal ended the run; everything that was open has been closed in good order."""
+
+    signal: int = field(default=signal.SIGINT)
+
+
+async def replay(
+    config: Config, session: Session, answers: Answers, allowed: Sequence[str], output: Output
+) -> None:
+    """Do what is left of `session` with recorded answers, headless."""
+    operator = Replay(answers, allowed, f"remodel resume {session.id}")
+    await headless(config, session, operator, output)
+
+
+async def headless(config: Config, session: Session, operator: Operator, output: Output) -> None:
+    """Do what is left of `session` with an operator that needs no screen."""
+    events = Events()
+    output.listen(events)
+    async with Run(config, session, events) as run:
+        await Engine(run, STEPS, operator).go()
+        output.end(run)
+
+
+async def once(
+    config: Config, session: Session, operator: Operator, output: Output, step: Step
+) -> None:
+    """Do one step that is not among the six, such as a rollback."""
+    events = Events()
+    output.listen(events)
+    async with Run(config, session, events) as run:
+        await Engine(run, [step], operator).go()
+
+
+async def prompts(config: Config, session: Session, output: Output) -> None:
+    """Line prompts on the terminal."""
+    await headless(config, session, Plain(), output)
+
+
+async def screens(config: Config, session: Session) -> int:
+    """The Textual app; returns its exit code."""
+    from screens.app import run_app  # the one way from the engine to the screens
+
+    async with Run(config, session, Events()) as run:
+        return await run_app(run, STEPS)
+
+
+async def check(config: Config, answers: Answers) -> None:
+    """Raise AnswersError with every fault of the answers; touches nothing."""
+    run = outline(config, answers)
+    operations = [operation for step in STEPS for operation in step.operations(run)]
+    faults = check_answers(
+        answers,
+        questions(config),
+        gated=[operation.key for operation in operations if operation.gated],
+        gates=[operation.key for operation in operations],
+        steps=[step.name for step in STEPS],
+    )
+    if faults:
+        raise AnswersError(
+            f"The recorded answers have {len(faults)} faults.",
+            found="\n".join(faults),
+            hint="Mend the file; nothing was touched.",
+        )
+
+
+def questions(config: Config) -> list[Question]:
+    """Every question that a session of this config asks."""
+    run = outline(config, Answers())
+    return [question for step in STEPS for question in step.questions(run)]
+
+
+def outline(config: Config, answers: Answers) -> Run:
+    """A run without a session on disk: enough to list questions and operations."""
+
+    class _Recorded:
+        def __init__(self) -> None:
+            self.answers = answers
+
+    return Run(config, _Recorded(), Events())  # type: ignore[arg-type]
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run the coroutine; SIGINT, SIGTERM and SIGHUP cancel it and raise Interrupted.
+
+    Cancelling lets every `finally` run: children are ended, connections closed, the journal
+    keeps the intent of what was interrupted.
+    """
+    caught: list[int] = []
+
+    async def main() -> Any:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(work)
+
+        def stop(number: int) -> None:
+            caught.append(number)
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop, number)
+        return await task
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        raise Interrupted(caught[0] if caught else signal.SIGINT) from None
+
+
+async def undo(config: Config, identifier: str, to: str) -> list[str]:
+    """Take a session back to the beginning of a step; returns what was undone."""
+    with sessions.resume(config, identifier) as session:
+        events = Events()
+        Output().listen(events)
+        async with Run(config, session, events) as run_:
+            return await Engine(run_, STEPS, Plain()).undo(to)

@@ -1,0 +1,103 @@
+"""The distribution that the models live in: its files, and how it gets into the project."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from wizard import process
+from wizard.config import Project
+from wizard.errors import ConfigError, OperationFailed
+from wizard.events import Report
+
+
+def source_of(project: Project, installed: Path) -> Path:
+    """The file in the operator's own tree that an installed file of the app was made from.
+
+    `installed` is what the project's Python imports. It is the source itself when the app
+    belongs to the project or is installed in editable mode; otherwise the file below the
+    configured package that ends in the same parts. Raises ConfigError when there is none.
+    """
+    real = installed.resolve()
+    if is_editable(project, installed):
+        return real
+    if project.package is None:
+        raise ConfigError(
+            f"The models live in {installed}, outside the project.",
+            found=f"project: {project.path}",
+            hint="Name the folder of their package in project.package of remodel.yml.",
+        )
+    for start in range(len(real.parts) - 1, 0, -1):
+        tail = Path(*real.parts[start:])
+        found = [
+            path
+            for path in (project.package / "src" / tail, project.package / tail)
+            if path.is_file()
+        ]
+        if found and len(tail.parts) > 1:
+            return found[0]
+    raise ConfigError(
+        f"The source of {installed.name} is not below the package.",
+        found=f"looked for …/{real.parent.name}/{real.name} in {project.package}",
+        hint="Check project.package in remodel.yml.",
+    )
+
+
+def is_editable(project: Project, installed: Path) -> bool:
+    """Whether an edit in the operator's tree is what the project's Python imports at once."""
+    real = installed.resolve()
+    own = [project.path.resolve()]
+    if project.package is not None:
+        own.append(project.package.resolve())
+    inside = any(real.is_relative_to(folder) for folder in own)
+    return inside and "site-packages" not in real.parts
+
+
+async def install(project: Project, report: Report) -> None:
+    """Run the configured command; its output is live. Raises OperationFailed with its end."""
+    if not project.install:
+        raise ConfigError(
+            "The package has to be installed into the project, and no command is configured.",
+            hint="Set project.install in remodel.yml, for example [flit, install, -s].",
+        )
+    ended = await process.run(
+        list(project.install),
+        cwd=project.package or project.path,
+        env=_environment(project),
+        on_line=lambda text: report.line(Path(project.install[0]).name, text),
+    )
+    if ended.returncode != 0:
+        raise OperationFailed(
+            f"{' '.join(project.install)} failed with exit code {ended.returncode}.",
+            found=ended.stderr_tail or ended.stdout[-2000:],
+            hint="Run it by hand in the package's folder, mend it, then try again.",
+        )
+
+
+def _environment(project: Project) -> Mapping[str, str]:
+    """As if the project's environment were activated, for `flit install` and its like."""
+    folder = project.python.parent
+    return {
+        **os.environ,
+        "VIRTUAL_ENV": str(folder.parent),
+        "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a source file in one piece, its mode and line ends as they are in `text`."""
+    temporary = path.with_name(f".{path.name}.remodel")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    if path.exists():
+        temporary.chmod(path.stat().st_mode)
+    temporary.replace(path)
+
+
+def read(path: Path) -> str:
+    """A source file with its line ends as they are."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return file.read()

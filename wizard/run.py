@@ -1,0 +1,182 @@
+"""What an operation has at hand: config, session, report, the worker, the far side, the tools.
+
+Everything that is opened here (a worker, an SSH connection, a forwarded socket) is opened when
+first needed, checked before it is handed out, and closed with the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from wizard.config import Config, Target
+from wizard.events import Events, Report
+from wizard.operation import NotYet
+from wizard.pagetree import PageTree
+from wizard.postgres import identity, server, tools
+from wizard.postgres.address import Address
+from wizard.postgres.identity import Pins
+from wizard.postgres.tools import Tool
+from wizard.remote import Connection, Login, connect
+from wizard.session import Session
+from wizard.site import Site
+
+
+@dataclass(frozen=True)
+class Far:
+    """A target as it is reached: the SSH connection, and its database through a forward."""
+
+    connection: Connection
+    address: Address
+
+
+class Run:
+    """One process's work on a session. Use it as an async context manager."""
+
+    def __init__(self, config: Config, session: Session, events: Events) -> None:
+        self.config = config
+        self.session = session
+        self.events = events
+        self.report = Report(events, "")
+        self.pagetree = PageTree(config.local.address)
+        self._site: Site | None = None
+        self._far: dict[str, tuple[Far, AsyncExitStack]] = {}
+
+    async def __aenter__(self) -> Run:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop_site()
+        for name in list(self._far):
+            await self._hang_up(name)
+
+    @contextmanager
+    def reporting(self, operation: str) -> Iterator[Report]:
+        """Give the operation its voice while it runs."""
+        before, self.report = self.report, Report(self.events, operation)
+        try:
+            yield self.report
+        finally:
+            self.report = before
+
+    # What the journal knows
+
+    def settled(self, operation: str) -> bool:
+        """Whether the operation is done or was skipped for a reason."""
+        state = self.session.journal.state(operation)
+        return state is not None and state.kind in ("done", "skipped")
+
+    def fact(self, operation: str) -> dict[str, Any]:
+        """What a finished operation returned. Raises NotYet before it is finished."""
+        state = self.session.journal.state(operation)
+        if state is None or state.kind not in ("done", "skipped"):
+            raise NotYet(f"This can be told once {operation} is done.")
+        return state.data
+
+    def answer(self, key: str) -> Any:
+        """The operator's answer. Raises NotYet before it was given."""
+        if key not in self.session.answers.answers:
+            raise NotYet(f"This can be told once {key} is answered.")
+        return self.session.answers.answers[key]
+
+    @property
+    def stamp(self) -> str:
+        """The session's id as a part of a database's name."""
+        return self.session.id.replace("-", "_")
+
+    def artefact(self, name: str) -> Path:
+        """The path of a file that belongs to this session."""
+        return self.session.folder / name
+
+    # The project's own Python
+
+    async def site(self) -> Site:
+        """The worker in the operator's project, started when it is not running."""
+        if self._site is None:
+            project = self.config.project
+            self._site = Site(project.python, project.path, project.settings, pinned=self.pinned())
+        if not self._site.running:
+            await self._site.start()
+        return self._site
+
+    async def stop_site(self) -> None:
+        """End the worker: before the local database is swapped or copied, and after the
+        models changed, since a Python process does not forget the old ones."""
+        if self._site is not None:
+            site, self._site = self._site, None
+            await site.stop()
+
+    # The far side
+
+    @property
+    def known_hosts(self) -> Path:
+        """The host keys that the operator accepted for this project."""
+        return self.config.state / "known_hosts"
+
+    @property
+    def pins(self) -> Pins:
+        """The databases as they were when first used."""
+        return Pins(self.config.state / "identities.json")
+
+    def login(self, target: Target) -> Login:
+        """How SSH reaches a target."""
+        return Login(target.ssh, known_hosts=self.known_hosts, config=target.ssh_config)
+
+    async def far(self, target: Target) -> Far:
+        """The target, connected, its database checked against the identity it was pinned with.
+
+        Raises ConnectionFailed, or IdentityMismatch when it is another database by now.
+        """
+        far = await self._reach(target)
+        self.pins.check(target.name, await identity.read(far.address, target.ssh))
+        return far
+
+    async def far_address(self, target: Target) -> Address:
+        """The target's database without the identity check: to look at it after a swap."""
+        return (await self._reach(target)).address
+
+    async def _reach(self, target: Target) -> Far:
+        if target.name in self._far and not self._far[target.name][0].connection.alive:
+            await self._hang_up(target.name)
+        if target.name not in self._far:
+            async with AsyncExitStack() as stack:
+                connection = await stack.enter_async_context(connect(self.login(target)))
+                folder = await stack.enter_async_context(
+                    connection.forward_socket(target.address.host, target.address.port)
+                )
+                address = replace(target.address, host=folder)
+                self._far[target.name] = (Far(connection, address), stack.pop_all())
+        return self._far[target.name][0]
+
+    async def _hang_up(self, name: str) -> None:
+        _, stack = self._far.pop(name)
+        await stack.aclose()
+
+    async def repin(self, target: Target, address: Address) -> None:
+        """After a swap of our own doing the target's database is another: pin that one."""
+        self.pins.pin(target.name, await identity.read(address, target.ssh))
+
+    def pinned(self) -> list[tuple[str, int]]:
+        """Databases that the worker must refuse: (system identifier, OID) of every target."""
+        return [(pin.system_identifier, pin.oid) for pin in self.pins.all().values()]
+
+    # PostgreSQL's programs on this machine
+
+    async def local_major(self) -> int:
+        """The major version of the local server, whether or not the database is there yet."""
+        return (await server.about(self.config.local.address.at("postgres"))).major
+
+    async def pg_dump(self) -> Tool:
+        """A pg_dump that may read the local server."""
+        return await tools.choose_dump(
+            await self.local_major(), configured=self.config.postgres_bin
+        )
+
+    async def pg_restore(self, dump_major: int, server_major: int) -> Tool:
+        """A pg_restore that reads such an archive and fits such a server."""
+        return await tools.choose_restore(
+            dump_major, server_major, configured=self.config.postgres_bin
+        )

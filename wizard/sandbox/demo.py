@@ -1,0 +1,68 @@
+"""`remodel demo`: the sandbox laid out, its servers started, and the procedure walked on it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+
+from wizard import answers, config, drive
+from wizard import session as sessions
+from wizard.drive import Output
+from wizard.events import Events, Line, Report
+from wizard.sandbox.layout import RunningSandbox, lay_out, running
+
+
+async def play(folder: Path | None, posts: int, screens: bool, serve: bool, output: Output) -> int:
+    """Lay out the sandbox in `folder` (or a temporary one) and walk it; returns the exit code.
+
+    With `screens` the wizard opens; otherwise the recorded answers are replayed, which allows
+    both targets because both belong to the sandbox. With `serve` its servers just run.
+    """
+    temporary = tempfile.TemporaryDirectory(prefix="remodel-demo-") if folder is None else None
+    with temporary or nullcontext() as made:
+        root = Path(made) if made else folder
+        assert root is not None
+        sandbox = await lay_out(root.resolve(), posts=posts, report=_told(output))
+        async with running(sandbox) as servers:
+            if serve:
+                pin(config.read(sandbox.config), _known_host(servers))
+                print(f"Serving {root}; ctrl+c ends it. In another terminal: cd {root}; remodel")
+                sys.stdout.flush()
+                await asyncio.Event().wait()
+            found = config.read(sandbox.config)
+            if not screens:
+                # Pinned beforehand, as a CI job would; on the screens the operator accepts it.
+                pin(found, _known_host(servers))
+            unfinished = [one.id for one in sessions.summaries(found) if not one.finished]
+            opened = sessions.resume(found) if unfinished else sessions.begin(found)
+            with opened as session:
+                if screens:
+                    return await drive.screens(found, session)
+                recorded = answers.read(sandbox.answers)
+                await drive.replay(found, session, recorded, ("staging", "production"), output)
+    return 0
+
+
+def _told(output: Output) -> Report:
+    """A voice for the layout: how far it is, without every line that Django's migrate prints."""
+    events, told = Events(), Events()
+    output.listen(told)
+    events.subscribe(lambda event: None if isinstance(event, Line) else told.emit(event))
+    return Report(events, "sandbox")
+
+
+def _known_host(servers: RunningSandbox) -> str:
+    return f"[127.0.0.1]:{servers.ssh.port} {servers.ssh.host_key}"
+
+
+def pin(found: config.Config, line: str) -> None:
+    """Put the sandbox's own host key among those that were accepted."""
+    path = found.state / "known_hosts"
+    found.state.mkdir(mode=0o700, exist_ok=True)
+    if line not in (path.read_text().splitlines() if path.exists() else []):
+        with path.open("a") as file:
+            file.write(line + "\n")
+    path.chmod(0o600)

@@ -1,0 +1,171 @@
+"""Before there is a remodel.yml: find what can be found, ask for the rest, write it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from wizard import config
+from wizard.errors import ConfigError
+from wizard.questions import Question
+from wizard.site import Hello, Site, find_project
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What was found in a folder, as (name, value) pairs, and what has to be asked."""
+
+    folder: Path
+    found: tuple[tuple[str, str], ...]
+    questions: tuple[Question, ...]
+    fixed: Mapping[str, Any]
+    """Parts of remodel.yml that need no question."""
+
+
+async def discover(start: Path) -> Discovery:
+    """Look at the Django project in `start` or above it, through a Python of its own.
+
+    Raises ConfigError when there is no manage.py, or the settings cannot be imported (with
+    the project's own traceback).
+    """
+    project = find_project(start)
+    folder = project.root
+    if project.settings is None or project.python is None:
+        raise ConfigError(
+            "The project's settings or interpreter were not found.",
+            found=f"settings: {project.settings}, interpreter: {project.python}",
+            hint="Write remodel.yml by hand; the README's config reference shows every key.",
+        )
+    async with Site(project.python, folder, project.settings) as site:
+        hello = site.hello
+    database = hello.database
+    if database.vendor != "postgresql":
+        raise ConfigError(
+            "The project's database is not PostgreSQL.",
+            found=f"ENGINE is {database.engine}",
+            hint="remodel works on PostgreSQL alone.",
+        )
+    local = {
+        "database": database.name,
+        **({"host": database.host} if database.host else {}),
+        **({"port": int(database.port)} if database.port else {}),
+        **({"user": database.user} if database.user else {}),
+        "site": {"hostname": "localhost", "port": 8000},
+    }
+    fixed = {
+        "project": {
+            "path": ".",
+            "python": os.path.relpath(project.python, folder),
+            "settings": project.settings,
+        },
+        "local": local,
+    }
+    found = (
+        ("manage.py", str(project.manage)),
+        ("Python", f"{hello.python} at {project.python}"),
+        ("Django", hello.django),
+        ("Wagtail", hello.wagtail),
+        ("database", database.name),
+        ("page models", ", ".join(sorted(hello.page_models))),
+    )
+    return Discovery(folder, found, _questions(sorted(hello.page_models), hello), fixed)
+
+
+def _questions(models: list[str], hello: Hello) -> tuple[Question, ...]:
+    own = tuple(model for model in models if not model.startswith("wagtailcore."))
+    return (
+        Question("conversion.from", "Which page model is to be split?", kind="choice", choices=own),
+        Question(
+            "conversion.to",
+            "The new model, as app.Model",
+            help="In the same app; its class is written for you. For example cast.Podcast.",
+            check=_label,
+        ),
+        Question(
+            "conversion.pages", "Slugs of the pages that become it", help="Separated by spaces."
+        ),
+        Question(
+            "conversion.move",
+            "Fields that move to the new model",
+            help="Separated by spaces; the others stay and are inherited.",
+        ),
+        Question(
+            "project.package",
+            "Folder of the package that the models live in",
+            help="Relative to this folder; empty when the app belongs to the project.",
+            optional=True,
+            default="",
+        ),
+        Question(
+            "project.install",
+            "Command that installs the package into the project's environment",
+            help="For example: flit install -s. Empty for an editable install.",
+            optional=True,
+            default="",
+        ),
+        Question(
+            "production.ssh",
+            "Production's host, as ssh knows it",
+            help="user@host, or an alias from ~/.ssh/config.",
+        ),
+        Question(
+            "production.database",
+            "Production's database",
+            default=hello.database.name,
+        ),
+        Question("production.hostname", "Production's hostname in Wagtail's Site"),
+        Question(
+            "production.port", "Production's port in Wagtail's Site", kind="number", default=443
+        ),
+    )
+
+
+def _label(value: str) -> None:
+    app, _, model = value.partition(".")
+    if not (app.isidentifier() and model.isidentifier()):
+        raise ValueError(f"{value!r} is not of the form app.Model")
+
+
+def write(discovery: Discovery, answers: Mapping[str, Any]) -> Path:
+    """Write remodel.yml from what was found and answered; returns its path.
+
+    Raises ConfigError when there is one already: it is never overwritten.
+    """
+    path = discovery.folder / config.FILE
+    if path.exists():
+        raise ConfigError(f"{path} is there already.", hint="Edit it, or move it away.")
+    project = dict(discovery.fixed["project"])
+    if answers["project.package"]:
+        project["package"] = answers["project.package"]
+    if answers["project.install"]:
+        project["install"] = answers["project.install"].split()
+    data = {
+        "project": project,
+        "local": discovery.fixed["local"],
+        "source": "production",
+        "targets": {
+            "production": {
+                "ssh": answers["production.ssh"],
+                "database": answers["production.database"],
+                "site": {
+                    "hostname": answers["production.hostname"],
+                    "port": answers["production.port"],
+                },
+            }
+        },
+        "conversion": {
+            "from": answers["conversion.from"],
+            "to": answers["conversion.to"],
+            "pages": [{"slug": slug} for slug in answers["conversion.pages"].split()],
+            "prefix": "new_",
+            "move": answers["conversion.move"].split(),
+        },
+    }
+    text = "# Written by `remodel`. The README's config reference explains every key.\n"
+    path.write_text(text + yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    return path

@@ -1,0 +1,272 @@
+"""Step 2: production's content, proven whole, as the local database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wizard.errors import OperationFailed
+from wizard.operation import Gate, Loss, Observation, Operation, Plan, Seen, Step
+from wizard.postgres import archive, dump, restore, server, swap, tools
+from wizard.postgres.address import Address
+from wizard.postgres.archive import Archive
+from wizard.postgres.tools import Tool
+from wizard.questions import Question
+from wizard.run import Run
+
+FETCH = "fetch"
+
+
+class Fetch(Operation):
+    """A dump of the source, streamed over SSH; or a dump that is already here."""
+
+    key = "backup.fetch"
+    title = "Fetch a backup of production"
+    about = "pg_dump over SSH into backups/, checksummed and read whole"
+
+    async def plan(self, run: Run) -> Plan:
+        answer = run.answer("backup.archive")
+        source = run.config.source
+        if answer != FETCH:
+            path = (run.config.folder / answer).resolve()
+            return Plan(
+                operation=self.key,
+                title="Take the dump that is here",
+                does=(f"read {path} from its first byte to its last",),
+                undo="nothing to undo",
+                facts={"archive": answer},
+                details={"path": str(path)},
+            )
+        far = await run.far(source)
+        size = (await server.contents(far.address)).bytes
+        path = run.config.backups / f"db.{source.name}.{run.session.id}.dump"
+        return Plan(
+            operation=self.key,
+            title=f"Fetch a backup of {source.name}",
+            does=(
+                f"run pg_dump on {source.ssh} for {source.address.database} "
+                f"({size / 1e6:,.1f} MB of rows there)",
+                f"stream it to {path}, count and hash it, then read it whole",
+            ),
+            undo=f"delete {path.name}",
+            facts={"source": source.name, "database": source.address.database},
+            details={"path": str(path)},
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        path, report = Path(plan.details["path"]), run.report
+        if "source" not in plan.facts:
+            return _taken(await archive.take(path, await _prover(run), report))
+        source = run.config.source
+        far = await run.far(source)
+        # pg_dump there may be newer than its server; only the archive tells which it was.
+        there = await tools.far_dump(far.connection)
+        prover = await run.pg_restore(there.major, await run.local_major())
+        return _taken(
+            await dump.fetch(far.connection, source.address, path, report, pg_restore=prover)
+        )
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        path = Path(plan.details["path"])
+        if "source" in plan.facts and path.exists():
+            found = await archive.take(path, await _prover(run), run.report)
+            return Observation(Seen.DONE, "a dump gets its name only once proven", _taken(found))
+        return Observation(Seen.NOT_DONE, "an interrupted fetch leaves no file and begins again")
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        if "source" in plan.facts:
+            Path(plan.details["path"]).unlink(missing_ok=True)
+
+
+class Restore(Operation):
+    """The dump becomes the local database; what was there is kept under another name."""
+
+    key = "backup.restore"
+    title = "Restore the backup into the local database"
+    about = "the old local content is kept as a checkpoint"
+    gated = True
+
+    async def plan(self, run: Run) -> Plan:
+        taken = Archive.from_dict(run.fact("backup.fetch")["archive"])
+        local = run.config.local.address
+        exists = await server.database(local) is not None
+        if exists:
+            await run.stop_site()
+            await _require_unused(local)
+        kept = server.beside(local.database, f"{run.stamp}_before")
+        does = [f"restore {Path(taken.path).name} ({taken.bytes:,} bytes) beside it and check it"]
+        losses: tuple[Loss, ...] = ()
+        if exists:
+            pages = await run.pagetree.count()
+            does.append(f"rename the old {local.database} to {kept}")
+            losses = (Loss(f"the old content of {local.database} leaves that name", pages),)
+        does.append(f"give the restored database the name {local.database}")
+        return Plan(
+            operation=self.key,
+            title=f"Replace the local database {local.database}",
+            does=tuple(does),
+            destroys=losses,
+            undo=f"`remodel undo --to backup` gives {kept} its name back",
+            gate=Gate(local.database),
+            facts={"local database": local.database, "source": taken.database},
+            details={
+                "beside": server.beside(local.database, f"{run.stamp}_new"),
+                "kept": kept if exists else "",
+                "archive": taken.as_dict(),
+            },
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        local, details = run.config.local.address, plan.details
+        taken = Archive.from_dict(details["archive"])
+        beside = local.at(details["beside"])
+        tool = await run.pg_restore(taken.dump_major, await run.local_major())
+        like = local.database if details["kept"] else None
+        await restore.create_beside(local, beside.database, like=like, report=run.report)
+        await restore.restore(taken, beside, run.report, pg_restore=tool)
+        await run.stop_site()
+        await swap.swap(local, beside.database, details["kept"], run.report, terminate=False)
+        run.report.tree({})
+        pages = await run.pagetree.count() or 0
+        return {"kept": details["kept"], "message": f"{pages:,} pages in {local.database}"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        local, details = run.config.local.address, plan.details
+        standing = await swap.observe(local, details["beside"], details["kept"])
+        if standing.beside is not None:
+            return Observation(Seen.PARTLY, f"{details['beside']} stands beside, not swapped")
+        if (standing.kept if details["kept"] else standing.live) is not None:
+            return Observation(
+                Seen.DONE, "the restored database has the name", {"kept": details["kept"]}
+            )
+        return Observation(Seen.NOT_DONE, f"{local.database} is as it was")
+
+    async def clear(self, run: Run, plan: Plan) -> None:
+        await restore.drop(run.config.local.address, plan.details["beside"])
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await run.stop_site()
+        local = run.config.local.address
+        if facts.get("kept"):
+            aside = plan.details["beside"]
+            await swap.rollback(local, facts["kept"], aside, run.report, terminate=False)
+            await restore.drop(local, aside)
+        else:
+            await restore.drop(local, local.database)
+        run.report.tree({})
+
+
+class PlaceSite(Operation):
+    """The Wagtail Site on localhost, so that the local copy can be browsed."""
+
+    key = "backup.site"
+    title = "Put the Site on localhost"
+    about = "hostname and port of the Wagtail Site, remembering what they were"
+
+    async def plan(self, run: Run) -> Plan:
+        run.fact("backup.restore")
+        wanted = run.config.local.site
+        sites = await (await run.site()).ask("sites")
+        before = next((site for site in sites if site["is_default_site"]), None)
+        if before is None:
+            raise OperationFailed(
+                "The restored database has no default Wagtail Site.",
+                found=f"{len(sites)} sites",
+                hint="Mark one as the default in production's admin, then fetch again.",
+            )
+        return Plan(
+            operation=self.key,
+            title=f"Put the Site {before['hostname']}:{before['port']} on {wanted}",
+            does=(f"set hostname and port to {wanted}",),
+            undo=f"set them back to {before['hostname']}:{before['port']}",
+            facts={"site": str(wanted)},
+            details={"before": before},
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        wanted = run.config.local.site
+        site = await run.site()
+        await site.ask("place_site", hostname=wanted.hostname, port=wanted.port)
+        before = plan.details["before"]
+        return {
+            "before": before,
+            "message": f"was {before['hostname']}:{before['port']}, is {wanted}",
+        }
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        return Observation(Seen.NOT_DONE, "setting a hostname can be done again")
+
+
+class Baseline(Operation):
+    """Every URL of the site before anything is changed, to compare with afterwards."""
+
+    key = "backup.urls"
+    title = "Remember every URL of the site"
+    about = "what each URL leads to before anything is changed"
+
+    async def plan(self, run: Run) -> Plan:
+        run.fact("backup.site")
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            does=("write down each page's URL, title and state",),
+            undo="nothing to undo",
+            details={"path": str(run.artefact("urls-before.json"))},
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        urls = await (await run.site()).ask("urls", run.report)
+        Path(plan.details["path"]).write_text(json.dumps(urls), encoding="utf-8")
+        return {"count": len(urls), "message": f"{len(urls):,} URLs"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        return Observation(Seen.NOT_DONE, "writing them down can be done again")
+
+
+async def _prover(run: Run) -> Tool:
+    """A pg_restore for a dump of unknown origin: the newest that fits the local server."""
+    major = await run.local_major()
+    return await run.pg_restore(major, major)
+
+
+def _taken(proven: Archive) -> dict[str, Any]:
+    return {
+        "archive": proven.as_dict(),
+        "message": f"{proven.path.name}: {proven.bytes:,} bytes, read whole, "
+        f"SHA-256 {proven.sha256[:16]}…",
+    }
+
+
+async def _require_unused(local: Address) -> None:
+    """Raise while somebody is connected: a rename would have to throw them out."""
+    if sessions := await server.sessions(local):
+        raise OperationFailed(
+            f"The local database {local.database} is in use.",
+            found="\n".join(map(str, sessions)),
+            hint="End them (a development server, a shell, psql), then try again.",
+        )
+
+
+def _questions(run: Run) -> list[Question]:
+    return [ARCHIVE]
+
+
+ARCHIVE = Question(
+    key="backup.archive",
+    text="Fetch a new backup, or take a dump that is here?",
+    help="`fetch` dumps production over SSH now. A path takes an existing custom-format dump\n"
+    "(relative to remodel.yml); what production wrote since then is not in it.",
+    default=FETCH,
+)
+
+STEP = Step(
+    name="backup",
+    title="Backup",
+    purpose="Fetch production's database, prove the dump whole, and make it the local database.",
+    touches="Reads production. Replaces the local database, whose old content is kept beside it.",
+    undo="`remodel undo --to backup` gives the old local database its name back.",
+    operations=lambda run: [Fetch(), Restore(), PlaceSite(), Baseline()],
+    questions=_questions,
+)

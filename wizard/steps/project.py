@@ -1,0 +1,231 @@
+"""Step 1: what is here, what is missing, and whether the rest can work at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wizard import hostkeys, remote
+from wizard.config import Target
+from wizard.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
+from wizard.operation import Gate, Observation, Operation, Plan, Seen, Step
+from wizard.pagetree import PageTree
+from wizard.postgres import identity, server, tools
+from wizard.run import Run
+from wizard.yamlfile import nearest
+
+
+class Trust(Operation):
+    """First use of an SSH host: its key is shown and accepted by typing the target's name."""
+
+    about = "show the SSH host key of a host that is new here"
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.key = f"project.trust:{target.name}"
+        self.title = f"Trust the host of {target.name}"
+
+    async def plan(self, run: Run) -> Plan:
+        login = run.login(self.target)
+        presented = await remote.host_key(login)
+        if presented.standing in ("changed", "revoked"):
+            raise IdentityMismatch(
+                f"The SSH host key of {self.target.ssh} is {presented.standing}.",
+                found=f"it presents {presented.fingerprint}",
+                hint="Find out why before you go on. If the host was set up anew, delete its old "
+                f"line from {run.known_hosts} or your own known_hosts.",
+            )
+        known = presented.standing == "known"
+        return Plan(
+            operation=self.key,
+            title=f"Trust the SSH host key of {self.target.ssh}",
+            does=(
+                f"{self.target.ssh} presents the {presented.algorithm} key",
+                presented.fingerprint,
+                "Compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints "
+                "on that host.",
+            ),
+            undo=f"delete its line from {run.known_hosts}",
+            gate=Gate(self.target.name),
+            facts={"host": self.target.ssh, "key": presented.fingerprint},
+            details={"line": presented.line},
+            skip=f"{presented.fingerprint} is known" if known else "",
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        presented = await remote.host_key(run.login(self.target))
+        if presented.fingerprint != plan.facts["key"]:
+            raise OperationFailed(
+                f"{self.target.ssh} presents another key than a moment ago.",
+                found=f"{presented.fingerprint}, was {plan.facts['key']}",
+                hint="Somebody may be between you and that host. Stop, and find out.",
+            )
+        hostkeys.trust(run.known_hosts, presented)
+        return {"message": f"accepted {presented.fingerprint}"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        return Observation(Seen.NOT_DONE, "accepting a key can be done again")
+
+
+class Preflight(Operation):
+    """Everything that can be found out before anything is touched."""
+
+    key = "project.preflight"
+    title = "Look at the project, the databases and the tools"
+    about = "versions, connections, models and pages; changes nothing"
+
+    async def plan(self, run: Run) -> Plan:
+        conversion = run.config.conversion
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            does=(
+                f"start Python in {run.config.project.path} and ask Django for its models",
+                f"connect to {run.config.local.address}",
+                *(f"connect to {target.ssh}" for target in run.config.targets.values()),
+                f"look for {conversion.source} pages to become {conversion.target}",
+            ),
+            undo="nothing to undo",
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        faults: list[RemodelError] = []
+        for look in (_python, _local, _tools):
+            await _collect(faults, run, look(run))
+        for target in run.config.targets.values():
+            await _collect(faults, run, _target(run, target))
+        if faults:
+            raise faults[0] if len(faults) == 1 else _all(faults)
+        return {"message": "everything that is needed is here"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        return Observation(Seen.NOT_DONE, "looking again costs nothing")
+
+
+async def _collect(faults: list[RemodelError], run: Run, looking: Any) -> None:
+    try:
+        await looking
+    except RemodelError as fault:
+        run.report.finding(type(fault).__name__, fault.message, "fail", fault.hint)
+        faults.append(fault)
+
+
+def _all(faults: Sequence[RemodelError]) -> RemodelError:
+    """Several faults as one error, of the kind of the first."""
+    return type(faults[0])(
+        f"{len(faults)} things stand in the way.",
+        found="\n\n".join(str(fault) for fault in faults),
+        hint="Mend them, then try again.",
+    )
+
+
+async def _python(run: Run) -> None:
+    report, conversion = run.report, run.config.conversion
+    hello = (await run.site()).hello
+    report.finding("Python", f"{hello.python} at {run.config.project.python}")
+    report.finding("Django", hello.django)
+    report.finding("Wagtail", hello.wagtail)
+    report.finding("settings", hello.settings)
+    if conversion.source not in hello.page_models:
+        raise ConfigError(
+            f"{conversion.source} is not a page model of this project.",
+            found=f"remodel.yml: conversion.from ({run.config.origin.get('conversion.from')})",
+            hint=nearest(conversion.source, list(hello.page_models)),
+        )
+    report.finding("model", f"{conversion.source} in {hello.apps[conversion.app].models}")
+    if run.config.project.package is None and not run.config.project.install:
+        report.finding("package", "the app belongs to the project itself", "info")
+
+
+async def _local(run: Run) -> None:
+    address = run.config.local.address
+    database = (await run.site()).hello.database
+    if database.name != address.database:
+        raise ConfigError(
+            f"Django's settings use the database {database.name!r}, "
+            f"remodel.yml says {address.database!r}.",
+            found=f"settings: {run.config.project.settings}",
+            hint="Make local.database and the settings agree; the worker writes where Django does.",
+        )
+    if await server.database(address) is None:
+        run.report.finding("local database", f"{address.database} is not there yet", "info")
+    else:
+        ours = await identity.read(address, "local")
+        if database.identity not in (None, (ours.system_identifier, ours.oid)):
+            raise IdentityMismatch(
+                f"Django and remodel.yml reach two databases named {address.database}.",
+                found=f"Django's is on {database.host or 'the default socket'}, ours at {address}",
+                hint="Give host, port and user in remodel.yml as the settings have them.",
+            )
+        if role := run.pins.role_of(ours):
+            raise IdentityMismatch(
+                f"The local database is the one that {role} was pinned to.",
+                found=str(ours),
+                hint="Nothing may be worked on there. Point local and the settings elsewhere.",
+            )
+    about = await server.about(address.at("postgres"))
+    run.report.finding("local PostgreSQL", f"{about.version}, {address}")
+    if not about.can_create_db:
+        raise ConfigError(
+            f"The local user may not create databases on {address}.",
+            hint="ALTER ROLE … CREATEDB; restoring and checkpoints need it.",
+        )
+
+
+async def _tools(run: Run) -> None:
+    major = await run.local_major()
+    run.report.finding("pg_dump", str(await run.pg_dump()))
+    run.report.finding("pg_restore", str(await run.pg_restore(major, major)))
+
+
+async def _target(run: Run, target: Target) -> None:
+    report = run.report
+    far = await run.far(target)
+    about = await server.about(far.address)
+    report.finding(f"{target.name} PostgreSQL", f"{about.version}, {target.address.database}")
+    if target is run.config.source:
+        pg_dump = await tools.far_dump(far.connection, about.major)
+        report.finding(f"{target.name} pg_dump", pg_dump.version)
+        await _pages(run, PageTree(far.address))
+    if target.delivery == "swap" and not about.can_create_db:
+        report.finding(
+            f"{target.name} rights",
+            f"{target.address.user or 'the user'} may not create databases",
+            "warn",
+            "Delivery by swap needs CREATEDB on the target; a playbook does not.",
+        )
+    else:
+        report.finding(f"{target.name} delivery", target.delivery)
+
+
+async def _pages(run: Run, tree: PageTree) -> None:
+    """The pages that remodel.yml names, as production has them: a typing error shows early."""
+    for selector in run.config.conversion.pages:
+        found = await tree.select(selector)
+        wanted = ", ".join(f"{key} {value!r}" for key, value in selector.items())
+        if not found:
+            near = nearest(str(selector.get("slug", "")), await tree.slugs())
+            raise ConfigError(f"No page has the {wanted}.", hint=near)
+        if len(found) > 1:
+            raise ConfigError(
+                f"{len(found)} pages have the {wanted}.",
+                found="\n".join(f"{page.type} {page.url_path} (id {page.id})" for page in found),
+                hint="Name the page by its id or path in conversion.pages.",
+            )
+        run.report.finding("page", f"{found[0].type} {found[0].title!r} at {found[0].url_path}")
+
+
+def _operations(run: Run) -> list[Operation]:
+    targets = run.config.targets.values()
+    hosts: dict[str, Target] = {target.ssh: target for target in reversed(list(targets))}
+    return [*(Trust(target) for target in reversed(hosts.values())), Preflight()]
+
+
+STEP = Step(
+    name="project",
+    title="Project",
+    purpose="Find the project, its databases, hosts and tools, and say what is missing.",
+    touches="Nothing is changed. The host key of a server that is new here is kept once accepted.",
+    undo="There is nothing to undo.",
+    operations=_operations,
+)

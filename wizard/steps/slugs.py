@@ -1,0 +1,285 @@
+"""Step 5: everything that was prefixed gets its name back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from wizard import checkpoints, package, source
+from wizard.errors import VerificationFailed
+from wizard.operation import Gate, Loss, Observation, Operation, Plan, Seen, Step
+from wizard.run import Run
+from wizard.steps.structure import (
+    CheckModels,
+    Install,
+    Migrate,
+    WriteMigrations,
+    models_file,
+    observe_file,
+    reinstall,
+)
+
+
+class RestoreSlugs(Operation):
+    """Slugs, and with them the URLs of all descendants."""
+
+    key = "slugs.pages"
+    title = "Give the pages their slugs back"
+    about = "slugs and the URLs of all descendants, drafts included"
+
+    async def plan(self, run: Run) -> Plan:
+        run.fact("copy.delete")
+        mapping = run.fact("copy.convert")["map"]
+        prefix = run.config.conversion.prefix
+        pages = [await run.pagetree.node(new) for new in mapping.values()]
+        slugs = [page.slug for page in pages if page is not None]
+        label = checkpoints.name(run, self.key)
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            does=(
+                f"take the checkpoint {label}",
+                *(f"{slug} becomes {slug.removeprefix(prefix)}" for slug in slugs),
+            ),
+            undo=f"the checkpoint {label} is brought back",
+            facts={"slugs": slugs},
+            details={"map": mapping},
+        )
+
+    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        return {"checkpoint": await checkpoints.take(run, self.key)}
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        site = await run.site()
+        changed = await site.ask(
+            "restore_slugs",
+            run.report,
+            map=plan.details["map"],
+            prefix=run.config.conversion.prefix,
+        )
+        run.report.tree({int(new): "new" for new in plan.details["map"].values()})
+        return {"changed": changed, "message": f"{len(plan.facts['slugs'])} slugs restored"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        for new in plan.details["map"].values():
+            page = await run.pagetree.node(new)
+            if page is None or page.slug in plan.facts["slugs"]:
+                return Observation(Seen.NOT_DONE, "the slugs are prefixed")
+        return Observation(Seen.DONE, "no slug is prefixed", {"changed": {}})
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await checkpoints.bring_back(run, run.session.journal.kept(self.key)["checkpoint"])
+
+
+class RenameFields(Operation):
+    """Off the old model, un-prefixed on the new one: the models file as it ends."""
+
+    key = "slugs.fields"
+    title = "Give the fields their names back in the models file"
+    about = "removed from the old model, un-prefixed on the new one, shown as a diff"
+    gated = True
+
+    async def plan(self, run: Run) -> Plan:
+        run.fact("slugs.pages")
+        conversion = run.config.conversion
+        path = await models_file(run)
+        before = package.read(path)
+        old, new = (label.partition(".")[2] for label in (conversion.source, conversion.target))
+        after = source.final_models(
+            before, source=old, target=new, fields=conversion.move, prefix=conversion.prefix
+        )
+        run.report.document(
+            f"Change to {path.name}", "diff", source.unified_diff(before, after, path.name)
+        )
+        for mention in source.mentions(after, cls=old, fields=conversion.move):
+            run.report.finding(
+                f"{path.name} line {mention.line}",
+                mention.text,
+                "warn",
+                f"This mentions a field that {old} no longer has; look whether it should.",
+            )
+        values = await (await run.site()).ask(
+            "values_left", source=conversion.source, fields=list(conversion.move)
+        )
+        return Plan(
+            operation=self.key,
+            title=f"Move the fields from {old} to {new} in {path.name}",
+            does=(
+                f"remove {', '.join(conversion.move)} from {old}",
+                f"take {conversion.prefix} off their names on {new}",
+                f"everything else in {path} stays as it is",
+            ),
+            undo="`remodel undo --to slugs` puts the file back as it was",
+            gate=Gate(old),
+            facts={
+                "from": conversion.source,
+                "to": conversion.target,
+                "fields": list(conversion.move),
+            },
+            details={"path": str(path), "after": after, "values": values},
+        )
+
+    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        return {"before": package.read(Path(plan.details["path"]))}
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        package.write(Path(plan.details["path"]), plan.details["after"])
+        await run.stop_site()
+        return {
+            "values": plan.details["values"],
+            "message": f"{len(run.config.conversion.move)} fields moved in the source",
+        }
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        seen = observe_file(plan)
+        return replace(seen, facts={"values": plan.details["values"]})
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        package.write(Path(plan.details["path"]), run.session.journal.kept(self.key)["before"])
+        await reinstall(run)
+
+
+class MigrateFields(Migrate):
+    """The two migrations, and then the names of the fields inside the revisions.
+
+    First RemoveField, then RenameField: Django refuses a field on a child that its parent
+    still has, and a single autodetected migration gets the order wrong or loses the data.
+    """
+
+    gated = True
+
+    async def plan(self, run: Run) -> Plan:
+        run.fact("slugs.migrations")
+        conversion = run.config.conversion
+        values = run.fact("slugs.fields")["values"]
+        losses = [
+            Loss(f"{conversion.source}.{name} of pages that stay {conversion.source}", count)
+            for name, count in values.items()
+        ]
+        columns = ", ".join(conversion.move)
+        return replace(
+            await super().plan(run),
+            title=f"Drop the moved columns from {conversion.source}, rename the new ones",
+            destroys=(Loss(f"the columns {columns} of {conversion.source}"), *losses),
+            gate=Gate(conversion.source),
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        facts = dict(await super().apply(run, plan))
+        await _rename_in_revisions(run)
+        return facts
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        seen = await super().observe(run, plan)
+        if seen.seen is Seen.DONE:
+            await _rename_in_revisions(run)  # renaming what is renamed changes nothing
+        return seen
+
+
+class CompareUrls(Operation):
+    """Every URL of the site, against what it led to before anything was changed."""
+
+    key = "slugs.urls"
+    title = "Compare every URL with what it was"
+    about = "each URL leads to the page it led to, with the same title and state"
+
+    async def plan(self, run: Run) -> Plan:
+        run.fact("slugs.migrate")
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            does=("list the URLs anew and compare them, page by page",),
+            undo="nothing to undo",
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        before = json.loads(run.artefact("urls-before.json").read_text(encoding="utf-8"))
+        site = await run.site()
+        now = await site.ask("urls", run.report)
+        faults = compare_urls(before, now, run.fact("copy.convert")["map"])
+        rows = [f"{page['url']}\t{page['type']}\t{page['title']}" for page in now]
+        run.report.document("URLs", "table", "\n".join(["url\ttype\ttitle", *rows]))
+        problems = await site.ask("tree_problems")
+        faults += [f"page tree: {name}: {ids}" for name, ids in problems.items() if ids]
+        faults += [
+            f"Django would still migrate: {change}"
+            for change in await site.ask("pending_changes", app=run.config.conversion.app)
+        ]
+        if faults:
+            raise VerificationFailed(
+                "The site is not what it was.",
+                found="\n".join(faults[:50]),
+                hint="`remodel undo --to copy` brings the pages back as they were.",
+            )
+        run.report.finding("URLs", f"{len(now):,} compared, each leads to what it led to")
+        run.report.finding("page tree", "no problem found by treebeard")
+        run.report.finding("models and migrations", "agree; nothing is left to migrate")
+        return {"count": len(now), "message": f"{len(now):,} URLs as before"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        return Observation(Seen.NOT_DONE, "comparing again costs nothing")
+
+
+def compare_urls(
+    before: list[dict[str, Any]], now: list[dict[str, Any]], mapping: Mapping[str, int]
+) -> list[str]:
+    """Sentences about every URL that is gone, new, or leads to another page than before.
+
+    Rows are those of the worker's `urls`; `mapping` maps old page ids to new ones.
+    """
+    faults = []
+    old = {(page["site"], page["url"]): page for page in before}
+    new = {(page["site"], page["url"]): page for page in now}
+    for gone in sorted(old.keys() - new.keys()):
+        faults.append(f"{gone[1]} is gone; it led to {old[gone]['title']!r}")
+    for added in sorted(new.keys() - old.keys()):
+        faults.append(f"{added[1]} is new; it leads to {new[added]['title']!r}")
+    for both in sorted(old.keys() & new.keys()):
+        was, is_, url = old[both], new[both], both[1]
+        expected = mapping.get(str(was["page_id"]), was["page_id"])
+        if is_["page_id"] != expected:
+            faults.append(f"{url} leads to page {is_['page_id']}, and should to {expected}")
+        faults += [
+            f"{url}: {name} was {was[name]!r}, is {is_[name]!r}"
+            for name in ("title", "live", "restricted")
+            if was[name] != is_[name]
+        ]
+    return faults
+
+
+async def _rename_in_revisions(run: Run) -> None:
+    conversion = run.config.conversion
+    await (await run.site()).ask(
+        "rename_revision_fields",
+        run.report,
+        map=run.fact("copy.convert")["map"],
+        renames={conversion.prefix + name: name for name in conversion.move},
+    )
+    await run.stop_site()
+
+
+STEP = Step(
+    name="slugs",
+    title="Slugs",
+    purpose="Everything that was prefixed gets its name back, and every URL is compared.",
+    touches="Slugs and URLs, then the models file, two migrations and the schema, all local.",
+    undo="`remodel undo --to slugs` brings checkpoints and files back.",
+    operations=lambda run: [
+        RestoreSlugs(),
+        RenameFields(),
+        Install("slugs.install", "the models as they end"),
+        CheckModels("slugs.check", "final"),
+        WriteMigrations(
+            "slugs.migrations",
+            "finish",
+            "slugs.check",
+            "RemoveField, then RenameField, shown with their SQL",
+        ),
+        Install("slugs.install_migrations", "once more, with both migrations in it"),
+        MigrateFields("slugs.migrate"),
+        CompareUrls(),
+    ],
+)

@@ -1,0 +1,351 @@
+"""Step 3: the new model beside the old one, in source, in the environment, in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wizard import checkpoints, package, source
+from wizard.errors import OperationFailed, VerificationFailed
+from wizard.operation import Gate, Observation, Operation, Plan, Seen, Step
+from wizard.questions import Question
+from wizard.run import Run
+
+
+class WriteModel(Operation):
+    """The new model's class, into the models file, on consent to its diff."""
+
+    key = "structure.model"
+    title = "Write the new model into the models file"
+    about = "a class with prefixed copies of the moved fields, shown as a diff"
+    gated = True
+
+    async def plan(self, run: Run) -> Plan:
+        conversion = run.config.conversion
+        path = await models_file(run)
+        before = package.read(path)
+        name = conversion.target.partition(".")[2]
+        after = source.insert_class(
+            before, after=conversion.source.partition(".")[2], text=run.answer("structure.class")
+        )
+        changes = source.unified_diff(before, after, path.name)
+        run.report.document("The two models", "table", await _side_by_side(run))
+        run.report.document(f"Change to {path.name}", "diff", changes)
+        return Plan(
+            operation=self.key,
+            title=f"Write class {name} into {path.name}",
+            does=(f"add class {name} to {path}", "everything else in the file stays as it is"),
+            undo="`remodel undo --to structure` puts the file back as it was",
+            gate=Gate(name),
+            facts={"model": conversion.target, "class": run.answer("structure.class")},
+            details={"path": str(path), "after": after},
+            skip=f"{path.name} has this class already" if before == after else "",
+        )
+
+    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        return {"before": package.read(Path(plan.details["path"]))}
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        path = Path(plan.details["path"])
+        package.write(path, plan.details["after"])
+        return {"path": str(path), "message": f"{path} written"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        return observe_file(plan)
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        package.write(Path(plan.details["path"]), run.session.journal.kept(self.key)["before"])
+        await reinstall(run)
+
+
+class Install(Operation):
+    """The package, as it is in source now, into the project's environment."""
+
+    def __init__(self, key: str, about: str) -> None:
+        self.key = key
+        self.title = "Install the package into the project's environment"
+        self.about = about
+
+    async def plan(self, run: Run) -> Plan:
+        installed = await installed_models(run)
+        project = run.config.project
+        editable = package.is_editable(project, installed)
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            does=(f"run {' '.join(project.install)}",),
+            undo="`remodel undo --to structure` puts the source back; install it again",
+            facts={"command": [Path(word).name for word in project.install]},
+            skip=f"{installed} is the source itself (an editable install)" if editable else "",
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        await package.install(run.config.project, run.report)
+        await run.stop_site()
+        return {"message": "the project imports the package as it is now"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        return Observation(Seen.NOT_DONE, "installing again comes to the same")
+
+
+class CheckModels(Operation):
+    """What Django sees in a fresh process, not what the text seems to say."""
+
+    def __init__(self, key: str, phase: str) -> None:
+        self.key = key
+        self.phase = phase
+        self.title = "Check what Django really sees"
+        self.about = "both models, field by field, in a fresh Python process"
+
+    async def plan(self, run: Run) -> Plan:
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            does=("start a fresh Python in the project and ask Django for both models",),
+            undo="nothing to undo",
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        conversion = run.config.conversion
+        await run.stop_site()
+        findings = await (await run.site()).ask(
+            "check_models",
+            source=conversion.source,
+            target=conversion.target,
+            fields=list(conversion.move),
+            prefix=conversion.prefix,
+            phase=self.phase,
+        )
+        for finding in findings:
+            run.report.finding(
+                finding["name"], finding["detail"], "ok" if finding["ok"] else "fail"
+            )
+        faults = [f"{f['name']}: {f['detail']}" for f in findings if not f["ok"]]
+        if faults:
+            raise VerificationFailed(
+                "Django does not see the models that are needed.",
+                found="\n".join(faults),
+                hint="`remodel undo --to structure`, then write the class differently.",
+            )
+        return {"message": f"{len(findings)} things checked"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        return Observation(Seen.NOT_DONE, "looking again costs nothing")
+
+
+class WriteMigrations(Operation):
+    """Migrations generated deterministically from what Django sees, shown with their SQL.
+
+    `kind` is the worker's: `add` creates the new model; `finish` removes the moved fields from
+    the old model and un-prefixes them on the new one, in that order.
+    """
+
+    def __init__(self, key: str, kind: str, after: str, about: str) -> None:
+        self.key = key
+        self.kind = kind
+        self.after = after
+        self.title = "Write the migrations"
+        self.about = about
+
+    async def plan(self, run: Run) -> Plan:
+        run.fact(self.after)
+        migrations = await _migrations(run, self.kind)
+        for migration in migrations:
+            run.report.document(f"Migration {migration['name']}", "python", migration["text"])
+            run.report.document(f"SQL of {migration['name']}", "sql", migration["sql"])
+        return Plan(
+            operation=self.key,
+            title="Write " + " and ".join(migration["name"] for migration in migrations),
+            does=tuple(f"write {migration['path']}" for migration in migrations),
+            undo=f"`remodel undo --to {self.key.partition('.')[0]}` deletes them again",
+            facts={"migrations": [migration["name"] for migration in migrations]},
+            details={"files": {m["path"]: m["text"] for m in migrations}},
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        for name, text in plan.details["files"].items():
+            path = Path(name)
+            if path.exists() and package.read(path) != text:
+                raise OperationFailed(
+                    f"{path} is there already, with another content.",
+                    hint="Move it away or apply it, then try again.",
+                )
+            package.write(path, text)
+        await run.stop_site()
+        return {"message": ", ".join(plan.facts["migrations"])}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        return Observation(Seen.NOT_DONE, "writing the same files again comes to the same")
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        for name in plan.details["files"]:
+            Path(name).unlink(missing_ok=True)
+        await run.stop_site()
+
+
+class Migrate(Operation):
+    """Django's own migrate on the local database, a checkpoint first, its output live."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.title = "Migrate the local database"
+        self.about = "Django's own migrate, live; a checkpoint is taken first"
+
+    async def plan(self, run: Run) -> Plan:
+        pending = await (await run.site()).ask("migration_plan")
+        label = checkpoints.name(run, self.key)
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            does=(f"take the checkpoint {label}", *(f"apply {name}" for name in pending)),
+            undo=f"the checkpoint {label} is brought back",
+            facts={"migrations": pending},
+            skip="" if pending else "no migration is pending",
+        )
+
+    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        return {"checkpoint": await checkpoints.take(run, self.key)}
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        site = await run.site()
+        await site.ask("migrate", run.report)
+        left = await site.ask("migration_plan")
+        if left:
+            raise VerificationFailed("Django still has migrations to apply.", found="\n".join(left))
+        await run.stop_site()
+        applied = plan.facts["migrations"]
+        return {"applied": applied, "message": f"{len(applied)} applied"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        left = await (await run.site()).ask("migration_plan")
+        if not left:
+            return Observation(
+                Seen.DONE, "no migration is pending", {"applied": plan.facts["migrations"]}
+            )
+        return Observation(Seen.NOT_DONE, f"{len(left)} are pending; migrate goes on from there")
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await checkpoints.bring_back(run, run.session.journal.kept(self.key)["checkpoint"])
+
+
+async def reinstall(run: Run) -> None:
+    """After an undo changed the source: the project imports it as it is again."""
+    if not package.is_editable(run.config.project, await installed_models(run)):
+        await package.install(run.config.project, run.report)
+    await run.stop_site()
+
+
+async def installed_models(run: Run) -> Path:
+    """The models file that the project's Python imports: the source itself, or a copy of it."""
+    app = (await run.site()).hello.apps[run.config.conversion.app]
+    return app.models or app.path
+
+
+async def models_file(run: Run) -> Path:
+    """The source file that defines the model that is converted."""
+    description = await _describe(run)
+    return package.source_of(run.config.project, Path(description["file"]))
+
+
+async def _migrations(run: Run, kind: str) -> list[dict[str, Any]]:
+    """Migrations of this kind for the conversion, as the worker generates them; no file yet."""
+    conversion = run.config.conversion
+    path = await models_file(run)
+    folder = path.parent / "migrations"
+    if not folder.is_dir():
+        folder = path.parent.parent / "migrations"  # models are a package of their own
+    migrations: list[dict[str, Any]] = await (await run.site()).ask(
+        "make_migration",
+        kind=kind,
+        app=conversion.app,
+        source=conversion.source,
+        target=conversion.target,
+        fields=list(conversion.move),
+        prefix=conversion.prefix,
+        directory=str(folder),
+    )
+    return migrations
+
+
+def observe_file(plan: Plan) -> Observation:
+    """Whether the file at the plan's `path` has the plan's text."""
+    path = Path(plan.details["path"])
+    if package.read(path) == plan.details["after"]:
+        return Observation(Seen.DONE, f"{path.name} has the new text", {"path": str(path)})
+    return Observation(Seen.NOT_DONE, f"{path.name} is written in one piece, and was not")
+
+
+async def _describe(run: Run) -> dict[str, Any]:
+    described: dict[str, Any] = await (await run.site()).ask(
+        "describe", model=run.config.conversion.source
+    )
+    return described
+
+
+async def _generated(run: Run) -> str:
+    """The class that is proposed: made from the moved fields' own definitions."""
+    conversion = run.config.conversion
+    description = await _describe(run)
+    known = {field["name"] for field in description["fields"] if field["local"]}
+    unknown = [name for name in conversion.move if name not in known]
+    if unknown:
+        raise OperationFailed(
+            f"{conversion.source} has no field of its own named {', '.join(unknown)}.",
+            found="its own fields: " + ", ".join(sorted(known)),
+            hint="Correct conversion.move in remodel.yml.",
+        )
+    path = package.source_of(run.config.project, Path(description["file"]))
+    return source.derived_class(
+        package.read(path),
+        source=conversion.source.partition(".")[2],
+        target=conversion.target.partition(".")[2],
+        fields=conversion.move,
+        prefix=conversion.prefix,
+    )
+
+
+async def _side_by_side(run: Run) -> str:
+    """A table, tab-separated: each field of the old model and what it is on the new one."""
+    conversion = run.config.conversion
+    rows = [f"{conversion.source}\ttype\t{conversion.target}"]
+    for field in (await _describe(run))["fields"]:
+        if not field["local"]:
+            continue
+        moved = field["name"] in conversion.move
+        there = conversion.prefix + field["name"] if moved else f"{field['name']} (inherited)"
+        rows.append(f"{field['name']}\t{field['internal_type']}\t{there}")
+    return "\n".join(rows)
+
+
+CLASS = Question(
+    key="structure.class",
+    text="The new model's class",
+    help="Made from the moved fields' own definitions. Edit it where it should say more;\n"
+    "Django is asked afterwards what it really sees.",
+    kind="source",
+    default_from=_generated,
+)
+
+STEP = Step(
+    name="structure",
+    title="Structure",
+    purpose="Add the new model with prefixed copies of the moved fields, and migrate.",
+    touches="The models file and the migrations of the package, the project's environment, "
+    "the schema of the local database.",
+    undo="`remodel undo --to structure` puts the files back and brings back the checkpoint.",
+    operations=lambda run: [
+        WriteModel(),
+        Install("structure.install", "the configured command; skipped for an editable install"),
+        CheckModels("structure.check", "added"),
+        WriteMigrations(
+            "structure.migration",
+            "add",
+            "structure.check",
+            "CreateModel for the new type, shown with its SQL",
+        ),
+        Install("structure.install_migration", "once more, with the migration in it"),
+        Migrate("structure.migrate"),
+    ],
+    questions=lambda run: [CLASS],
+)

@@ -1,0 +1,84 @@
+"""What a session has come to, from its journal: the end of a run, in words and as data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from wizard.run import Run
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """What was converted, which URLs there are, what was verified, where it was delivered."""
+    done = {
+        entry.operation: entry.data
+        for entry in run.session.journal.entries()
+        if entry.kind in ("done", "skipped")
+    }
+    conversion = done.get("copy.convert", {})
+    urls = run.artefact("urls-before.json")
+    before = json.loads(urls.read_text(encoding="utf-8")) if urls.exists() else []
+    pages = conversion.get("map", {})
+    moved = [page for page in before if str(page["page_id"]) in pages]
+    delivered = {
+        key.partition(":")[2]: data.get("kept", "")
+        for key, data in done.items()
+        if key.startswith("production.deliver:")
+    }
+    return {
+        "kind": "summary",
+        "session": run.session.id,
+        "converted": [
+            {
+                "title": page["title"],
+                "url": page["url"],
+                "from": run.config.conversion.source,
+                "to": run.config.conversion.target,
+                "old_id": page["page_id"],
+                "new_id": pages[str(page["page_id"])],
+            }
+            for page in moved
+        ],
+        "carried": conversion.get("carried", {}),
+        "urls_before": len(before),
+        "urls_same_after": done.get("slugs.urls", {}).get("count", 0),
+        "verified": [
+            f"{key}: {data['message']}"
+            for key, data in done.items()
+            if key.partition(":")[0] in _CHECKS and data.get("message")
+        ],
+        "delivered": delivered,
+    }
+
+
+_CHECKS = (
+    "backup.fetch",
+    "structure.check",
+    "slugs.check",
+    "slugs.urls",
+    "production.drill",
+    "production.check",
+)
+
+
+def lines(data: dict[str, Any]) -> list[str]:
+    """The summary as lines for a person."""
+    text = ["", f"Session {data['session']}"]
+    for page in data["converted"]:
+        text.append(
+            f"  converted {page['title']!r} from {page['from']} to {page['to']} "
+            f"(page {page['old_id']} is now {page['new_id']})"
+        )
+        text.append(f"    before {page['url']}   after {page['url']}")
+    carried = sum(data["carried"].values())
+    text.append(f"  carried   {carried:,} rows and values in {len(data['carried'])} places")
+    text.append(
+        f"  URLs      {data['urls_before']:,} before, {data['urls_same_after']:,} compared after: "
+        "each leads to what it led to"
+    )
+    text += [f"  verified  {line}" for line in data["verified"]]
+    for target, kept in data["delivered"].items():
+        text.append(f"  delivered {target}; the database as it was is kept as {kept or 'a dump'}")
+        if kept:
+            text.append(f"    to roll back: remodel rollback --target {target}")
+    return text
