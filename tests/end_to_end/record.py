@@ -1,0 +1,44 @@
+"""Record the sandbox's answers anew: `python -m tests.end_to_end.record`.
+
+To be run after a change to a plan's facts or to a question; a test says when it is due. The
+consent to the sandbox's host key is left out, because every sandbox has a host key of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.consenting import Consenting
+from wizard import answers, config, drive
+from wizard import session as sessions
+from wizard.drive import Output
+from wizard.events import Events, Report
+from wizard.sandbox import layout
+
+SHIPPED = Path(layout.__file__).with_name("answers.yml")
+
+
+async def record(root: Path) -> Path:
+    """Walk the procedure on a new sandbox in `root`; returns the answers that were recorded."""
+    sandbox = await layout.lay_out(root, posts=12, report=Report(Events(), "sandbox"))
+    async with layout.running(sandbox):
+        found = config.read(sandbox.config)
+        with sessions.begin(found) as session:
+            await drive.headless(found, session, Consenting(), Output())
+            path = session.folder / "answers.yml"
+            recorded = answers.read(path)
+            recorded.consents = {
+                key: value for key, value in recorded.consents.items() if "trust" not in key
+            }
+            questions = {q.key: q for q in drive.questions(found)}
+            answers.write(path, recorded, questions, {"by": "tests/end_to_end/record.py"})
+            return path
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="remodel-record-") as folder:
+        shutil.copyfile(asyncio.run(record(Path(folder) / "sandbox")), SHIPPED)
+        print(f"Wrote {SHIPPED}.")

@@ -1,0 +1,145 @@
+"""The whole procedure as a command without a terminal: replay, stop, resume, roll back."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+
+import pytest
+
+from tests.end_to_end import independent
+from tests.end_to_end.conftest import Demo
+
+ALLOW = ("--allow", "staging", "--allow", "production")
+
+
+def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> None:
+    with demo.connect("production") as connection:
+        before = independent.look(connection)
+
+    done = demo.remodel("replay", "answers.yml", *ALLOW, "--json")
+
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[-1]["kind"] == "summary"
+    assert set(events[-1]["delivered"]) == {"staging", "production"}
+    with demo.connect("production") as connection:
+        independent.judge(connection, before, "harbour.example")
+    with demo.connect("production", "harbour_staging") as connection:
+        independent.judge(connection, before, "staging.harbour.example")
+    kept = [name for name in demo.databases("production") if name.endswith("_old")]
+    assert len(kept) == 2
+    home = demo.root / "production" / "home"
+    assert (home / "podcast-stopped").exists()
+    assert (home / "podcast-started").exists()
+
+    shown = demo.remodel("rollback", "--target", "production")
+    assert shown.returncode == 4
+    assert "Nobody has consented" in shown.stderr
+    refused = demo.remodel(
+        "rollback", "--target", "production", "--allow", "production", "--consent", "0" * 16
+    )
+    assert refused.returncode == 5
+    match = re.search(r"the plan is ([0-9a-f]{16})", refused.stderr)
+    assert match, refused.stderr
+    back = demo.remodel(
+        "rollback", "--target", "production", "--allow", "production", "--consent", match[1]
+    )
+    assert back.returncode == 0, back.stderr
+    with demo.connect("production") as connection:
+        assert independent.look(connection) == before
+
+    for name in ("REMODEL_LOCAL_PASSWORD", "REMODEL_PRODUCTION_PASSWORD"):
+        line = next(x for x in (demo.root / ".env").read_text().splitlines() if name in x)
+        secret = line.partition("=")[2].strip("'\"")
+        assert len(secret) > 8
+        assert secret not in done.stdout + done.stderr
+        for path in (demo.root / ".remodel").rglob("*"):
+            assert path.is_dir() or secret.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_stops_in_good_order_and_resume_goes_on(
+    demo: Demo, number: signal.Signals, code: int
+) -> None:
+    """Stopped in the middle of three different operations; the last one goes on to the end."""
+    stop_at = {
+        signal.SIGINT: "structure.install",
+        signal.SIGTERM: "copy.convert",
+        signal.SIGHUP: "slugs.migrate",
+    }[number]
+    with demo.connect("production") as connection:
+        before = independent.look(connection)
+    running = demo.start("replay", "answers.yml", *ALLOW, "--json")
+    assert running.stdout is not None
+    for line in running.stdout:
+        event = json.loads(line)
+        if event["kind"] == "started" and event["operation"] == stop_at:
+            running.send_signal(number)
+    assert running.wait(60) == code
+    listed = demo.remodel("sessions").stdout
+    assert stop_at in listed
+    assert "interrupted" in listed
+    if number is not signal.SIGHUP:
+        return
+    resumed = demo.remodel("resume", "--answers", "answers.yml", *ALLOW, "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    with demo.connect("production") as connection:
+        independent.judge(connection, before, "harbour.example")
+
+
+def test_nothing_is_done_without_allow(demo: Demo) -> None:
+    done = demo.remodel("replay", "answers.yml", "--allow", "staging", "--json", timeout=400)
+    assert done.returncode == 4
+    error = json.loads(done.stdout.splitlines()[-1])
+    assert error["error"] == "ConsentMissing"
+    assert "--allow production" in error["hint"]
+    with demo.connect("production") as connection:
+        kinds = {kind for _, _, kind in independent.look(connection).urls.values()}
+    assert "cast.podcast" not in kinds
+
+
+def test_check_plan_and_sessions_touch_nothing(demo: Demo) -> None:
+    before = demo.databases("local"), demo.databases("production"), demo.models.read_text()
+    assert demo.remodel("check", "answers.yml").returncode == 0
+    broken = demo.root / "broken.yml"
+    text = (demo.root / "answers.yml").read_text()
+    broken.write_text(text.replace("backup.archive: fetch", "backup.archiv: fetch"))
+    faulty = demo.remodel("check", "broken.yml")
+    assert faulty.returncode == 2
+    assert "Did you mean backup.archive" in faulty.stderr
+    planned = demo.remodel("plan")
+    assert planned.returncode == 0
+    assert "production.deliver:production" in planned.stdout
+    assert "No session yet" in demo.remodel("sessions").stdout
+    assert demo.remodel("replay", "answers.yml", "--allow", "prod").returncode == 2
+    screenless = demo.remodel()
+    assert screenless.returncode == 2
+    assert "remodel replay" in screenless.stderr
+    assert (
+        demo.databases("local"),
+        demo.databases("production"),
+        demo.models.read_text(),
+    ) == before
+
+
+def test_undo_goes_back_to_before_the_backup(demo: Demo) -> None:
+    models = demo.models.read_text()
+    with demo.connect("local") as connection:
+        before = connection.execute("SELECT id, title FROM wagtailcore_page ORDER BY 1").fetchall()
+    stopped = demo.remodel("replay", "answers.yml")
+    assert stopped.returncode == 4
+    assert "class Podcast" in demo.models.read_text()
+    undone = demo.remodel("undo", "--to", "backup")
+    assert undone.returncode == 0, undone.stderr
+    assert "backup.restore" in undone.stdout
+    assert demo.models.read_text() == models
+    assert [path.name for path in (demo.models.parent / "migrations").glob("0*.py")] == [
+        "0001_initial.py"
+    ]
+    with demo.connect("local") as connection:
+        after = connection.execute("SELECT id, title FROM wagtailcore_page ORDER BY 1").fetchall()
+    assert after == before
