@@ -16,6 +16,8 @@ from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer, login_environment
 
+pytest_plugins = ["tests.served"]
+
 OWNER = "app"  # as a site's own role is: makes databases, is no superuser
 APP_PASSWORD = Secret("app-password")
 _numbers = count(1)

@@ -5,7 +5,7 @@ Taking one ends the worker, since PostgreSQL copies only a database that nobody 
 
 from __future__ import annotations
 
-from wizard.postgres import checkpoint, server
+from wizard.postgres import checkpoint, restore, server
 from wizard.run import Run
 
 
@@ -18,13 +18,12 @@ def name(run: Run, operation: str) -> str:
 async def take(run: Run, operation: str) -> str:
     """Copy the local database as it is before `operation`; returns the copy's name.
 
-    One that an interrupted attempt took is taken anew only if it is not whole; PostgreSQL
-    makes it in one piece, so that one which stands is whole.
+    One of that name is from before an undo, or was not written down: it is taken anew.
     """
     local, label = run.config.local.address, name(run, operation)
     await run.stop_site()
-    if await server.database(local.at(label)) is None:
-        await checkpoint.make(local, label, run.report)
+    await restore.drop(local, label)
+    await checkpoint.make(local, label, run.report)
     return label
 
 

@@ -213,10 +213,18 @@ async def _wizard(config_path: Path | None, plain: bool) -> None:
         path = await _set_up(plain)
     found = config.read(path)
     unfinished = [one for one in sessions.summaries(found) if not one.finished]
-    for one in unfinished:
-        click.echo(f"Session {one.id} has work left: `remodel resume {one.id}` goes on.", err=True)
-    with sessions.begin(found) as session:
+    opened = _resumed(found, unfinished[-1]) if unfinished else None
+    with opened or sessions.begin(found) as session:
         _exit(await _interactive(found, session, plain))
+
+
+def _resumed(found: Config, left: sessions.Summary) -> sessions.Session | None:
+    """The session with work left, unless the operator wants a new one."""
+    click.echo(f"Session {left.id} has work left: {len(left.done)} operations are done.")
+    wanted = click.prompt(
+        "Go on with it, or begin a new one?", type=click.Choice(["on", "new"]), default="on"
+    )
+    return sessions.resume(found, left.id) if wanted == "on" else None
 
 
 async def _set_up(plain: bool) -> Path:

@@ -150,8 +150,8 @@ class Engine:
         if plan.gate:
             plan = await self._through_the_gate(operation, plan)
         journal.write(operation.key, "intent", plan.as_dict())
-        kept = await operation.keep(run, plan)
-        if kept:
+        # What an interrupted attempt secured is from before it began: the undo goes back there.
+        if not journal.kept(operation.key) and (kept := await operation.keep(run, plan)):
             journal.write(operation.key, "kept", kept)
         run.events.emit(Started(operation.key, title=plan.title))
         facts = dict(await operation.apply(run, plan))

@@ -114,6 +114,11 @@ class Journal:
         return rows[-1] if rows else None
 
     def kept(self, operation: str) -> dict[str, Any]:
-        """What the operation secured for its undo."""
-        rows = [entry.data for entry in self.entries(operation) if entry.kind == "kept"]
-        return rows[-1] if rows else {}
+        """What the operation secured for its undo, unless it has been undone since."""
+        kept: dict[str, Any] = {}
+        for entry in self.entries(operation):
+            if entry.kind == "kept":
+                kept = entry.data
+            elif entry.kind == "undone":
+                kept = {}
+        return kept

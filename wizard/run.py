@@ -118,8 +118,8 @@ class Run:
 
     @property
     def pins(self) -> Pins:
-        """The databases as they were when first used."""
-        return Pins(self.config.state / "identities.json")
+        """The databases as they were when this session first used them."""
+        return Pins(self.artefact("identities.json"))
 
     def login(self, target: Target) -> Login:
         """How SSH reaches a target."""

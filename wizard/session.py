@@ -2,11 +2,13 @@
 
 .remodel/
   known_hosts                host keys that the operator accepted
-  identities.json            databases as they were when first used
+  lock                       held while a process works on any session: they share
+                             the local database and the source files
   sessions/20261122-150405/  0700
     journal.sqlite           intents, outcomes, consents, the log
     answers.yml              what was answered, ready to be replayed
-    lock                     held while a process works on the session
+    identities.json          databases as they were when first used
+    urls-before.json         what each URL led to
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ class Session:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.id = folder.name
-        self._lock = _lock(folder)
+        self._lock = _lock(folder.parents[1])
         self.journal = Journal(folder / "journal.sqlite")
         self.answers = Answers()
         self._questions: dict[str, Question] = {}
@@ -99,7 +101,11 @@ def begin(config: Config) -> Session:
             folder.mkdir(mode=0o700)
         except FileExistsError:
             continue
-        session = Session(folder)
+        try:
+            session = Session(folder)
+        except OperationFailed:
+            folder.rmdir()
+            raise
         session.journal.note("identity", config.identity())
         session.journal.note("begun", time.time())
         session.answers.project = config.identity()["conversion"]
@@ -164,7 +170,7 @@ def summaries(config: Config) -> list[Summary]:
 
 
 def _lock(folder: Path) -> int:
-    """Hold the session's lock file; the kernel lets go of it when the process ends."""
+    """Hold the project's lock file; the kernel lets go of it when the process ends."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,11 +178,11 @@ def _lock(folder: Path) -> int:
         holder = os.read(descriptor, 100).decode()
         os.close(descriptor)
         raise OperationFailed(
-            f"Session {folder.name} is being worked on by another process.",
+            "Another process is at work on a session of this project.",
             found=holder,
-            hint="Let that one finish or stop it; then resume.",
+            hint="Let that one finish or stop it; then try again.",
         ) from None
     os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"pid {os.getpid()} since {time.strftime('%H:%M:%S')}".encode())
+    os.write(descriptor, f"pid {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M')}".encode())
     os.set_inheritable(descriptor, False)
     return descriptor

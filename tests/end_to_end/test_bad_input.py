@@ -7,11 +7,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import yaml
 
-from tests.end_to_end.conftest import REMODEL, Demo
+from tests.served import REMODEL, Demo
 
 ALLOW = ("--allow", "staging", "--allow", "production")
 
@@ -175,20 +174,3 @@ def test_no_project_and_no_config(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "no remodel.yml" in done.stderr
-
-
-def test_the_production_database_moves_under_a_running_session(demo: Demo) -> None:
-    """Pinned on first use: another database under the same name is not written to."""
-    first = demo.remodel("replay", "answers.yml", "--allow", "staging", "--json")
-    assert first.returncode == 4
-    with demo.connect("production", "postgres") as connection:
-        connection.execute("ALTER DATABASE harbour RENAME TO harbour_elsewhere")
-        connection.execute(
-            "CREATE DATABASE harbour TEMPLATE harbour_elsewhere OWNER deploy STRATEGY file_copy"
-        )
-    done = demo.remodel("resume", "--answers", "answers.yml", *ALLOW, "--json")
-    assert done.returncode == 5
-    error = json.loads(done.stdout.splitlines()[-1])
-    assert error["error"] == "IdentityMismatch"
-    with demo.connect("production") as connection, pytest.raises(psycopg.errors.UndefinedTable):
-        connection.execute("SELECT 1 FROM cast_podcast")

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from tests.end_to_end import independent
-from tests.end_to_end.conftest import Demo
+from tests.served import Demo
 
 ALLOW = ("--allow", "staging", "--allow", "production")
 
@@ -91,12 +91,21 @@ def test_a_signal_stops_in_good_order_and_resume_goes_on(
         independent.judge(connection, before, "harbour.example")
 
 
-def test_nothing_is_done_without_allow(demo: Demo) -> None:
-    done = demo.remodel("replay", "answers.yml", "--allow", "staging", "--json", timeout=400)
+def test_without_allow_or_on_another_database_production_is_not_touched(demo: Demo) -> None:
+    """Two keys, and the identity that was pinned on first use, are asked of every delivery."""
+    done = demo.remodel("replay", "answers.yml", "--allow", "staging", "--json")
     assert done.returncode == 4
     error = json.loads(done.stdout.splitlines()[-1])
     assert error["error"] == "ConsentMissing"
     assert "--allow production" in error["hint"]
+    with demo.connect("production", "postgres") as connection:
+        connection.execute("ALTER DATABASE harbour RENAME TO harbour_elsewhere")
+        connection.execute(
+            "CREATE DATABASE harbour TEMPLATE harbour_elsewhere OWNER deploy STRATEGY file_copy"
+        )
+    done = demo.remodel("resume", "--answers", "answers.yml", *ALLOW, "--json")
+    assert done.returncode == 5
+    assert json.loads(done.stdout.splitlines()[-1])["error"] == "IdentityMismatch"
     with demo.connect("production") as connection:
         kinds = {kind for _, _, kind in independent.look(connection).urls.values()}
     assert "cast.podcast" not in kinds

@@ -291,7 +291,7 @@ async def test_answers_are_asked_once_and_recorded(found: config.Config) -> None
 async def test_two_processes_cannot_work_on_one_session(found: config.Config) -> None:
     with (
         sessions.begin(found) as session,
-        pytest.raises(OperationFailed, match="another process"),
+        pytest.raises(OperationFailed, match="Another process"),
     ):
         sessions.resume(found, session.id)
 

@@ -90,10 +90,12 @@ class Preflight(Operation):
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         faults: list[RemodelError] = []
-        for look in (_python, _local, _tools):
+        for look in (_python, _tools):
             await _collect(faults, run, look(run))
         for target in run.config.targets.values():
             await _collect(faults, run, _target(run, target))
+        await _collect(faults, run, _local(run))
+        await run.stop_site()  # the next one is told which databases are targets
         if faults:
             raise faults[0] if len(faults) == 1 else _all(faults)
         return {"message": "everything that is needed is here"}

@@ -95,7 +95,6 @@ class Demo:
                 self._copy(place, str(name), str(name).removeprefix("pristine_"), owner)
         for path in (self.root / ".remodel" / "sessions", self.root / "backups"):
             shutil.rmtree(path, ignore_errors=True)
-        (self.root / ".remodel" / "identities.json").unlink(missing_ok=True)
         for path in (self.root / "production" / "home").glob("*-st*ed"):
             path.unlink()
         package, pristine = self.root / "package", self.root / "pristine-package"
@@ -115,7 +114,7 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     root = tmp_path_factory.mktemp("demo") / "sandbox"
     server = subprocess.Popen(
         [REMODEL, "demo", "--serve", "--dir", str(root), "--posts", POSTS],
@@ -139,6 +138,6 @@ def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture
-def demo(_served: Demo) -> Demo:
-    _served.put_back()
-    return _served
+def demo(served: Demo) -> Demo:
+    served.put_back()
+    return served

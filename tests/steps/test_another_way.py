@@ -1,0 +1,93 @@
+"""The same steps on a project set up otherwise: an editable install, a dump that is here, a
+delivery by the operator's own command, no local database yet."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from tests.consenting import Consenting
+from tests.end_to_end import independent
+from tests.end_to_end.test_bad_input import dump_of_production
+from tests.served import Demo
+from wizard import config, drive
+from wizard import session as sessions
+from wizard.drive import Output
+
+RESTORE = """#!/bin/sh
+# What the notes' playbook does: drop, create, restore; it keeps nothing.
+set -e
+export PGHOST={host} PGUSER={user} PGPASSWORD={password}
+{bin}/psql -q -d postgres -c 'DROP DATABASE harbour_staging WITH (FORCE)'
+{bin}/psql -q -d postgres -c 'CREATE DATABASE harbour_staging OWNER deploy'
+zcat {script} | {bin}/psql -q -v ON_ERROR_STOP=1 -d harbour_staging -f - > /dev/null
+{bin}/psql -q -d harbour_staging -c 'REASSIGN OWNED BY postgres TO deploy' || true
+echo restored
+"""
+
+
+def set_up(demo: Demo) -> Path:
+    """A remodel.yml for all of that, and what it needs."""
+    data = yaml.safe_load((demo.root / "remodel.yml").read_text())
+    binaries = data["postgres"]["bin"]
+    (demo.root / "taken.dump").write_bytes(dump_of_production(demo))
+    with demo.connect("production") as connection:
+        address = connection.info
+        script = demo.root / "restore.sh"
+        script.write_text(
+            RESTORE.format(
+                host=address.host,
+                user="deploy",
+                password=_password(demo),
+                bin=binaries,
+                script=demo.root / "backups" / "db.staging.psql.gz",
+            )
+        )
+        script.chmod(0o700)
+    data["targets"]["staging"]["playbook"] = [str(script)]
+    install = data["project"].pop("install")
+    editable = [*install[: install.index("install") + 1], "--no-deps", "--no-build-isolation"]
+    subprocess.run(
+        [*editable, "--no-index", "--editable", str(demo.root / "package")],
+        check=True,
+        capture_output=True,
+    )
+    with demo.connect("local", "postgres") as connection:
+        connection.execute("DROP DATABASE harbour WITH (FORCE)")
+    path = demo.root / "other.yml"
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+def _password(demo: Demo) -> str:
+    lines = (demo.root / ".env").read_text().splitlines()
+    line = next(line for line in lines if line.startswith("REMODEL_PRODUCTION_PASSWORD"))
+    return line.partition("=")[2].strip("'\"")
+
+
+async def test_editable_existing_dump_playbook_and_no_local_database(demo: Demo) -> None:
+    with demo.connect("production") as connection:
+        before = independent.look(connection)
+    reinstall = yaml.safe_load((demo.root / "remodel.yml").read_text())["project"]["install"]
+    try:
+        found = config.read(set_up(demo))
+        answers = {"backup.archive": "taken.dump", "production.targets": ["staging"]}
+        with sessions.begin(found) as session:
+            await drive.headless(found, session, Consenting(answers), Output())
+            journal = session.journal
+            installs = [
+                journal.state(key)
+                for key in ("structure.install", "slugs.install", "slugs.install_migrations")
+            ]
+            assert all(state is not None and state.kind == "skipped" for state in installs)
+            delivered = journal.state("production.deliver:staging")
+            assert delivered is not None
+            safety = Path(delivered.data["safety"])
+            assert safety.read_bytes()[:5] == b"PGDMP"
+    finally:
+        subprocess.run(reinstall, check=True, capture_output=True)
+    with demo.connect("production", "harbour_staging") as connection:
+        independent.judge(connection, before, "staging.harbour.example")
+    assert "harbour" in demo.databases("local")
