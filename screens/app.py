@@ -1,0 +1,381 @@
+"""The app: owns the engine, folds its events into the model, and shows the step worked on.
+
+The engine's work is a task of the app, never of a screen: Textual cancels what a screen
+started when that screen goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from screens.backup import BackupScreen
+from screens.copy import CopyScreen
+from screens.gate import MINIMUM
+from screens.help import HelpScreen
+from screens.log import LogScreen
+from screens.model import Model
+from screens.operator import ScreenOperator
+from screens.production import ProductionScreen
+from screens.project import ProjectScreen
+from screens.slugs import SlugsScreen
+from screens.step import StepScreen
+from screens.stop import Choice, StopScreen
+from screens.structure import StructureScreen
+from screens.summary import SummaryScreen
+from screens.theme import HEIGHTS, REMODEL, WIDTHS
+from screens.widgets.prompt import Saying
+from wizard.engine import Engine
+from wizard.errors import Declined, ExitCode, RemodelError
+from wizard.events import Answered, Event
+from wizard.operation import Step
+from wizard.redaction import redact
+from wizard.run import Run
+
+SCREENS: dict[str, type[StepScreen]] = {
+    "project": ProjectScreen,
+    "backup": BackupScreen,
+    "structure": StructureScreen,
+    "copy": CopyScreen,
+    "slugs": SlugsScreen,
+    "production": ProductionScreen,
+}
+REFRESH = 0.1  # seconds; a flood of events is drawn ten times a second
+PATIENCE = 5.0  # seconds that work gets to clean up after a signal
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+async def run_app(run: Run, steps: Sequence[Step]) -> int:
+    """Walk through `steps` on the terminal. Returns the process's exit code."""
+    app = RemodelApp(run, steps)
+    await app.run_async()
+    return app.return_code if app.return_code is not None else int(ExitCode.FAILED)
+
+
+class RemodelApp(App[None]):
+    """The wizard on a terminal."""
+
+    TITLE = "remodel"
+    CSS_PATH = "remodel.tcss"
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "help", "Help", priority=True, id="app.help"),
+        Binding("ctrl+l", "log", "Log", priority=True, id="app.log"),
+        Binding("ctrl+p", "command_palette", "All actions", priority=True, id="app.palette"),
+        Binding("ctrl+c", "stop", "Stop", priority=True, id="app.stop"),
+        Binding("ctrl+q", "stop", "Stop", priority=True, show=False, id="app.quit"),
+    ]
+
+    def __init__(self, run: Run, steps: Sequence[Step]) -> None:
+        super().__init__()
+        self.register_theme(REMODEL)
+        self.theme = "remodel"
+        self.the_run = run  # `App.run` is Textual's own method
+        self.steps = {step.name: step for step in steps}
+        self.engine = Engine(run, steps, ScreenOperator(self))
+        self.model = Model(steps)
+        for step in steps:
+            self.model.outline(step.name, step.operations(run))
+        self.model.seed(run.session.journal)
+        self.looking_at = self._worked_on = self.model.current
+        self.work: asyncio.Task[None] | None = None
+        self.stopping = False
+        self.finished = False
+        self._begin: asyncio.Future[None] | None = None
+        self._asking = 0
+        self._signal: int | None = None
+        self._drawn = 0.0
+        self._drawing = False
+        self._unsubscribe = run.events.subscribe(self._on_event)
+
+    # The engine's work
+
+    def on_mount(self) -> None:
+        """Show the first step and begin to work."""
+        self._catch_signals()
+        self.push_screen(self._screen_of(self.looking_at))
+        self.work = asyncio.create_task(self._work(), name="remodel engine")
+
+    async def _work(self) -> None:
+        """Let the engine go until it is done or stopped, then end the app."""
+        try:
+            while not await self._go():
+                pass
+        except asyncio.CancelledError:
+            self._leave()
+        except RemodelError as error:
+            self._end(error.exit_code, str(error))
+        except Exception as error:
+            self._handle_exception(error)
+        else:
+            self.finished = True
+            await self.push_screen(SummaryScreen(self.the_run, self.model, self.steps))
+
+    async def _go(self) -> bool:
+        """False when a gate was declined: the work is taken up again where it stands."""
+        try:
+            await self.engine.go()
+        except Declined as declined:
+            if self.stopping:
+                raise
+            self.notify(
+                "Nothing was done. Begin opens the gate again.",
+                title=declined.message,
+                markup=False,
+            )
+            return False
+        return True
+
+    def _end(self, code: int, message: str = "") -> None:
+        text = Text(redact(message).strip()) if message else None
+        self.exit(return_code=code, message=text)
+
+    def _leave(self) -> None:
+        """Leave with work undone, or because of a signal."""
+        if self._signal is not None:
+            self._end(128 + self._signal)
+            return
+        left = [step.title for step in self.model.steps.values() if not step.finished]
+        self._end(
+            ExitCode.STOPPED,
+            f"Stopped with work left: {', '.join(left)}.\n"
+            f"remodel resume {self.the_run.session.id} goes on from here.",
+        )
+
+    # What the operator's answers need
+
+    async def wait_to_begin(self, step: Step) -> None:
+        """Show a step, tell what it will do, and wait for Enter or ctrl+n."""
+        follow = self.looking_at == self._worked_on  # whoever looks back is not disturbed
+        self._worked_on = step.name
+        self.model.outline(step.name, step.operations(self.the_run))
+        self._begin = asyncio.get_running_loop().create_future()
+        try:
+            if follow:
+                self.looking_at = step.name
+                self.catch_up()
+            self.draw()
+            await self._begin
+        finally:
+            self._begin = None
+            self.draw()
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """While a dialog of the engine's is open, nothing is being worked on."""
+        self._asking += 1
+        try:
+            yield
+        finally:
+            self._asking -= 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether the engine is at work and not waiting for a person."""
+        at_work = self.work is not None and not self.work.done()
+        return at_work and self._begin is None and not self._asking and not self.finished
+
+    # Drawing
+
+    def _on_event(self, event: Event) -> None:
+        step = self.model.fold(event)
+        if isinstance(event, Answered) and step is not None:
+            self.model.outline(step.name, self.steps[step.name].operations(self.the_run))
+        if not self._drawing:
+            self._drawing = True
+            wait = REFRESH - (time.monotonic() - self._drawn)
+            if wait > 0:
+                self.set_timer(wait, self.draw)
+            else:
+                self.call_later(self.draw)
+
+    def draw(self) -> None:
+        """Draw the model on every screen that shows it."""
+        self._drawing = False
+        self._drawn = time.monotonic()
+        for screen in self.screen_stack:
+            if isinstance(screen, StepScreen):
+                screen.show()
+        if self.screen_stack:  # the work may end after the last screen is gone
+            self.refresh_bindings()
+
+    def catch_up(self) -> None:
+        """Bring up the step that is looked at, once no dialog is in front."""
+        if isinstance(self.screen, StepScreen) and self.screen.step.name != self.looking_at:
+            self.switch_screen(self._screen_of(self.looking_at))
+
+    def _screen_of(self, name: str) -> StepScreen:
+        return SCREENS.get(name, StepScreen)(self.the_run, self.steps[name])
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The prompt tells when the terminal is too small for a gate."""
+        self.call_later(self.draw)
+
+    def saying(self, name: str) -> Saying:
+        """What the prompt of a step's screen says."""
+        width, height = self.size
+        small = ""
+        if width < MINIMUM[0] or height < MINIMUM[1]:
+            small = f"{width}x{height}: gates stay closed below {MINIMUM[0]}x{MINIMUM[1]}"
+        current = self.model.steps[self.model.current]
+        active = current.active
+        if self.finished:
+            return Saying("Everything is done.", warning=small)
+        if name != current.name:
+            how = "waits to begin" if self._begin else "is being worked on"
+            return Saying(f"goes to {current.title}, which {how}", "ctrl+n", warning=small)
+        if self._begin is not None:
+            return Saying(self._outlook(), "Enter", warning=small)
+        doing = active.title if active else current.title
+        if self.stopping:
+            return Saying(f"Stopping. Until then: {doing}", warning=small)
+        return Saying(f"Working: {doing}. ctrl+c asks how to stop.", warning=small)
+
+    def _outlook(self) -> str:
+        """What happens on Enter, in the operations' own words."""
+        step = self.model.steps[self.model.current]
+        answered = self.the_run.session.answers.answers
+        questions = self.steps[step.name].questions(self.the_run)
+        titles = [operation.title for operation in step.left]
+        if asked := [question for question in questions if question.key not in answered]:
+            titles.insert(0, "one question" if len(asked) == 1 else f"{len(asked)} questions")
+        fresh = len(step.left) == len(step.operations)
+        return f"{'begins' if fresh else 'goes on'}: {', '.join(titles)}"
+
+    # Actions
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """`go_on` is shown dimmed while there is nothing to begin or to go to."""
+        if action == "go_on":
+            waits = self._begin is not None or self.looking_at != self.model.current
+            return True if waits and not self.finished else None
+        return super().check_action(action, parameters)
+
+    def action_go_on(self) -> None:
+        """Go to the step that is worked on; there, begin it."""
+        if self.looking_at != self.model.current:
+            self.looking_at = self.model.current
+            self.catch_up()
+        elif self._begin is not None and not self._begin.done():
+            self._begin.set_result(None)
+
+    def action_look(self, number: int) -> None:
+        """Look at the step with this number, without disturbing the work."""
+        names = list(self.model.steps)
+        if 1 <= number <= len(names):
+            self.looking_at = names[number - 1]
+            self.catch_up()
+
+    def action_look_by(self, by: int) -> None:
+        """Look at the step before or after."""
+        self.action_look(list(self.model.steps).index(self.looking_at) + 1 + by)
+
+    def action_help(self) -> None:
+        """What the step touches and how to undo it."""
+        if not isinstance(self.screen, HelpScreen):
+            name = self.looking_at if isinstance(self.screen, StepScreen) else self.model.current
+            self.push_screen(HelpScreen(self.steps[name]))
+
+    def action_log(self) -> None:
+        """The session's log."""
+        if not isinstance(self.screen, LogScreen):
+            self.push_screen(LogScreen(self.the_run.session))
+
+    def action_stop(self) -> None:
+        """Ask how to stop, or whether to leave."""
+        if self.finished:
+            self._end(ExitCode.DONE)
+        elif not isinstance(self.screen, StopScreen):
+            active = self.model.steps[self.model.current].active
+            doing = active.title if self.busy and active else ""
+            self.push_screen(StopScreen(doing, running=self.busy), self._stop)
+
+    def _stop(self, choice: Choice | None) -> None:
+        if choice is None or choice == "stay":
+            return
+        self.stopping = True
+        self.engine.stop_after_this()
+        if self.work is None or self.work.done():
+            self._leave()
+        elif choice == "now" or not self.busy:
+            self.work.cancel()
+        self.draw()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every action. Nothing here destroys: what does, waits behind its gate."""
+        yield SystemCommand("Help", "What this step touches, how to undo it", self.action_help)
+        yield SystemCommand("Log", "Everything that was reported, as it comes", self.action_log)
+        yield SystemCommand("Stop", "Ask how to stop the work or leave", self.action_stop)
+        yield SystemCommand("Keys", "Show or hide all keys", self._toggle_keys)
+        yield SystemCommand("Screenshot", "Save this screen as SVG", self.deliver_screenshot)
+        if not isinstance(screen, StepScreen):
+            return
+        if self.check_action("go_on", ()):
+            yield SystemCommand("Begin", self._outlook_or_way(), self.action_go_on)
+        for number, step in enumerate(self.model.steps.values(), 1):
+            look = partial(self.action_look, number)
+            yield SystemCommand(f"Step {number}: {step.title}", "Look at this step", look)
+        if screen.get_selected_text():
+            copy = partial(self.copy_to_clipboard, screen.get_selected_text() or "")
+            yield SystemCommand("Copy", "Copy the selected text", copy)
+
+    def _outlook_or_way(self) -> str:
+        here = self.looking_at == self.model.current
+        return self._outlook() if here else "Go to the step that waits"
+
+    def _toggle_keys(self) -> None:
+        if self.screen.query("HelpPanel"):
+            self.action_hide_help_panel()
+        else:
+            self.action_show_help_panel()
+
+    # The end
+
+    def _catch_signals(self) -> None:
+        """Restore the terminal before a signal ends the process: Textual by itself does not."""
+        for number in SIGNALS:
+            try:
+                asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
+            except (RuntimeError, ValueError):  # not in the main thread
+                return
+
+    def _on_signal(self, number: int) -> None:
+        again, self._signal, self.stopping = self._signal is not None, number, True
+        if again or self.work is None or self.work.done():
+            self._leave()
+        else:
+            self.work.cancel()
+            self.set_timer(PATIENCE, self._leave)
+
+    async def on_unmount(self) -> None:
+        """Take the listeners away, and whatever work a crash of the screens left behind."""
+        self._unsubscribe()
+        for number in SIGNALS:
+            try:
+                asyncio.get_running_loop().remove_signal_handler(number)
+            except (RuntimeError, ValueError):
+                break
+        if self.work is not None and not self.work.done():
+            self.work.cancel()
+            await asyncio.wait([self.work], timeout=PATIENCE)
+
+    def _fatal_error(self) -> None:
+        """A crash of ours: its traceback without the values of variables, and redacted."""
+        self.bell()
+        session = self.the_run.session.id
+        told = f"{redact(traceback.format_exc())}\nThis is a fault in remodel. The session is "
+        self._exit_renderables.append(Text(f"{told}kept: remodel resume {session}"))
+        self._close_messages_no_wait()

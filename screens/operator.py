@@ -1,0 +1,84 @@
+"""The operator at the screens: the engine asks, a screen is shown, its answer comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from textual.screen import ModalScreen
+
+from screens.failed import FailedScreen
+from screens.form import FormScreen
+from screens.gate import GateScreen
+from wizard.errors import Declined, RemodelError
+from wizard.operation import Plan, Step
+from wizard.operators import Verdict
+from wizard.questions import Question
+
+if TYPE_CHECKING:
+    from screens.app import RemodelApp
+
+T = TypeVar("T")
+
+
+class ScreenOperator:
+    """Implements wizard.operators.Operator."""
+
+    interactive = True
+
+    def __init__(self, app: RemodelApp) -> None:
+        self._app = app
+
+    async def begin(self, step: Step) -> None:
+        """Bring up the step's screen and wait until the operator begins it."""
+        self._unless_stopping()
+        await self._app.wait_to_begin(step)
+        self._unless_stopping()
+
+    async def ask(
+        self, questions: Sequence[Question], recorded: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The questions as a form."""
+        self._unless_stopping()
+        return await self._answer(FormScreen(questions, recorded))
+
+    async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
+        """The gate; raises Declined when it was not passed."""
+        self._unless_stopping()
+        if not await self._answer(GateScreen(plan, changed)):
+            raise Declined(
+                f"Stopped at the gate of {plan.operation}.",
+                hint="Nothing was done. `remodel resume` comes back to this gate.",
+            )
+
+    async def failed(self, error: RemodelError, operation: str) -> Verdict:
+        """The error, and the choice between another attempt and the end."""
+        return await self._answer(FailedScreen(error, operation))
+
+    def _unless_stopping(self) -> None:
+        if self._app.stopping:
+            raise Declined(
+                "Stopped as asked.",
+                hint=f"remodel resume {self._app.the_run.session.id} goes on from here.",
+            )
+
+    async def _answer(self, screen: ModalScreen[T]) -> T:
+        """Show a dialog and wait for it. The engine's task is no worker of Textual's."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def settle(result: T | None) -> None:
+            if not answer.done():
+                answer.set_result(result)  # type: ignore[arg-type]
+
+        with self._app.asking():
+            await self._drawn()
+            await self._app.push_screen(screen, settle)
+            return await answer
+
+    async def _drawn(self) -> None:
+        """Wait until the model is drawn: Textual lays out nothing that is behind a dialog."""
+        drawn = asyncio.Event()
+        self._app.draw()
+        if self._app.screen.call_after_refresh(drawn.set):
+            await drawn.wait()

@@ -1,0 +1,74 @@
+"""The list of a step's operations: glyph, word, title, and what can be said of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from screens.model import OperationState
+from screens.theme import MUTED, STATES, TEXT, VERMILION
+from screens.widgets.progress import bar, duration
+
+STATE_WIDTH = 13
+
+
+class Operations(VerticalScroll, can_focus=False):
+    """The operations of a step, or of one of its parts."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._list = Static(markup=False)
+        self._shown: Sequence[OperationState] = ()
+        self._outline = False
+
+    def compose(self) -> ComposeResult:
+        yield self._list
+
+    def show(self, operations: Sequence[OperationState], *, outline: bool) -> None:
+        """Draw them; `outline` tells in a second line what each is about to do."""
+        self._shown, self._outline = operations, outline
+        self._list.update(self._table())
+        self.call_after_refresh(self._follow)
+
+    def on_resize(self) -> None:
+        """The bar is as wide as there is room."""
+        self._list.update(self._table())
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 1), expand=True)
+        table.add_column(width=STATE_WIDTH, no_wrap=True)
+        table.add_column(ratio=1)
+        for operation in self._shown:
+            mark = STATES[operation.state]
+            table.add_row(Text(str(mark), mark.colour), self._told(operation))
+        return table
+
+    def _told(self, operation: OperationState) -> Text:
+        telling = operation.state in ("running", "failed", "gate", "interrupted")
+        text = Text(operation.title, f"bold {TEXT}" if telling else TEXT)
+        if operation.state == "waiting" and self._outline and operation.about:
+            gate = "◆ gate; " if operation.gated else ""
+            text.append(f"\n{gate}{operation.about}", MUTED)
+        elif operation.state == "running" and operation.progress is not None:
+            text.append("\n")
+            text.append_text(bar(operation.progress, self.size.width - STATE_WIDTH))
+        elif operation.state == "failed" and operation.message:
+            text.append(f"\n{operation.message.splitlines()[0]}", VERMILION)
+        elif operation.state in ("done", "skipped"):
+            took = f"  {duration(operation.seconds)}" if operation.seconds >= 1 else ""
+            about = f"  {operation.message}" if operation.message else ""
+            text.append(took + about, MUTED)
+        return text
+
+    def _follow(self) -> None:
+        """Keep the operation that is worked on in sight."""
+        states = [operation.state for operation in self._shown]
+        telling = [states.index(s) for s in ("failed", "gate", "running") if s in states]
+        if telling and self.max_scroll_y:
+            line = telling[0] * self.virtual_size.height // len(states)
+            self.scroll_to(y=max(0, line - 2), animate=False, immediate=True)

@@ -1,0 +1,55 @@
+"""The line above the footer: what happens on Enter, what is going on, what stands in the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Static
+
+from screens.theme import MUTED, NIGHT, ORANGE, TEXT, YELLOW
+
+
+@dataclass(frozen=True)
+class Saying:
+    """What the prompt says. `go` is what pressing Enter does, empty when it does nothing."""
+
+    text: str
+    go: str = ""
+    warning: str = ""
+
+
+class Prompt(Static, can_focus=True):
+    """Says it, and is pressed with Enter or the mouse."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "press", "Begin", show=False)]
+
+    class Pressed(Message):
+        """Enter on the prompt, or a click."""
+
+    def show(self, saying: Saying) -> None:
+        """Draw what there is to say."""
+        text = Text()
+        if saying.warning:
+            text.append(
+                f" ▲ {saying.warning}\n" if saying.text else f" ▲ {saying.warning}",
+                YELLOW,
+            )
+        if saying.go:
+            text.append(f" {saying.go} ", f"bold {NIGHT} on {ORANGE}")
+            text.append(f"  {saying.text}", TEXT)
+        else:
+            text.append(f" {saying.text}", MUTED)
+        self.update(text)
+
+    def action_press(self) -> None:
+        """Enter."""
+        self.post_message(self.Pressed())
+
+    def on_click(self, event: events.Click) -> None:
+        """The mouse."""
+        self.post_message(self.Pressed())

@@ -1,0 +1,42 @@
+"""The rail: the six steps and how each of them stands."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual import events
+from textual.message import Message
+from textual.widgets import Static
+
+from screens.model import Model
+from screens.theme import MUTED, STATES, TEXT
+
+
+class Rail(Static):
+    """Two lines a step: its number and name, then its state. The one looked at is marked."""
+
+    class Chosen(Message):
+        """A step was clicked; `number` counts from 1."""
+
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+    def show(self, model: Model, looked_at: str) -> None:
+        """Draw the steps as they stand."""
+        text = Text()
+        for number, step in enumerate(model.steps.values(), 1):
+            mark = STATES[step.state]
+            here = step.name == looked_at
+            text.append("▌" if here else " ", STATES["running"].colour)
+            text.append(
+                f"{number} {step.title}\n",
+                f"bold {TEXT}" if here else (TEXT if step.entered else MUTED),
+            )
+            text.append("▌" if here else " ", STATES["running"].colour)
+            text.append(f"  {mark}\n\n", mark.colour)
+        text.rstrip()
+        self.update(text)
+
+    def on_click(self, event: events.Click) -> None:
+        """Three lines a step, so the line tells the step."""
+        self.post_message(self.Chosen(event.y // 3 + 1))

@@ -1,0 +1,195 @@
+"""Six steps as the real ones report them, for pictures: what is seen, without the doing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from wizard.events import Progress
+from wizard.operation import Gate, Loss
+from wizard.run import Run
+
+DIFF = """--- src/cast/models.py
++++ src/cast/models.py
+@@ -61,6 +61,20 @@
+ class Blog(Page):
+     keywords = models.CharField(max_length=255, blank=True)
+     explicit = models.PositiveSmallIntegerField(choices=EXPLICIT, default=1)
++
++
++class Podcast(Blog):
++    new_keywords = models.CharField(max_length=255, blank=True)
++    new_explicit = models.PositiveSmallIntegerField(choices=EXPLICIT, default=1)
+"""
+SQL = """BEGIN;
+--
+-- Create model Podcast
+--
+CREATE TABLE "cast_podcast" ("blog_ptr_id" integer NOT NULL PRIMARY KEY);
+COMMIT;
+"""
+MODELS = """cast.Blog	cast.Podcast
+description  RichTextField	(inherited)
+keywords  CharField(255)	new_keywords  CharField(255)
+explicit  PositiveSmallInteger	new_explicit  PositiveSmallInteger
+"""
+URLS = "url\ttype\ttitle\n" + "\n".join(
+    f"/show/episode-{number}/\tcast.Post\tEpisode {number}" for number in range(1, 13)
+)
+
+
+def tells(*say: Callable[[Run], Any], hold: asyncio.Event | None = None) -> Any:
+    """An act that reports and, if told to, waits."""
+
+    async def act(run: Run) -> None:
+        for one in say:
+            one(run)
+        if hold is not None:
+            await hold.wait()
+
+    return act
+
+
+def finding(name: str, value: str, status: str = "ok", hint: str = "") -> Callable[[Run], None]:
+    return lambda run: run.report.finding(name, value, status, hint)  # type: ignore[arg-type]
+
+
+def document(title: str, form: str, text: str) -> Callable[[Run], None]:
+    return lambda run: run.report.document(title, form, text)  # type: ignore[arg-type]
+
+
+def line(source: str, text: str) -> Callable[[Run], None]:
+    return lambda run: run.report.line(source, text)
+
+
+def story(
+    op: Callable[..., Any], step: Callable[..., Any], hold: asyncio.Event | None = None
+) -> list[Any]:
+    """The six steps; the last operation of each waits for `hold`, when it is given."""
+
+    def fetching(run: Run) -> None:
+        run.events.emit(Progress("backup.fetch", 7_900_000, 12_400_000, "bytes", "pages", eta=4.0))
+
+    return [
+        step(
+            "project",
+            op(
+                "project.trust:production",
+                "Trust the host of production",
+                about="show the SSH host key of a host that is new here",
+            ),
+            op(
+                "project.preflight",
+                "Look at the project, the databases and the tools",
+                about="versions, connections, models and pages; changes nothing",
+                act=tells(
+                    finding("Python", "3.11.7 at /srv/harbour/.venv/bin/python"),
+                    finding("Django, Wagtail", "5.2.8, 8.0.1"),
+                    finding("local PostgreSQL", "18.1, harbour"),
+                    finding(
+                        "production rights",
+                        "deploy may not create databases",
+                        "warn",
+                        "Delivery by swap needs CREATEDB on the target; a playbook does not.",
+                    ),
+                    finding("page", "bad [/admin] (cast.Blog), 31 pages below it", "info"),
+                    hold=hold,
+                ),
+            ),
+        ),
+        step(
+            "backup",
+            op(
+                "backup.fetch",
+                "Fetch a backup of production",
+                about="pg_dump over SSH into backups/, checksummed and read whole",
+                act=tells(
+                    finding("pg_dump", "18.1 on deploy@example.org"),
+                    line("pg_dump", 'dumping contents of table "public.wagtailcore_page"'),
+                    fetching,
+                    hold=hold,
+                ),
+            ),
+            op(
+                "backup.restore",
+                "Restore the backup into the local database",
+                about="the old local content is kept as a checkpoint",
+                gate=Gate("harbour"),
+                does=("restore db.production.20261122.dump beside harbour", "swap the names"),
+                destroys=(Loss("the pages now in harbour leave that name", 1204),),
+                undo="`remodel undo` brings the checkpoint back",
+                facts={"database": "harbour", "archive": "db.production.20261122.dump"},
+                details={"backup_age": "3 minutes", "kept": "harbour__20261122_150405_old"},
+            ),
+            op("backup.site", "Put the Site on localhost", about="remembering what it was"),
+        ),
+        step(
+            "structure",
+            op(
+                "structure.model",
+                "Write the new model into the models file",
+                act=tells(
+                    document("The two models", "table", MODELS),
+                    document("Change to models.py", "diff", DIFF),
+                ),
+                message="src/cast/models.py",
+            ),
+            op(
+                "structure.migration",
+                "Write the migration",
+                act=tells(document("SQL of 0002_podcast", "sql", SQL)),
+            ),
+            op(
+                "structure.migrate",
+                "Migrate the local database",
+                act=tells(
+                    line("django", "Operations to perform:"),
+                    line("django", "  Apply all migrations: cast [/x]"),
+                    line("django", "  Applying cast.0002_podcast... OK"),
+                    hold=hold,
+                ),
+            ),
+        ),
+        step(
+            "copy",
+            op(
+                "copy.convert",
+                "Copy the pages to the new type",
+                act=tells(
+                    lambda run: run.report.tree({11: "moved", 12: "going"}, planned=True),
+                    document("What follows the page", "table", "what\trows\nrevisions\t12"),
+                    hold=hold,
+                ),
+            ),
+            op("copy.delete", "Delete the original pages", about="behind a gate of its own"),
+        ),
+        step(
+            "slugs",
+            op("slugs.pages", "Give the pages their slugs back"),
+            op(
+                "slugs.urls",
+                "Compare every URL with what it was",
+                act=tells(
+                    document("URLs", "table", URLS),
+                    document("Change to models.py", "diff", DIFF),
+                    finding("URLs", "12 compared, each leads to what it led to"),
+                    hold=hold,
+                ),
+            ),
+        ),
+        step(
+            "production",
+            op("production.site:staging", "Put the Site on the target's hostname"),
+            op("production.dump:staging", "Dump the converted database", message="12.6 MB"),
+            op(
+                "production.drill:staging",
+                "Drill: restore the dump into a scratch database",
+                act=tells(finding("drill", "every table as in the local database")),
+                message="31 tables alike",
+            ),
+            op("production.check:staging", "Check the result on the target", act=tells(hold=hold)),
+            op("production.dump:production", "Dump the converted database"),
+            op("production.deliver:production", "Deliver to the target", about="gate"),
+        ),
+    ]

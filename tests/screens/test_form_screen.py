@@ -1,0 +1,84 @@
+"""Questions as forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual.widgets import Input
+
+from screens.form import FormScreen
+from screens.setup import SetupApp
+from tests.screens import scripted
+from wizard.questions import Question
+
+
+def short(value: str) -> None:
+    if len(value) > 8:
+        raise ValueError(f"{value!r} is longer than 8 letters [/too long]")
+
+
+QUESTIONS = (
+    Question("project.name", "Its name?", help="Not longer than [8] letters.", check=short),
+    Question("project.count", "How many?", kind="number", default=3),
+    Question("project.how", "How?", kind="choice", choices=("fetch", "take"), default="take"),
+    Question("project.where", "Where?", kind="many", choices=("staging", "production")),
+)
+
+
+async def test_answers_are_checked_where_they_stand(house: Any) -> None:
+    one = scripted.Scripted("project.one", "One")
+    step = scripted.step("project", one, questions=QUESTIONS)
+    async with house.app(step) as (app, pilot):
+        assert "4 questions" in scripted.text_of(app)
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        await pilot.press("ctrl+n")
+        assert "an answer is needed here" in scripted.text_of(app)
+        await pilot.press(*"far too long", "enter")
+        assert "is longer than 8 letters [/too long]" in scripted.text_of(app)
+        app.screen.query_one(Input).value = ""
+        await pilot.press(*"show", "enter")  # on to the number
+        await pilot.press("backspace", "7", "ctrl+n")  # nothing chosen in the last
+        assert isinstance(app.screen, FormScreen)
+        await pilot.press("space", "ctrl+n")
+        await scripted.until(pilot, lambda: one.done == 1)
+        assert app.the_run.session.answers.answers == {
+            "project.name": "show",
+            "project.count": 7,
+            "project.how": "take",
+            "project.where": ["staging"],
+        }
+
+
+async def test_a_source_is_accepted_with_enter_as_it_stands(house: Any) -> None:
+    text = "class Podcast(Blog):\n    new_keywords = models.CharField(max_length=255)\n"
+    one = scripted.Scripted("project.one", "One")
+    question = Question("project.class", "The class", kind="source", default=text)
+    async with house.app(scripted.step("project", one, questions=[question])) as (app, pilot):
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        assert "class Podcast(Blog):" in scripted.text_of(app)
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: one.done == 1)
+        assert app.the_run.session.answers.answers["project.class"] == text
+
+
+async def test_setup_asks_and_returns_the_answers() -> None:
+    app = SetupApp(QUESTIONS[:2], [("database", "harbour [/x]")])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        lines = app.screen._compositor.render_strips()
+        assert any("harbour [/x]" in "".join(s.text for s in line) for line in lines)
+        await pilot.press(*"show", "enter", "enter")
+        await pilot.pause()
+    assert app.return_value == {"project.name": "show", "project.count": 3}
+
+
+@pytest.mark.parametrize("key", ["ctrl+c", "ctrl+q"])
+async def test_leaving_setup_answers_nothing(key: str) -> None:
+    app = SetupApp(QUESTIONS[:2], [])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*"show", key)
+        await pilot.pause()
+    assert app.return_value is None

@@ -1,0 +1,155 @@
+"""The gate: nothing gets through it by accident."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual.widgets import Button, Input
+
+from screens.gate import GateScreen
+from screens.step import StepScreen
+from tests.screens import scripted
+from wizard.operation import Gate, Loss, Plan
+
+
+def gated(**more: Any) -> Any:
+    plan = {
+        "gate": Gate("production", "production"),
+        "does": ("restore db.dump beside harbour",),
+        "destroys": (Loss("pages of [/harbour]", 1204),),
+        "undo": "`remodel rollback` swaps back",
+        "facts": {"database": "harbour"},
+        "details": {"backup_age": "3 hours", "archive": {"not": "shown"}},
+        **more,
+    }
+    return scripted.Scripted("project.swap", "Replace harbour", **plan)
+
+
+async def reach(app: Any, pilot: Any) -> None:
+    await pilot.press("enter")
+    await scripted.until(pilot, lambda: isinstance(app.screen, GateScreen))
+
+
+async def test_shows_what_is_consented_to(house: Any) -> None:
+    swap = gated()
+    async with house.app(scripted.step("project", swap)) as (app, pilot):
+        await reach(app, pilot)
+        text = scripted.text_of(app)
+        for told in (
+            "Replace harbour",
+            "restore db.dump beside harbour",
+            "✗ pages of [/harbour] (1,204)",
+            "backup age  3 hours",
+            "`remodel rollback` swaps back",
+            f"plan {(await swap.plan(app.the_run)).fingerprint}",
+        ):
+            assert told in text
+        assert isinstance(app.focused, Input)
+
+
+async def test_double_enter_does_not_pass(house: Any) -> None:
+    swap = gated()
+    async with house.app(scripted.step("project", swap)) as (app, pilot):
+        await pilot.press("enter", "enter", "enter")  # begins the step, then falls on the gate
+        await scripted.until(pilot, lambda: isinstance(app.screen, GateScreen))
+        await pilot.press("enter", "enter")
+        assert isinstance(app.screen, GateScreen)
+        assert app.screen.query_one("#gate-go", Button).disabled
+        assert "Nothing was typed" in scripted.text_of(app)
+    assert swap.done == 0
+
+
+@pytest.mark.parametrize("typed", ["productio", "production ", "Production", "staging"])
+async def test_only_the_exact_phrase_opens_it(house: Any, typed: str) -> None:
+    swap = gated()
+    async with house.app(scripted.step("project", swap)) as (app, pilot):
+        await reach(app, pilot)
+        app.screen.query_one(Input).value = typed
+        await pilot.press("enter")
+        assert isinstance(app.screen, GateScreen)
+        assert "is not 'production'" in scripted.text_of(app)
+        app.screen.query_one(Input).value = ""
+        await pilot.press(*"production")
+        assert not app.screen.query_one("#gate-go", Button).disabled
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: swap.done == 1)
+
+
+async def test_escape_declines_and_begin_opens_it_again(house: Any) -> None:
+    swap = gated()
+    async with house.app(scripted.step("project", swap)) as (app, pilot):
+        await reach(app, pilot)
+        await pilot.press(*"production", "escape")
+        await scripted.until(pilot, lambda: isinstance(app.screen, StepScreen))
+        assert swap.done == 0
+        assert "◆ gate" in scripted.text_of(app)
+        await reach(app, pilot)
+        assert app.screen.query_one(Input).value == ""
+        await pilot.press(*"production", "enter")
+        await scripted.until(pilot, lambda: swap.done == 1)
+
+
+async def test_a_small_terminal_closes_it_until_it_grows(house: Any) -> None:
+    swap = gated()
+    async with house.app(scripted.step("project", swap)) as (app, pilot):
+        await reach(app, pilot)
+        await pilot.press(*"production")
+        await pilot.resize_terminal(79, 24)
+        await pilot.pause()
+        assert "this terminal is 79x24, a gate needs 80x24" in scripted.text_of(app)
+        assert app.screen.query_one("#gate-go", Button).disabled
+        await pilot.press("enter")
+        assert isinstance(app.screen, GateScreen)
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: swap.done == 1)
+
+
+async def test_a_plan_that_changed_is_shown_again(house: Any) -> None:
+    swap = gated()
+    plans = 0
+    honest = swap.plan
+
+    async def plan(run: Any) -> Plan:
+        nonlocal plans
+        plans += 1
+        swap.made["facts"] = {"database": "harbour" if plans == 1 else "other_harbour"}
+        return await honest(run)  # type: ignore[no-any-return]
+
+    swap.plan = plan
+    async with house.app(scripted.step("project", swap)) as (app, pilot):
+        await reach(app, pilot)
+        first = app.screen
+        await pilot.press(*"production", "enter")
+        await scripted.until(
+            pilot, lambda: isinstance(app.screen, GateScreen) and app.screen is not first
+        )
+        assert "▲ changed since you looked: facts.database: was 'harbour'" in scripted.text_of(app)
+        assert app.screen.query_one(Input).value == ""
+        assert swap.done == 0
+        await pilot.press(*"production", "enter")
+        await scripted.until(pilot, lambda: swap.done == 1)
+
+
+async def test_a_long_plan_scrolls_and_the_input_stays_in_sight(house: Any) -> None:
+    swap = gated(does=tuple(f"does thing {number}" for number in range(60)))
+    async with house.app(scripted.step("project", swap)) as (app, pilot):
+        await reach(app, pilot)
+        field = app.screen.query_one(Input).region
+        assert field.bottom <= 23
+        assert "swaps back" not in scripted.text_of(app)
+        await pilot.press(*["pagedown"] * 8)
+        assert "swaps back" in scripted.text_of(app)
+
+
+async def test_ctrl_c_leaves_from_the_gate(house: Any) -> None:
+    swap = gated()
+    async with house.app(scripted.step("project", swap)) as (app, pilot):
+        await reach(app, pilot)
+        await pilot.press("ctrl+c")
+        await pilot.press("l")
+        await scripted.until(pilot, lambda: not app.is_running)
+    assert app.return_code == 4
+    assert swap.done == 0

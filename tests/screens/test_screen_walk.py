@@ -1,0 +1,331 @@
+"""Walking through the steps: beginning, looking back, stopping, failing, resuming."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from screens.failed import FailedScreen
+from screens.log import LogScreen
+from screens.step import StepScreen
+from screens.stop import StopScreen
+from screens.summary import SummaryScreen
+from screens.widgets.operations import Operations
+from tests.screens import scripted
+from wizard.errors import ConnectionFailed, ExitCode
+from wizard.events import Progress
+from wizard.redaction import Secret
+from wizard.run import Run
+
+
+class Held:
+    """An act that begins and then waits, as long work does."""
+
+    def __init__(self) -> None:
+        self.begun, self.go = asyncio.Event(), asyncio.Event()
+        self.cancelled = False
+
+    async def __call__(self, run: Run) -> None:
+        self.begun.set()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+
+
+def looked_at(app: Any) -> str:
+    return app.screen.step.name if isinstance(app.screen, StepScreen) else ""
+
+
+async def test_walks_every_step_to_the_summary_and_leaves_with_0(house: Any) -> None:
+    first = scripted.Scripted("project.look", "Look around", message="found it")
+    last = scripted.Scripted("production.check:staging", "Check the result", message="all there")
+    async with house.app(scripted.step("project", first), scripted.step("production", last)) as (
+        app,
+        pilot,
+    ):
+        assert looked_at(app) == "project"
+        assert "begins: Look around" in scripted.text_of(app)
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: looked_at(app) == "production")
+        await pilot.press("ctrl+n")
+        await scripted.until(pilot, lambda: isinstance(app.screen, SummaryScreen))
+        text = scripted.text_of(app)
+        assert "all there" in text
+        assert "How to take production back." in text
+        await pilot.press("down")
+        assert app.is_running
+        await pilot.press("x")
+        await scripted.until(pilot, lambda: not app.is_running)
+    assert app.return_code == 0
+    assert (first.done, last.done) == (1, 1)
+
+
+async def test_looking_back_does_not_disturb_the_work(house: Any) -> None:
+    work = Held()
+    look = scripted.Scripted("project.look", "Look around")
+    fetch = scripted.Scripted("backup.fetch", "Fetch", act=work)
+    write = scripted.Scripted("structure.model", "Write")
+    steps = zip(("project", "backup", "structure"), (look, fetch, write), strict=True)
+    async with house.app(*(scripted.step(*step) for step in steps)) as (app, pilot):
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: looked_at(app) == "backup")
+        await pilot.press("enter")
+        await work.begun.wait()
+        await pilot.press("1")
+        await scripted.until(pilot, lambda: looked_at(app) == "project")
+        assert "goes to Backup, which is being worked on" in scripted.text_of(app)
+        await pilot.press("ctrl+down")
+        await scripted.until(pilot, lambda: looked_at(app) == "backup")
+        await pilot.press("ctrl+up")
+        work.go.set()
+        # Whoever looks back is told, not pulled away.
+        await scripted.until(
+            pilot, lambda: "goes to Structure, which waits to begin" in scripted.text_of(app)
+        )
+        assert looked_at(app) == "project"
+
+
+async def test_ctrl_c_after_this_operation_stops_in_good_order(house: Any) -> None:
+    work = Held()
+    one = scripted.Scripted("project.one", "One", act=work)
+    two = scripted.Scripted("project.two", "Two")
+    async with house.app(scripted.step("project", one, two)) as (app, pilot):
+        await pilot.press("enter")
+        await work.begun.wait()
+        await pilot.press("ctrl+c")
+        await scripted.until(pilot, lambda: isinstance(app.screen, StopScreen))
+        assert "Running: One" in scripted.text_of(app)
+        await pilot.press("a")
+        await pilot.pause()
+        assert not work.cancelled
+        work.go.set()
+        await scripted.until(pilot, lambda: not app.is_running)
+    assert app.return_code == ExitCode.STOPPED
+    assert (one.done, two.done) == (1, 0)
+
+
+async def test_ctrl_c_now_cancels_the_work_and_resume_knows(house: Any) -> None:
+    work = Held()
+    one = scripted.Scripted("project.one", "One", act=work)
+    async with house.app(scripted.step("project", one)) as (app, pilot):
+        await pilot.press("enter")
+        await work.begun.wait()
+        await pilot.press("ctrl+c")
+        await scripted.until(pilot, lambda: isinstance(app.screen, StopScreen))
+        await pilot.press("n")
+        await scripted.until(pilot, lambda: not app.is_running)
+    assert work.cancelled
+    assert app.return_code == ExitCode.STOPPED
+    async with house.app(scripted.step("project", one)) as (app, pilot):
+        assert "↺ interrupted" in scripted.text_of(app)
+
+
+@pytest.mark.parametrize("key", ["escape", "enter", "k"])
+async def test_escape_and_enter_keep_going(house: Any, key: str) -> None:
+    work = Held()
+    one = scripted.Scripted("project.one", "One", act=work)
+    async with house.app(scripted.step("project", one)) as (app, pilot):
+        await pilot.press("enter")
+        await work.begun.wait()
+        await pilot.press("escape")  # by itself it does nothing
+        await pilot.press("ctrl+c")
+        await scripted.until(pilot, lambda: isinstance(app.screen, StopScreen))
+        await pilot.press(key)
+        await scripted.until(pilot, lambda: isinstance(app.screen, StepScreen))
+        work.go.set()
+        await scripted.until(pilot, lambda: one.done == 1)
+    assert not work.cancelled
+
+
+async def test_ctrl_c_with_nothing_running_asks_whether_to_leave(house: Any) -> None:
+    one = scripted.Scripted("project.one", "One")
+    async with house.app(scripted.step("project", one)) as (app, pilot):
+        await pilot.press("ctrl+q")
+        await scripted.until(pilot, lambda: isinstance(app.screen, StopScreen))
+        assert "Nothing is running" in scripted.text_of(app)
+        await pilot.press("l")
+        await scripted.until(pilot, lambda: not app.is_running)
+    assert app.return_code == ExitCode.STOPPED
+    assert one.done == 0
+
+
+async def test_a_failure_is_shown_and_tried_again(house: Any) -> None:
+    attempts = []
+
+    async def refuse_once(run: Run) -> None:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise ConnectionFailed(
+                "Connecting to deploy@example.org failed.",
+                found="Connection refused [/nowhere]",
+                hint="Look whether the host is up.",
+            )
+
+    one = scripted.Scripted("project.one", "One", act=refuse_once)
+    async with house.app(scripted.step("project", one)) as (app, pilot):
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: isinstance(app.screen, FailedScreen))
+        text = scripted.text_of(app)
+        assert "Connection refused [/nowhere]" in text
+        assert "exit code 3" in text
+        assert "Look whether the host is up." in text
+        await pilot.press("enter", "escape", "space")
+        assert isinstance(app.screen, FailedScreen)
+        await pilot.press("r")
+        await scripted.until(pilot, lambda: one.done == 1)
+    assert len(attempts) == 2
+
+
+async def test_stopping_at_a_failure_exits_with_its_code(house: Any) -> None:
+    async def refuse(run: Run) -> None:
+        raise ConnectionFailed("Connecting failed.")
+
+    one = scripted.Scripted("project.one", "One", act=refuse)
+    async with house.app(scripted.step("project", one)) as (app, pilot):
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: isinstance(app.screen, FailedScreen))
+        await pilot.press("s")
+        await scripted.until(pilot, lambda: not app.is_running)
+    assert app.return_code == ExitCode.CONNECTION
+
+
+async def test_resuming_shows_what_was_done_and_goes_on_with_the_rest(house: Any) -> None:
+    async def tell(run: Run) -> None:
+        run.report.finding("pg_dump", "18.1 [/opt]", "ok")
+        run.report.document("Change", "diff", "-old\n+new\n")
+
+    def steps() -> list[Any]:
+        return [
+            scripted.step("project", scripted.Scripted("project.one", "One", act=tell)),
+            scripted.step("backup", scripted.Scripted("backup.two", "Two")),
+        ]
+
+    async with house.app(*steps()) as (app, pilot):
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: looked_at(app) == "backup")
+    again = steps()
+    async with house.app(*again) as (app, pilot):
+        await scripted.until(pilot, lambda: looked_at(app) == "backup")
+        assert "✓ done" in scripted.text_of(app)
+        await pilot.press("1")
+        await scripted.until(pilot, lambda: looked_at(app) == "project")
+        text = scripted.text_of(app)
+        assert "18.1 [/opt]" in text
+        assert "Change" in text
+        assert again[0].operations(app.the_run)[0].done == 0
+
+
+async def test_the_log_follows_the_journal(house: Any) -> None:
+    work = Held()
+
+    async def act(run: Run) -> None:
+        run.report.line("django", "Applying cast.0002 [/x]")
+        await work(run)
+
+    one = scripted.Scripted("project.one", "One", act=act)
+    steps = [
+        scripted.step("project", one),
+        scripted.step("backup", scripted.Scripted("backup.two", "Two")),
+    ]
+    async with house.app(*steps) as (app, pilot):
+        await pilot.press("enter")
+        await work.begun.wait()
+        await pilot.press("ctrl+l")
+        await scripted.until(pilot, lambda: isinstance(app.screen, LogScreen))
+        await scripted.until(pilot, lambda: "Applying cast.0002 [/x]" in scripted.text_of(app))
+        work.go.set()
+        await scripted.until(pilot, lambda: "step project done" in scripted.text_of(app))
+        await pilot.press("escape")
+        # The next step came up meanwhile, behind the log.
+        await scripted.until(pilot, lambda: looked_at(app) == "backup")
+
+
+async def test_a_flood_of_progress_is_coalesced(house: Any) -> None:
+    drawn = []
+    work = Held()
+
+    async def flood(run: Run) -> None:
+        for number in range(20_000):
+            run.events.emit(Progress("project.one", number, 20_000, "rows"))
+            if number % 10 == 0:
+                await asyncio.sleep(0)
+        run.report.line("django", "the last line")
+        await work(run)
+
+    one = scripted.Scripted("project.one", "One", act=flood)
+    async with house.app(scripted.step("project", one)) as (app, pilot):
+        draw = app.draw
+
+        def counted() -> None:
+            drawn.append(1)
+            draw()
+
+        app.draw = counted
+        await pilot.press("enter")
+        await scripted.until(pilot, work.begun.is_set, 30)
+        await scripted.until(pilot, lambda: "the last line" in scripted.text_of(app))
+    assert 0 < len(drawn) < 100
+
+
+async def test_resizing_keeps_the_step_and_its_state(house: Any) -> None:
+    one = scripted.Scripted("project.one", "One", about="what it does")
+    async with house.app(scripted.step("project", one)) as (app, pilot):
+        await pilot.resize_terminal(60, 18)
+        await pilot.pause()
+        assert "gates stay closed below 80x24" in scripted.text_of(app)
+        await pilot.resize_terminal(120, 40)
+        await pilot.pause()
+        text = scripted.text_of(app)
+        assert "gates stay closed" not in text
+        assert "what it does" in text
+        assert app.screen.query_one(Operations).display
+
+
+async def test_the_palette_has_every_action_and_survives_ctrl_c(house: Any) -> None:
+    async with house.app(scripted.step("project", scripted.Scripted("project.one", "One"))) as (
+        app,
+        pilot,
+    ):
+        titles = [command.title for command in app.get_system_commands(app.screen)]
+        assert {"Help", "Log", "Stop", "Begin", "Step 6: Production"} <= set(titles)
+        await pilot.press("ctrl+p")
+        await pilot.press("ctrl+c")
+        await scripted.until(pilot, lambda: isinstance(app.screen, StopScreen))
+        await pilot.press("escape")
+
+
+async def test_help_tells_what_the_step_touches(house: Any) -> None:
+    async with house.app(scripted.step("project", scripted.Scripted("project.one", "One"))) as (
+        app,
+        pilot,
+    ):
+        await pilot.press("f1")
+        await scripted.until(pilot, lambda: "What project reads" in scripted.text_of(app))
+        assert "How to take project back." in scripted.text_of(app)
+        await pilot.press("escape")
+        assert looked_at(app) == "project"
+
+
+async def test_a_crash_prints_no_values_and_no_secrets(
+    house: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Secret("hunter2-hunter2")
+
+    async def crash(run: Run) -> None:
+        local = "a value of " + "a variable"
+        raise ValueError("refused for hunter2-hunter2" + local[:0])
+
+    one = scripted.Scripted("project.one", "One", act=crash)
+    with pytest.raises(ValueError, match="refused"):
+        async with house.app(scripted.step("project", one)) as (app, pilot):
+            await pilot.press("enter")
+            await scripted.until(pilot, lambda: not app.is_running)
+    printed = capsys.readouterr().err
+    assert "ValueError: refused for ••••••" in printed
+    assert "remodel resume 20261122-150405" in printed
+    assert "hunter2" not in printed
+    assert "a value of a variable" not in printed
