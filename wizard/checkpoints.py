@@ -21,14 +21,14 @@ async def take(run: Run, operation: str) -> str:
     One of that name is from before an undo, or was not written down: it is taken anew.
     """
     local, label = run.config.local.address, name(run, operation)
-    await run.stop_site()
-    await restore.drop(local, label)
-    await checkpoint.make(local, label, run.report)
+    async with run.alone():
+        await restore.drop(local, label)
+        await checkpoint.make(local, label, run.report)
     return label
 
 
 async def bring_back(run: Run, label: str) -> None:
     """Make the local database what it was when the checkpoint was taken."""
-    await run.stop_site()
-    await checkpoint.bring_back(run.config.local.address, label, run.report)
+    async with run.alone():
+        await checkpoint.bring_back(run.config.local.address, label, run.report)
     run.report.tree({})

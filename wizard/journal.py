@@ -21,6 +21,8 @@ Kind = Literal[
     "answer", "consent", "intent", "kept", "done", "skipped", "failed", "cleared", "undone"
 ]
 
+DELAY = 0.25  # seconds; a tool may print thousands of lines, and each sync takes its time
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS session (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS entry (
@@ -51,9 +53,12 @@ class Journal:
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=FULL")
         self._database.executescript(_SCHEMA)
+        self._unwritten: list[tuple[float, str]] = []
+        self._flushed = 0.0
 
     def close(self) -> None:
         """Close the file; the journal can be opened again."""
+        self._flush()
         self._database.close()
 
     def note(self, key: str, value: Any) -> None:
@@ -71,20 +76,29 @@ class Journal:
 
     def write(self, operation: str, kind: Kind, data: Mapping[str, Any]) -> None:
         """Add a row; it is on the disk when this returns."""
+        self._flush()
         self._database.execute(
             "INSERT INTO entry (at, operation, kind, data) VALUES (?, ?, ?, ?)",
             (time.time(), operation, kind, redact(json.dumps(data, ensure_ascii=False))),
         )
 
     def event(self, data: Mapping[str, Any]) -> None:
-        """Add a line of the log."""
-        self._database.execute(
-            "INSERT INTO event (at, data) VALUES (?, ?)",
-            (time.time(), redact(json.dumps(data, ensure_ascii=False))),
-        )
+        """Add a line of the log; on the disk within `DELAY`, or before the next row."""
+        self._unwritten.append((time.time(), redact(json.dumps(data, ensure_ascii=False))))
+        if time.monotonic() - self._flushed > DELAY:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._flushed = time.monotonic()
+        if self._unwritten:
+            lines, self._unwritten = self._unwritten, []
+            self._database.execute("BEGIN")
+            self._database.executemany("INSERT INTO event (at, data) VALUES (?, ?)", lines)
+            self._database.execute("COMMIT")
 
     def events(self, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
         """The log's lines with their numbers, those after `after`."""
+        self._flush()
         rows = self._database.execute(
             "SELECT id, data FROM event WHERE id > ? ORDER BY id", (after,)
         )

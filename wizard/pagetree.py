@@ -6,7 +6,9 @@ so that it works before, between and after migrations, without the project's Pyt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,10 +48,17 @@ class Node:
 
 class PageTree:
     """The pages of one database. Each reading is a connection of its own, so that nothing is
-    held open while the database is restored, copied or swapped."""
+    held open while the database is restored, copied or swapped; `paused` keeps readings away."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
+        self._reading = asyncio.Lock()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """While inside, readings wait: PostgreSQL copies and renames only what nobody uses."""
+        async with self._reading:
+            yield
 
     async def children(self, of: str | None, *, offset: int = 0, limit: int = 100) -> list[Node]:
         """Pages directly below the one with treebeard path `of` (None: the root's), in order.
@@ -110,8 +119,11 @@ class PageTree:
             return int((await cursor.fetchone() or [0])[0])
 
     async def _read(self, query: str, parameters: dict[str, Any]) -> list[Node]:
-        connection = await connect(self._address)
-        async with connection, connection.cursor(row_factory=class_row(Node)) as cursor:
+        async with (
+            self._reading,
+            await connect(self._address) as connection,
+            connection.cursor(row_factory=class_row(Node)) as cursor,
+        ):
             try:
                 await cursor.execute(query.encode(), parameters)
                 return await cursor.fetchall()

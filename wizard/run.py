@@ -6,8 +6,8 @@ first needed, checked before it is handed out, and closed with the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,13 @@ class Run:
         if self._site is not None:
             site, self._site = self._site, None
             await site.stop()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """The local database with nobody of ours in it, as copying and renaming it needs."""
+        async with self.pagetree.paused():
+            await self.stop_site()
+            yield
 
     # The far side
 

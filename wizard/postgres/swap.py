@@ -24,6 +24,7 @@ from wizard.postgres.address import Address
 from wizard.postgres.server import Database, Session
 
 PATIENCE = 5.0  # seconds for terminated sessions to be gone
+LINGER = 1.0  # seconds that a session may take to go after its client has closed it
 POLL = 0.005
 
 # Whose sessions pg_terminate_backend() lets `me` end: `r` is the session's role.
@@ -193,9 +194,19 @@ async def _refuse_untouchable(session: psycopg.AsyncConnection[Any], name: str) 
         )
 
 
+async def require_unused(address: Address) -> None:
+    """Raise OperationFailed, naming them, while there are sessions in the database."""
+    async with server.operations(address) as session:
+        await _refuse_sessions(session, address.database)
+
+
 async def _refuse_sessions(session: psycopg.AsyncConnection[Any], name: str) -> None:
-    if users := await server.sessions_of(session, name):
-        raise _in_use(name, users)
+    """A session that its client has just closed is still there for a moment: wait for it."""
+    deadline = time.monotonic() + LINGER
+    while users := await server.sessions_of(session, name):
+        if time.monotonic() > deadline:
+            raise _in_use(name, users)
+        await asyncio.sleep(POLL)
 
 
 async def _commit(

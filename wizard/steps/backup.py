@@ -10,7 +10,6 @@ from typing import Any
 from wizard.errors import OperationFailed
 from wizard.operation import Gate, Loss, Observation, Operation, Plan, Seen, Step
 from wizard.postgres import archive, dump, restore, server, swap, tools
-from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive
 from wizard.postgres.tools import Tool
 from wizard.questions import Question
@@ -93,8 +92,8 @@ class Restore(Operation):
         local = run.config.local.address
         exists = await server.database(local) is not None
         if exists:
-            await run.stop_site()
-            await _require_unused(local)
+            async with run.alone():
+                await swap.require_unused(local)
         kept = server.beside(local.database, f"{run.stamp}_before")
         does = [f"restore {Path(taken.path).name} ({taken.bytes:,} bytes) beside it and check it"]
         losses: tuple[Loss, ...] = ()
@@ -126,8 +125,8 @@ class Restore(Operation):
         like = local.database if details["kept"] else None
         await restore.create_beside(local, beside.database, like=like, report=run.report)
         await restore.restore(taken, beside, run.report, pg_restore=tool)
-        await run.stop_site()
-        await swap.swap(local, beside.database, details["kept"], run.report, terminate=False)
+        async with run.alone():
+            await swap.swap(local, beside.database, details["kept"], run.report, terminate=False)
         run.report.tree({})
         pages = await run.pagetree.count() or 0
         return {"kept": details["kept"], "message": f"{pages:,} pages in {local.database}"}
@@ -147,14 +146,13 @@ class Restore(Operation):
         await restore.drop(run.config.local.address, plan.details["beside"])
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await run.stop_site()
-        local = run.config.local.address
-        if facts.get("kept"):
-            aside = plan.details["beside"]
-            await swap.rollback(local, facts["kept"], aside, run.report, terminate=False)
-            await restore.drop(local, aside)
-        else:
-            await restore.drop(local, local.database)
+        local, aside = run.config.local.address, plan.details["beside"]
+        async with run.alone():
+            if facts.get("kept"):
+                await swap.rollback(local, facts["kept"], aside, run.report, terminate=False)
+                await restore.drop(local, aside)
+            else:
+                await restore.drop(local, local.database)
         run.report.tree({})
 
 
@@ -237,16 +235,6 @@ def _taken(proven: Archive) -> dict[str, Any]:
         "message": f"{proven.path.name}: {proven.bytes:,} bytes, read whole, "
         f"SHA-256 {proven.sha256[:16]}…",
     }
-
-
-async def _require_unused(local: Address) -> None:
-    """Raise while somebody is connected: a rename would have to throw them out."""
-    if sessions := await server.sessions(local):
-        raise OperationFailed(
-            f"The local database {local.database} is in use.",
-            found="\n".join(map(str, sessions)),
-            hint="End them (a development server, a shell, psql), then try again.",
-        )
 
 
 def _questions(run: Run) -> list[Question]:
