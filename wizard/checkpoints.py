@@ -5,8 +5,24 @@ Taking one ends the worker, since PostgreSQL copies only a database that nobody 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from wizard.operation import Operation, Plan
 from wizard.postgres import checkpoint, restore, server
 from wizard.run import Run
+
+
+class Checkpointed(Operation):
+    """An operation on the local database whose undo is the copy taken before it."""
+
+    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        """The name of the checkpoint."""
+        return {"checkpoint": await take(run, self.key)}
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        """Bring the checkpoint back."""
+        await bring_back(run, run.session.journal.kept(self.key)["checkpoint"])
 
 
 def name(run: Run, operation: str) -> str:

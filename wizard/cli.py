@@ -16,6 +16,7 @@ import click
 from wizard import __version__, answers, config, drive, setup
 from wizard import session as sessions
 from wizard.config import Config
+from wizard.delivery import Rollback
 from wizard.drive import Output
 from wizard.errors import ConfigError, ExitCode, RemodelError, UsageError
 from wizard.events import Events
@@ -25,7 +26,6 @@ from wizard.operators import Operator, Plain, Replay
 from wizard.redaction import redact
 from wizard.run import Run
 from wizard.steps import STEPS
-from wizard.steps.production import Rollback
 
 Path_ = click.Path(path_type=Path, exists=True, dir_okay=False)
 CONFIG = click.option(

@@ -184,6 +184,14 @@ class Operation(ABC):
         return {}
 
 
+class Repeatable(Operation):
+    """An operation that comes to the same when it is done again: after a crash it simply is."""
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        """Whatever became of it, doing it again is right."""
+        return Observation(Seen.NOT_DONE, "doing it again comes to the same")
+
+
 @dataclass(frozen=True)
 class Step:
     """A screen's worth of work."""

@@ -167,8 +167,8 @@ def test_leaving_with_work_left_says_how_to_go_on(demo: Demo, terminal: Terminal
     terminal.wait_for(r"Enter\s+begins")
     terminal.press("Escape")  # cancels nothing
     terminal.press("C-c")
-    terminal.wait_for(r"(?i)leave|stop")
-    terminal.press("Enter")
+    terminal.wait_for(r"Leave\?")
+    terminal.press("l")
     text = terminal.wait_for(r"ended with \d+\.")
     assert "ended with 4." in text
     assert "remodel resume" in text

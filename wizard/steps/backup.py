@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard.errors import OperationFailed
-from wizard.operation import Gate, Loss, Observation, Operation, Plan, Seen, Step
+from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen, Step
 from wizard.postgres import archive, dump, restore, server, swap, tools
 from wizard.postgres.archive import Archive
 from wizard.postgres.tools import Tool
@@ -156,7 +156,7 @@ class Restore(Operation):
         run.report.tree({})
 
 
-class PlaceSite(Operation):
+class PlaceSite(Repeatable):
     """The Wagtail Site on localhost, so that the local copy can be browsed."""
 
     key = "backup.site"
@@ -193,11 +193,8 @@ class PlaceSite(Operation):
             "message": f"was {before['hostname']}:{before['port']}, is {wanted}",
         }
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        return Observation(Seen.NOT_DONE, "setting a hostname can be done again")
 
-
-class Baseline(Operation):
+class Baseline(Repeatable):
     """Every URL of the site before anything is changed, to compare with afterwards."""
 
     key = "backup.urls"
@@ -218,9 +215,6 @@ class Baseline(Operation):
         urls = await (await run.site()).ask("urls", run.report)
         Path(plan.details["path"]).write_text(json.dumps(urls), encoding="utf-8")
         return {"count": len(urls), "message": f"{len(urls):,} URLs"}
-
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        return Observation(Seen.NOT_DONE, "writing them down can be done again")
 
 
 async def _prover(run: Run) -> Tool:

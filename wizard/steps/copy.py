@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from wizard import checkpoints
+from wizard.checkpoints import Checkpointed
 from wizard.errors import OperationFailed
-from wizard.operation import Gate, Loss, Observation, Operation, Plan, Seen, Step
+from wizard.operation import Gate, Loss, Observation, Plan, Seen, Step
 from wizard.run import Run
 
 
-class Convert(Operation):
+class Convert(Checkpointed):
     """New pages beside the old ones; children and references move over. One transaction."""
 
     key = "copy.convert"
@@ -60,9 +61,6 @@ class Convert(Operation):
             details={"pages": [page["old"] for page in pages]},
         )
 
-    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        return {"checkpoint": await checkpoints.take(run, self.key)}
-
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         site = await run.site()
         done = await site.ask(
@@ -94,11 +92,8 @@ class Convert(Operation):
             )
         return Observation(Seen.NOT_DONE, "the transaction was not committed")
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await checkpoints.bring_back(run, run.session.journal.kept(self.key)["checkpoint"])
 
-
-class DeleteOriginals(Operation):
+class DeleteOriginals(Checkpointed):
     """The old pages, once nothing refers to them, behind a gate of their own."""
 
     key = "copy.delete"
@@ -141,9 +136,6 @@ class DeleteOriginals(Operation):
             details={"map": mapping},
         )
 
-    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        return {"checkpoint": await checkpoints.take(run, self.key)}
-
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         site = await run.site()
         done = await site.ask("delete_originals", run.report, map=plan.details["map"])
@@ -155,9 +147,6 @@ class DeleteOriginals(Operation):
             if await run.pagetree.node(int(old)):
                 return Observation(Seen.NOT_DONE, "the originals are there")
         return Observation(Seen.DONE, "the originals are gone", {"deleted": {}})
-
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await checkpoints.bring_back(run, run.session.journal.kept(self.key)["checkpoint"])
 
 
 def _arguments(run: Run) -> dict[str, Any]:

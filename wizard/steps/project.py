@@ -8,14 +8,14 @@ from typing import Any
 from wizard import hostkeys, remote
 from wizard.config import Target
 from wizard.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
-from wizard.operation import Gate, Observation, Operation, Plan, Seen, Step
+from wizard.operation import Gate, Operation, Plan, Repeatable, Step
 from wizard.pagetree import PageTree
 from wizard.postgres import identity, server, tools
 from wizard.run import Run
 from wizard.yamlfile import nearest
 
 
-class Trust(Operation):
+class Trust(Repeatable):
     """First use of an SSH host: its key is shown and accepted by typing the target's name."""
 
     about = "show the SSH host key of a host that is new here"
@@ -63,11 +63,8 @@ class Trust(Operation):
         hostkeys.trust(run.known_hosts, presented)
         return {"message": f"accepted {presented.fingerprint}"}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        return Observation(Seen.NOT_DONE, "accepting a key can be done again")
 
-
-class Preflight(Operation):
+class Preflight(Repeatable):
     """Everything that can be found out before anything is touched."""
 
     key = "project.preflight"
@@ -99,9 +96,6 @@ class Preflight(Operation):
         if faults:
             raise faults[0] if len(faults) == 1 else _all(faults)
         return {"message": "everything that is needed is here"}
-
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        return Observation(Seen.NOT_DONE, "looking again costs nothing")
 
 
 async def _collect(faults: list[RemodelError], run: Run, looking: Any) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from wizard import checkpoints, package, source
+from wizard.checkpoints import Checkpointed
 from wizard.errors import VerificationFailed
-from wizard.operation import Gate, Loss, Observation, Operation, Plan, Seen, Step
+from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen, Step
 from wizard.run import Run
 from wizard.steps.structure import (
     CheckModels,
@@ -23,7 +24,7 @@ from wizard.steps.structure import (
 )
 
 
-class RestoreSlugs(Operation):
+class RestoreSlugs(Checkpointed):
     """Slugs, and with them the URLs of all descendants."""
 
     key = "slugs.pages"
@@ -49,9 +50,6 @@ class RestoreSlugs(Operation):
             details={"map": mapping},
         )
 
-    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        return {"checkpoint": await checkpoints.take(run, self.key)}
-
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         site = await run.site()
         changed = await site.ask(
@@ -69,9 +67,6 @@ class RestoreSlugs(Operation):
             if page is None or page.slug in plan.facts["slugs"]:
                 return Observation(Seen.NOT_DONE, "the slugs are prefixed")
         return Observation(Seen.DONE, "no slug is prefixed", {"changed": {}})
-
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await checkpoints.bring_back(run, run.session.journal.kept(self.key)["checkpoint"])
 
 
 class RenameFields(Operation):
@@ -179,7 +174,7 @@ class MigrateFields(Migrate):
         return seen
 
 
-class CompareUrls(Operation):
+class CompareUrls(Repeatable):
     """Every URL of the site, against what it led to before anything was changed."""
 
     key = "slugs.urls"
@@ -218,9 +213,6 @@ class CompareUrls(Operation):
         run.report.finding("page tree", "no problem found by treebeard")
         run.report.finding("models and migrations", "agree; nothing is left to migrate")
         return {"count": len(now), "message": f"{len(now):,} URLs as before"}
-
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        return Observation(Seen.NOT_DONE, "comparing again costs nothing")
 
 
 def compare_urls(

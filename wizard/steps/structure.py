@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from wizard import checkpoints, package, source
+from wizard.checkpoints import Checkpointed
 from wizard.errors import OperationFailed, VerificationFailed
-from wizard.operation import Gate, Observation, Operation, Plan, Seen, Step
+from wizard.operation import Gate, Observation, Operation, Plan, Repeatable, Seen, Step
 from wizard.questions import Question
 from wizard.run import Run
 
@@ -59,7 +60,7 @@ class WriteModel(Operation):
         await reinstall(run)
 
 
-class Install(Operation):
+class Install(Repeatable):
     """The package, as it is in source now, into the project's environment."""
 
     def __init__(self, key: str, about: str) -> None:
@@ -85,11 +86,8 @@ class Install(Operation):
         await run.stop_site()
         return {"message": "the project imports the package as it is now"}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        return Observation(Seen.NOT_DONE, "installing again comes to the same")
 
-
-class CheckModels(Operation):
+class CheckModels(Repeatable):
     """What Django sees in a fresh process, not what the text seems to say."""
 
     def __init__(self, key: str, phase: str) -> None:
@@ -130,11 +128,8 @@ class CheckModels(Operation):
             )
         return {"message": f"{len(findings)} things checked"}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        return Observation(Seen.NOT_DONE, "looking again costs nothing")
 
-
-class WriteMigrations(Operation):
+class WriteMigrations(Repeatable):
     """Migrations generated deterministically from what Django sees, shown with their SQL.
 
     `kind` is the worker's: `add` creates the new model; `finish` removes the moved fields from
@@ -175,16 +170,13 @@ class WriteMigrations(Operation):
         await run.stop_site()
         return {"message": ", ".join(plan.facts["migrations"])}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        return Observation(Seen.NOT_DONE, "writing the same files again comes to the same")
-
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         for name in plan.details["files"]:
             Path(name).unlink(missing_ok=True)
         await run.stop_site()
 
 
-class Migrate(Operation):
+class Migrate(Checkpointed):
     """Django's own migrate on the local database, a checkpoint first, its output live."""
 
     def __init__(self, key: str) -> None:
@@ -204,9 +196,6 @@ class Migrate(Operation):
             skip="" if pending else "no migration is pending",
         )
 
-    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        return {"checkpoint": await checkpoints.take(run, self.key)}
-
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         site = await run.site()
         await site.ask("migrate", run.report)
@@ -224,9 +213,6 @@ class Migrate(Operation):
                 Seen.DONE, "no migration is pending", {"applied": plan.facts["migrations"]}
             )
         return Observation(Seen.NOT_DONE, f"{len(left)} are pending; migrate goes on from there")
-
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await checkpoints.bring_back(run, run.session.journal.kept(self.key)["checkpoint"])
 
 
 async def reinstall(run: Run) -> None:
