@@ -9,7 +9,7 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/remodel demo $(ARGS)
 
 test: $(VENV)/dev.stamp
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

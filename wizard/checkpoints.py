@@ -1,6 +1,6 @@
 """Checkpoints of the local database, as the steps take and use them.
 
-Taking one ends the worker, since PostgreSQL copies only a database that nobody uses.
+PostgreSQL copies only a database that nobody uses.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ async def take(run: Run, operation: str) -> str:
 
 async def bring_back(run: Run, label: str) -> None:
     """Make the local database what it was when the checkpoint was taken."""
+    await run.stop_site()
     async with run.alone():
         await checkpoint.bring_back(run.config.local.address, label, run.report)
     run.report.tree({})

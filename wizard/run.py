@@ -103,17 +103,19 @@ class Run:
         return self._site
 
     async def stop_site(self) -> None:
-        """End the worker: before the local database is swapped or copied, and after the
-        models changed, since a Python process does not forget the old ones."""
+        """End the worker: after the models changed, since a Python process does not forget the
+        old ones, and when another database takes the local one's place, for what it cached."""
         if self._site is not None:
             site, self._site = self._site, None
             await site.stop()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """The local database with nobody of ours in it, as copying and renaming it needs."""
+        """The local database with nobody of ours in it, as copying and renaming it needs.
+
+        The worker keeps no connection between two questions; the page tree waits.
+        """
         async with self.pagetree.paused():
-            await self.stop_site()
             yield
 
     # The far side

@@ -125,6 +125,7 @@ class Restore(Operation):
         like = local.database if details["kept"] else None
         await restore.create_beside(local, beside.database, like=like, report=run.report)
         await restore.restore(taken, beside, run.report, pg_restore=tool)
+        await run.stop_site()
         async with run.alone():
             await swap.swap(local, beside.database, details["kept"], run.report, terminate=False)
         run.report.tree({})
@@ -147,6 +148,7 @@ class Restore(Operation):
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         local, aside = run.config.local.address, plan.details["beside"]
+        await run.stop_site()
         async with run.alone():
             if facts.get("kept"):
                 await swap.rollback(local, facts["kept"], aside, run.report, terminate=False)

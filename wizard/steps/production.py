@@ -43,13 +43,11 @@ class PlaceSite(ForTarget, Repeatable):
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         wanted = self.target.site
         await (await run.site()).ask("place_site", hostname=wanted.hostname, port=wanted.port)
-        await run.stop_site()
         return {"message": f"the Site is on {wanted}"}
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         local = run.config.local.site
         await (await run.site()).ask("place_site", hostname=local.hostname, port=local.port)
-        await run.stop_site()
 
 
 class Dump(ForTarget):
@@ -78,7 +76,6 @@ class Dump(ForTarget):
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         local, path = run.config.local.address, Path(plan.details["path"])
-        await run.stop_site()
         # Taken before the dump: the drill and the target are held against these.
         tables = await fingerprint.tables(local)
         pg_dump = await run.pg_dump()

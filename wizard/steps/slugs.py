@@ -250,7 +250,6 @@ async def _rename_in_revisions(run: Run) -> None:
         map=run.fact("copy.convert")["map"],
         renames={conversion.prefix + name: name for name in conversion.move},
     )
-    await run.stop_site()
 
 
 STEP = Step(

@@ -202,7 +202,6 @@ class Migrate(Checkpointed):
         left = await site.ask("migration_plan")
         if left:
             raise VerificationFailed("Django still has migrations to apply.", found="\n".join(left))
-        await run.stop_site()
         applied = plan.facts["migrations"]
         return {"applied": applied, "message": f"{len(applied)} applied"}
 
