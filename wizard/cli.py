@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from wizard.events import Events
 from wizard.narration import JsonLines
 from wizard.operation import NotYet, Step
 from wizard.operators import Operator, Plain, Replay
+from wizard.questions import Question
 from wizard.redaction import redact
 from wizard.run import Run
+from wizard.site import find_project
 from wizard.steps import STEPS
 
 Path_ = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -228,20 +231,30 @@ def _resumed(found: Config, left: sessions.Summary) -> sessions.Session | None:
 
 
 async def _set_up(plain: bool) -> Path:
-    discovery = await setup.discover(Path.cwd())
-    if plain:
-        for name, value in discovery.found:
-            click.echo(f"{name}: {value}")
-        given: dict[str, Any] | None = await Plain().ask(discovery.questions, {})
-    else:
-        from screens.setup import run_setup
-
-        given = await run_setup(discovery.questions, discovery.found)
-    if given is None:
-        raise UsageError("No remodel.yml was written.", hint="Start again when you like.")
-    path = setup.write(discovery, given)
+    project = find_project(Path.cwd())
+    missing = setup.missing(project)
+    found = [("manage.py", str(project.manage))]
+    given = await _ask(missing, found, plain) if missing else {}
+    discovery = await setup.discover(project, given)
+    path = setup.write(discovery, await _ask(discovery.questions, discovery.found, plain))
     click.echo(f"Wrote {path}.", err=True)
     return path
+
+
+async def _ask(
+    questions: Sequence[Question], found: Sequence[tuple[str, str]], plain: bool
+) -> dict[str, Any]:
+    """Ask before there is a session; what was found so far is shown above."""
+    if plain:
+        for name, value in found:
+            click.echo(f"{name}: {value}")
+        return await Plain().ask(questions, {})
+    from screens.setup import run_setup
+
+    given = await run_setup(questions, found)
+    if given is None:
+        raise UsageError("No remodel.yml was written.", hint="Start again when you like.")
+    return given
 
 
 async def _interactive(found: Config, session: sessions.Session, plain: bool) -> int:

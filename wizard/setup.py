@@ -13,7 +13,19 @@ import yaml
 from wizard import config
 from wizard.errors import ConfigError
 from wizard.questions import Question
-from wizard.site import Hello, Site, find_project
+from wizard.site import Found, Hello, Site
+
+SETTINGS = Question(
+    "project.settings",
+    "The settings module",
+    help="For example config.settings.local; manage.py does not name one.",
+)
+PYTHON = Question(
+    "project.python",
+    "The project's interpreter",
+    help="For example ../venv/bin/python; no .venv, venv or env was found.",
+    kind="path",
+)
 
 
 @dataclass(frozen=True)
@@ -27,21 +39,25 @@ class Discovery:
     """Parts of remodel.yml that need no question."""
 
 
-async def discover(start: Path) -> Discovery:
-    """Look at the Django project in `start` or above it, through a Python of its own.
+def missing(project: Found) -> tuple[Question, ...]:
+    """What has to be asked before the project can be started at all."""
+    questions = []
+    if project.settings is None:
+        questions.append(SETTINGS)
+    if project.python is None:
+        questions.append(PYTHON)
+    return tuple(questions)
 
-    Raises ConfigError when there is no manage.py, or the settings cannot be imported (with
-    the project's own traceback).
+
+async def discover(project: Found, given: Mapping[str, Any]) -> Discovery:
+    """Look at a Django project through a Python of its own; `given` answers what was `missing`.
+
+    Raises ConfigError when the settings cannot be imported (with the project's own traceback).
     """
-    project = find_project(start)
     folder = project.root
-    if project.settings is None or project.python is None:
-        raise ConfigError(
-            "The project's settings or interpreter were not found.",
-            found=f"settings: {project.settings}, interpreter: {project.python}",
-            hint="Write remodel.yml by hand; the README's config reference shows every key.",
-        )
-    async with Site(project.python, folder, project.settings) as site:
+    settings = project.settings or given[SETTINGS.key]
+    python = project.python or folder / Path(given[PYTHON.key]).expanduser()
+    async with Site(python, folder, settings) as site:
         hello = site.hello
     database = hello.database
     if database.vendor != "postgresql":
@@ -60,14 +76,14 @@ async def discover(start: Path) -> Discovery:
     fixed = {
         "project": {
             "path": ".",
-            "python": os.path.relpath(project.python, folder),
-            "settings": project.settings,
+            "python": os.path.relpath(python, folder),
+            "settings": settings,
         },
         "local": local,
     }
     found = (
         ("manage.py", str(project.manage)),
-        ("Python", f"{hello.python} at {project.python}"),
+        ("Python", f"{hello.python} at {python}"),
         ("Django", hello.django),
         ("Wagtail", hello.wagtail),
         ("database", database.name),

@@ -46,7 +46,7 @@ def replay(demo: Demo, *more: str) -> tuple[int, dict[str, Any]]:
         ({"project__settings": "config.settings.broken"}, 2, "ModuleNotFoundError"),
         ({"conversion__from": "cast.Blogg"}, 2, "Did you mean cast.Blog"),
         ({"conversion__pages": [{"slug": "shows"}]}, 2, "Did you mean show"),
-        ({"conversion__move": ["keyword"]}, 1, "its own fields"),
+        ({"conversion__move": ["keyword"]}, 2, "Did you mean keywords"),
         ({"local__database": "nothere"}, 2, "Make local.database and the settings agree"),
         ({"targets__production__ssh": "nobody@harbour-production"}, 3, "refused"),
         ({"targets__production__database": "nothere"}, 3, "nothere"),

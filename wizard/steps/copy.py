@@ -49,7 +49,7 @@ class Convert(Checkpointed):
                 f"carry what refers to them: {sum(planned['carries'].values()):,} rows and values",
             ),
             destroys=tuple(Loss(what, count) for what, count in planned["drops"].items()),
-            undo=f"the checkpoint {label} is brought back",
+            undo="`remodel undo --to copy` goes back to the checkpoints of this step",
             gate=Gate(conversion.target),
             facts={
                 "from": conversion.source,
@@ -130,7 +130,7 @@ class DeleteOriginals(Checkpointed):
                 *(Loss(f"the original page {page['slug']}") for page in pages),
                 *(Loss(f"rows of {table}", n) for table, n in planned["destroys"].items()),
             ),
-            undo=f"the checkpoint {label} is brought back",
+            undo="`remodel undo --to copy` goes back to the checkpoints of this step",
             gate=Gate(conversion.source),
             facts={"pages": [page["slug"] for page in pages]},
             details={"map": mapping},

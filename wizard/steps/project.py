@@ -128,7 +128,16 @@ async def _python(run: Run) -> None:
             found=f"remodel.yml: conversion.from ({run.config.origin.get('conversion.from')})",
             hint=nearest(conversion.source, list(hello.page_models)),
         )
-    report.finding("model", f"{conversion.source} in {hello.apps[conversion.app].models}")
+    described = await (await run.site()).ask("describe", model=conversion.source)
+    own = [field["name"] for field in described["fields"] if field["prefixable"]]
+    for name in conversion.move:
+        if name not in own:
+            raise ConfigError(
+                f"{conversion.source} has no field of its own named {name!r} that could move.",
+                found="its own fields: " + ", ".join(own),
+                hint=nearest(name, own) + " Correct conversion.move in remodel.yml.",
+            )
+    report.finding("model", f"{conversion.source} in {described['file']}")
     if run.config.project.package is None and not run.config.project.install:
         report.finding("package", "the app belongs to the project itself", "info")
 

@@ -45,7 +45,7 @@ class RestoreSlugs(Checkpointed):
                 f"take the checkpoint {label}",
                 *(f"{slug} becomes {slug.removeprefix(prefix)}" for slug in slugs),
             ),
-            undo=f"the checkpoint {label} is brought back",
+            undo="`remodel undo --to slugs` goes back to the checkpoints of this step",
             facts={"slugs": slugs},
             details={"map": mapping},
         )

@@ -191,7 +191,7 @@ class Migrate(Checkpointed):
             operation=self.key,
             title=self.title,
             does=(f"take the checkpoint {label}", *(f"apply {name}" for name in pending)),
-            undo=f"the checkpoint {label} is brought back",
+            undo=f"`remodel undo --to {self.key.partition('.')[0]}` goes back to this checkpoint",
             facts={"migrations": pending},
             skip="" if pending else "no migration is pending",
         )
@@ -271,18 +271,8 @@ async def _describe(run: Run) -> dict[str, Any]:
 async def _generated(run: Run) -> str:
     """The class that is proposed: made from the moved fields' own definitions."""
     conversion = run.config.conversion
-    description = await _describe(run)
-    known = {field["name"] for field in description["fields"] if field["local"]}
-    unknown = [name for name in conversion.move if name not in known]
-    if unknown:
-        raise OperationFailed(
-            f"{conversion.source} has no field of its own named {', '.join(unknown)}.",
-            found="its own fields: " + ", ".join(sorted(known)),
-            hint="Correct conversion.move in remodel.yml.",
-        )
-    path = package.source_of(run.config.project, Path(description["file"]))
     return source.derived_class(
-        package.read(path),
+        package.read(await models_file(run)),
         source=conversion.source.partition(".")[2],
         target=conversion.target.partition(".")[2],
         fields=conversion.move,
