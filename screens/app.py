@@ -206,6 +206,9 @@ class RemodelApp(App[None]):
         """Draw the model on every screen that shows it."""
         self._drawing = False
         self._drawn = time.monotonic()
+        for step in self.model.steps.values():
+            left = step.left if self.busy and step.name == self.model.current else []
+            step.planning = left[0].key if left and step.active is None else ""
         for screen in self.screen_stack:
             if isinstance(screen, StepScreen):
                 screen.show()
@@ -231,29 +234,50 @@ class RemodelApp(App[None]):
         if width < MINIMUM[0] or height < MINIMUM[1]:
             small = f"{width}x{height}: gates stay closed below {MINIMUM[0]}x{MINIMUM[1]}"
         current = self.model.steps[self.model.current]
-        active = current.active
         if self.finished:
             return Saying("Everything is done.", warning=small)
         if name != current.name:
             how = "waits to begin" if self._begin else "is being worked on"
             return Saying(f"goes to {current.title}, which {how}", "ctrl+n", warning=small)
         if self._begin is not None:
-            return Saying(self._outlook(), "Enter", warning=small)
-        doing = active.title if active else current.title
+            return Saying(self._outlook() + self._look_back(), "Enter", warning=small)
+        told = self._doing()
         if self.stopping:
-            return Saying(f"Stopping. Until then: {doing}", warning=small)
-        return Saying(f"Working: {doing}. ctrl+c asks how to stop.", warning=small)
+            return Saying(f"Stopping. Until then: {told}", warning=small)
+        if self._asking:
+            what = current.active.title if current.active else current.title
+            return Saying(f"Nothing is done before your answer: {what}", warning=small)
+        return Saying(f"Working: {told}. ctrl+c asks how to stop.", warning=small)
+
+    def _doing(self) -> str:
+        """The title of what is worked on or planned."""
+        step = self.model.steps[self.model.current]
+        operation = step.active or next(iter(step.left), None)
+        return operation.title if operation else step.title
 
     def _outlook(self) -> str:
-        """What happens on Enter, in the operations' own words."""
+        """What happens on Enter: how much is done before the next gate or question."""
         step = self.model.steps[self.model.current]
         answered = self.the_run.session.answers.answers
         questions = self.steps[step.name].questions(self.the_run)
-        titles = [operation.title for operation in step.left]
-        if asked := [question for question in questions if question.key not in answered]:
-            titles.insert(0, "one question" if len(asked) == 1 else f"{len(asked)} questions")
         fresh = len(step.left) == len(step.operations)
-        return f"{'begins' if fresh else 'goes on'}: {', '.join(titles)}"
+        told = f"{'begins' if fresh else 'goes on with'} {step.title}: "
+        if asked := [question for question in questions if question.key not in answered]:
+            told += "one question, then " if len(asked) == 1 else f"{len(asked)} questions, then "
+        count, gates = len(step.left), sum(operation.gated for operation in step.left)
+        told += "one operation" if count == 1 else f"{count} operations"
+        if gates:
+            some = "" if count == 1 else ", one of them" if gates == 1 else f", {gates} of them"
+            told += f"{some} behind a gate"
+        return f"{told}."
+
+    def _look_back(self) -> str:
+        """How to see what the step before has found: its screen goes when it is done."""
+        names = list(self.model.steps)
+        number = names.index(self.model.current)
+        if not number or not self.model.steps[names[number - 1]].operations:
+            return ""
+        return f" {number} looks back at {self.model.steps[names[number - 1]].title}."
 
     # Actions
 
@@ -299,8 +323,7 @@ class RemodelApp(App[None]):
         if self.finished:
             self._end(ExitCode.DONE)
         elif not isinstance(self.screen, StopScreen):
-            active = self.model.steps[self.model.current].active
-            doing = active.title if self.busy and active else ""
+            doing = self._doing() if self.busy else ""
             self.push_screen(StopScreen(doing, running=self.busy), self._stop)
 
     def _stop(self, choice: Choice | None) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from collections.abc import Sequence
+from typing import ClassVar, Final
 
+from rich.table import Table
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
@@ -14,6 +15,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Footer, Input, Static
 
 from screens.theme import BLUE, MUTED, TEXT, VERMILION, YELLOW
+from screens.widgets.documents import drawn
+from screens.widgets.findings import FindingsTable
+from wizard.events import Document, Finding
 from wizard.operation import Plan
 
 MINIMUM: Final = (80, 24)
@@ -21,7 +25,11 @@ MINIMUM: Final = (80, 24)
 
 
 class GateScreen(ModalScreen[bool]):
-    """A plan, and an Input for its phrase. True when it was typed exactly and sent off."""
+    """A plan, and an Input for its phrase. True when it was typed exactly and sent off.
+
+    `reading` is what the plan has shown to be consented to: warnings, a diff, a table. It
+    stands below what is done, destroyed and undone, which a terminal of 80x24 shows at once.
+    """
 
     AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -32,32 +40,52 @@ class GateScreen(ModalScreen[bool]):
         Binding("pagedown", "scroll(10)", "Scroll", show=False),
     ]
 
-    def __init__(self, plan: Plan, changed: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        changed: Sequence[str] = (),
+        reading: Sequence[Finding | Document] = (),
+    ) -> None:
         super().__init__()
         assert plan.gate is not None
         self.plan = plan
         self.changed = changed
+        self.findings = [told for told in reading if isinstance(told, Finding)]
+        documents = [told for told in reading if isinstance(told, Document)]
+        self.documents = sorted(documents, key=lambda document: document.form != "diff")
         self.phrase = plan.gate.phrase
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog", id="gate"):
+        with Vertical(classes="dialog", id="gate") as dialog:
+            dialog.border_subtitle = f"plan {self.plan.fingerprint}"
             yield Static(Text(f"◆ GATE  {self.plan.title}", f"bold {YELLOW}"), id="gate-title")
             with VerticalScroll(id="gate-plan", can_focus=False):
                 yield Static(self._plan(), id="gate-text", markup=False)
+                if self.findings:
+                    yield Static(FindingsTable(self.findings), classes="gate-reading")
+                for document in self.documents:
+                    yield Static(document.title, classes="gate-document", markup=False)
+                    yield Static(drawn(document), markup=False)
+            yield Static(id="gate-more", markup=False)
             yield Static(id="gate-say", markup=False)
-            yield Input(id="gate-input", compact=True)
-            with Horizontal(classes="buttons"):
+            with Horizontal(id="gate-answer"):
+                yield Static(">", markup=False)
+                yield Input(id="gate-input", compact=True)
                 yield Button("Go", id="gate-go", variant="warning", disabled=True, compact=True)
                 yield Button("Decline", id="gate-decline", compact=True)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Say what has to be typed."""
+        """Say what has to be typed, and how much there is below."""
+        for button in self.query(Button):
+            button.can_focus = False  # for the mouse; the keys are Enter and Esc, nothing else
         self._judge()
+        self.watch(self.query_one("#gate-plan"), "scroll_y", self._measure)
 
     def on_resize(self, event: events.Resize) -> None:
         """A terminal that becomes too small closes the gate; one that grows opens it."""
         self._judge()
+        self._measure()
 
     @property
     def too_small(self) -> bool:
@@ -69,6 +97,16 @@ class GateScreen(ModalScreen[bool]):
         """Whether the phrase stands in the Input, exactly."""
         typed = self.query_one("#gate-input", Input).value
         return not self.too_small and bool(self.phrase) and typed == self.phrase
+
+    def _measure(self) -> None:
+        self.call_after_refresh(self._tell_below)  # known once it is laid out
+
+    def _tell_below(self) -> None:
+        plan = self.query_one("#gate-plan")
+        below = round(plan.max_scroll_y - plan.scroll_y)
+        lines = "line" if below == 1 else "lines"
+        told = f"▼ {below} more {lines}: ↓ and PgDn" if below > 0 else ""
+        self.query_one("#gate-more", Static).update(Text(told, f"bold {BLUE}"))
 
     def _judge(self) -> None:
         field = self.query_one("#gate-input", Input)
@@ -120,36 +158,21 @@ class GateScreen(ModalScreen[bool]):
         """Move through the plan while the cursor stays in the Input."""
         self.query_one("#gate-plan").scroll_relative(y=lines, animate=False)
 
-    def _plan(self) -> Text:
-        plan, text = self.plan, Text()
+    def _plan(self) -> Table:
+        """What is done, destroyed and undone; each line with a glyph of its own."""
+        table = Table.grid(padding=(0, 1), expand=True)
+        table.add_column(width=1)
+        table.add_column(ratio=1)
         for line in self.changed:
-            text.append(f"▲ changed since you looked: {line}\n", f"bold {YELLOW}")
-        for line in plan.does:
-            text.append(f"▶ {line}\n", TEXT)
-        if plan.destroys:
-            text.append("\nDestroys\n", f"bold {VERMILION}")
-            for loss in plan.destroys:
-                text.append(f"✗ {loss}\n", VERMILION)
-        if rows := list(_rows({**plan.facts, **plan.details})):
-            text.append("\n")
-            width = max(len(name) for name, _ in rows)
-            for name, value in rows:
-                text.append(f"{name:<{width}}  ", MUTED)
-                text.append(f"{value}\n", TEXT)
-        if plan.undo:
-            text.append("\nUndo  ", f"bold {BLUE}")
-            text.append(f"{plan.undo}\n", TEXT)
-        text.append(f"\nplan {plan.fingerprint}", MUTED)
-        return text
-
-
-def _rows(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What a person wants to see of a plan's facts and details: single values and short lists."""
-    for name, value in about.items():
-        if isinstance(value, list | tuple) and all(isinstance(item, str | int) for item in value):
-            value = ", ".join(str(item) for item in value)
-        if isinstance(value, str | int | float) and value != "" and "\n" not in str(value):
-            shown = (
-                f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+            table.add_row(
+                Text("▲", YELLOW), Text(f"changed since you looked: {line}", f"bold {YELLOW}")
             )
-            yield name.replace("_", " "), str(shown)
+        for line in self.plan.does:
+            table.add_row(Text("▶", MUTED), Text(line, TEXT))
+        for loss in self.plan.destroys:
+            told = Text.assemble(("Destroys: ", f"bold {VERMILION}"), (str(loss), VERMILION))
+            table.add_row(Text("✗", VERMILION), told)
+        if self.plan.undo:
+            told = Text.assemble(("Undo: ", f"bold {BLUE}"), (self.plan.undo, TEXT))
+            table.add_row(Text("←", BLUE), told)
+        return table

@@ -50,7 +50,7 @@ class HelpScreen(ModalScreen[None]):
             text.append(f"{told}\n\n", TEXT)
         text.append("Keys\n", f"bold {BLUE}")
         for key, told in KEYS:
-            text.append(f"{key:<18}", ORANGE)
+            text.append(f"{key:<23}", ORANGE)
             text.append(f"{told}\n", TEXT)
         text.rstrip()
         with Vertical(classes="dialog", id="help"):

@@ -27,13 +27,17 @@ from wizard.events import (
 from wizard.journal import Journal
 from wizard.operation import Operation, Step
 
-State = Literal["waiting", "ready", "running", "gate", "done", "skipped", "failed", "interrupted"]
+State = Literal[
+    "waiting", "ready", "planning", "running", "gate", "done", "skipped", "failed", "interrupted"
+]
 
 LINES_KEPT = 1000  # the journal holds them all; this is what a screen can scroll through
 
 _KINDS: dict[str, type[Event]] = {
     kind.kind: kind for kind in (StepEntered, StepDone, Line, Finding, Document, Finished, Started)
 }
+AGAIN: frozenset[State] = frozenset({"failed", "interrupted"})
+"""States that end with the next attempt."""
 _FROM_JOURNAL: dict[str, State] = {
     "intent": "interrupted",
     "done": "done",
@@ -84,6 +88,8 @@ class StepState:
     lines: deque[Line] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
     lines_seen: int = 0
     """How many lines there were in all, the forgotten ones too."""
+    planning: str = ""
+    """The operation that is being planned; the engine tells nothing before the plan is there."""
 
     @property
     def state(self) -> State:
@@ -92,6 +98,8 @@ class StepState:
         for telling in ("failed", "gate", "running", "interrupted"):
             if telling in states:
                 return telling
+        if self.planning:
+            return "planning"
         if self.finished:
             return "done"
         return "ready" if self.entered else "waiting"
@@ -104,6 +112,11 @@ class StepState:
                 if operation.state == telling:
                     return operation
         return None
+
+    def forget(self, operation: str) -> None:
+        """Put away what this operation had to show."""
+        self.findings = {key: f for key, f in self.findings.items() if f.operation != operation}
+        self.documents = {key: d for key, d in self.documents.items() if d.operation != operation}
 
     @property
     def left(self) -> list[OperationState]:
@@ -167,6 +180,10 @@ class Model:
         if operation is None and event.operation.startswith(step.name + "."):
             operation = OperationState(event.operation, event.operation)
             step.operations[event.operation] = operation
+        if operation is not None and operation.state in AGAIN and not isinstance(event, Finished):
+            # What an attempt before this one has said is in the log, and no longer true.
+            operation.state = "waiting"
+            step.forget(operation.key)
         match event:
             case StepEntered():
                 self.current = step.name
@@ -185,7 +202,17 @@ class Model:
             case _:
                 if operation is not None:
                     _advance(operation, event)
+                if isinstance(event, Finished) and event.outcome == "undone":
+                    step.forget(event.operation)
         return step
+
+    def told(self, operation: str) -> list[Finding | Document]:
+        """What there is to read before consenting to this operation's plan: its documents, and
+        its findings that warn."""
+        step = self.steps[operation.partition(".")[0]]
+        findings = [f for f in step.findings.values() if f.status in ("warn", "fail")]
+        every: list[Finding | Document] = [*findings, *step.documents.values()]
+        return [event for event in every if event.operation == operation]
 
     def _tree(self, event: TreeChanged) -> None:
         self.marks_planned = event.planned

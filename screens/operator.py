@@ -46,7 +46,7 @@ class ScreenOperator:
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
         """The gate; raises Declined when it was not passed."""
         self._unless_stopping()
-        if not await self._answer(GateScreen(plan, changed)):
+        if not await self._answer(GateScreen(plan, changed, self._app.model.told(plan.operation))):
             raise Declined(
                 f"Stopped at the gate of {plan.operation}.",
                 hint="Nothing was done. `remodel resume` comes back to this gate.",

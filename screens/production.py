@@ -36,10 +36,12 @@ class ProductionScreen(StepScreen):
         targets = list(self.run.config.targets)
         common = [each for each in state.operations.values() if each.target not in targets]
         general = self.query_one("#operations", Operations)
-        general.show(common, outline=self.outlined(state))
+        general.show(common, outline=self.outlined(state), planning=state.planning)
         general.display = bool(common)
         for number, name in enumerate(targets):
             own = [each for each in state.operations.values() if each.target == name]
             self.query_one(f"#section-{number}").display = bool(own)
-            self.query_one(f"#target-{number}", Operations).show(own, outline=False)
+            self.query_one(f"#target-{number}", Operations).show(
+                own, outline=False, planning=state.planning
+            )
         self.query_one("#reading", Reading).show(state)

@@ -94,7 +94,9 @@ class StepScreen(Screen[None], inherit_bindings=False):
     def show_body(self, state: StepState) -> None:
         """Draw the step's own part."""
         self.query_one("#operations", Operations).show(
-            list(state.operations.values()), outline=self.outlined(state)
+            list(state.operations.values()),
+            outline=self.outlined(state),
+            planning=state.planning,
         )
         self.query_one("#reading", Reading).show(state)
 

@@ -18,10 +18,10 @@ class StopScreen(ModalScreen[Choice]):
 
     AUTO_FOCUS = "#stay"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,k", "choose('stay')", "Keep going"),
+        Binding("escape,k", "choose('stay')", "Stay"),
         Binding("a", "choose('after')", "After this"),
         Binding("n", "choose('now')", "Now"),
-        Binding("l", "choose('now')", "Leave"),
+        Binding("l", "leave", "Leave"),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
     ]
@@ -36,9 +36,9 @@ class StopScreen(ModalScreen[Choice]):
             if self.running:
                 yield Static("Stop the work?", classes="dialog-title")
                 yield Static(
-                    f"Running: {self.doing or 'planning the next operation'}\n\n"
-                    "After this operation ends in good order. Now breaks off; on resume, what is "
-                    "half done is looked at and taken up.",
+                    f"Running: {self.doing}\n\n"
+                    "`After this operation` lets it end in good order. `Now` breaks it off: on "
+                    "resume, what is half done is looked at and taken up.",
                     markup=False,
                 )
                 with Horizontal(classes="buttons"):
@@ -57,10 +57,14 @@ class StopScreen(ModalScreen[Choice]):
         yield Footer(show_command_palette=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys only for what is asked; leaving and stopping now are the same deed."""
-        if action == "choose" and parameters == ("after",):
-            return self.running
-        return True
+        """Keys only for what is asked."""
+        if action == "leave":
+            return not self.running
+        return parameters == ("stay",) or self.running or action != "choose"
+
+    def action_leave(self) -> None:
+        """Nothing runs, so that there is nothing to break off."""
+        self.dismiss("now")
 
     def action_choose(self, choice: Choice) -> None:
         """A key."""

@@ -40,7 +40,7 @@ class SummaryScreen(ModalScreen[None]):
             yield Static("✓ Done", classes="dialog-title", markup=False)
             with VerticalScroll():
                 yield Static(self._text())
-            yield Static("Any key leaves.", id="leave", markup=False)
+            yield Static("Any key leaves; ↑ ↓ PgUp PgDn scroll.", id="leave", markup=False)
 
     def on_key(self, event: events.Key) -> None:
         """Leave."""

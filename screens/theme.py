@@ -71,6 +71,7 @@ class Mark:
 STATES: Final = {
     "waiting": Mark("·", "waiting", MUTED),
     "ready": Mark("○", "ready", ORANGE),
+    "planning": Mark("▷", "planning", ORANGE),
     "running": Mark("▶", "running", ORANGE),
     "gate": Mark("◆", "gate", YELLOW),
     "done": Mark("✓", "done", BLUE),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wizard.errors import OperationFailed
 from wizard.operation import Operation, Plan
 from wizard.postgres import checkpoint, restore, server
 from wizard.run import Run
@@ -22,7 +23,17 @@ class Checkpointed(Operation):
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         """Bring the checkpoint back."""
-        await bring_back(run, run.session.journal.kept(self.key)["checkpoint"])
+        await self.clear(run, plan)
+
+    async def clear(self, run: Run, plan: Plan) -> None:
+        """Bring the checkpoint back."""
+        kept = run.session.journal.kept(self.key)
+        if not kept:
+            raise OperationFailed(
+                f"{self.title} was done by hand: no checkpoint was taken before it.",
+                hint="Go back further: `remodel undo --to backup`.",
+            )
+        await bring_back(run, kept["checkpoint"])
 
 
 def name(run: Run, operation: str) -> str:
@@ -37,6 +48,7 @@ async def take(run: Run, operation: str) -> str:
     One of that name is from before an undo, or was not written down: it is taken anew.
     """
     local, label = run.config.local.address, name(run, operation)
+    await run.require_own_local()
     async with run.alone():
         await restore.drop(local, label)
         await checkpoint.make(local, label, run.report)
@@ -46,6 +58,7 @@ async def take(run: Run, operation: str) -> str:
 async def bring_back(run: Run, label: str) -> None:
     """Make the local database what it was when the checkpoint was taken."""
     await run.stop_site()
+    await run.require_own_local()
     async with run.alone():
         await checkpoint.bring_back(run.config.local.address, label, run.report)
     run.report.tree({})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 import time
 import traceback
@@ -17,7 +16,7 @@ import click
 from wizard import __version__, answers, config, drive, setup
 from wizard import session as sessions
 from wizard.config import Config
-from wizard.delivery import Rollback
+from wizard.delivery import AfterRollback, Rollback
 from wizard.drive import Output
 from wizard.errors import ConfigError, ExitCode, RemodelError, UsageError
 from wizard.events import Events
@@ -52,7 +51,7 @@ def cli(context: click.Context, plain: bool, config_path: Path | None) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    plain = plain or os.environ.get("TERM") == "dumb"
+    plain = plain or drive.terminal_is_dumb()
     _need_terminal("remodel replay answers.yml --allow TARGET")
     drive.run(_wizard(config_path, plain))
 
@@ -117,7 +116,7 @@ def resume(
                 await drive.check(found, recorded)
                 await drive.replay(found, session, recorded, allow, Output(as_json))
                 return 0
-            return await _interactive(found, session, plain)
+            return await drive.interactive(found, session, plain)
 
     _exit(drive.run(work()))
 
@@ -151,7 +150,7 @@ def check(path: Path, config_path: Path | None) -> None:
 @click.argument("identifier", default="", metavar="[ID]")
 @CONFIG
 def plan(identifier: str, config_path: Path | None) -> None:
-    """Print what would be done next, as far as it can be told; changes nothing."""
+    """Print what would be done next, as far as it can be told; does nothing of it."""
     found = _config(config_path)
     unfinished = [one.id for one in sessions.summaries(found) if not one.finished]
     if identifier or unfinished:
@@ -198,13 +197,14 @@ def rollback(
 
     async def work() -> None:
         with _delivered(found, identifier, target) as session:
-            operation = Rollback(found.targets[target])
+            operations = [Rollback(found.targets[target]), AfterRollback(found.targets[target])]
+            key = operations[0].key
             operator: Operator = Plain()
             if consent or not sys.stdin.isatty():
-                given = {operation.key: {"fingerprint": consent}} if consent else {}
+                given = {key: {"fingerprint": consent}} if consent else {}
                 by_hand = "on a terminal, or with --consent and the plan's fingerprint"
                 operator = Replay(answers.Answers(consents=given), allow, by_hand)
-            step = Step("rollback", "Rollback", "", "", "", lambda run: [operation])
+            step = Step("rollback", "Rollback", "", "", "", lambda run: operations)
             await drive.once(found, session, operator, Output(as_json), step)
 
     drive.run(work())
@@ -218,7 +218,7 @@ async def _wizard(config_path: Path | None, plain: bool) -> None:
     unfinished = [one for one in sessions.summaries(found) if not one.finished]
     opened = _resumed(found, unfinished[-1]) if unfinished else None
     with opened or sessions.begin(found) as session:
-        _exit(await _interactive(found, session, plain))
+        _exit(await drive.interactive(found, session, plain))
 
 
 def _resumed(found: Config, left: sessions.Summary) -> sessions.Session | None:
@@ -255,13 +255,6 @@ async def _ask(
     if given is None:
         raise UsageError("No remodel.yml was written.", hint="Start again when you like.")
     return given
-
-
-async def _interactive(found: Config, session: sessions.Session, plain: bool) -> int:
-    if plain or os.environ.get("TERM") == "dumb":
-        await drive.prompts(found, session, Output())
-        return 0
-    return await drive.screens(found, session)
 
 
 async def _plan(found: Config, session: sessions.Session) -> None:
@@ -348,10 +341,14 @@ def main() -> None:
         _end(error.exit_code)
     except drive.Interrupted as interrupted:
         print(
-            f"\nremodel: stopped by signal {interrupted.signal}; `remodel resume` goes on.",
+            f"\nremodel: stopped by signal {interrupted.signal}. A session that was at work goes "
+            "on with `remodel resume`.",
             file=sys.stderr,
         )
         _end(128 + interrupted.signal)
+    except OSError as error:  # a folder that is a file, no permission, no space
+        print(redact(f"\nremodel: {error}"), file=sys.stderr)
+        _end(ExitCode.FAILED)
     except Exception as error:  # a fault of ours: say so, without the locals
         text = "".join(traceback.format_exception(error))
         print(redact(f"remodel: this is a fault in remodel itself.\n{text}"), file=sys.stderr)

@@ -126,7 +126,8 @@ class Config:
             "local": str(self.local.address),
             "source": self.source.name,
             "targets": {
-                name: f"{target.ssh} {target.address.database}"
+                name: f"{target.delivery} to {target.address.database} on {target.ssh}, "
+                f"site {target.site}"
                 for name, target in self.targets.items()
             },
             "conversion": {
@@ -340,12 +341,13 @@ class _Section:
 
     def selectors(self, key: str) -> tuple[Mapping[str, Any], ...]:
         value = self._take(key, None)
-        known = {"slug", "path", "id"}
+        known = {"slug": str, "path": str, "id": int}
         if not isinstance(value, list) or not value:
             self.refuse(key, "a list of pages is needed, such as [{slug: show}]")
         for item in value:
-            if not isinstance(item, dict) or len(item) != 1 or not known.issuperset(item):
-                self.refuse(key, f"{item!r} is not one of {{slug: …}}, {{path: …}}, {{id: …}}")
+            name, wanted = next(iter(item.items())) if isinstance(item, dict) else ("", "")
+            if len(item) != 1 or not isinstance(wanted, known.get(name, ())):
+                self.refuse(key, f"{item!r} is not one of {{slug: …}}, {{path: '…'}}, {{id: …}}")
         return tuple(value)
 
     def no_more_keys(self) -> None:

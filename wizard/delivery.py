@@ -7,8 +7,9 @@ first, because nothing else is left of what it drops.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from wizard.config import Target
 from wizard.errors import ConfigError, OperationFailed, RemodelError, VerificationFailed
 from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen
 from wizard.pagetree import PageTree
-from wizard.postgres import dump, fingerprint, restore, server, swap, tools
+from wizard.postgres import archive, dump, fingerprint, identity, restore, server, swap, tools
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
 from wizard.postgres.fingerprint import TableFingerprint
@@ -62,6 +63,7 @@ class Swap(ForTarget):
                 "compare every table with the local database",
                 *(f"run {' '.join(command)} on {target.ssh}" for command in target.before),
                 f"end the connections to {database}, rename it to {kept}, rename the new one",
+                *(f"then run {' '.join(command)}" for command in target.after),
             ),
             destroys=(
                 Loss(f"what was written to {database} since the backup is not in the new one"),
@@ -77,7 +79,11 @@ class Swap(ForTarget):
                 "before": [list(command) for command in target.before],
                 "after": [list(command) for command in target.after],
             },
-            details={"beside": server.beside(database, f"{run.stamp}_new"), "kept": kept},
+            details={
+                "beside": server.beside(database, f"{run.stamp}_new"),
+                "kept": kept,
+                "limit": await _limit(far.address),
+            },
         )
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
@@ -93,18 +99,18 @@ class Swap(ForTarget):
         )
         try:
             await restore.restore(taken, beside, report, pg_restore=tool)
-            await require_same(beside, facts["tables"], "The new database on the target")
+            await require_same(beside, facts["contents"], "The new database on the target")
             await run_commands(run, target, target.before)
             far = await run.far(target)  # the identity once more, just before the act
-            await swap.swap(
-                far.address, beside.database, plan.details["kept"], report, terminate=True
-            )
+            with _stopped(target):
+                await swap.swap(
+                    far.address, beside.database, plan.details["kept"], report, terminate=True
+                )
         except BaseException:
             # By its name beside: once swapped, that name is gone and the drop does nothing.
             with suppress(RemodelError):  # what stopped us is the error to tell
-                await restore.drop(far.address, beside.database, force=True)
+                await process.to_its_end(restore.drop(far.address, beside.database, force=True))
             raise
-        await run.repin(target, far.address)
         return {
             "kept": plan.details["kept"],
             "message": f"{target.address.database} is the converted database; "
@@ -116,16 +122,27 @@ class Swap(ForTarget):
         address = await run.far_address(self.target)
         standing = await swap.observe(address, plan.details["beside"], plan.details["kept"])
         if standing.kept is not None and standing.beside is None:
-            await run.repin(self.target, address)
             return Observation(Seen.DONE, "the names are swapped", {"kept": plan.details["kept"]})
         if standing.beside is not None or standing.closed:
             return Observation(Seen.PARTLY, f"{plan.details['beside']} stands beside the live one")
         return Observation(Seen.NOT_DONE, f"{self.target.address.database} is as it was")
 
+    async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await run.repin(self.target, await run.far_address(self.target))
+
     async def clear(self, run: Run, plan: Plan) -> None:
         address = await run.far_address(self.target)
-        await swap.reopen(address)
+        await _reopen_if_closed(address, plan)
         await restore.drop(address, plan.details["beside"], force=True)
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        rollback = f"production.rollback:{self.target.name}"
+        if not run.settled(rollback):
+            raise OperationFailed(
+                f"{self.target.name} has been delivered to; that is not undone here.",
+                hint=f"remodel rollback --target {self.target.name}",
+            )
+        run.session.journal.write(rollback, "undone", {})  # it was of this delivery
 
 
 class Playbook(ForTarget):
@@ -149,9 +166,10 @@ class Playbook(ForTarget):
                 found=" ".join(command),
                 hint=f"Add --limit {target.name} to targets.{target.name}.playbook.",
             )
-        safety = run.config.backups / f"db.{target.name}.{run.session.id}.safety.dump"
-        pages = await PageTree(await self._address(run, safety)).count()
+        pages = await PageTree(await self._address(run)).count()
         database = target.address.database
+        made = datetime.now().strftime("%H%M%S")  # never over one from an earlier attempt
+        safety = run.config.backups / f"db.{target.name}.{run.session.id}.{made}.safety.dump"
         return Plan(
             operation=self.key,
             title=f"Run the restore playbook against {target.name}",
@@ -170,18 +188,26 @@ class Playbook(ForTarget):
                 "delivery": "playbook",
                 "command": list(command),
             },
-            details={"safety": str(safety)},
+            details={"safety": str(safety), "gone": pages is None},
         )
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         target, report = self.target, run.report
         safety = Path(plan.details["safety"])
-        await self._address(run, safety)
-        if not safety.exists():  # an earlier attempt's is from before anything was dropped
+        address = await self._address(run)
+        if await server.database(address) is None:
+            safety = _safety_dumps(run, target)[-1]
+        else:
             far = await run.far(target)
             there = await tools.far_dump(far.connection)
             prover = await run.pg_restore(there.major, await run.local_major())
             await dump.fetch(far.connection, target.address, safety, report, pg_restore=prover)
+        facts = run.fact(f"production.dump:{target.name}")
+        if await archive.checksum(Path(facts["script"]), report) != facts["script_sha256"]:
+            raise VerificationFailed(
+                f"{facts['script']} is not what was written for {target.name}.",
+                hint="Another session wrote its own since. Begin a new session, or keep apart.",
+            )
         await run_commands(run, target, target.before)
         ended = await process.run(
             list(target.playbook),
@@ -192,33 +218,43 @@ class Playbook(ForTarget):
             raise OperationFailed(
                 f"{' '.join(target.playbook)} ended with exit code {ended.returncode}.",
                 found=ended.stderr_tail or ended.stdout[-2000:],
-                hint=f"The safety dump is {plan.details['safety']}. Mend it, then try again.",
+                hint=f"The safety dump is {safety}. Mend it, then try again.",
             )
-        await run.repin(target, await run.far_address(target))
-        return {"kept": "", "safety": plan.details["safety"], "message": "the command succeeded"}
+        return {"kept": "", "safety": str(safety), "message": "the command succeeded"}
 
-    async def _address(self, run: Run, safety: Path) -> Address:
+    async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await run.repin(self.target, await run.far_address(self.target))
+
+    async def _address(self, run: Run) -> Address:
         """The target's database, its identity checked; or gone, which a safety dump allows."""
         address = await run.far_address(self.target)
-        if safety.exists() and await server.database(address) is None:
+        if _safety_dumps(run, self.target) and await server.database(address) is None:
             return address
         return (await run.far(self.target)).address
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
-        # The playbook drops and creates: another identity is its doing, and ours to pin anew.
         address = await run.far_address(self.target)
         if await server.database(address) is None:
-            return Observation(
-                Seen.NOT_DONE, f"{address.database} is gone; the playbook dropped it"
-            )
-        await run.repin(self.target, address)
-        if await PageTree(address).count() and not await faults_of(run, self.target, address):
-            return Observation(
-                Seen.DONE,
-                "the target has the converted pages",
-                {"kept": "", "safety": plan.details["safety"]},
-            )
-        return Observation(Seen.NOT_DONE, "the target does not have the converted pages")
+            return Observation(Seen.NOT_DONE, "the playbook dropped the database and stopped")
+        expected = run.fact(f"production.dump:{self.target.name}")["contents"]
+        if not differences(expected, await contents(address)):
+            safety = _safety_dumps(run, self.target)
+            facts = {"kept": "", "safety": str(safety[-1]) if safety else ""}
+            return Observation(Seen.DONE, "the target holds exactly what was delivered", facts)
+        pinned = run.pins.all()[self.target.name]
+        if pinned != await identity.read(address, self.target.ssh):
+            return Observation(Seen.PARTLY, "the playbook replaced the database by something else")
+        return Observation(Seen.NOT_DONE, "the target is the database that it was")
+
+    async def clear(self, run: Run, plan: Plan) -> None:
+        # What the playbook left is dumped and consented to like anything else, next time.
+        await run.repin(self.target, await run.far_address(self.target))
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        raise OperationFailed(
+            f"{self.target.name} has been delivered to; that is not undone here.",
+            hint=f"Restore {facts.get('safety')} with the same playbook.",
+        )
 
 
 class After(ForTarget, Repeatable):
@@ -241,7 +277,17 @@ class After(ForTarget, Repeatable):
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         await run_commands(run, self.target, self.target.after)
-        return {"message": f"{len(self.target.after)} commands succeeded"}
+        return {"message": "; ".join(" ".join(words) for words in self.target.after)}
+
+
+class AfterRollback(After):
+    """The same commands, once the old database is back."""
+
+    name = "after_rollback"
+
+    async def plan(self, run: Run) -> Plan:
+        run.fact(f"production.rollback:{self.target.name}")
+        return await super().plan(run)
 
 
 class Rollback(ForTarget):
@@ -267,39 +313,44 @@ class Rollback(ForTarget):
                 f"{kept} is not on {target.ssh} any more.",
                 hint="It was dropped or has been rolled back already.",
             )
-        pages = await PageTree(far.address).count()
         return Plan(
             operation=self.key,
             title=f"Roll {target.name} back to the database before the delivery",
             does=(
                 *(f"run {' '.join(words)} on {target.ssh}" for words in target.before),
                 f"rename {database} to {aside}, rename {kept} to {database}",
-                *(f"run {' '.join(words)} on {target.ssh}" for words in target.after),
             ),
-            destroys=(Loss(f"what was written to {database} since the delivery", pages),),
+            destroys=(Loss(f"what was written to {database} since the delivery leaves it"),),
             undo=f"{aside} is kept",
             gate=Gate(target.name, target.name),
             facts={"target": target.name, "host": target.ssh, "database": database},
-            details={"kept": kept, "aside": aside},
+            details={"kept": kept, "aside": aside, "limit": await _limit(far.address)},
         )
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         target, details = self.target, plan.details
         await run_commands(run, target, target.before)
         far = await run.far(target)
-        await swap.rollback(
-            far.address, details["kept"], details["aside"], run.report, terminate=True
-        )
-        await run.repin(target, far.address)
-        await run_commands(run, target, target.after)
+        with _stopped(target):
+            await swap.rollback(
+                far.address, details["kept"], details["aside"], run.report, terminate=True
+            )
         return {"message": f"{target.address.database} is the database before the delivery"}
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
         address = await run.far_address(self.target)
-        if await server.database(address.at(plan.details["aside"])) is not None:
-            await run.repin(self.target, address)
+        standing = await swap.observe(address, plan.details["kept"], plan.details["aside"])
+        if standing.kept is not None:
             return Observation(Seen.DONE, "the names are swapped back")
+        if standing.closed:
+            return Observation(Seen.PARTLY, "the delivered database is live, and closed")
         return Observation(Seen.NOT_DONE, "the delivered database is live")
+
+    async def clear(self, run: Run, plan: Plan) -> None:
+        await _reopen_if_closed(await run.far_address(self.target), plan)
+
+    async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await run.repin(self.target, await run.far_address(self.target))
 
 
 async def run_commands(run: Run, target: Target, commands: Sequence[Sequence[str]]) -> None:
@@ -316,16 +367,69 @@ async def run_commands(run: Run, target: Target, commands: Sequence[Sequence[str
         run.report.finding(" ".join(words), f"succeeded on {target.ssh}")
 
 
+async def contents(address: Address) -> dict[str, Any]:
+    """What a database holds, to be held against another: `{tables, sequences}`, JSON-ready."""
+    tables = await fingerprint.tables(address)
+    return {
+        "tables": {name: asdict(table) for name, table in tables.items()},
+        "sequences": await fingerprint.sequences(address),
+    }
+
+
+def differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Sentences about where two `contents` differ."""
+    before, now = (
+        {name: TableFingerprint(**table) for name, table in each["tables"].items()}
+        for each in (expected, found)
+    )
+    return fingerprint.difference(before, now) + [
+        f"sequence {name}: was at {value}, is at {found['sequences'].get(name)}"
+        for name, value in expected["sequences"].items()
+        if found["sequences"].get(name) != value
+    ]
+
+
 async def require_same(address: Address, expected: Mapping[str, Any], what: str) -> None:
-    found = await fingerprint.tables(address)
-    before = {name: TableFingerprint(**table) for name, table in expected.items()}
-    differences = fingerprint.difference(before, found)
-    if differences:
+    """Raise VerificationFailed unless the database at `address` has these contents."""
+    different = differences(expected, await contents(address))
+    if different:
         raise VerificationFailed(
             f"{what} is not equal to the local one.",
-            found="\n".join(differences[:20]),
+            found="\n".join(different[:20]),
             hint="Nothing was delivered. Look for something that writes to the local database.",
         )
+
+
+async def _limit(address: Address) -> int:
+    """The live database's connection limit, for whoever has to open it again."""
+    live = await server.database(address)
+    return live.connection_limit if live else -1
+
+
+async def _reopen_if_closed(address: Address, plan: Plan) -> None:
+    live = await server.database(address)
+    if live is not None and (live.connection_limit == 0 or not live.allows_connections):
+        await swap.reopen(address, plan.details["limit"])
+
+
+@contextmanager
+def _stopped(target: Target) -> Iterator[None]:
+    """A failure in here comes after `before`, which may have stopped the service: say so."""
+    try:
+        yield
+    except RemodelError as error:
+        if target.before:
+            error.hint += (
+                f" The commands before the delivery have run on {target.ssh}: its service may be "
+                "stopped. Try again, or start it by hand: "
+                + "; ".join(" ".join(words) for words in target.after)
+            )
+        raise
+
+
+def _safety_dumps(run: Run, target: Target) -> list[Path]:
+    """The safety dumps of this session, oldest first."""
+    return sorted(run.config.backups.glob(f"db.{target.name}.{run.session.id}.*.safety.dump"))
 
 
 async def faults_of(run: Run, target: Target, address: Address) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
@@ -15,7 +16,7 @@ from wizard.answers import Answers
 from wizard.answers import check as check_answers
 from wizard.config import Config
 from wizard.engine import Engine
-from wizard.errors import AnswersError
+from wizard.errors import AnswersError, UsageError
 from wizard.events import Events
 from wizard.narration import JsonLines, Narrator
 from wizard.operation import Step
@@ -76,7 +77,22 @@ async def once(
     events = Events()
     output.listen(events)
     async with Run(config, session, events) as run:
+        if all(run.settled(operation.key) for operation in step.operations(run)):
+            raise UsageError(f"{step.title}: this has been done in session {session.id}.")
         await Engine(run, [step], operator).go()
+
+
+def terminal_is_dumb() -> bool:
+    """Whether the terminal cannot show screens, but can take lines."""
+    return os.environ.get("TERM") == "dumb"
+
+
+async def interactive(config: Config, session: Session, plain: bool = False) -> int:
+    """A person goes on with `session`, at the screens or at prompts; returns the exit code."""
+    if not (plain or terminal_is_dumb()):
+        return await screens(config, session)
+    await prompts(config, session, Output())
+    return 0
 
 
 async def prompts(config: Config, session: Session, output: Output) -> None:
@@ -100,7 +116,11 @@ async def check(config: Config, answers: Answers) -> None:
         answers,
         questions(config),
         gated=[operation.key for operation in operations if operation.gated],
-        gates=[operation.key for operation in operations],
+        # A rollback's consent is recorded too, and replays nothing.
+        gates=[
+            *(operation.key for operation in operations),
+            *(f"production.rollback:{name}" for name in config.targets),
+        ],
         steps=[step.name for step in STEPS],
     )
     if faults:
@@ -141,7 +161,8 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
         def stop(number: int) -> None:
             caught.append(number)
-            task.cancel()
+            if len(caught) == 1:  # a second one would cut the cleaning up short
+                task.cancel()
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, stop, number)

@@ -6,12 +6,12 @@ was interrupted is looked at in the world, never remembered.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from wizard.errors import (
     Declined,
-    OperationFailed,
     PlanStale,
     RemodelError,
     UsageError,
@@ -30,7 +30,7 @@ from wizard.events import (
     StepEntered,
     TreeChanged,
 )
-from wizard.operation import Operation, Plan, Seen, Step, difference
+from wizard.operation import Observation, Operation, Plan, Seen, Step, difference
 from wizard.operators import Operator
 from wizard.questions import Question
 from wizard.run import Run
@@ -121,23 +121,31 @@ class Engine:
     async def _pick_up(self, operation: Operation) -> bool:
         """Deal with what an earlier attempt left. True when it turns out to be done."""
         journal = self.run.session.journal
-        state = journal.state(operation.key)
-        intent = journal.intent(operation.key)
+        state, intent = journal.state(operation.key), journal.intent(operation.key)
+        if state is not None and state.kind == "undoing":
+            await self._take_back(operation, state.data)
+            return False
         if state is None or intent is None or state.kind not in ("intent", "failed"):
             return False
-        plan = Plan.from_dict(intent.data)
+        plan = Plan.from_dict(intent)
+        observation = await self._look(operation, plan)
+        if observation.seen is Seen.DONE:
+            await operation.settle(self.run, plan, observation.facts)
+            journal.write(operation.key, "done", dict(observation.facts))
+            self._finish(operation, "done", "it had been done before the interruption")
+        return observation.seen is Seen.DONE
+
+    async def _look(self, operation: Operation, plan: Plan) -> Observation:
+        """Observe an attempt that has no outcome; unless it is done, nothing of it is left."""
         observation = await operation.observe(self.run, plan)
         self.run.report.finding(
             "interrupted before", f"{observation.seen.value}: {observation.why}", "info"
         )
-        if observation.seen is Seen.DONE:
-            journal.write(operation.key, "done", dict(observation.facts))
-            self._finish(operation, "done", "it had been done before the interruption")
-            return True
         if observation.seen is Seen.PARTLY:
             await operation.clear(self.run, plan)
-            journal.write(operation.key, "cleared", {"why": observation.why})
-        return False
+        if observation.seen is not Seen.DONE:
+            self.run.session.journal.write(operation.key, "cleared", {"why": observation.why})
+        return observation
 
     async def _do(self, operation: Operation) -> None:
         run, journal = self.run, self.run.session.journal
@@ -150,11 +158,11 @@ class Engine:
         if plan.gate:
             plan = await self._through_the_gate(operation, plan)
         journal.write(operation.key, "intent", plan.as_dict())
-        # What an interrupted attempt secured is from before it began: the undo goes back there.
-        if not journal.kept(operation.key) and (kept := await operation.keep(run, plan)):
+        if kept := await operation.keep(run, plan):
             journal.write(operation.key, "kept", kept)
         run.events.emit(Started(operation.key, title=plan.title))
         facts = dict(await operation.apply(run, plan))
+        await operation.settle(run, plan, facts)
         journal.write(operation.key, "done", facts)
         self._finish(operation, "done", str(facts.get("message", "")))
 
@@ -180,15 +188,19 @@ class Engine:
         return now
 
     def _finish(self, operation: Operation, outcome: Outcome, message: str) -> None:
-        if outcome == "failed":
-            self.run.session.journal.write(operation.key, "failed", {"message": message})
+        journal = self.run.session.journal
+        state = journal.state(operation.key)
+        # A failed undo is still an undo: it is taken up where it is, not observed.
+        if outcome == "failed" and (state is None or state.kind != "undoing"):
+            journal.write(operation.key, "failed", {"message": message})
         self.run.events.emit(Finished(operation.key, outcome=outcome, message=message))
 
     async def undo(self, to: str) -> list[str]:
         """Take back every finished operation from the end to the beginning of step `to`.
 
-        Raises UsageError when the step is unknown, OperationFailed once a target was touched:
-        from then on the way back is `remodel rollback`.
+        The answers of those steps are forgotten, so that they are asked anew. Raises UsageError
+        when the step is unknown, OperationFailed once a target was delivered to: from then on
+        the way back is `remodel rollback`.
         """
         names = [step.name for step in self.steps]
         if to not in names:
@@ -198,34 +210,39 @@ class Engine:
             for operation in reversed(step.operations(self.run)):
                 if await self._undo(operation):
                     undone.append(operation.key)
+            for question in step.questions(self.run):
+                self.run.session.forget(question)
         self.run.session.journal.note("finished", False)
         return undone
 
     async def _undo(self, operation: Operation) -> bool:
+        """Take one operation back, whatever became of it. False when there was nothing to."""
         journal = self.run.session.journal
         state, intent = journal.state(operation.key), journal.intent(operation.key)
         if state is None or state.kind in ("undone", "cleared"):
             return False
         with self.run.reporting(operation.key):
-            if intent is not None and state.kind != "skipped":
-                plan = Plan.from_dict(intent.data)
-                if plan.gate and plan.gate.target:
-                    raise OperationFailed(
-                        f"{operation.key} has touched {plan.gate.target}; it is not undone here.",
-                        hint=f"remodel rollback --target {plan.gate.target}",
-                    )
-                if state.kind != "done":
-                    observation = await operation.observe(self.run, plan)
-                    if observation.seen is Seen.PARTLY:
-                        await operation.clear(self.run, plan)
-                    facts = dict(observation.facts)
-                    if observation.seen is Seen.DONE:
-                        await operation.undo(self.run, plan, facts)
-                else:
-                    await operation.undo(self.run, plan, state.data)
-            journal.write(operation.key, "undone", {})
+            if state.kind == "undoing":
+                await self._take_back(operation, state.data)
+            elif state.kind == "skipped" or intent is None:
+                journal.write(operation.key, "undone", {})
+            elif state.kind == "done":
+                await self._take_back(operation, {"facts": state.data})
+            else:
+                observation = await self._look(operation, Plan.from_dict(intent))
+                if observation.seen is Seen.DONE:
+                    await self._take_back(operation, {"facts": dict(observation.facts)})
             self.run.events.emit(Finished(operation.key, outcome="undone"))
         return True
+
+    async def _take_back(self, operation: Operation, data: Mapping[str, Any]) -> None:
+        """Undo, with a row before and a row after: a crash in between is taken up again."""
+        journal = self.run.session.journal
+        intent = journal.intent(operation.key)
+        assert intent is not None
+        journal.write(operation.key, "undoing", data)
+        await operation.undo(self.run, Plan.from_dict(intent), data["facts"])
+        journal.write(operation.key, "undone", {})
 
     def _log(self, event: Event) -> None:
         """The log is a table of the journal: what was said, without what only moves a screen."""

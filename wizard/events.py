@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
-from wizard.redaction import redact
+from wizard.redaction import redacted
 
 Status = Literal["ok", "info", "warn", "fail"]
 DocumentKind = Literal["text", "diff", "python", "sql", "table"]
@@ -160,24 +160,9 @@ class Events:
 
     def emit(self, event: Event) -> None:
         """Hand `event` to every listener, with every known secret taken out of its texts."""
-        event = _redacted(event)
+        event = type(event)(**redacted(vars(event)))
         for listener in tuple(self._listeners):
             listener(event)
-
-
-def _redacted(event: Event) -> Event:
-    changes = {name: _clean(value) for name, value in vars(event).items()}
-    return type(event)(**changes)
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {key: _clean(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
-    return value
 
 
 class Report:

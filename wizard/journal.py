@@ -15,10 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from wizard.redaction import redact
+from wizard.errors import OperationFailed
+from wizard.redaction import redacted
 
 Kind = Literal[
-    "answer", "consent", "intent", "kept", "done", "skipped", "failed", "cleared", "undone"
+    "answer",
+    "consent",
+    "intent",
+    "kept",
+    "done",
+    "skipped",
+    "failed",
+    "cleared",  # what a failed or interrupted attempt left is gone: the next one begins anew
+    "undoing",
+    "undone",
 ]
 
 DELAY = 0.25  # seconds; a tool may print thousands of lines, and each sync takes its time
@@ -45,14 +55,25 @@ class Entry:
 
 
 class Journal:
-    """One session's journal, open for writing."""
+    """One session's journal, open for writing unless `read_only`."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None)
-        path.chmod(0o600)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.executescript(_SCHEMA)
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        try:
+            if read_only:
+                self._database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+                self._database.execute("SELECT count(*) FROM entry")
+            else:
+                self._database = sqlite3.connect(path, isolation_level=None)
+                path.chmod(0o600)
+                self._database.execute("PRAGMA journal_mode=WAL")
+                self._database.execute("PRAGMA synchronous=FULL")
+                self._database.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise OperationFailed(
+                f"The journal {path} cannot be read.",
+                found=str(error),
+                hint="Its session cannot go on. Move its folder away and begin a new one.",
+            ) from None
         self._unwritten: list[tuple[float, str]] = []
         self._flushed = 0.0
 
@@ -79,12 +100,12 @@ class Journal:
         self._flush()
         self._database.execute(
             "INSERT INTO entry (at, operation, kind, data) VALUES (?, ?, ?, ?)",
-            (time.time(), operation, kind, redact(json.dumps(data, ensure_ascii=False))),
+            (time.time(), operation, kind, json.dumps(redacted(data), ensure_ascii=False)),
         )
 
     def event(self, data: Mapping[str, Any]) -> None:
         """Add a line of the log; on the disk within `DELAY`, or before the next row."""
-        self._unwritten.append((time.time(), redact(json.dumps(data, ensure_ascii=False))))
+        self._unwritten.append((time.time(), json.dumps(redacted(data), ensure_ascii=False)))
         if time.monotonic() - self._flushed > DELAY:
             self._flush()
 
@@ -122,17 +143,20 @@ class Journal:
         ]
         return rows[-1] if rows else None
 
-    def intent(self, operation: str) -> Entry | None:
-        """The last intent of an operation."""
-        rows = [entry for entry in self.entries(operation) if entry.kind == "intent"]
-        return rows[-1] if rows else None
+    def intent(self, operation: str) -> dict[str, Any] | None:
+        """The plan of the current attempt; None before it began to act."""
+        return self._of_this_attempt(operation, "intent")
 
     def kept(self, operation: str) -> dict[str, Any]:
-        """What the operation secured for its undo, unless it has been undone since."""
-        kept: dict[str, Any] = {}
+        """What the current attempt secured for its undo."""
+        return self._of_this_attempt(operation, "kept") or {}
+
+    def _of_this_attempt(self, operation: str, kind: Kind) -> dict[str, Any] | None:
+        """The last row of a kind since the operation was last undone or cleared away."""
+        found = None
         for entry in self.entries(operation):
-            if entry.kind == "kept":
-                kept = entry.data
-            elif entry.kind == "undone":
-                kept = {}
-        return kept
+            if entry.kind == kind:
+                found = entry.data
+            elif entry.kind in ("undone", "cleared"):
+                found = None
+        return found

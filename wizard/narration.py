@@ -20,7 +20,7 @@ from wizard.events import (
     Started,
     StepEntered,
 )
-from wizard.redaction import redact
+from wizard.redaction import redacted
 
 MARKS = {"ok": "ok  ", "info": "    ", "warn": "WARN", "fail": "FAIL"}
 CHATTY = ("pg_dump", "pg_restore")  # a line for every table; the journal's log has them
@@ -109,7 +109,7 @@ class JsonLines:
 
     def write(self, data: dict[str, object]) -> None:
         """Write one object."""
-        print(redact(json.dumps(data, ensure_ascii=False)), file=self._stream, flush=True)
+        print(json.dumps(redacted(data), ensure_ascii=False), file=self._stream, flush=True)
 
     def error(self, error: RemodelError) -> None:
         """The error that ended the run, as the last object."""

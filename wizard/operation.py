@@ -165,7 +165,15 @@ class Operation(ABC):
 
     @abstractmethod
     async def observe(self, run: Run, plan: Plan) -> Observation:
-        """After a crash: look at the world and say how much of `plan` is done."""
+        """After a crash: look at the world and say how much of `plan` is done. Reads only."""
+
+    async def settle(  # noqa: B027, most have nothing to add
+        self, run: Run, plan: Plan, facts: Mapping[str, Any]
+    ) -> None:
+        """What has to hold once it is done, after `apply` or after `observe` found it done.
+
+        May run more than once. The place for what a crash right after the act would miss.
+        """
 
     async def clear(self, run: Run, plan: Plan) -> None:
         """Take away what an interrupted `apply` left half done, so that it can begin again."""
@@ -177,7 +185,10 @@ class Operation(ABC):
     async def undo(  # noqa: B027, nothing to take back is the usual case
         self, run: Run, plan: Plan, facts: Mapping[str, Any]
     ) -> None:
-        """Take a finished operation back. The default is for those that changed nothing."""
+        """Take a finished operation back; the default is for those that changed nothing.
+
+        A crash may cut it off, and then it runs again: it has to come to the same.
+        """
 
     async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         """Secure what `undo` will need, before the act; it goes into the journal first."""

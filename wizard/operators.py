@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, Protocol
 
 from wizard.answers import Answers
@@ -125,9 +127,7 @@ class Plain:
 
     async def begin(self, step: Step) -> None:
         """Tell what the step does and wait for Enter."""
-        self._write(
-            f"\n== {step.title}\n{step.purpose}\nTouches: {step.touches}\nUndo: {step.undo}"
-        )
+        self._write(f"{step.purpose}\nTouches: {step.touches}\nUndo: {step.undo}")
         await self._line("Enter begins this step, q stops here: ")
 
     async def ask(
@@ -171,7 +171,7 @@ class Plain:
 
     async def _line(self, prompt: str) -> str:
         try:
-            text = (await asyncio.to_thread(self._read, prompt)).strip()
+            text = (await _in_the_background(self._read, prompt)).strip()
         except EOFError:
             raise InputMissing(
                 "The input ended while an answer was needed.", hint="Run on a terminal, or replay."
@@ -179,6 +179,28 @@ class Plain:
         if text == "q":
             raise Declined("Stopped as asked.", hint="`remodel resume` goes on from here.")
         return text
+
+
+async def _in_the_background(read: Callable[[str], str], prompt: str) -> str:
+    """The line that `read` waits for; a signal need not wait for it.
+
+    `asyncio.to_thread` would have the interpreter wait for the thread at its end.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[str] = loop.create_future()
+
+    def tell(settle: Callable[[Any], object], value: Any) -> None:
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(lambda: None if answer.done() else settle(value))
+
+    def wait() -> None:
+        try:
+            tell(answer.set_result, read(prompt))
+        except BaseException as error:
+            tell(answer.set_exception, error)
+
+    threading.Thread(target=wait, daemon=True).start()
+    return await answer
 
 
 def gate_lines(plan: Plan, changed: Sequence[str] = ()) -> list[str]:

@@ -10,20 +10,54 @@ from __future__ import annotations
 import asyncio
 import codecs
 import contextlib
+import ctypes
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from wizard.errors import OperationFailed
-from wizard.redaction import redact
+from wizard.redaction import redact, without_secrets
 
 READ = 1 << 18  # bytes asked for at once
 TAIL = 8_000  # characters of standard error kept for error messages
 GRACE = 3.0  # seconds between SIGTERM and SIGKILL, and for pipes that outlive the child
+T = TypeVar("T")
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def _die_with_us() -> None:
+    """In the child: end when we are killed, so that a resume does not run beside it."""
+    assert _libc is not None
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+async def to_its_end(work: Awaitable[T]) -> T:
+    """Await what must not be left half done; a cancellation comes after it, however often.
+
+    `asyncio.shield` alone lets the awaiting task go on at once, and the event loop end before
+    the work does.
+    """
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+        except BaseException:
+            break
+    if cancelled:
+        with contextlib.suppress(BaseException):
+            task.result()
+        raise asyncio.CancelledError
+    return task.result()
 
 
 @dataclass(frozen=True)
@@ -191,7 +225,8 @@ async def start(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env={**without_secrets(os.environ), **(env or {})},
+            preexec_fn=_die_with_us if sys.platform == "linux" else None,
             start_new_session=True,
             limit=READ,
         )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 _known: set[str] = set()
 
 MASK = "••••••"
@@ -43,3 +47,25 @@ def redact(text: str) -> str:
         if value in text:
             text = text.replace(value, MASK)
     return text
+
+
+def redacted(value: Any) -> Any:
+    """`value` with every text in it redacted: mappings and sequences all the way down.
+
+    To be used before a value becomes JSON, which would escape a secret's quotes.
+    """
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: redacted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(item) for item in value]
+    return value
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment for children that have no business with the databases' passwords."""
+    return {name: value for name, value in environment.items() if not _NAME.fullmatch(name)}
+
+
+_NAME = re.compile(r"REMODEL_\w+_PASSWORD")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard.config import Config, Target
+from wizard.errors import IdentityMismatch
 from wizard.events import Events, Report
 from wizard.operation import NotYet
 from wizard.pagetree import PageTree
@@ -94,7 +95,12 @@ class Run:
     # The project's own Python
 
     async def site(self) -> Site:
-        """The worker in the operator's project, started when it is not running."""
+        """The worker in the operator's project, started when it is not running.
+
+        Once the backup is restored it is only handed out for this session's local database.
+        """
+        if self.settled("backup.restore"):
+            await self.require_own_local()
         if self._site is None:
             project = self.config.project
             self._site = Site(project.python, project.path, project.settings, pinned=self.pinned())
@@ -108,6 +114,26 @@ class Run:
         if self._site is not None:
             site, self._site = self._site, None
             await site.stop()
+
+    @property
+    def mark(self) -> str:
+        """What stands on the local database while it is this session's."""
+        return f"remodel session {self.session.id}"
+
+    async def require_own_local(self) -> None:
+        """Raise IdentityMismatch unless the local database is the one this session restored.
+
+        Two sessions of a project share its name; the content is only one's.
+        """
+        local = self.config.local.address
+        found = await identity.marked(local)
+        if found != self.mark:
+            raise IdentityMismatch(
+                f"The local database {local.database} is not this session's.",
+                found=f"it says {found or 'nothing'!r}, and should say {self.mark!r}",
+                hint="Another session restored its own since, or somebody replaced it. Go on with "
+                "that one, or begin a new session.",
+            )
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:

@@ -29,6 +29,8 @@ from wizard.operation import Plan, difference
 from wizard.questions import Question
 from wizard.yamlfile import nearest
 
+UNSETTLED = ("intent", "failed", "undoing")
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -73,6 +75,11 @@ class Session:
         self._questions[question.key] = question
         self.journal.write(question.key, "answer", {"value": value})
         self._write_answers()
+
+    def forget(self, question: Question) -> None:
+        """Take an answer back, so that it is asked anew."""
+        if self.answers.answers.pop(question.key, None) is not None:
+            self._write_answers()
 
     def consent(self, plan: Plan) -> None:
         """Record consent to a plan, in the journal and in answers.yml."""
@@ -149,7 +156,7 @@ def summaries(config: Config) -> list[Summary]:
     folder = config.state / "sessions"
     found = []
     for path in sorted(folder.glob("*/journal.sqlite")):
-        journal = Journal(path)
+        journal = Journal(path.resolve(), read_only=True)
         states: dict[str, str] = {}
         for entry in journal.entries():
             if entry.kind not in ("answer", "consent", "kept"):
@@ -161,7 +168,7 @@ def summaries(config: Config) -> list[Summary]:
                 begun=journal.noted("begun", 0.0),
                 conversion=f"{conversion.get('from')} to {conversion.get('to')}",
                 done=[key for key, kind in states.items() if kind in ("done", "skipped")],
-                interrupted=[key for key, kind in states.items() if kind in ("intent", "failed")],
+                interrupted=[key for key, kind in states.items() if kind in UNSETTLED],
                 finished=bool(journal.noted("finished")),
             )
         )

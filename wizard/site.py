@@ -30,6 +30,7 @@ from wizard.errors import (
 )
 from wizard.events import Report
 from wizard.hello import Hello, parse
+from wizard.redaction import without_secrets
 
 __all__ = ["Found", "Hello", "Site", "find_project"]
 
@@ -38,7 +39,6 @@ WORKER = Path(__file__).parent / "worker" / "__main__.py"
 START_TIMEOUT = 120.0  # seconds; a large project imports for a while
 STOP_TIMEOUT = 5.0
 CHUNK = 1 << 16
-SECRET = re.compile(r"REMODEL_\w+_PASSWORD")  # of the targets; none of the project's business
 TAIL = 40  # lines of what the project printed that an error shows
 
 # Errors of the worker by type; every other is a WorkerFailed.
@@ -288,9 +288,7 @@ class Site:
     def _child_environment(self) -> dict[str, str]:
         ours = {"PYTHONHOME", "PYTHONSAFEPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
         kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ours and not SECRET.fullmatch(name)
+            name: value for name, value in without_secrets(os.environ).items() if name not in ours
         }
         return {
             **kept,

@@ -13,7 +13,7 @@ def summary(run: Run) -> dict[str, Any]:
     done = {
         entry.operation: entry.data
         for entry in run.session.journal.entries()
-        if entry.kind in ("done", "skipped")
+        if run.settled(entry.operation) and entry.kind in ("done", "skipped")
     }
     conversion = done.get("copy.convert", {})
     urls = run.artefact("urls-before.json")
@@ -23,7 +23,7 @@ def summary(run: Run) -> dict[str, Any]:
     delivered = {
         key.partition(":")[2]: data.get("kept", "")
         for key, data in done.items()
-        if key.startswith("production.deliver:")
+        if key.startswith("production.deliver:") and key.replace("deliver", "rollback") not in done
     }
     return {
         "kind": "summary",

@@ -23,7 +23,7 @@ class Source(VerticalScroll, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "edit", "Edit"),
-        Binding("enter", "accept", "Accept"),
+        Binding("enter", "accept", "Accept", show=False),
     ]
 
     class Accepted(Message):
@@ -61,9 +61,31 @@ class Field(Vertical):
     def compose(self) -> ComposeResult:
         yield Static(self.question.text, classes="question", markup=False)
         if self.question.help:
-            yield Static(self.question.help, classes="question-help", markup=False)
+            told = " ".join(self.question.help.split())  # wrapped here, not where it was written
+            yield Static(told, classes="question-help", markup=False)
         yield self._value()
+        if self.question.kind in ("choice", "many"):
+            yield Static(classes="question-chosen", markup=False)
         yield Static(classes="question-error", markup=False)
+
+    def on_mount(self) -> None:
+        """Say what is chosen from the beginning."""
+        self._tell()
+
+    def on_radio_set_changed(self) -> None:
+        """Another choice."""
+        self._tell()
+
+    def on_selection_list_selected_changed(self) -> None:
+        """One more, or one less."""
+        self._tell()
+
+    def _tell(self) -> None:
+        """Their boxes tell by colour alone what is chosen; this tells it in words."""
+        for chosen in self.query(".question-chosen").results(Static):
+            raw = self.raw
+            told = ", ".join(raw) if isinstance(raw, list) else raw
+            chosen.update(f"✓ {told}" if told else "nothing is chosen")
 
     def _value(self) -> Widget:
         question, first = self.question, self._first

@@ -4,27 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from screens.theme import FINDINGS, MUTED, TEXT, YELLOW
 from wizard.events import Finding
 
+WIDE = 72  # columns from which on the names of findings have one of their own
 
-def findings_table(findings: Iterable[Finding]) -> Group:
-    """A row a finding; a hint stands in a line of its own below what it is about."""
-    table = Table.grid(padding=(0, 1), expand=True)
-    table.add_column(width=6, no_wrap=True)
-    table.add_column(max_width=24)
-    table.add_column(ratio=1)
-    for finding in findings:
-        mark = FINDINGS[finding.status]
-        value = Text(finding.value, TEXT, overflow="fold")
-        if finding.hint:
-            value.append(f"\n{finding.hint}", YELLOW if finding.status != "info" else MUTED)
-        table.add_row(Text(str(mark), mark.colour), Text(finding.name, TEXT), value)
-    return Group(table)
+
+class FindingsTable:
+    """A row a finding; a hint stands in a line of its own below what it is about.
+
+    Where there is no room for a column of names, the name stands before the value.
+    """
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self._findings = list(findings)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.max_width >= WIDE
+        table = Table.grid(padding=(0, 1), expand=True)
+        table.add_column(width=6, no_wrap=True)
+        if wide:
+            table.add_column(max_width=24)
+        table.add_column(ratio=1)
+        for finding in self._findings:
+            mark = FINDINGS[finding.status]
+            value = Text(finding.value, TEXT, overflow="fold")
+            if finding.hint:
+                value.append(f"\n{finding.hint}", YELLOW if finding.status != "info" else MUTED)
+            state = Text(str(mark), mark.colour)
+            if wide:
+                table.add_row(state, Text(finding.name, TEXT), value)
+            else:
+                table.add_row(state, Text.assemble((f"{finding.name}  ", MUTED), value))
+        yield table
 
 
 def summary_of(findings: Iterable[Finding]) -> str:

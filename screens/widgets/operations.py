@@ -11,10 +11,12 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from screens.model import OperationState
-from screens.theme import MUTED, STATES, TEXT, VERMILION
+from screens.theme import HEIGHTS, MUTED, STATES, TEXT, VERMILION, YELLOW
 from screens.widgets.progress import bar, duration
 
 STATE_WIDTH = 13
+TALL = HEIGHTS[-1][0]
+FEW = 4  # operations that a short screen can outline with two lines each
 
 
 class Operations(VerticalScroll, can_focus=False):
@@ -25,13 +27,19 @@ class Operations(VerticalScroll, can_focus=False):
         self._list = Static(markup=False)
         self._shown: Sequence[OperationState] = ()
         self._outline = False
+        self._planning = ""
 
     def compose(self) -> ComposeResult:
         yield self._list
 
-    def show(self, operations: Sequence[OperationState], *, outline: bool) -> None:
-        """Draw them; `outline` tells in a second line what each is about to do."""
-        self._shown, self._outline = operations, outline
+    def show(
+        self, operations: Sequence[OperationState], *, outline: bool, planning: str = ""
+    ) -> None:
+        """Draw them; `outline` tells in a second line what each is about to do.
+
+        `planning` is the key of the operation that is being planned.
+        """
+        self._shown, self._outline, self._planning = operations, outline, planning
         self._list.update(self._table())
         self.call_after_refresh(self._follow)
 
@@ -44,16 +52,19 @@ class Operations(VerticalScroll, can_focus=False):
         table.add_column(width=STATE_WIDTH, no_wrap=True)
         table.add_column(ratio=1)
         for operation in self._shown:
-            mark = STATES[operation.state]
+            mark = STATES["planning" if operation.key == self._planning else operation.state]
             table.add_row(Text(str(mark), mark.colour), self._told(operation))
         return table
 
     def _told(self, operation: OperationState) -> Text:
         telling = operation.state in ("running", "failed", "gate", "interrupted")
         text = Text(operation.title, f"bold {TEXT}" if telling else TEXT)
-        if operation.state == "waiting" and self._outline and operation.about:
-            gate = "◆ gate; " if operation.gated else ""
-            text.append(f"\n{gate}{operation.about}", MUTED)
+        if operation.state == "waiting":
+            if operation.gated:
+                text = Text.assemble(("◆ ", YELLOW), text)
+            room = len(self._shown) <= FEW or self.app.size.height >= TALL
+            if self._outline and operation.about and room:
+                text.append(f"\n{operation.about}", MUTED)
         elif operation.state == "running" and operation.progress is not None:
             text.append("\n")
             text.append_text(bar(operation.progress, self.size.width - STATE_WIDTH))
@@ -63,6 +74,8 @@ class Operations(VerticalScroll, can_focus=False):
             took = f"  {duration(operation.seconds)}" if operation.seconds >= 1 else ""
             about = f"  {operation.message}" if operation.message else ""
             text.append(took + about, MUTED)
+            # What is done keeps to its line: the rest of a short screen is for what it found.
+            text.no_wrap, text.overflow = operation.state == "done", "ellipsis"
         return text
 
     def _follow(self) -> None:

@@ -20,6 +20,11 @@ def amount(number: int, unit: str) -> str:
     return f"{size:,.1f} TB"
 
 
+def _bare(progress: Progress) -> str:
+    """The amount without a unit that the total repeats right behind it."""
+    return amount(progress.done, "bytes" if progress.unit == "bytes" else "")
+
+
 def duration(seconds: float) -> str:
     """`0:07`, `12:40` or `1:02:03`."""
     minutes, rest = divmod(round(seconds), 60)
@@ -34,7 +39,7 @@ def bar(progress: Progress, width: int) -> Text:
         share = min(1.0, progress.done / progress.total)
         words = [
             f"{share:.0%}",
-            f"{words[0]} of {amount(progress.total, progress.unit)}",
+            f"{_bare(progress)} of {amount(progress.total, progress.unit)}",
         ]
         if progress.eta is not None:
             words.append(f"{duration(progress.eta)} left")

@@ -22,7 +22,7 @@ from textual.widgets import Static
 from screens.model import StepState
 from screens.theme import MUTED, ORANGE, TEXT
 from screens.widgets.documents import drawn, output
-from screens.widgets.findings import findings_table, summary_of
+from screens.widgets.findings import FindingsTable, summary_of
 
 Prefers = Literal["newest", "findings", "table"]
 LINES_SHOWN = 300
@@ -59,8 +59,9 @@ class Strip(Static, can_focus=True):
 
     def render(self) -> Text:
         """As many titles as there is room for, the active one always among them."""
-        text = Text(no_wrap=True, overflow="ellipsis")
-        for index in range(self._first(), len(self.labels)):
+        first = self._first()
+        text = Text("◂" if first else "", MUTED, no_wrap=True, overflow="ellipsis")
+        for index in range(first, len(self.labels)):
             chosen = index == self.active
             style = f"bold {ORANGE} underline" if chosen else MUTED
             text.append(f" {self.labels[index]} ", style)
@@ -74,8 +75,9 @@ class Strip(Static, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Choose the title that was clicked."""
-        edge = 0
-        for index in range(self._first(), len(self.labels)):
+        first = self._first()
+        edge = 1 if first else 0
+        for index in range(first, len(self.labels)):
             edge += cell_len(self.labels[index]) + 3
             if event.x < edge:
                 self.post_message(self.Chosen(index))
@@ -155,7 +157,7 @@ def _sheets(step: StepState) -> list[Sheet]:
                 "findings",
                 f"Findings {summary_of(found)}",
                 tuple(found),
-                lambda: findings_table(found),
+                lambda: FindingsTable(found),
                 "findings",
             )
         )

@@ -5,6 +5,7 @@ What is not looked at is not read, so that a site of 100,000 pages opens as fast
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -48,8 +49,8 @@ class PagesTree(Tree["Node | More | None"]):
 
     def show(self, marks: Mapping[int, str], *, planned: bool, version: int) -> None:
         """Mark the pages; read them anew when the tree in the database has another version."""
-        changed = (dict(marks), planned) != (self._marks, self._planned)
-        self._marks, self._planned = dict(marks), planned
+        changed = marks is not self._marks or planned != self._planned  # the model makes new ones
+        self._marks, self._planned = marks, planned
         if version != self._version or changed:
             self._version = version
             self.run_worker(self._reload(), group="pages", exclusive=True)
@@ -170,9 +171,9 @@ def _status(page: Node) -> tuple[str, str]:
 def legend(marks: Mapping[int, str], *, planned: bool) -> Text:
     """How many pages bear each mark: `+ 1 will be new   → 31 will move   ✗ 1 will go`."""
     text = Text(no_wrap=True, overflow="ellipsis")
+    counts = Counter(marks.values())
     for name, mark in (PAGES_PLANNED if planned else PAGES_DONE).items():
-        count = sum(1 for found in marks.values() if found == name)
-        if count:
+        if count := counts[name]:
             text.append(f"{mark.glyph} {count:,} {mark.word}   ", mark.colour)
     if not text:
         text.append("the local database as it is", MUTED)

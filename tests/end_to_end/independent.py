@@ -115,9 +115,14 @@ def _judge_schema(connection: Connection) -> None:
     assert {name for table, name in columns if table == "cast_podcast"} == {"blog_ptr_id", *moved}
     assert not moved & {name for table, name in columns if table == "cast_blog"}
     prefixed = connection.execute(
-        "SELECT count(*) FROM pg_class WHERE relname LIKE 'new\\_%' OR relname LIKE '%\\_new\\_%'"
-    ).fetchone()
-    assert prefixed is not None
+        """
+        SELECT relname FROM pg_class WHERE relname ~ '(^|_)new_'
+        UNION ALL SELECT conname FROM pg_constraint WHERE conname ~ '(^|_)new_'
+        UNION ALL SELECT column_name FROM information_schema.columns
+        WHERE column_name ~ '^new_' AND table_schema = 'public'
+        """
+    ).fetchall()
+    assert prefixed == []
     invalid = _one(connection, "SELECT count(*) FROM pg_constraint WHERE NOT convalidated")
     assert invalid == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -156,13 +157,17 @@ def test_a_dump_that_is_not_whole(demo: Demo, fault: str) -> None:
     elif fault == "flipped":
         middle = len(data) // 2
         path.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+        # What a dump of ours has beside it: the flip alone may pass for content.
+        noted = f"{hashlib.sha256(data).hexdigest()}  taken.dump\n"
+        path.with_name("taken.dump.sha256").write_text(noted)
     elif fault == "empty":
         path.write_bytes(b"")
     answers = demo.root / "taken.yml"
     text = (demo.root / "answers.yml").read_text()
     answers.write_text(text.replace("backup.archive: fetch", "backup.archive: taken.dump"))
     done = demo.remodel("replay", "taken.yml", *ALLOW, "--json")
-    path.unlink(missing_ok=True)
+    for left in demo.root.glob("taken.dump*"):
+        left.unlink()
     assert done.returncode in (1, 6), done.stdout.splitlines()[-1]
     assert "taken.dump" in json.loads(done.stdout.splitlines()[-1])["message"]
     assert demo.databases("local") == ["harbour"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
 
 import pytest
 
@@ -74,11 +75,8 @@ def test_a_signal_stops_in_good_order_and_resume_goes_on(
     with demo.connect("production") as connection:
         before = independent.look(connection)
     running = demo.start("replay", "answers.yml", *ALLOW, "--json")
-    assert running.stdout is not None
-    for line in running.stdout:
-        event = json.loads(line)
-        if event["kind"] == "started" and event["operation"] == stop_at:
-            running.send_signal(number)
+    _until(running, "started", stop_at)
+    running.send_signal(number)
     assert running.wait(60) == code
     listed = demo.remodel("sessions").stdout
     assert stop_at in listed
@@ -89,6 +87,46 @@ def test_a_signal_stops_in_good_order_and_resume_goes_on(
     assert resumed.returncode == 0, resumed.stderr
     with demo.connect("production") as connection:
         independent.judge(connection, before, "harbour.example")
+
+
+def test_killed_and_undone_and_another_session_on_the_same_database(demo: Demo) -> None:
+    """SIGKILL in the middle of a migrate, undo, then a second session: never each other's work."""
+    models = demo.models.read_text()
+    running = demo.start("replay", "answers.yml", "--json")
+    _until(running, "started", "structure.migrate")
+    running.kill()
+    running.wait(60)
+    (first,) = (path.name for path in (demo.root / ".remodel" / "sessions").iterdir())
+
+    undone = demo.remodel("undo", "--to", "structure")
+    assert undone.returncode == 0, undone.stderr
+    assert demo.models.read_text() == models
+    assert [path.name for path in (demo.models.parent / "migrations").glob("0*.py")] == [
+        "0001_initial.py"
+    ]
+    with demo.connect("local") as connection:
+        there = connection.execute("SELECT to_regclass('cast_podcast')").fetchone()
+    assert there == (None,)
+
+    second = demo.start("replay", "answers.yml", "--json")
+    _until(second, "finished", "backup.restore")
+    second.kill()
+    second.wait(60)
+    foreign = demo.remodel("resume", first, "--answers", "answers.yml", *ALLOW, "--json")
+    assert foreign.returncode == 5
+    assert "is not this session's" in json.loads(foreign.stdout.splitlines()[-1])["message"]
+    back = demo.remodel("undo", first, "--to", "backup")
+    assert back.returncode == 5
+
+
+def _until(running: subprocess.Popen[str], kind: str, operation: str) -> None:
+    """Read events until this one."""
+    assert running.stdout is not None
+    for line in running.stdout:
+        event = json.loads(line)
+        if (event["kind"], event.get("operation")) == (kind, operation):
+            return
+    raise AssertionError(f"{operation} was not {kind}")
 
 
 def test_without_allow_or_on_another_database_production_is_not_touched(demo: Demo) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from wizard.errors import OperationFailed
+from wizard.errors import OperationFailed, VerificationFailed
 from wizard.events import Event, Finding, Progress, Report
 from wizard.postgres import fingerprint, server
 from wizard.postgres.address import Address, connect
@@ -134,10 +135,11 @@ async def test_what_no_dump_holds_is_copied(
 async def test_a_broken_archive_leaves_no_database(
     made: Archive, filled: Address, beside: Address, report: Report, pg_restore: Tool
 ) -> None:
-    content = made.path.read_bytes()
-    made.path.write_bytes(content[: len(content) - 5_000])
+    content = made.path.read_bytes()[:-5_000]
+    made.path.write_bytes(content)
+    made = replace(made, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     await create_beside(filled, beside.database, like=filled.database, report=report)
-    with pytest.raises(OperationFailed) as caught:
+    with pytest.raises(VerificationFailed) as caught:
         await restore(made, beside, report, pg_restore=pg_restore)
     assert "error:" in caught.value.found
     assert beside.database not in await names(filled)
@@ -166,7 +168,7 @@ async def test_an_extension_that_only_a_superuser_may_make(
     made = await dump(filled, tmp_path / "needs", report, pg_dump=pg_dump, pg_restore=pg_restore)
     await drop(filled, beside.database)
     await create_beside(filled, beside.database, like=filled.database, report=report)
-    with pytest.raises(OperationFailed) as caught:
+    with pytest.raises(VerificationFailed) as caught:
         await restore(made, beside, report, pg_restore=pg_restore)
     assert 'type "public.vector" does not exist' in caught.value.found
     assert beside.database not in await names(filled)

@@ -41,7 +41,12 @@ async def test_answers_are_checked_where_they_stand(house: Any) -> None:
         await pilot.press(*"show", "enter")  # on to the number
         await pilot.press("backspace", "7", "ctrl+n")  # nothing chosen in the last
         assert isinstance(app.screen, FormScreen)
-        await pilot.press("space", "ctrl+n")
+        # Which boxes are ticked is told in words: without colours they all look alike.
+        assert "✓ take" in scripted.text_of(app)
+        assert "nothing is chosen" in scripted.text_of(app)
+        await pilot.press("space")
+        await scripted.until(pilot, lambda: "✓ staging" in scripted.text_of(app))
+        await pilot.press("ctrl+n")
         await scripted.until(pilot, lambda: one.done == 1)
         assert app.the_run.session.answers.answers == {
             "project.name": "show",

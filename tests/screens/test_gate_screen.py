@@ -20,7 +20,6 @@ def gated(**more: Any) -> Any:
         "destroys": (Loss("pages of [/harbour]", 1204),),
         "undo": "`remodel rollback` swaps back",
         "facts": {"database": "harbour"},
-        "details": {"backup_age": "3 hours", "archive": {"not": "shown"}},
         **more,
     }
     return scripted.Scripted("project.swap", "Replace harbour", **plan)
@@ -39,13 +38,43 @@ async def test_shows_what_is_consented_to(house: Any) -> None:
         for told in (
             "Replace harbour",
             "restore db.dump beside harbour",
-            "✗ pages of [/harbour] (1,204)",
-            "backup age  3 hours",
-            "`remodel rollback` swaps back",
+            "✗ Destroys: pages of [/harbour] (1,204)",
+            "← Undo: `remodel rollback` swaps back",
             f"plan {(await swap.plan(app.the_run)).fingerprint}",
         ):
             assert told in text
+        assert "more lines" not in text
         assert isinstance(app.focused, Input)
+
+
+async def test_what_the_plan_shows_is_read_inside_the_gate(house: Any) -> None:
+    swap = gated()
+    plan = swap.plan
+
+    async def telling(run: Any) -> Plan:
+        run.report.document("A table", "table", "what\trows\nrevisions\t12")
+        run.report.document("Change to models.py", "diff", "+one\n" * 40 + "+last [/x]")
+        run.report.finding("not carried", "blog posts [/y]: 3", "warn", "nothing knows them")
+        run.report.finding("seen", "nothing to worry about", "info")
+        return await plan(run)  # type: ignore[no-any-return]
+
+    swap.plan = telling
+    async with house.app(scripted.step("project", swap)) as (app, pilot):
+        await reach(app, pilot)
+        await scripted.until(pilot, lambda: "more lines: ↓ and PgDn" in scripted.text_of(app))
+        text = scripted.text_of(app)
+        order = ("Undo:", "blog posts [/y]: 3", "Change to models.py")
+        places = [text.index(told) for told in order]
+        assert places == sorted(places)
+        assert "nothing to worry about" not in text
+        assert app.screen.query_one(Input).region.bottom <= 23
+        await pilot.press(*["pagedown"] * 4)
+        assert "+last [/x]" in scripted.text_of(app)
+        await pilot.press(*["pagedown"] * 3)
+        await scripted.until(pilot, lambda: "more line" not in scripted.text_of(app))
+        assert "revisions" in scripted.text_of(app)
+        await pilot.press(*"production", "enter")
+        await scripted.until(pilot, lambda: swap.done == 1)
 
 
 async def test_double_enter_does_not_pass(house: Any) -> None:
@@ -139,6 +168,7 @@ async def test_a_long_plan_scrolls_and_the_input_stays_in_sight(house: Any) -> N
         await reach(app, pilot)
         field = app.screen.query_one(Input).region
         assert field.bottom <= 23
+        await scripted.until(pilot, lambda: "more lines" in scripted.text_of(app))
         assert "swaps back" not in scripted.text_of(app)
         await pilot.press(*["pagedown"] * 8)
         assert "swaps back" in scripted.text_of(app)

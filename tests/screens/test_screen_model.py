@@ -136,6 +136,6 @@ def test_amounts_are_told_in_real_units() -> None:
     assert amount(1204, "rows") == "1,204 rows"
     assert [duration(s) for s in (7, 760, 3723)] == ["0:07", "12:40", "1:02:03"]
     told = bar(Progress("x", 31, 62, "pages", "moving", eta=4.2), 80).plain
-    assert "50%  31 pages of 62 pages  0:04 left  moving" in told
+    assert "50%  31 of 62 pages  0:04 left  moving" in told
     assert told.count("━") == told.count("─") > 0
     assert "%" not in bar(Progress("x", 31, None, "pages"), 80).plain

@@ -48,7 +48,7 @@ async def test_walks_every_step_to_the_summary_and_leaves_with_0(house: Any) -> 
         pilot,
     ):
         assert looked_at(app) == "project"
-        assert "begins: Look around" in scripted.text_of(app)
+        assert "begins Project: one operation." in scripted.text_of(app)
         await pilot.press("enter")
         await scripted.until(pilot, lambda: looked_at(app) == "production")
         await pilot.press("ctrl+n")
@@ -73,6 +73,7 @@ async def test_looking_back_does_not_disturb_the_work(house: Any) -> None:
     async with house.app(*(scripted.step(*step) for step in steps)) as (app, pilot):
         await pilot.press("enter")
         await scripted.until(pilot, lambda: looked_at(app) == "backup")
+        assert "1 looks back at Project." in scripted.text_of(app)
         await pilot.press("enter")
         await work.begun.wait()
         await pilot.press("1")
@@ -159,6 +160,7 @@ async def test_a_failure_is_shown_and_tried_again(house: Any) -> None:
     async def refuse_once(run: Run) -> None:
         attempts.append(1)
         if len(attempts) == 1:
+            run.report.finding("host", "nobody answers", "fail")
             raise ConnectionFailed(
                 "Connecting to deploy@example.org failed.",
                 found="Connection refused [/nowhere]",
@@ -177,6 +179,8 @@ async def test_a_failure_is_shown_and_tried_again(house: Any) -> None:
         assert isinstance(app.screen, FailedScreen)
         await pilot.press("r")
         await scripted.until(pilot, lambda: one.done == 1)
+        # What the first attempt found is no longer true.
+        assert "nobody answers" not in scripted.text_of(app)
     assert len(attempts) == 2
 
 
@@ -191,6 +195,25 @@ async def test_stopping_at_a_failure_exits_with_its_code(house: Any) -> None:
         await pilot.press("s")
         await scripted.until(pilot, lambda: not app.is_running)
     assert app.return_code == ExitCode.CONNECTION
+
+
+async def test_planning_is_shown_as_work(house: Any) -> None:
+    one = scripted.Scripted("project.one", "One")
+    plan, work = one.plan, Held()
+
+    async def slowly(run: Run) -> Any:
+        await work(run)
+        return await plan(run)
+
+    one.plan = slowly  # type: ignore[method-assign]
+    async with house.app(scripted.step("project", one)) as (app, pilot):
+        await pilot.press("enter")
+        await work.begun.wait()
+        await scripted.until(pilot, lambda: "▷ planning    One" in scripted.text_of(app))
+        assert "Working: One." in scripted.text_of(app)
+        work.go.set()
+        await scripted.until(pilot, lambda: "▷ planning" not in scripted.text_of(app))
+    assert one.done == 1
 
 
 async def test_resuming_shows_what_was_done_and_goes_on_with_the_rest(house: Any) -> None:

@@ -80,7 +80,14 @@ class Act(Operation):
         WORLD[self.key] -= 1
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        if plan.gate and plan.gate.target:
+            raise OperationFailed(f"{plan.gate.target} has been delivered to")
         WORLD[self.key] = run.session.journal.kept(self.key)["before"]
+        if self._breaks == "undo":
+            raise KeyboardInterrupt
+
+    async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        WORLD["settled"] = WORLD.get("settled", 0) + 1
 
 
 @pytest.fixture(autouse=True)
@@ -246,6 +253,75 @@ async def test_undo_goes_back_to_a_step(found: config.Config) -> None:
     assert (WORLD["one.a"], WORLD["one.b"]) == (1, 1)
 
 
+async def test_a_crash_in_an_undo_is_taken_up_before_anything_else(found: config.Config) -> None:
+    broken, whole = Act("one.a", breaks="undo"), Act("one.a")
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), step(broken))
+        engine = Engine(Run(found, session, Events()), [step(broken)], Consenting())
+        with pytest.raises(KeyboardInterrupt):
+            await engine.undo("one")
+        assert kinds(session, "one.a")[-1] == "undoing"
+        assert sessions.summaries(found)[0].interrupted == ["one.a"]
+        WORLD["one.a"] = 7  # what the half-done undo left: neither before nor after
+        await go(session, Consenting(), step(whole))
+        assert kinds(session, "one.a")[-4:] == ["undone", "intent", "kept", "done"]
+    assert WORLD["one.a"] == 1
+
+
+async def test_a_failing_undo_stays_an_undo(found: config.Config) -> None:
+    class Refusing(Act):
+        async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+            raise OperationFailed("cannot")
+
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), step(Refusing("one.a")))
+        engine = Engine(Run(found, session, Events()), [step(Refusing("one.a"))], Consenting())
+        with pytest.raises(OperationFailed):
+            await engine.undo("one")
+        with pytest.raises(OperationFailed):
+            await go(session, Consenting(), step(Refusing("one.a")))
+        assert kinds(session, "one.a")[-1] == "undoing"
+
+
+async def test_what_was_secured_is_secured_anew_for_each_attempt(found: config.Config) -> None:
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), step(Act("one.a")))
+        await Engine(Run(found, session, Events()), [step(Act("one.a"))], Consenting()).undo("one")
+        WORLD["one.a"] = 40  # the operator's own work in between
+        await go(session, Consenting(), step(Act("one.a")))
+        assert session.journal.kept("one.a") == {"before": 40}
+
+
+async def test_an_intent_from_before_an_undo_is_not_observed(found: config.Config) -> None:
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), step(Act("one.a")))
+        await Engine(Run(found, session, Events()), [step(Act("one.a"))], Consenting()).undo("one")
+        session.journal.write("one.a", "failed", {"message": "its plan could not be made"})
+        WORLD["one.a"] = 1  # looks as if it were done; it is not of this attempt
+        await go(session, Consenting(), step(Act("one.a")))
+    assert WORLD["one.a"] == 2
+
+
+async def test_settle_runs_also_when_a_crash_hid_the_end(found: config.Config) -> None:
+    with sessions.begin(found) as session:
+        with pytest.raises(KeyboardInterrupt):
+            await go(session, Consenting(), step(Act("one.a", breaks="after")))
+        assert "settled" not in WORLD
+        await go(session, Consenting(), step(Act("one.a")))
+    assert WORLD["settled"] == 1
+
+
+async def test_undo_forgets_the_answers_of_its_steps(found: config.Config) -> None:
+    question = Question("one.a", "A?", default="yes")
+    steps = [step(Act("one.act"), questions=[question])]
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), *steps)
+        await Engine(Run(found, session, Events()), steps, Consenting()).undo("one")
+        assert session.answers.answers == {}
+        await go(session, Consenting({"one.a": "no"}), *steps)
+        assert session.answers.answers == {"one.a": "no"}
+
+
 async def test_undo_stops_where_a_target_was_touched(found: config.Config) -> None:
     steps = [step(Act("one.a"), Act("one.b", gate="production", target="production"))]
     with sessions.begin(found) as session:
@@ -339,3 +415,38 @@ def test_progress_is_coalesced_and_its_end_is_told() -> None:
     told = [event for event in seen if isinstance(event, Progress)]
     assert 2 <= len(told) < 100
     assert told[-1].done == 10_000
+
+
+async def test_a_cancellation_waits_for_what_must_not_be_left_half_done() -> None:
+    from wizard.process import to_its_end
+
+    done: list[str] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0.05)
+        done.append("done")
+
+    task = asyncio.ensure_future(to_its_end(work()))
+    await asyncio.sleep(0)
+    for _ in range(3):  # as often as somebody presses ctrl+c
+        task.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done == ["done"]
+
+
+def test_a_secret_with_quotes_is_masked_in_json() -> None:
+    from wizard.redaction import Secret, redacted
+
+    Secret('pa"ss\\word')
+    assert redacted({"a": ['the pa"ss\\word was refused']}) == {"a": ["the •••••• was refused"]}
+
+
+def test_a_broken_journal_is_an_error_of_one_line(found: config.Config) -> None:
+    with sessions.begin(found) as session:
+        path = session.folder / "journal.sqlite"
+    for other in path.parent.glob("journal.sqlite*"):
+        other.write_bytes(b"not a database" * 100)
+    with pytest.raises(OperationFailed, match="cannot be read"):
+        sessions.summaries(found)

@@ -47,17 +47,6 @@ class Address:
         }
         return {key: value for key, value in given.items() if value}
 
-    def environment(self) -> dict[str, str]:
-        """PG* variables for a child process; the password never reaches an argument list."""
-        given = {
-            "PGDATABASE": self.database,
-            "PGHOST": self.host,
-            "PGPORT": str(self.port),
-            "PGUSER": self.user,
-            "PGPASSWORD": self.password.reveal() if self.password else "",
-        }
-        return {key: value for key, value in given.items() if value}
-
     def __str__(self) -> str:
         return f"{self.database} at {self.host or 'the default socket'}:{self.port}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -69,15 +68,6 @@ async def bring_back(address: Address, name: str, report: Report) -> None:
         await drop(address, fresh)
         raise
     await drop(address, discarded)
-
-
-async def existing(address: Address, prefix: str) -> Sequence[Checkpoint]:
-    """The checkpoints on the server of `address` whose names begin with `prefix`, by name."""
-    return [
-        Checkpoint(each.name, each.oid, each.size)
-        for each in await server.databases(address)
-        if each.name.startswith(prefix)
-    ]
 
 
 async def _copy(session: psycopg.AsyncConnection[Any], source: str, target: str) -> None:

@@ -121,6 +121,7 @@ async def _take_in(
             raise _unwritable(part, gauge.received, free, error) from None
         header = await archive.describe(part, pg_restore)
         await archive.read_whole(part, pg_restore, report)
+        archive.noted_checksum(path).write_text(f"{digest}  {path.name}\n")
         part.rename(path)
         _sync_directory(path.parent)
     except BaseException:

@@ -12,6 +12,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from psycopg import sql
+
 from wizard.errors import IdentityMismatch, OperationFailed
 from wizard.postgres import server
 from wizard.postgres.address import Address
@@ -50,6 +52,27 @@ async def read(address: Address, host: str) -> Identity:
     if row is None:
         raise OperationFailed(f"{address} does not find itself in its catalog.")
     return Identity(host=host, database=row[2], system_identifier=row[0], oid=row[1])
+
+
+async def mark(address: Address, text: str) -> None:
+    """Write on a database whose it is, as its comment.
+
+    The owner may; it moves with a rename, in the same transaction; pg_dump does not carry it.
+    """
+    statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
+    async with server.operations(address) as session:
+        await session.execute(statement.format(sql.Identifier(address.database), sql.Literal(text)))
+
+
+async def marked(address: Address) -> str:
+    """What is written on a database; nothing when it does not exist."""
+    async with server.operations(address) as session:
+        cursor = await session.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
+            [address.database],
+        )
+        row = await cursor.fetchone()
+    return str(row[0]) if row and row[0] else ""
 
 
 class Pins:
@@ -96,9 +119,9 @@ class Pins:
                 f"changed in {identity.database}.",
             )
 
-    def role_of(self, identity: Identity) -> str | None:
-        """The role that is pinned to this very database, under whatever name, or None."""
+    def role_of(self, identity: Identity, *, but: str = "") -> str | None:
+        """The role, another than `but`, pinned to this very database under whatever name."""
         for role, pinned in self.all().items():
-            if pinned.is_same_database(identity):
+            if role != but and pinned.is_same_database(identity):
                 return role
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import tempfile
 from pathlib import Path
@@ -13,13 +12,14 @@ from psycopg import sql
 
 from wizard.errors import OperationFailed
 from wizard.events import Report
+from wizard.postgres import archive as archives
 from wizard.postgres import server, tools
 from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive, watching
 from wizard.postgres.server import Database
 from wizard.postgres.settings import copy_settings
 from wizard.postgres.tools import Tool
-from wizard.process import run, start
+from wizard.process import run, start, to_its_end
 
 # Publications and subscriptions need a superuser, and a restored copy must not replicate.
 OPTIONS = (
@@ -60,10 +60,12 @@ async def create_beside(address: Address, name: str, *, like: str | None, report
 async def restore(archive: Archive, into: Address, report: Report, *, pg_restore: Tool) -> None:
     """Fill the new, empty database `into` from an archive that was proven before.
 
-    The objects belong to our role. On any failure, and when cancelled, the half-filled database
+    Proven once more, for a file may have changed since it was taken. The objects belong to our
+    role. On any failure, and when cancelled, the half-filled database
     is dropped. Raises OperationFailed with pg_restore's own words.
     """
     try:
+        await archives.prove(archive, pg_restore, report)
         with tempfile.NamedTemporaryFile("w", prefix="remodel-", suffix=".toc") as toc:
             toc.write(await _contents(archive, into, report, pg_restore))
             toc.flush()
@@ -71,7 +73,7 @@ async def restore(archive: Archive, into: Address, report: Report, *, pg_restore
         async with server.session(into) as connection:
             await connection.execute("ANALYZE")
     except BaseException:
-        await asyncio.shield(drop(into, into.database, force=True))
+        await to_its_end(drop(into, into.database, force=True))
         raise
 
 

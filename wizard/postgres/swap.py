@@ -22,6 +22,7 @@ from wizard.events import Report
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.server import Database, Session
+from wizard.process import to_its_end
 
 PATIENCE = 5.0  # seconds for terminated sessions to be gone
 LINGER = 1.0  # seconds that a session may take to go after its client has closed it
@@ -146,7 +147,7 @@ async def _emptied(
         await _terminate(session, name)
         yield
     except BaseException:
-        await asyncio.shield(reopen(address, limit))
+        await to_its_end(reopen(address, limit))
         raise
     report.finding("closed for", f"{(time.monotonic() - began) * 1000:.0f} ms")
 

@@ -16,6 +16,7 @@ from psycopg import sql
 from wizard import process
 from wizard.errors import ConfigError, OperationFailed
 from wizard.events import Report
+from wizard.postgres import tools
 from wizard.postgres.address import Address, connect
 
 SAMPLE = Path(__file__).with_name("sample")
@@ -191,19 +192,22 @@ async def copy_database(
 
     `scratch` is the dump's path for a moment.
     """
-    bare = ("--no-owner", "--no-privileges", "--no-password")
+    bare = ("--no-owner", "--no-privileges")
     try:
         await _run(
-            [binaries / "pg_dump", "--format=custom", f"--file={scratch}", *bare],
-            env=source.environment(),
+            [
+                *(binaries / "pg_dump", "--format=custom", f"--file={scratch}"),
+                *(*bare, *tools.reach(source)),
+            ],
+            env=tools.environment(source),
             report=report,
         )
         await _run(
             [
-                *(binaries / "pg_restore", "--exit-on-error", *bare),
-                *(f"--dbname={target.database}", scratch),
+                *(binaries / "pg_restore", "--exit-on-error", scratch),
+                *(*bare, *tools.reach(target)),
             ],
-            env=target.environment(),
+            env=tools.environment(target),
             report=report,
         )
     finally:

@@ -40,10 +40,19 @@ async def play(folder: Path | None, posts: int, screens: bool, serve: bool, outp
             opened = sessions.resume(found) if unfinished else sessions.begin(found)
             with opened as session:
                 if screens:
-                    return await drive.screens(found, session)
+                    code = await drive.interactive(found, session)
+                    if code:
+                        print(_how_to_go_on(folder), file=sys.stderr)
+                    return code
                 recorded = answers.read(sandbox.answers)
                 await drive.replay(found, session, recorded, ("staging", "production"), output)
     return 0
+
+
+def _how_to_go_on(folder: Path | None) -> str:
+    if folder is None:
+        return "The sandbox is removed. With --dir D it stays, and the demo goes on with it."
+    return f"`remodel demo --dir {folder}` goes on; the servers of the sandbox end with the demo."
 
 
 def _told(output: Output) -> Report:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wizard.errors import OperationFailed
+from wizard.errors import IdentityMismatch, OperationFailed
 from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen, Step
-from wizard.postgres import archive, dump, restore, server, swap, tools
+from wizard.postgres import archive, dump, identity, restore, server, swap, tools
 from wizard.postgres.archive import Archive
 from wizard.postgres.tools import Tool
 from wizard.questions import Question
@@ -76,7 +76,9 @@ class Fetch(Operation):
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         if "source" in plan.facts:
-            Path(plan.details["path"]).unlink(missing_ok=True)
+            path = Path(plan.details["path"])
+            path.unlink(missing_ok=True)
+            archive.noted_checksum(path).unlink(missing_ok=True)
 
 
 class Restore(Operation):
@@ -92,6 +94,12 @@ class Restore(Operation):
         local = run.config.local.address
         exists = await server.database(local) is not None
         if exists:
+            if role := run.pins.role_of(await identity.read(local, "local")):
+                raise IdentityMismatch(
+                    f"The local database is the one that {role} was pinned to.",
+                    found=str(local),
+                    hint="Nothing may be restored there. Point local and the settings elsewhere.",
+                )
             async with run.alone():
                 await swap.require_unused(local)
         kept = server.beside(local.database, f"{run.stamp}_before")
@@ -125,6 +133,7 @@ class Restore(Operation):
         like = local.database if details["kept"] else None
         await restore.create_beside(local, beside.database, like=like, report=run.report)
         await restore.restore(taken, beside, run.report, pg_restore=tool)
+        await identity.mark(beside, run.mark)
         await run.stop_site()
         async with run.alone():
             await swap.swap(local, beside.database, details["kept"], run.report, terminate=False)
@@ -149,12 +158,19 @@ class Restore(Operation):
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         local, aside = run.config.local.address, plan.details["beside"]
         await run.stop_site()
+        standing = await swap.observe(local, aside, facts["kept"])
         async with run.alone():
-            if facts.get("kept"):
+            if standing.kept is not None:
+                await run.require_own_local()
                 await swap.rollback(local, facts["kept"], aside, run.report, terminate=False)
-                await restore.drop(local, aside)
-            else:
+            elif await identity.marked(local) == run.mark:
+                if facts["kept"]:
+                    raise OperationFailed(
+                        f"{facts['kept']} is gone, so the old local database cannot come back.",
+                        hint="Somebody dropped it. The restored one is left as it is.",
+                    )
                 await restore.drop(local, local.database)
+            await restore.drop(local, aside)
         run.report.tree({})
 
 

@@ -73,7 +73,7 @@ class Convert(Checkpointed):
             "map": done["map"],
             "carried": done["carried"],
             "left": done["left"],
-            "message": f"{len(done['map'])} pages copied, "
+            "message": f"pages copied: {len(done['map'])}; "
             f"{sum(done['carried'].values()):,} rows and values carried",
         }
 
@@ -140,7 +140,7 @@ class DeleteOriginals(Checkpointed):
         site = await run.site()
         done = await site.ask("delete_originals", run.report, map=plan.details["map"])
         run.report.tree(await _done_marks(run, plan.details["map"]))
-        return {**done, "message": f"{len(plan.details['map'])} originals deleted"}
+        return {**done, "message": f"originals deleted: {len(plan.details['map'])}"}
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
         for old in plan.details["map"]:

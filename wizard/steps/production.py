@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from wizard.config import Target
-from wizard.delivery import After, ForTarget, Playbook, Swap, faults_of, require_same
+from wizard.delivery import After, ForTarget, Playbook, Swap, contents, faults_of, require_same
 from wizard.errors import VerificationFailed
 from wizard.operation import Observation, Operation, Plan, Repeatable, Seen, Step
-from wizard.postgres import dump, fingerprint, plain, restore, server
+from wizard.postgres import archive, dump, plain, restore, server
 from wizard.postgres.archive import Archive
 from wizard.questions import Question
 from wizard.run import Run
 
 
-class PlaceSite(ForTarget, Repeatable):
+class PlaceSite(ForTarget):
     """The Wagtail Site on the target's own hostname and port, for the dump to carry."""
 
     name = "site"
@@ -44,6 +44,12 @@ class PlaceSite(ForTarget, Repeatable):
         wanted = self.target.site
         await (await run.site()).ask("place_site", hostname=wanted.hostname, port=wanted.port)
         return {"message": f"the Site is on {wanted}"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        sites = await (await run.site()).ask("sites")
+        if f"{sites[0]['hostname']}:{sites[0]['port']}" == plan.facts["site"]:
+            return Observation(Seen.DONE, "the Site is there")
+        return Observation(Seen.NOT_DONE, "the Site is elsewhere")
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         local = run.config.local.site
@@ -76,19 +82,22 @@ class Dump(ForTarget):
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         local, path = run.config.local.address, Path(plan.details["path"])
+        await run.require_own_local()
         # Taken before the dump: the drill and the target are held against these.
-        tables = await fingerprint.tables(local)
+        held = await contents(local)
         pg_dump = await run.pg_dump()
         prover = await run.pg_restore(pg_dump.major, await run.local_major())
         proven = await dump.dump(local, path, run.report, pg_dump=pg_dump, pg_restore=prover)
         facts: dict[str, Any] = {
             "archive": proven.as_dict(),
-            "tables": {name: asdict(table) for name, table in tables.items()},
+            "contents": held,
             "message": f"{path.name}: {proven.bytes:,} bytes, read whole",
         }
         if self.target.delivery == "playbook":
-            await plain.write(proven, Path(plan.details["script"]), prover)
-            facts["script"] = plan.details["script"]
+            script = Path(plan.details["script"])
+            await plain.write(proven, script, prover)
+            facts["script"] = str(script)
+            facts["script_sha256"] = await archive.checksum(script, run.report)
         return facts
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
@@ -97,10 +106,13 @@ class Dump(ForTarget):
         return Observation(Seen.NOT_DONE, "an interrupted dump leaves no file and begins again")
 
     async def clear(self, run: Run, plan: Plan) -> None:
-        Path(plan.details["path"]).unlink()
+        path = Path(plan.details["path"])
+        path.unlink(missing_ok=True)
+        archive.noted_checksum(path).unlink(missing_ok=True)
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        Path(plan.details["path"]).unlink(missing_ok=True)
+        await self.clear(run, plan)
+        Path(plan.details["script"]).unlink(missing_ok=True)
 
 
 class Drill(ForTarget):
@@ -133,10 +145,10 @@ class Drill(ForTarget):
         await restore.create_beside(local, scratch.database, like=local.database, report=run.report)
         try:
             await restore.restore(taken, scratch, run.report, pg_restore=tool)
-            await require_same(scratch, facts["tables"], "The drill's database")
+            await require_same(scratch, facts["contents"], "The drill's database")
         finally:
             await restore.drop(local, scratch.database, force=True)
-        count = len(facts["tables"])
+        count = len(facts["contents"]["tables"])
         run.report.finding("drill", f"{count} tables restored, each equal in rows and contents")
         return {"message": f"{count} tables equal"}
 

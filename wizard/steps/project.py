@@ -186,6 +186,13 @@ async def _tools(run: Run) -> None:
 async def _target(run: Run, target: Target) -> None:
     report = run.report
     far = await run.far(target)
+    role = run.pins.role_of(await identity.read(far.address, target.ssh), but=target.name)
+    if role:
+        raise IdentityMismatch(
+            f"{target.name} and {role} are one and the same database.",
+            found=f"{target.address.database} on {target.ssh}",
+            hint="Give each target a database of its own in remodel.yml.",
+        )
     about = await server.about(far.address)
     report.finding(f"{target.name} PostgreSQL", f"{about.version}, {target.address.database}")
     if target is run.config.source:
@@ -216,6 +223,13 @@ async def _pages(run: Run, tree: PageTree) -> None:
                 f"{len(found)} pages have the {wanted}.",
                 found="\n".join(f"{page.type} {page.url_path} (id {page.id})" for page in found),
                 hint="Name the page by its id or path in conversion.pages.",
+            )
+        if found[0].type.lower() != run.config.conversion.source.lower():
+            raise ConfigError(
+                f"The page {found[0].title!r} is a {found[0].type}, "
+                f"not a {run.config.conversion.source}.",
+                found=f"{found[0].url_path} (id {found[0].id})",
+                hint="Has it been converted already? Correct conversion in remodel.yml.",
             )
         run.report.finding("page", f"{found[0].type} {found[0].title!r} at {found[0].url_path}")
 

@@ -20,6 +20,7 @@ from wizard.steps.structure import (
     WriteMigrations,
     models_file,
     observe_file,
+    put_back,
     reinstall,
 )
 
@@ -59,7 +60,7 @@ class RestoreSlugs(Checkpointed):
             prefix=run.config.conversion.prefix,
         )
         run.report.tree({int(new): "new" for new in plan.details["map"].values()})
-        return {"changed": changed, "message": f"{len(plan.facts['slugs'])} slugs restored"}
+        return {"changed": changed, "message": f"slugs restored: {len(plan.facts['slugs'])}"}
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
         for new in plan.details["map"].values():
@@ -125,7 +126,7 @@ class RenameFields(Operation):
         await run.stop_site()
         return {
             "values": plan.details["values"],
-            "message": f"{len(run.config.conversion.move)} fields moved in the source",
+            "message": f"fields moved: {', '.join(run.config.conversion.move)}",
         }
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
@@ -133,7 +134,7 @@ class RenameFields(Operation):
         return replace(seen, facts={"values": plan.details["values"]})
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        package.write(Path(plan.details["path"]), run.session.journal.kept(self.key)["before"])
+        put_back(plan, run.session.journal.kept(self.key)["before"])
         await reinstall(run)
 
 
@@ -162,16 +163,20 @@ class MigrateFields(Migrate):
             gate=Gate(conversion.source),
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        facts = dict(await super().apply(run, plan))
-        await _rename_in_revisions(run)
-        return facts
-
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        seen = await super().observe(run, plan)
-        if seen.seen is Seen.DONE:
-            await _rename_in_revisions(run)  # renaming what is renamed changes nothing
-        return seen
+    async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        conversion, site = run.config.conversion, await run.site()
+        await site.ask(
+            "rename_revision_fields",
+            run.report,
+            map=run.fact("copy.convert")["map"],
+            renames={conversion.prefix + name: name for name in conversion.move},
+        )
+        await site.ask(
+            "unprefix_names",
+            target=conversion.target,
+            fields=list(conversion.move),
+            prefix=conversion.prefix,
+        )
 
 
 class CompareUrls(Repeatable):
@@ -240,16 +245,6 @@ def compare_urls(
             if was[name] != is_[name]
         ]
     return faults
-
-
-async def _rename_in_revisions(run: Run) -> None:
-    conversion = run.config.conversion
-    await (await run.site()).ask(
-        "rename_revision_fields",
-        run.report,
-        map=run.fact("copy.convert")["map"],
-        renames={conversion.prefix + name: name for name in conversion.move},
-    )
 
 
 STEP = Step(

@@ -56,7 +56,7 @@ class WriteModel(Operation):
         return observe_file(plan)
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        package.write(Path(plan.details["path"]), run.session.journal.kept(self.key)["before"])
+        put_back(plan, run.session.journal.kept(self.key)["before"])
         await reinstall(run)
 
 
@@ -126,10 +126,10 @@ class CheckModels(Repeatable):
                 found="\n".join(faults),
                 hint="`remodel undo --to structure`, then write the class differently.",
             )
-        return {"message": f"{len(findings)} things checked"}
+        return {"message": f"{len(findings)} checks passed"}
 
 
-class WriteMigrations(Repeatable):
+class WriteMigrations(Operation):
     """Migrations generated deterministically from what Django sees, shown with their SQL.
 
     `kind` is the worker's: `add` creates the new model; `finish` removes the moved fields from
@@ -171,9 +171,23 @@ class WriteMigrations(Repeatable):
         return {"message": ", ".join(plan.facts["migrations"])}
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        for name in plan.details["files"]:
-            Path(name).unlink(missing_ok=True)
+        await self.clear(run, plan)
+
+    async def clear(self, run: Run, plan: Plan) -> None:
+        for name, text in plan.details["files"].items():
+            path = Path(name)
+            if path.exists() and package.read(path) == text:
+                path.unlink()
         await run.stop_site()
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        there = [
+            Path(name).exists() and package.read(Path(name)) == text
+            for name, text in plan.details["files"].items()
+        ]
+        if all(there):
+            return Observation(Seen.DONE, "the files are written")
+        return Observation(Seen.PARTLY if any(there) else Seen.NOT_DONE, "not all are written")
 
 
 class Migrate(Checkpointed):
@@ -207,11 +221,24 @@ class Migrate(Checkpointed):
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
         left = await (await run.site()).ask("migration_plan")
-        if not left:
-            return Observation(
-                Seen.DONE, "no migration is pending", {"applied": plan.facts["migrations"]}
-            )
-        return Observation(Seen.NOT_DONE, f"{len(left)} are pending; migrate goes on from there")
+        planned = plan.facts["migrations"]
+        pending = [name for name in planned if name in left]
+        if not pending:
+            return Observation(Seen.DONE, "none of them is pending", {"applied": planned})
+        seen = Seen.NOT_DONE if pending == planned else Seen.PARTLY
+        return Observation(seen, f"{len(pending)} of {len(planned)} are pending")
+
+
+def put_back(plan: Plan, before: str) -> None:
+    """The file at the plan's `path` as it was; refused when somebody edited it since."""
+    path = Path(plan.details["path"])
+    if package.read(path) not in (plan.details["after"], before):
+        raise OperationFailed(
+            f"{path.name} was edited since remodel wrote it; it is left as it is.",
+            found=str(path),
+            hint="Take your own changes out (keep them elsewhere), then undo again.",
+        )
+    package.write(path, before)
 
 
 async def reinstall(run: Run) -> None:

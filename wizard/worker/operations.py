@@ -40,5 +40,6 @@ OPERATIONS: dict[str, Operation] = {
     "delete_originals": originals.delete_originals,
     "restore_slugs": slugs.restore_slugs,
     "rename_revision_fields": slugs.rename_revision_fields,
+    "unprefix_names": slugs.unprefix_names,
     "values_left": leftovers.values_left,
 }

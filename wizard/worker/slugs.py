@@ -6,7 +6,11 @@ from typing import Any
 
 from . import idmap, revisions, tree
 from .database import page_connection, require_postgresql
+from .models import page_model
 from .protocol import Refusal, Reply
+from .tree import quoted
+
+KEPT = 7  # characters of a column that Django keeps at least when it shortens a name
 
 
 def restore_slugs(reply: Reply, *, map: dict[str, int], prefix: str) -> dict[str, Any]:
@@ -74,3 +78,42 @@ def rename_revision_fields(
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         idmap.load(cursor, idmap.from_json(map))
         return {"changed": revisions.rename_fields(cursor, renames)}
+
+
+def unprefix_names(reply: Reply, *, target: str, fields: list[str], prefix: str) -> dict[str, str]:
+    """Rename the indexes and constraints that still carry the prefix: `{old name: new name}`.
+
+    Django's RenameField renames the column and leaves the names of what hangs on it. A name is
+    taken for prefixed when a moved field's name, as far as Django kept it, follows the prefix.
+    """
+    from django.db import transaction
+
+    connection = page_connection()
+    require_postgresql(connection)
+    table = page_model(target)._meta.db_table
+    renamed = {}
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT conname, 'constraint' FROM pg_constraint WHERE conrelid = %s::regclass
+            UNION ALL
+            SELECT c.relname, 'index' FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+             WHERE i.indrelid = %s::regclass
+               AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid
+                                AND k.conrelid = i.indrelid)
+            """,
+            [quoted(table), quoted(table)],
+        )
+        for name, kind in cursor.fetchall():
+            if not any(f"_{prefix}{field[:KEPT]}" in name for field in fields):
+                continue
+            new = name.replace(f"_{prefix}", "_", 1)
+            what = (
+                f"ALTER TABLE {quoted(table)} RENAME CONSTRAINT"
+                if kind == "constraint"
+                else "ALTER INDEX"
+            )
+            to = "TO" if kind == "constraint" else "RENAME TO"
+            cursor.execute(f"{what} {quoted(name)} {to} {quoted(new)}")
+            renamed[name] = new
+    return renamed
