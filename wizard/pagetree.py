@@ -18,6 +18,7 @@ from psycopg.rows import class_row
 from wizard.errors import OperationFailed
 from wizard.postgres import server
 from wizard.postgres.address import Address, connect
+from wizard.process import to_its_end
 
 STEP = 4  # treebeard's steplen for Wagtail pages
 
@@ -119,6 +120,11 @@ class PageTree:
             return int((await cursor.fetchone() or [0])[0])
 
     async def _read(self, query: str, parameters: dict[str, Any]) -> list[Node]:
+        # A screen may give up a reading at any moment; a connection that was cancelled while
+        # it was made would stay open until it is collected.
+        return await to_its_end(self._rows(query, parameters))
+
+    async def _rows(self, query: str, parameters: dict[str, Any]) -> list[Node]:
         async with (
             self._reading,
             await connect(self._address) as connection,

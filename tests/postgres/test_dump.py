@@ -54,7 +54,7 @@ async def test_a_dump_is_private_counted_hashed_and_provable(
 ) -> None:
     path = backups / "db.dump"
     made = await dump(filled, path, report, pg_dump=pg_dump, pg_restore=pg_restore)
-    assert files(backups) == ["db.dump"]
+    assert files(backups) == ["db.dump", "db.dump.sha256"]
     assert stat.S_IMODE(backups.stat().st_mode) == 0o700
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert made.bytes == path.stat().st_size
@@ -149,7 +149,7 @@ async def test_fetching_over_ssh(
     pg_restore: Tool,
 ) -> None:
     made = await fetch(connection, far_filled, backups / "db", report, pg_restore=pg_restore)
-    assert files(backups) == ["db"]
+    assert files(backups) == ["db", "db.sha256"]
     await archive.prove(made, pg_restore, report)
 
 
@@ -201,7 +201,7 @@ async def test_a_connection_cut_in_the_middle_leaves_nothing(
     with pytest.raises(ConnectionFailed) as caught:
         await fetch(connection, far_filled, backups / "db", report, pg_restore=pg_restore)
     assert caught.value.exit_code == ExitCode.CONNECTION
-    assert files(backups) == ["whole"]
+    assert files(backups) == ["whole", "whole.sha256"]
 
 
 async def test_pg_dump_missing_or_too_old_on_the_far_side(

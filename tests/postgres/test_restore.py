@@ -168,7 +168,7 @@ async def test_an_extension_that_only_a_superuser_may_make(
     made = await dump(filled, tmp_path / "needs", report, pg_dump=pg_dump, pg_restore=pg_restore)
     await drop(filled, beside.database)
     await create_beside(filled, beside.database, like=filled.database, report=report)
-    with pytest.raises(VerificationFailed) as caught:
+    with pytest.raises(OperationFailed) as caught:
         await restore(made, beside, report, pg_restore=pg_restore)
     assert 'type "public.vector" does not exist' in caught.value.found
     assert beside.database not in await names(filled)
