@@ -343,7 +343,7 @@ class RemodelApp(App[None]):
         yield SystemCommand("Log", "Everything that was reported, as it comes", self.action_log)
         yield SystemCommand("Stop", "Ask how to stop the work or leave", self.action_stop)
         yield SystemCommand("Keys", "Show or hide all keys", self._toggle_keys)
-        yield SystemCommand("Screenshot", "Save this screen as SVG", self.deliver_screenshot)
+        yield SystemCommand("Screenshot", "Save this screen as SVG", self._take_picture)
         if not isinstance(screen, StepScreen):
             return
         if self.check_action("go_on", ()):
@@ -354,6 +354,14 @@ class RemodelApp(App[None]):
         if screen.get_selected_text():
             copy = partial(self.copy_to_clipboard, screen.get_selected_text() or "")
             yield SystemCommand("Copy", "Copy the selected text", copy)
+
+    def _take_picture(self) -> None:
+        """Into the session's folder, once the palette is out of the picture."""
+        self.set_timer(0.2, self._save_picture)
+
+    def _save_picture(self) -> None:
+        folder = self.the_run.session.folder
+        self.notify(f"Saved {self.save_screenshot(path=str(folder))}", markup=False)
 
     def _outlook_or_way(self) -> str:
         here = self.looking_at == self.model.current

@@ -143,17 +143,18 @@ class PagesTree(Tree["Node | More | None"]):
     def render_label(
         self, node: TreeNode[Node | More | None], base_style: Style, style: Style
     ) -> Text:
-        """`▾ Show  → will move  cast.Blog · live · 31 below`, every title as it is written."""
+        """`▾ → will move  Show  cast.Blog · live · 31 below`, every title as it is written."""
         page = node.data
         if page is None:
             return Text(str(node.label), base_style + style + Style(color=MUTED))
         if isinstance(page, More):
             return Text(f"… {page.left:,} more", base_style + style + Style(color=BLUE))
         icon = ("▾ " if node.is_expanded else "▸ ") if page.children else "  "
-        text = Text.assemble((icon, base_style), (page.title, base_style + style))
+        text = Text(icon, base_style)
         mark = (PAGES_PLANNED if self._planned else PAGES_DONE).get(self._marks.get(page.id, ""))
         if mark:  # before what a narrow tree cuts off
-            text.append(f"  {mark}", base_style + Style(color=mark.colour, bold=True))
+            text.append(f"{mark}  ", base_style + Style(color=mark.colour, bold=True))
+        text.append(page.title, base_style + style)
         status, colour = _status(page)
         text.append(f"  {page.type} · ", base_style + Style(color=MUTED))
         text.append(status, base_style + Style(color=colour))

@@ -43,13 +43,13 @@ async def test_marks_are_shown_with_word_and_glyph(house: Any) -> None:
         await pilot.press("enter")
         await scripted.until(pilot, lambda: app.model.steps["copy"].state == "gate")
         await pilot.press("escape")
-        await scripted.until(pilot, lambda: "Show  → will move" in scripted.text_of(app))
+        await scripted.until(pilot, lambda: "→ will move  Show" in scripted.text_of(app))
         text = scripted.text_of(app)
-        assert "[b]Bold[/b] harbour  ✗ will go" in text
+        assert "✗ will go  [b]Bold[/b] harbour" in text
         assert "→ 1 will move   ✗ 1 will go" in text
         app.the_run.report.tree({10: "new", 11: "moved"})
-        await scripted.until(pilot, lambda: "bad [/admin]  + new" in scripted.text_of(app))
-        assert "Show  → moved" in scripted.text_of(app)
+        await scripted.until(pilot, lambda: "+ new  bad [/admin]" in scripted.text_of(app))
+        assert "→ moved  Show" in scripted.text_of(app)
 
 
 async def test_what_was_opened_stays_open_when_the_tree_changes(house: Any) -> None:

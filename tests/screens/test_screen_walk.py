@@ -352,3 +352,14 @@ async def test_a_crash_prints_no_values_and_no_secrets(
     assert "remodel resume 20261122-150405" in printed
     assert "hunter2" not in printed
     assert "a value of a variable" not in printed
+
+
+async def test_a_screenshot_is_kept_with_the_session(house: Any) -> None:
+    one = scripted.Scripted("project.look", "Look around")
+    async with house.app(scripted.step("project", one)) as (app, pilot):
+        commands = {command.title: command for command in app.get_system_commands(app.screen)}
+        commands["Screenshot"].callback()
+        folder = app.the_run.session.folder
+        await scripted.until(pilot, lambda: bool(list(folder.glob("*.svg"))))
+        (picture,) = folder.glob("*.svg")
+        assert "Look&#160;around" in picture.read_text()
