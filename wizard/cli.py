@@ -153,16 +153,13 @@ def plan(identifier: str, config_path: Path | None) -> None:
     """Print what would be done next, as far as it can be told; does nothing of it."""
     found = _config(config_path)
     unfinished = [one.id for one in sessions.summaries(found) if not one.finished]
-    if identifier or unfinished:
-        session = sessions.resume(found, identifier)
+    opened = (
+        sessions.resume(found, identifier)
+        if identifier or unfinished
+        else sessions.scratch(drive.questions(found))
+    )
+    with opened as session:
         drive.run(_plan(found, session))
-        session.close()
-        return
-    for step in STEPS:
-        click.echo(f"== {step.title}: {step.purpose}")
-        for operation in step.operations(drive.outline(found, answers.Answers())):
-            gate = "  GATE" if operation.gated else ""
-            click.echo(f"   {operation.key}: {operation.about or operation.title}{gate}")
 
 
 @cli.command()
@@ -260,13 +257,18 @@ async def _ask(
 async def _plan(found: Config, session: sessions.Session) -> None:
     async with Run(found, session, Events()) as run:
         for step in STEPS:
+            click.echo(f"== {step.title}: {step.purpose}")
             for operation in step.operations(run):
                 if run.settled(operation.key):
                     continue
+                gate = " GATE." if operation.gated else ""
                 try:
                     plan_ = await operation.plan(run)
                 except NotYet as later:
-                    click.echo(f"{operation.key}: {operation.about}. {later.message}")
+                    click.echo(f"{operation.key}: {operation.about}.{gate} {later.message}")
+                    continue
+                except RemodelError as error:
+                    click.echo(f"{operation.key}: {operation.about}.{gate} NOT NOW: {error}")
                     continue
                 click.echo(f"{operation.key}: {plan_.title} [{plan_.fingerprint}]")
                 lines = [plan_.skip] if plan_.skip else [*plan_.does, f"undo: {plan_.undo}"]

@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,6 +152,19 @@ def resume(config: Config, identifier: str = "") -> Session:
             hint="Put those values back, or begin a new session with `remodel`.",
         )
     return session
+
+
+@contextmanager
+def scratch(questions: Sequence[Question]) -> Iterator[Session]:
+    """A session that leaves nothing behind, the questions answered by their defaults."""
+    with tempfile.TemporaryDirectory(prefix="remodel-") as temporary:
+        folder = Path(temporary) / "sessions" / "plan"
+        folder.mkdir(mode=0o700, parents=True)
+        with Session(folder) as session:
+            for question in questions:
+                if question.default is not None:
+                    session.answers.answers[question.key] = question.default
+            yield session
 
 
 def summaries(config: Config) -> list[Summary]:

@@ -160,7 +160,10 @@ def test_check_plan_and_sessions_touch_nothing(demo: Demo) -> None:
     assert "Did you mean backup.archive" in faulty.stderr
     planned = demo.remodel("plan")
     assert planned.returncode == 0
+    assert "fetch a backup of production" in planned.stdout.lower()
+    assert "pg_dump on harbour-production for harbour" in planned.stdout
     assert "production.deliver:production" in planned.stdout
+    assert "GATE" in planned.stdout
     assert "No session yet" in demo.remodel("sessions").stdout
     assert demo.remodel("replay", "answers.yml", "--allow", "prod").returncode == 2
     screenless = demo.remodel()
