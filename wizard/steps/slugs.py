@@ -148,7 +148,7 @@ class MigrateFields(Migrate):
     gated = True
 
     async def plan(self, run: Run) -> Plan:
-        run.fact("slugs.migrations")
+        plan = await super().plan(run)
         conversion = run.config.conversion
         values = run.fact("slugs.fields")["values"]
         losses = [
@@ -157,7 +157,7 @@ class MigrateFields(Migrate):
         ]
         columns = ", ".join(conversion.move)
         return replace(
-            await super().plan(run),
+            plan,
             title=f"Drop the moved columns from {conversion.source}, rename the new ones",
             destroys=(Loss(f"the columns {columns} of {conversion.source}"), *losses),
             gate=Gate(conversion.source),
@@ -256,7 +256,7 @@ STEP = Step(
     operations=lambda run: [
         RestoreSlugs(),
         RenameFields(),
-        Install("slugs.install", "the models as they end"),
+        Install("slugs.install", "slugs.fields", "the models as they end"),
         CheckModels("slugs.check", "final"),
         WriteMigrations(
             "slugs.migrations",
@@ -264,8 +264,10 @@ STEP = Step(
             "slugs.check",
             "RemoveField, then RenameField, shown with their SQL",
         ),
-        Install("slugs.install_migrations", "once more, with both migrations in it"),
-        MigrateFields("slugs.migrate"),
+        Install(
+            "slugs.install_migrations", "slugs.migrations", "once more, with both migrations in it"
+        ),
+        MigrateFields("slugs.migrate", after="slugs.install_migrations"),
         CompareUrls(),
     ],
 )

@@ -63,12 +63,14 @@ class WriteModel(Operation):
 class Install(Repeatable):
     """The package, as it is in source now, into the project's environment."""
 
-    def __init__(self, key: str, about: str) -> None:
+    def __init__(self, key: str, after: str, about: str) -> None:
         self.key = key
+        self.after = after
         self.title = "Install the package into the project's environment"
         self.about = about
 
     async def plan(self, run: Run) -> Plan:
+        run.fact(self.after)
         installed = await installed_models(run)
         project = run.config.project
         editable = package.is_editable(project, installed)
@@ -193,12 +195,14 @@ class WriteMigrations(Operation):
 class Migrate(Checkpointed):
     """Django's own migrate on the local database, a checkpoint first, its output live."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, after: str) -> None:
         self.key = key
+        self.after = after
         self.title = "Migrate the local database"
         self.about = "Django's own migrate, live; a checkpoint is taken first"
 
     async def plan(self, run: Run) -> Plan:
+        run.fact(self.after)
         pending = await (await run.site()).ask("migration_plan")
         label = checkpoints.name(run, self.key)
         return Plan(
@@ -338,7 +342,11 @@ STEP = Step(
     undo="`remodel undo --to structure` puts the files back and brings back the checkpoint.",
     operations=lambda run: [
         WriteModel(),
-        Install("structure.install", "the configured command; skipped for an editable install"),
+        Install(
+            "structure.install",
+            "structure.model",
+            "the configured command; skipped for an editable install",
+        ),
         CheckModels("structure.check", "added"),
         WriteMigrations(
             "structure.migration",
@@ -346,8 +354,12 @@ STEP = Step(
             "structure.check",
             "CreateModel for the new type, shown with its SQL",
         ),
-        Install("structure.install_migration", "once more, with the migration in it"),
-        Migrate("structure.migrate"),
+        Install(
+            "structure.install_migration",
+            "structure.migration",
+            "once more, with the migration in it",
+        ),
+        Migrate("structure.migrate", after="structure.install_migration"),
     ],
     questions=lambda run: [CLASS],
 )
