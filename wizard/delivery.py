@@ -136,13 +136,13 @@ class Swap(ForTarget):
         await restore.drop(address, plan.details["beside"], force=True)
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        rollback = f"production.rollback:{self.target.name}"
-        if not run.settled(rollback):
+        if not run.settled(f"production.rollback:{self.target.name}"):
             raise OperationFailed(
                 f"{self.target.name} has been delivered to; that is not undone here.",
                 hint=f"remodel rollback --target {self.target.name}",
             )
-        run.session.journal.write(rollback, "undone", {})  # it was of this delivery
+        for name in ("rollback", "after_rollback"):  # they were of this delivery
+            run.session.journal.write(f"production.{name}:{self.target.name}", "undone", {})
 
 
 class Playbook(ForTarget):

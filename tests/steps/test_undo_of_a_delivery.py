@@ -1,0 +1,32 @@
+"""A delivery is undone only once it was rolled back; the next one can be rolled back whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_config import write
+from wizard import config
+from wizard import session as sessions
+from wizard.delivery import Swap
+from wizard.errors import OperationFailed
+from wizard.events import Events
+from wizard.operation import Plan
+from wizard.run import Run
+
+
+async def test_undo_waits_for_the_rollback_and_takes_all_of_it_back(tmp_path: Path) -> None:
+    found = config.read(write(tmp_path))
+    swap = Swap(found.targets["production"])
+    plan = Plan(operation=swap.key, title=swap.title)
+    with sessions.begin(found) as session:
+        run = Run(found, session, Events())
+        with pytest.raises(OperationFailed, match="has been delivered to") as refused:
+            await swap.undo(run, plan, {})
+        assert refused.value.hint == "remodel rollback --target production"
+        for name in ("rollback", "after_rollback"):
+            session.journal.write(f"production.{name}:production", "done", {})
+        await swap.undo(run, plan, {})
+        for name in ("rollback", "after_rollback"):
+            assert not run.settled(f"production.{name}:production")
