@@ -48,10 +48,12 @@ ERRORS: dict[str, type[RemodelError]] = {
         ConfigError,
     ),
     **dict.fromkeys(("ambiguous", "wrong_type", "no_site", "no_migrations"), ConfigError),
+    "field_map": ConfigError,
     **dict.fromkeys(("unsupported", "clash", "tree", "referenced", "no_value"), OperationFailed),
+    **dict.fromkeys(("placement", "values"), OperationFailed),
     "pinned": IdentityMismatch,
     "database": ConnectionFailed,
-    "verification": VerificationFailed,
+    **dict.fromkeys(("verification", "ledger"), VerificationFailed),
 }
 
 

@@ -21,6 +21,8 @@ from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 from wizard.site import Site
 
+from .shapes import FILL
+
 PROJECT = Path(__file__).parent / "project"
 PYTHON = Path(sys.executable)
 OWNER = "press"
@@ -189,6 +191,25 @@ async def added(
     name = f"press_{next(_numbers)}"
     filled = replace(press_filled, database="press_added")
     yield await _clone(cluster, filled, name, press_added, tmp_path / "project")
+    await cluster.drop_database(name)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def press_shapes(
+    cluster: Cluster, press_filled: Address, tmp_path_factory: pytest.TempPathFactory
+) -> Address:
+    """A database with pages of many shapes and references to them, to be cloned."""
+    folder = tmp_path_factory.mktemp("shapes") / "project"
+    press = await _clone(cluster, press_filled, "press_shapes", PROJECT, folder)
+    await press.shell(FILL)
+    return press.database
+
+
+@pytest_asyncio.fixture
+async def shapes(cluster: Cluster, press_shapes: Address, tmp_path: Path) -> AsyncIterator[Press]:
+    """The project with pages of many shapes."""
+    name = f"press_{next(_numbers)}"
+    yield await _clone(cluster, press_shapes, name, PROJECT, tmp_path / "project")
     await cluster.drop_database(name)
 
 

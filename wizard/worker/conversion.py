@@ -1,19 +1,49 @@
-"""The conversion: new pages beside the originals, and everything that refers to them carried over.
+"""The conversion: pages of one type become pages of another, and everything follows them.
 
 One transaction, over an id map, in statements whose number does not depend on that of the
-pages. Built is the child direction with new ids; the map is what other directions, and ids
-that are kept, have in common with it.
+pages. With new ids a page of the target's type takes the original's place, and the original is
+left beside it, stripped, until it is deleted; with ids kept the page stays and changes its type
+in place. Either way the ledger has to balance before anything is committed.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from . import idmap, links, references, revisions, rows, tree
+from . import (
+    checks,
+    comments,
+    contents,
+    departures,
+    fieldmap,
+    idmap,
+    indexes,
+    links,
+    localize,
+    placement,
+    references,
+    remainder,
+    revisions,
+    rows,
+    side_rows,
+    signals,
+    tree,
+    values,
+)
 from .database import page_connection, require_postgresql
-from .models import base_page, chain, page_model
+from .departures import Departures
+from .fieldmap import FieldMap
+from .ledger import Ledger
+from .models import base_page, page_model
+from .places import Places
 from .protocol import Refusal, Reply
+from .sites import clear_root_paths
 from .tree import quoted
+
+SAID = 20  # pages that a sentence names
 
 
 def convert_plan(
@@ -23,35 +53,43 @@ def convert_plan(
     target: str,
     pages: list[int],
     prefix: str,
-    fields: list[str],
+    move: list[str],
+    fields: dict[str, Any],
     ids: str = "new",
 ) -> dict[str, Any]:
     """What `convert` would do with the same arguments, from the facts alone.
 
-    `pages` tells what becomes of each, `carries` and `drops` count what refers to them by
-    `table.column`, `left` is what refers to them and would not be carried, with the reason,
-    `clashes` is what stands in the way, `marks` says of page ids `going` or `moved`.
+    `pages` tells what becomes of each, `field_map` where each field's value comes from, `ledger`
+    what refers to them, `losses` what would be let go and how much of it, `faults` what stands in
+    the way, `warnings` what deserves a look, `fires` what is not told to the project's code,
+    `left` what refers to them and is not followed, `marks` says of page ids `going` or `moved`.
     """
     from django.db import transaction
 
-    old, new, moved = _models(source, target, prefix, fields, ids)
+    map = _map(source, target, prefix, move, fields, ids)
     connection = page_connection()
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        idmap.load(cursor, dict.fromkeys(pages))
-        facts = _pages(cursor, old, pages, prefix)
+        idmap.load(cursor, dict.fromkeys(pages) if ids == "new" else dict(zip(pages, pages)))
+        facts = _pages(cursor, map, pages, prefix if ids == "new" else "")
         tree.require_sound(cursor, type="tree", when="before the conversion")
-        carries = references.count(cursor, old, own_rows=True)
-        followed = links.count(old, pages, own_rows=True)
+        places = Places(cursor, map)
+        ledger = Ledger(cursor, map, places, dict.fromkeys(pages, 0))
+        ledger.open()
+        going = departures.find(cursor, map, places)
         plan = {
-            "source": old._meta.label,
-            "target": new._meta.label,
+            "source": map.source._meta.label,
+            "target": map.target._meta.label,
+            "direction": map.direction,
+            "ids": ids,
             "prefix": prefix,
-            "moved": moved,
             "pages": facts,
-            "carries": {**carries, **followed},
-            "drops": references.count_transient(cursor, old),
-            "left": _left(cursor, old, pages),
-            "clashes": _clashes(cursor, facts),
+            "field_map": fieldmap.rows(map),
+            "losses": _losses(cursor, map, going),
+            "faults": _faults(cursor, map, going, ids, prefix),
+            "warnings": placement.warnings(cursor, map.source, map.target, ids=ids),
+            "fires": signals.fires(map.source, map.target, ids),
+            "ledger": ledger.lines(),
+            "left": remainder.found(cursor, map, pages),
             "marks": _marks(cursor),
         }
         transaction.set_rollback(True, using=connection.alias)
@@ -65,297 +103,342 @@ def convert(
     target: str,
     pages: list[int],
     prefix: str,
-    fields: list[str],
+    move: list[str],
+    fields: dict[str, Any],
     ids: str = "new",
 ) -> dict[str, Any]:
-    """Convert the pages; the originals stay, without children and without anything of theirs.
+    """Convert the pages, and let go what the plan named as losses.
 
-    Returns `map` (old id to new), `inserted` and `carried` (rows by table or `table.column`),
-    `moved` (pages that are below a new page now) and `left` as in the plan. Verified before
-    it is committed: on any fault nothing of it happens, and a Refusal `verification` says why.
+    Returns `map` (old id to new), `inserted` (rows by table), `moved` (pages that have a new
+    parent, or a parent of a new type), `ledger`, `left` as in the plan, `verified` and
+    `seconds` by stage. On any fault nothing of it happens, and a Refusal says why.
     """
     from django.db import transaction
-    from wagtail.models import Site
 
-    old, new, moved = _models(source, target, prefix, fields, ids)
+    map = _map(source, target, prefix, move, fields, ids)
     connection = page_connection()
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         # Readers may go on; whoever would write to the tree waits until this is over.
         cursor.execute(f"LOCK TABLE {tree.table()} IN SHARE ROW EXCLUSIVE MODE")
-        clashes = _clashes(cursor, _pages(cursor, old, pages, prefix))
-        if clashes:
-            raise Refusal(
-                "clash", "The pages cannot have their new slugs.", found="\n".join(clashes)
-            )
-        tree.require_sound(cursor, type="tree", when="before the conversion")
-        work = _Conversion(cursor, reply, old, new, moved, pages, prefix)
+        if ids == "new":
+            fresh = idmap.fresh_ids(cursor, base_page()._meta.db_table, len(pages))
+        else:
+            fresh = pages
+        work = _Conversion(cursor, reply, map, dict(zip(pages, fresh)), prefix, ids)
         result = work.run()
-    Site.clear_site_root_paths_cache()
+    clear_root_paths()
     return result
 
 
 class _Conversion:
     """One conversion inside of its transaction."""
 
-    STAGES = 6
+    STAGES = (
+        *("check", "ledger", "pages", "references", "links", "revisions", "indexes"),
+        *("constraints", "verify"),
+    )
 
     def __init__(
         self,
         cursor: Any,
         reply: Reply,
-        source: Any,
-        target: Any,
-        moved: dict[str, str],
-        pages: list[int],
+        map: FieldMap,
+        pages: dict[int, int],
         prefix: str,
+        ids: str,
     ) -> None:
         self.cursor = cursor
         self.reply = reply
-        self.source = source
-        self.target = target
-        self.moved = moved
+        self.map = map
+        self.pages = pages
         self.prefix = prefix
-        self.old_type = _content_type(source)
-        self.new_type = _content_type(target)
-        self.pages = dict(
-            zip(pages, idmap.fresh_ids(cursor, base_page()._meta.db_table, len(pages)))
-        )
+        self.ids = ids
+        self.fresh = ids == "new"
+        self.new_type = references.content_type(map.target)
+        self.seconds: dict[str, float] = {}
+        self.verified: list[dict[str, str]] = []
 
     def run(self) -> dict[str, Any]:
-        cursor, pages = self.cursor, self.pages
-        idmap.load(cursor, pages)
-        before = self._page_count()
-        self._tell(0, "inserting the new pages")
-        inserted = self._insert()
-        self._tell(1, "moving the children")
-        descendants = tree.move_children(cursor)
-        self._tell(2, "carrying what refers to the pages")
-        carried = references.carry(
-            cursor, self.source, old_type=self.old_type, new_type=self.new_type
-        )
-        self._tell(3, "following links inside of text")
-        carried.update(links.carry(cursor, self.source, pages))
-        self._tell(4, "rewriting revisions")
-        own = revisions.convert(
-            cursor,
-            self.source,
-            self.target,
-            pages,
-            content_type=self.new_type,
-            moved=self.moved,
-        )
-        carried["wagtailcore_revision.content"] = own + revisions.carry_links(
-            cursor, self.source, pages
-        )
-        self._strip_originals()
-        self._tell(5, "verifying")
-        self._verify(before)
-        self._tell(6, "verified")
+        cursor, map = self.cursor, self.map
+        idmap.load(cursor, self.pages)
+        with self._stage("check"):
+            before = self._check()
+        with self._stage("ledger"):
+            places = Places(cursor, map)
+            ledger = Ledger(cursor, map, places, self.pages)
+            ledger.open()
+            named = _named(self, ledger)
+            untouched = contents.fingerprints(cursor, named)
+        with self._stage("pages"):
+            inserted = self._pages()
+        with self._stage("references"):
+            inserted.update(side_rows.move(cursor, map, places))
+            departures.act(cursor, self.going, ledger)
+            references.drop_transient(cursor, map.source)
+            references.carry(
+                cursor, map.source, old_types=references.old_types(map), new_type=self.new_type
+            )
+            comments.follow(cursor, map)
+        with self._stage("links"):
+            if self.fresh:
+                links.carry(references.levels(map), self.pages, ledger.candidates)
+        with self._stage("revisions"):
+            revisions.convert(cursor, map, new_type=self.new_type)
+            if self.fresh:
+                keys = ledger.keys_of_revisions()
+                revisions.carry_links(references.levels(map), self.pages, keys)
+            translated = localize.carry(cursor, map, new_type=self.new_type, pages=self.pages)
+            if translated:
+                self._told("translations", f"{sum(translated.values()):,} values rewritten")
+            if not self.fresh:
+                self._end_left_levels()
+        with self._stage("indexes"):
+            rebuilt = indexes.rebuild(cursor, map, self.reply, len(self.pages))
+            self.verified += [{"name": name, "detail": "rebuilt by Wagtail"} for name in rebuilt]
+        with self._stage("constraints"):
+            # The checks of foreign keys that a commit would do, while there is a way back.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            self._told("foreign keys", "every deferred constraint holds")
+        with self._stage("verify"):
+            self._verify(before, ledger)
+            ledger.settle()
+            self._require_untouched(untouched, contents.fingerprints(cursor, named))
         return {
-            "map": pages,
+            "map": self.pages,
             "inserted": inserted,
-            "moved": descendants,
-            "carried": {name: number for name, number in carried.items() if number},
-            "left": _left(cursor, self.source, list(pages)),
+            "moved": tree.descendants(cursor),
+            "ledger": ledger.lines(),
+            "left": remainder.found(cursor, map, list(self.pages)),
+            "verified": self.verified,
+            "seconds": {name: round(taken, 4) for name, taken in self.seconds.items()},
         }
 
-    def _tell(self, done: int, note: str) -> None:
-        self.reply.progress(done, self.STAGES, "stages", note)
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        self.reply.progress(self.STAGES.index(name), len(self.STAGES), "stages", name)
+        yield
+        self.seconds[name] = time.perf_counter() - began
+
+    def _check(self) -> int:
+        """Everything that a plan would have found; and the number of pages there are."""
+        _require_type(self.cursor, self.map, list(self.pages))
+        tree.require_sound(self.cursor, type="tree", when="before the conversion")
+        self.going = departures.find(self.cursor, self.map, Places(self.cursor, self.map))
+        faults = _faults(self.cursor, self.map, self.going, self.ids, self.prefix)
+        if faults:
+            raise Refusal(
+                "placement", "The pages cannot be converted.", found="\n".join(faults[:50])
+            )
+        return self._page_count()
 
     def _page_count(self) -> int:
         self.cursor.execute(f"SELECT count(*) FROM {tree.table()}")
         return int(self.cursor.fetchone()[0])
 
-    def _insert(self) -> dict[str, int]:
-        free = tree.places_beside(self.cursor, list(self.pages))
-        self.cursor.execute(
-            "UPDATE remodel_map m SET path = w.path "
-            "FROM unnest(%s::bigint[], %s::text[]) AS w (id, path) WHERE m.old = w.id",
-            [list(free), list(free.values())],
-        )
-        inserted = rows.insert_copies(
-            self.cursor,
-            self.source,
-            self.target,
-            prefix=self.prefix,
-            moved=self.moved,
-            content_type=self.new_type,
-        )
-        tree.count_children(self.cursor, "new", 1)
+    def _pages(self) -> dict[str, int]:
+        cursor, map = self.cursor, self.map
+        inserted: dict[str, int] = {}
+        if self.fresh:
+            tree.find_room(cursor)
+            inserted = rows.insert_copies(
+                cursor, map.shared, prefix=self.prefix, content_type=self.new_type
+            )
+            tree.count_originals(cursor, 1)
+        else:
+            base = base_page()._meta
+            cursor.execute(
+                f"UPDATE {quoted(base.db_table)} p SET content_type_id = %s "
+                f"FROM remodel_map m WHERE p.{quoted(base.pk.column)} = m.new",
+                [self.new_type],
+            )
+        inserted.update(values.fill(cursor, map))
         # Compared at once: from here on, references of the new rows to old pages are followed.
-        different = rows.differences(self.cursor, self.source, self.target, moved=self.moved)
+        different = rows.differences(cursor, map.shared) if self.fresh else {}
+        different.update(values.differences(cursor, map))
         if different:
             raise Refusal(
                 "verification",
-                "The new pages do not have the values of the old ones.",
-                found="\n".join(f"{name}: pages {ids[:20]}" for name, ids in different.items()),
+                "The converted pages do not have the values that they should.",
+                found="\n".join(f"{name}: pages {ids[:SAID]}" for name, ids in different.items()),
             )
         short = {name: count for name, count in inserted.items() if count != len(self.pages)}
         if short:
-            raise Refusal("verification", "Not every page was copied.", found=str(short))
+            raise Refusal("verification", "Not every page was converted.", found=str(short))
+        self._told("values", "every field of every page is equal, through the field map")
         return inserted
 
-    def _strip_originals(self) -> None:
-        """The revisions belong to the new pages now; nothing may lead to them from the old."""
-        self.cursor.execute(
-            f"UPDATE {tree.table()} p SET latest_revision_id = NULL, live_revision_id = NULL "
-            "FROM remodel_map m WHERE m.old = p.id"
-        )
+    def _end_left_levels(self) -> None:
+        """Where ids are kept, the rows of the levels that the target does not have end at once."""
+        for level in reversed(self.map.left):
+            self.cursor.execute(
+                f"DELETE FROM {quoted(level._meta.db_table)} t USING remodel_map m "
+                f"WHERE t.{rows.key(level)} = m.old"
+            )
+            if self.cursor.rowcount != len(self.pages):
+                raise Refusal(
+                    "verification", f"Not exactly the pages' rows of {level._meta.label} ended."
+                )
 
-    def _verify(self, before: int) -> None:
-        tree.require_sound(self.cursor, type="verification", when="after the conversion")
-        remaining = references.count(self.cursor, self.source, own_rows=False)
-        remaining.update(links.count(self.source, self.pages, own_rows=False))
-        if remaining:
+    def _verify(self, before: int, ledger: Ledger) -> None:
+        tree.require_sound(
+            self.cursor, type="verification", when="after the conversion", prefixed=self.fresh
+        )
+        self._told("page tree", "treebeard's rules and url_path hold for every page")
+        added = len(self.pages) if self.fresh else 0
+        if self._page_count() != before + added:
+            raise Refusal("verification", "The number of pages is not what it should be.")
+        if self.fresh:
+            remaining = references.count(self.cursor, self.map.source)
+            levels = references.levels(self.map)
+            remaining.update(links.count(levels, self.pages, ledger.candidates))
+            if remaining:
+                raise Refusal(
+                    "verification",
+                    "Something still refers to the old pages.",
+                    found="\n".join(f"{name}: {count}" for name, count in remaining.items()),
+                )
+
+    def _require_untouched(self, before: Any, after: Any) -> None:
+        changed = contents.changed(before, after)
+        if changed:
             raise Refusal(
                 "verification",
-                "Something still refers to the old pages.",
-                found="\n".join(f"{name}: {count}" for name, count in remaining.items()),
+                "Something else than what was planned has changed in the database.",
+                found="\n".join(changed),
+                hint="Look for triggers and rules on these tables.",
             )
-        if self._page_count() != before + len(self.pages):
-            raise Refusal("verification", "The number of pages is not what it should be.")
-        self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        count = sum(rows for rows, _ in before.values())
+        self._told("everything else", f"{count:,} rows of {len(before)} tables are unchanged")
+
+    def _told(self, name: str, detail: str) -> None:
+        self.verified.append({"name": name, "detail": detail})
 
 
-def _models(
-    source: str, target: str, prefix: str, fields: list[str], ids: str
-) -> tuple[Any, Any, dict[str, str]]:
-    """The two models, and the moved fields as `{name on the target: name on the source}`."""
+def _named(work: _Conversion, ledger: Ledger) -> dict[str, contents.Named]:
+    """What of each table this conversion names as changing."""
+    found: dict[str, contents.Named] = {}
+
+    def of(table: str) -> contents.Named:
+        return found.setdefault(table, contents.Named())
+
+    entered = ledger.counts()
+    for entry in ledger.entries:
+        if entry.kind in ("index", "passing state"):
+            of(entry.table).whole = True
+        elif entry.kind == "revision":
+            of(entry.table).columns.add("content")
+        elif not entered.get(entry.number):
+            continue
+        elif entry.field is not None:
+            if work.fresh:
+                of(entry.table).columns.add(entry.field.column)
+        else:
+            of(entry.table).columns.update(entry.reference.types)
+            if work.fresh:
+                of(entry.table).columns.add(entry.reference.column)
+    base = base_page()._meta
+    if work.fresh:
+        of(base.db_table).columns.update({"url_path", "numchild"})
+    else:
+        of(base.db_table).columns.add("content_type_id")
+    for level in references.levels(work.map):
+        if work.fresh or level not in work.map.shared:
+            of(level._meta.db_table).pages.add(level._meta.pk.column)
+    for follow in work.map.follows:
+        of(follow.old._meta.db_table).pages.add(follow.old_link.column)
+        of(follow.new._meta.db_table).pages.add(follow.new_link.column)
+    for key in work.going.keys:
+        of(key.table).pages.add(key.column) if key.on_delete == "CASCADE" else of(
+            key.table
+        ).columns.add(key.column)
+    if fieldmap.renames(work.map):
+        of(comments.table_name()).columns.add("contentpath")
+    for table in localize.tables():
+        of(table).whole = True
+    return found
+
+
+def _map(
+    source: str, target: str, prefix: str, move: list[str], fields: dict[str, Any], ids: str
+) -> FieldMap:
     require_postgresql(page_connection())
-    old, new = page_model(source), page_model(target)
-    if chain(new)[:-1] != chain(old):
-        raise Refusal(
-            "unsupported",
-            f"{target} is not a child of {source}: only that direction can be converted yet.",
-            found="Its chain is " + " > ".join(level._meta.label for level in chain(new)),
-        )
-    if ids != "new":
-        raise Refusal("unsupported", f"Ids can only be new yet, not {ids!r}.")
-    if not prefix:
+    if ids not in ("new", "kept"):
+        raise Refusal("unsupported", f"Ids are new or kept, not {ids!r}.")
+    if ids == "new" and not prefix:
         raise Refusal("unsupported", "New pages beside the old ones need a prefix for their slugs.")
-    own_old = {field.name for field in old._meta.local_concrete_fields}
-    own_new = {field.name for field in new._meta.local_concrete_fields}
-    for field in fields:
-        if field not in own_old or prefix + field not in own_new:
-            raise Refusal(
-                "unsupported",
-                f"The field {field} cannot be moved from {source} to {prefix}{field} on {target}.",
-                found=f"{source} has {', '.join(sorted(own_old))}; "
-                f"{target} has {', '.join(sorted(own_new))}.",
-                hint="A moved field is a column of its own on both. Was the migration applied?",
-            )
-    return old, new, {prefix + field: field for field in fields}
+    return fieldmap.resolve(
+        page_model(source), page_model(target), prefix=prefix, move=move, fields=fields
+    )
 
 
-def _content_type(model: Any) -> int:
-    from django.contrib.contenttypes.models import ContentType
+def _faults(cursor: Any, map: FieldMap, going: Departures, ids: str, prefix: str) -> list[str]:
+    return [
+        *placement.faults(cursor, map.source, map.target, ids=ids, prefix=prefix),
+        *checks.faults(cursor, map),
+        *going.faults,
+        *remainder.deeper(cursor, map.source),
+        *localize.faults(cursor, map),
+    ]
 
-    return int(ContentType.objects.get_for_model(model, for_concrete_model=False).pk)
+
+def _losses(cursor: Any, map: FieldMap, going: Departures) -> dict[str, int]:
+    return {
+        **values.losses(cursor, map),
+        **going.losses,
+        **references.count_transient(cursor, map.source),
+    }
 
 
-def _pages(cursor: Any, source: Any, pages: list[int], prefix: str) -> list[dict[str, Any]]:
-    """The facts of the pages to be converted. Raises Refusal `no_page` or `wrong_type`."""
+def _require_type(cursor: Any, map: FieldMap, pages: list[int]) -> None:
+    """Raises Refusal `no_page` or `wrong_type`."""
     if not pages:
         raise Refusal("no_page", "No page is named to be converted.")
     cursor.execute(
-        f"""
-        SELECT p.id, p.title, p.slug, %s || p.slug, p.url_path, p.live, p.depth, p.numchild,
-               p.content_type_id, parent.id, parent.title,
-               (SELECT count(*) FROM {tree.table()} d
-                 WHERE d.path LIKE p.path || '%%' AND d.depth > p.depth)
-          FROM {tree.table()} p
-          LEFT JOIN {tree.table()} parent
-            ON parent.path = left(p.path, -{tree.step()}) AND p.depth > 1
-         WHERE p.id = ANY(%s) ORDER BY p.path
-        """,
-        [prefix, pages],
+        f"SELECT m.old, p.id IS NULL FROM remodel_map m LEFT JOIN {tree.table()} p ON p.id = m.old "
+        "WHERE p.id IS NULL OR p.content_type_id <> %s OR p.depth < 2 ORDER BY 1",
+        [references.content_type(map.source)],
     )
     found = cursor.fetchall()
-    missing = sorted(set(pages) - {row[0] for row in found})
+    missing = [page for page, gone in found if gone]
     if missing:
-        raise Refusal("no_page", f"There are no pages with the ids {missing}.")
-    wrong = [row[0] for row in found if row[8] != _content_type(source) or row[6] < 2]
-    if wrong:
-        raise Refusal("wrong_type", f"The pages {wrong} are not of the type {source._meta.label}.")
-    return [
-        {
-            "old": row[0],
-            "title": row[1],
-            "slug": row[2],
-            "new_slug": row[3],
-            "url_path": row[4],
-            "live": row[5],
-            "children": row[7],
-            "parent": row[9],
-            "parent_title": row[10],
-            "descendants": row[11],
-        }
-        for row in found
-    ]
+        raise Refusal("no_page", f"There are no pages with the ids {missing[:SAID]}.")
+    if found:
+        wrong = [page for page, _ in found]
+        raise Refusal(
+            "wrong_type", f"The pages {wrong[:SAID]} are not of the type {map.source._meta.label}."
+        )
 
 
-def _clashes(cursor: Any, facts: list[dict[str, Any]]) -> list[str]:
-    """What stands in the way of the new slugs, one line each."""
-    limit = base_page()._meta.get_field("slug").max_length
-    found = [
-        f"{page['new_slug']!r} is longer than the {limit} characters of a slug"
-        for page in facts
-        if len(page["new_slug"]) > limit
-    ]
+def _pages(cursor: Any, map: FieldMap, pages: list[int], prefix: str) -> list[dict[str, Any]]:
+    """The facts of the pages to be converted, in the order of the tree."""
+    _require_type(cursor, map, pages)
     cursor.execute(
         f"""
-        SELECT s.id, s.slug, s.title FROM {tree.table()} s
-          JOIN {tree.table()} parent ON parent.path = left(s.path, -{tree.step()})
-          JOIN unnest(%s::bigint[], %s::text[]) AS w (parent, slug)
-            ON w.parent = parent.id AND w.slug = s.slug
+        SELECT p.id, p.title, p.slug, %s || p.slug, p.url_path, p.live, p.numchild,
+               parent.id, parent.title, p.alias_of_id
+          FROM remodel_map m JOIN {tree.table()} p ON p.id = m.old
+          LEFT JOIN {tree.table()} parent
+            ON parent.path = left(p.path, -{tree.step()}) AND p.depth > 1
+         ORDER BY p.path
         """,
-        [[page["parent"] for page in facts], [page["new_slug"] for page in facts]],
+        [prefix],
     )
-    found += [
-        f"page {id} ({title!r}) has the slug {slug!r}" for id, slug, title in cursor.fetchall()
+    names = ("old", "title", "slug", "new_slug", "url_path", "live", "children")
+    return [
+        dict(zip((*names, "parent", "parent_title", "alias_of"), row)) for row in cursor.fetchall()
     ]
-    return found
 
 
 def _marks(cursor: Any) -> dict[int, str]:
     cursor.execute(
         f"""
-        SELECT c.id FROM {tree.table()} c
-          JOIN {tree.table()} p ON p.path = left(c.path, -{tree.step()})
-          JOIN remodel_map m ON m.old = p.id WHERE length(c.path) > {tree.step()}
+        SELECT c.id FROM remodel_map m
+          JOIN {tree.table()} c ON left(c.path, -{tree.step()}) = m.path
+         WHERE length(c.path) > {tree.step()}
         """
     )
     marks = {row[0]: "moved" for row in cursor.fetchall()}
     cursor.execute("SELECT old FROM remodel_map")
     marks.update({row[0]: "going" for row in cursor.fetchall()})
     return marks
-
-
-def _left(cursor: Any, source: Any, pages: list[int]) -> list[dict[str, Any]]:
-    """What has to do with the pages and is not carried: `{name, count, why}` each."""
-    from django.conf import settings
-
-    found = []
-    for link in references.subclass_links(source):
-        cursor.execute(
-            f"SELECT count(*) FROM {quoted(link.table)} WHERE {quoted(link.column)} = ANY(%s)",
-            [pages],
-        )
-        found.append((link.name, cursor.fetchone()[0], "a row of a page of another type"))
-    cursor.execute(
-        f"SELECT count(*) FROM {tree.table()} p "
-        "JOIN remodel_map m ON p.alias_of_id IN (m.old, m.new)"
-    )
-    found.append(
-        (
-            "wagtailcore_page.alias_of_id",
-            cursor.fetchone()[0],
-            "aliases keep the old type: repointed, but they no longer follow what is published",
-        )
-    )
-    for name, count in links.unfollowed(cursor, pages).items():
-        found.append((name, count, "a link in a field that Wagtail does not know as rich text"))
-    for name, backend in getattr(settings, "WAGTAILSEARCH_BACKENDS", {}).items():
-        if "database" not in str(backend.get("BACKEND", "database")):
-            found.append((f"search backend {name}", 1, "not in the database: run update_index"))
-    return [{"name": name, "count": count, "why": why} for name, count, why in found if count]

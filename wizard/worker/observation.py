@@ -13,72 +13,86 @@ from .protocol import Refusal, Reply
 def observe_conversion(
     reply: Reply,
     *,
+    source: str,
     target: str,
     pages: list[int],
     prefix: str,
+    ids: str = "new",
     map: dict[str, int] | None = None,
 ) -> dict[str, Any]:
     """The state of the pages, originals and new, told from the database.
 
-    `state` is `originals` (nothing converted), `both`, `converted` (the originals are gone), or
-    `mixed`. `map` is the one given, or found again: a new page is a page of the target's type
-    beside its original, with the original's slug prefixed. `prefixed` counts the new pages whose
-    slug still has the prefix. `pages` has the particulars of each.
+    `state` is `originals` (nothing converted), `both`, `converted` (the originals are gone, or
+    with ids kept are of the target's type), or `mixed`. `map` is the one given, or found again:
+    a new page is a page of the target's type beside its original, with the original's slug
+    prefixed. `prefixed` counts the new pages whose slug still has the prefix.
     """
     require_postgresql(page_connection())
+    if ids == "kept":
+        return _in_place(source, target, pages)
     known = {int(old): int(new) for old, new in (map or {}).items()}
     rows = _rows([*pages, *known.values()])
-    found: list[dict[str, Any]] = []
-    for old in pages:
-        new = known.get(old) or (_beside(target, rows[old], prefix) if old in rows else None)
-        if new and new not in rows:
-            rows.update(_rows([new]))
-        page = rows.get(new) if new else None
-        found.append({"old": old, "original": rows.get(old), "new": new, "page": page})
-    states = {_state(page) for page in found}
+    if not known:
+        known = _beside(target, [rows[page] for page in pages if page in rows], prefix)
+        rows.update(_rows(list(known.values())))
+    states = {_state(page in rows, known.get(page) in rows) for page in pages}
     return {
         "state": states.pop() if len(states) == 1 else "mixed",
-        "map": {page["old"]: page["new"] for page in found if page["page"]},
+        "map": {old: new for old, new in known.items() if new in rows},
         "prefixed": sum(
-            1 for page in found if page["page"] and page["page"]["slug"].startswith(prefix)
+            1 for new in known.values() if new in rows and rows[new]["slug"].startswith(prefix)
         ),
-        "pages": found,
     }
 
 
-def _state(page: dict[str, Any]) -> str:
-    if page["original"]:
-        return "both" if page["page"] else "originals"
-    return "converted" if page["page"] else "mixed"
+def _in_place(source: str, target: str, pages: list[int]) -> dict[str, Any]:
+    types = [row["type"] for row in _rows(pages).values()]
+    if len(types) != len(pages) or len(set(types)) != 1:
+        state = "mixed"
+    else:
+        state = {source: "originals", target: "converted"}.get(types[0] or "", "mixed")
+    return {
+        "state": state,
+        "map": {page: page for page in pages} if state == "converted" else {},
+        "prefixed": 0,
+    }
+
+
+def _state(original: bool, new: bool) -> str:
+    if original:
+        return "both" if new else "originals"
+    return "converted" if new else "mixed"
 
 
 def _rows(ids: list[int]) -> dict[int, dict[str, Any]]:
-    pages = base_page()._base_manager.filter(pk__in=ids).select_related("content_type")
+    from django.contrib.contenttypes.models import ContentType
+
+    labels = {}
+    for kind in ContentType.objects.all():
+        model = kind.model_class()
+        labels[kind.pk] = model._meta.label if model else None
+    names = ("pk", "path", "slug", "content_type_id")
+    found = base_page()._base_manager.filter(pk__in=ids).values(*names)
     return {
-        page.pk: {
-            "title": page.title,
-            "slug": page.slug,
-            "path": page.path,
-            "url_path": page.url_path,
-            "children": page.numchild,
-            "type": page.specific_class._meta.label if page.specific_class else None,
-        }
-        for page in pages
+        row["pk"]: {**row, "type": labels.get(row["content_type_id"])} for row in found.iterator()
     }
 
 
-def _beside(target: str, original: dict[str, Any], prefix: str) -> int | None:
-    """The new page of an original, or None. A target that is no model yet has no pages."""
+def _beside(target: str, originals: list[dict[str, Any]], prefix: str) -> dict[int, int]:
+    """New pages by their originals. A target that is no model yet has no pages."""
     from .pages import of_type
 
     try:
         model = page_model(target)
     except Refusal:
-        return None
-    path = original["path"]
-    beside = of_type(model).filter(
-        path__startswith=path[: -tree.step()],
-        depth=len(path) // tree.step(),
-        slug=prefix + original["slug"],
-    )
-    return next(iter(beside.values_list("pk", flat=True)), None)
+        return {}
+    wanted = {
+        (page["path"][: -tree.step()], prefix + page["slug"]): page["pk"] for page in originals
+    }
+    slugs = {slug for _, slug in wanted}
+    found = {}
+    for page, path, slug in of_type(model).filter(slug__in=slugs).values_list("pk", "path", "slug"):
+        original = wanted.get((path[: -tree.step()], slug))
+        if original is not None:
+            found[original] = page
+    return found

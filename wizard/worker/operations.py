@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 from . import (
     conversion,
+    fieldmap,
     leftovers,
     migrations,
     models,
@@ -33,6 +34,7 @@ OPERATIONS: dict[str, Operation] = {
     "make_migration": migrations.make_migration,
     "migration_plan": migrations.migration_plan,
     "migrate": migrations.migrate,
+    "field_map": fieldmap.field_map,
     "convert_plan": conversion.convert_plan,
     "convert": conversion.convert,
     "observe_conversion": observation.observe_conversion,

@@ -2,8 +2,7 @@
 
 Raw deletes, without `Page.delete`, which would unpublish aliases and cascade to revisions,
 comments and permissions (wagtail/signal_handlers.py), and without signals, one of which deletes
-media files. The new page takes the original's place in the tree, so that the order among its
-siblings stays, and the values that only one page may have.
+media files.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from . import idmap, links, references, rows, tree
 from .database import page_connection, require_postgresql
 from .models import base_page, chain
 from .protocol import Refusal, Reply
+from .sites import clear_root_paths
 from .tree import quoted
 
 
@@ -31,7 +31,7 @@ def delete_plan(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
     require_postgresql(connection)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         idmap.load(cursor, pages)
-        source, _ = _types(pages)
+        source = _type(pages)
         plan = {
             "pages": _originals(cursor),
             "destroys": {level._meta.db_table: _count(cursor, level) for level in chain(source)},
@@ -44,13 +44,12 @@ def delete_plan(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
 
 
 def delete_originals(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
-    """Delete the originals' rows, give the new pages their places: `{deleted: {table: rows}}`.
+    """Delete the originals' rows.
 
-    Raises Refusal `referenced` when anything still refers to them or is below them, and
-    `verification` when the tree would not be sound afterwards.
+    Returns `{deleted: {table: rows}}`. Raises Refusal `referenced` when anything still refers to
+    them or is below them, and `verification` when the tree would not be sound afterwards.
     """
     from django.db import transaction
-    from wagtail.models import Site
 
     pages = idmap.from_json(map)
     connection = page_connection()
@@ -58,17 +57,10 @@ def delete_originals(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {tree.table()} IN SHARE ROW EXCLUSIVE MODE")
         idmap.load(cursor, pages)
-        source, _ = _types(pages)
+        source = _type(pages)
         _refuse_when_referred_to(cursor, source, pages)
         references.drop_transient(cursor, source)
-        cursor.execute(
-            f"SELECT m.new, p.path FROM remodel_map m JOIN {tree.table()} p ON p.id = m.old"
-        )
-        paths = dict(cursor.fetchall())
-        tree.count_children(cursor, "old", -1)
-        kept = [level for level in chain(source) if rows.handed_over(level)]
-        for level in kept:
-            _keep(cursor, level)
+        tree.count_originals(cursor, -1)
         deleted = {}
         for level in reversed(chain(source)):
             cursor.execute(
@@ -76,37 +68,38 @@ def delete_originals(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
                 f"WHERE t.{rows.key(level)} = m.old"
             )
             deleted[level._meta.db_table] = cursor.rowcount
-        for level in kept:
-            _hand_over(cursor, level)
-        tree.reroot(cursor, paths)
-        tree.require_sound(cursor, type="verification", when="after deleting the originals")
+        tree.require_sound(
+            cursor, type="verification", when="after deleting the originals", prefixed=True
+        )
         short = {name: count for name, count in deleted.items() if count != len(pages)}
         if short:
             raise Refusal("verification", "Not exactly the originals' rows went.", found=str(short))
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    Site.clear_site_root_paths_cache()
+    clear_root_paths()
     return {"deleted": deleted}
 
 
-def _types(pages: dict[int, int]) -> tuple[Any, Any]:
-    """The originals' model and the new pages'. Raises Refusal `no_page` or `wrong_type`."""
+def _type(pages: dict[int, int]) -> Any:
+    """The originals' model. Raises Refusal `no_page` or `wrong_type`."""
+    from django.contrib.contenttypes.models import ContentType
+
     found = []
     for ids in (list(pages), list(pages.values())):
-        kinds = base_page()._base_manager.filter(pk__in=ids).select_related("content_type")
-        missing = sorted(set(ids) - {page.pk for page in kinds})
+        kinds = base_page()._base_manager.filter(pk__in=ids).values_list("pk", "content_type_id")
+        known = dict(kinds)
+        missing = sorted(set(ids) - set(known))
         if missing:
-            raise Refusal("no_page", f"There are no pages with the ids {missing}.")
-        models = {page.specific_class for page in kinds}
-        if len(models) != 1:
-            raise Refusal("wrong_type", f"The pages {ids} are not all of one type.")
-        found.append(models.pop())
-    if found[0] not in chain(found[1])[:-1]:
+            raise Refusal("no_page", f"There are no pages with the ids {missing[:20]}.")
+        if len(set(known.values())) != 1:
+            raise Refusal("wrong_type", f"The pages {ids[:20]} are not all of one type.")
+        found.append(next(iter(known.values())))
+    if found[0] == found[1]:
         raise Refusal(
             "wrong_type",
-            f"{found[1]._meta.label} is not a child of {found[0]._meta.label}.",
+            "The originals and the new pages are all of one type.",
             hint="The map is from originals to new pages.",
         )
-    return found[0], found[1]
+    return ContentType.objects.get_for_id(found[0]).model_class()
 
 
 def _originals(cursor: Any) -> list[dict[str, Any]]:
@@ -129,8 +122,8 @@ def _count(cursor: Any, level: Any) -> int:
 
 
 def _in_the_way(cursor: Any, source: Any, pages: dict[int, int]) -> dict[str, Any]:
-    refers = references.count(cursor, source, own_rows=False)
-    refers.update(links.count(source, pages, own_rows=False))
+    refers = references.count(cursor, source)
+    refers.update(links.count(set(chain(source)), pages, links.mentioning(pages, chain(source))))
     for link in references.subclass_links(source):
         cursor.execute(
             f"SELECT count(*) FROM {quoted(link.table)} WHERE {quoted(link.column)} = ANY(%s)",
@@ -159,27 +152,3 @@ def _refuse_when_referred_to(cursor: Any, source: Any, pages: dict[int, int]) ->
         found="\n".join(lines),
         hint="Somebody worked on them since the conversion; go back to the checkpoint before it.",
     )
-
-
-def _keep(cursor: Any, level: Any) -> None:
-    """Remember what the originals hand over, until their rows are gone."""
-    names = ", ".join(f"o.{quoted(field.column)}" for field in rows.handed_over(level))
-    cursor.execute(
-        f"CREATE TEMPORARY TABLE {_kept(level)} ON COMMIT DROP AS "
-        f"SELECT m.new AS remodel_new, {names} "
-        f"FROM {quoted(level._meta.db_table)} o JOIN remodel_map m ON m.old = o.{rows.key(level)}"
-    )
-
-
-def _hand_over(cursor: Any, level: Any) -> None:
-    sets = ", ".join(
-        f"{quoted(field.column)} = k.{quoted(field.column)}" for field in rows.handed_over(level)
-    )
-    cursor.execute(
-        f"UPDATE {quoted(level._meta.db_table)} t SET {sets} FROM {_kept(level)} k "
-        f"WHERE t.{rows.key(level)} = k.remodel_new"
-    )
-
-
-def _kept(level: Any) -> str:
-    return quoted(f"remodel_kept_{level._meta.db_table}"[:63])

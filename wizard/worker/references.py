@@ -20,32 +20,48 @@ from .tree import quoted
 # What an open editor leaves behind: wagtail/admin/models.py. Nobody will miss it.
 TRANSIENT = {"wagtailadmin.EditingSession", "wagtailadmin.FormState"}
 
+# Made from the pages, and to be made again: wagtail/models/reference_index.py and the tables of
+# the database search backend, which modelsearch has since Wagtail 7.
+DERIVED = {"ReferenceIndex", "IndexEntry", "SQLiteFTSIndexEntry"}
+
 TEXT = {"CharField", "TextField", "SlugField"}
 
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A column that holds a page's id. `own_key` is set where the table is a level of the page."""
+    """A column that holds a page's id; `level` is the model that it refers to.
+
+    `model` and `on_delete` (CASCADE, SET_NULL, ...) are empty for a table Django does not know.
+    """
 
     table: str
     column: str
-    own_key: str | None = None
+    level: Any
+    model: Any = None
+    on_delete: str = ""
+    own_key: str | None = None  # set where the table is a level of the page's chain
     log: bool = False  # a log entry, whose content type follows the page
 
     @property
     def name(self) -> str:
         return f"{self.table}.{self.column}"
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The content type columns beside it."""
+        return ("content_type_id",) if self.log else ()
+
 
 @dataclass(frozen=True)
 class Generic:
     """A pair of content type columns and an object id column."""
 
-    label: str
+    model: Any
     table: str
     types: tuple[str, ...]
     column: str
     text: bool
+    parent: bool = False  # the id is of a page below which something is being made
 
     @property
     def name(self) -> str:
@@ -53,7 +69,11 @@ class Generic:
 
     @property
     def transient(self) -> bool:
-        return self.label in TRANSIENT
+        return self.model._meta.label in TRANSIENT
+
+    @property
+    def derived(self) -> bool:
+        return self.model.__name__ in DERIVED
 
 
 def concrete_models() -> Iterable[Any]:
@@ -70,7 +90,7 @@ def foreign_keys(cursor: Any, source: Any) -> list[ForeignKey]:
     from wagtail.models import BaseLogEntry
 
     levels = set(chain(source))
-    own = {level._meta.db_table: level._meta.pk.column for level in levels}
+    own = {level._meta.db_table: level for level in levels}
     found = {}
     links = set()
     for model in concrete_models():
@@ -81,13 +101,18 @@ def foreign_keys(cursor: Any, source: Any) -> list[ForeignKey]:
             if field.remote_field.parent_link:
                 links.add((table, field.column))
             elif field.target_field.primary_key:
-                log = issubclass(model, BaseLogEntry)
                 found[table, field.column] = ForeignKey(
-                    table, field.column, own.get(table), log and field.name == "page"
+                    table,
+                    field.column,
+                    field.remote_field.model,
+                    model,
+                    getattr(field.remote_field.on_delete, "__name__", ""),
+                    own[table]._meta.pk.column if table in own else None,
+                    issubclass(model, BaseLogEntry) and field.name == "page",
                 )
     cursor.execute(
         """
-        SELECT c.conrelid::regclass::text, a.attname
+        SELECT c.conrelid::regclass::text, a.attname, c.confrelid::regclass::text
           FROM pg_constraint c
           JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
           JOIN pg_attribute r ON r.attrelid = c.confrelid AND r.attnum = c.confkey[1]
@@ -95,12 +120,13 @@ def foreign_keys(cursor: Any, source: Any) -> list[ForeignKey]:
            AND (c.confrelid::regclass::text, r.attname) IN (
                SELECT * FROM unnest(%s::text[], %s::text[]))
         """,
-        [list(own), list(own.values())],
+        [list(own), [level._meta.pk.column for level in own.values()]],
     )
-    for table, column in cursor.fetchall():
+    for table, column, level in cursor.fetchall():
         known = table.strip('"')
         if (known, column) not in links:
-            found.setdefault((known, column), ForeignKey(known, column, own.get(known)))
+            key = own[known]._meta.pk.column if known in own else None
+            found.setdefault((known, column), ForeignKey(known, column, own[level], own_key=key))
     return sorted(found.values(), key=lambda reference: reference.name)
 
 
@@ -108,7 +134,7 @@ def subclass_links(source: Any) -> list[ForeignKey]:
     """Parent links from other models to a level of the source: rows of a page of another type."""
     levels = set(chain(source))
     found = [
-        ForeignKey(model._meta.db_table, field.column)
+        ForeignKey(model._meta.db_table, field.column, field.remote_field.model, model)
         for model in concrete_models()
         for field in model._meta.local_concrete_fields
         if model not in levels
@@ -146,13 +172,16 @@ def generics() -> list[Generic]:
             if types and (kind in TEXT or kind.endswith("IntegerField")):
                 found.append(
                     Generic(
-                        model._meta.label,
+                        model,
                         model._meta.db_table,
                         tuple(sorted(names[type].column for type in types if type in names)),
                         names[name].column,
                         kind in TEXT,
                     )
                 )
+        if model._meta.label in TRANSIENT and "parent_object_id" in names:
+            kind, column = names["content_type"].column, names["parent_object_id"].column
+            found.append(Generic(model, model._meta.db_table, (kind,), column, True, parent=True))
     return sorted(found, key=lambda reference: reference.name)
 
 
@@ -166,33 +195,49 @@ def _type_fields(names: dict[str, Any]) -> set[str]:
     }
 
 
-def content_types(source: Any) -> list[int]:
-    """Ids of the content types under which a page of the source may be referred to."""
+def known_types(source: Any) -> list[int]:
+    """Content types under which an id of a page of the source may stand.
+
+    Those of its levels, and those of models whose rows have the page's id for a key of their own
+    (as wagtail.models.WorkflowPage), so that the key changes with it.
+    """
+    levels = set(chain(source))
+    keyed = []
+    for model in concrete_models():
+        key = model._meta.pk.remote_field
+        if model not in levels and key and key.model in levels and not key.parent_link:
+            keyed.append(model)
+    return content_types([*chain(source), *keyed])
+
+
+def content_type(model: Any) -> int:
+    """The id of the model's content type."""
     from django.contrib.contenttypes.models import ContentType
 
-    return [
-        ContentType.objects.get_for_model(level, for_concrete_model=False).pk
-        for level in chain(source)
-    ]
+    return int(ContentType.objects.get_for_model(model, for_concrete_model=False).pk)
 
 
-def count(cursor: Any, source: Any, *, own_rows: bool) -> dict[str, int]:
-    """How many references to the map's old pages there are, by `table.column`, none left out.
+def content_types(models: Iterable[Any]) -> list[int]:
+    """Ids of the models' content types."""
+    return [content_type(model) for model in models]
 
-    `own_rows` counts those that the old pages' own rows hold (to themselves or each other).
-    Transient ones and those of the page's own type rows are not counted.
+
+def count(cursor: Any, source: Any) -> dict[str, int]:
+    """What still refers to the map's old pages, by `table.column`, none left out.
+
+    Not what the old pages' own rows hold (of themselves or each other), nor passing state.
     """
     found = {}
+    types = known_types(source)
     for key in foreign_keys(cursor, source):
-        others = "" if own_rows else _others(key)
         cursor.execute(
             f"SELECT count(*) FROM {quoted(key.table)} t JOIN remodel_map m "
-            f"ON m.old = t.{quoted(key.column)} {others}"
+            f"ON m.old = t.{quoted(key.column)} {_others(key)}"
         )
         found[key.name] = cursor.fetchone()[0]
     for pair in generics():
         if not pair.transient:
-            condition, given = _matches(pair, content_types(source))
+            condition, given = matches(pair, types)
             cursor.execute(
                 f"SELECT count(*) FROM {quoted(pair.table)} t JOIN remodel_map m ON {condition}",
                 given,
@@ -206,7 +251,7 @@ def count_transient(cursor: Any, source: Any) -> dict[str, int]:
     found = {}
     for pair in generics():
         if pair.transient:
-            condition, given = _matches(pair, content_types(source))
+            condition, given = matches(pair, known_types(source))
             cursor.execute(
                 f"SELECT count(*) FROM {quoted(pair.table)} t JOIN remodel_map m ON {condition}",
                 given,
@@ -215,63 +260,104 @@ def count_transient(cursor: Any, source: Any) -> dict[str, int]:
     return {name: number for name, number in found.items() if number}
 
 
-def carry(cursor: Any, source: Any, *, old_type: int, new_type: int) -> dict[str, int]:
-    """Make every reference to an old page one to its new page: `{table.column: rows}`.
+def carry(cursor: Any, source: Any, *, old_types: list[int], new_type: int) -> None:
+    """Make every reference to an old page one to its new page.
 
-    A content type beside the id changes only where it was exactly the source's.
+    A content type beside the id becomes `new_type` where it was one of `old_types`: the
+    source's own, and those of its levels that the target does not have. Where ids are kept,
+    only content types change. Revisions are left to `revisions`, which rewrites them at once.
     """
-    carried = {}
+    from wagtail.models import Revision
+
+    cursor.execute("SELECT EXISTS (SELECT FROM remodel_map WHERE old <> new)")
+    renumbered = cursor.fetchone()[0]
     for key in foreign_keys(cursor, source):
-        retyped = ""
-        given: list[int] = []
-        if key.log:
-            retyped, given = _retyped("content_type_id", old_type, new_type)
-        cursor.execute(
-            f"UPDATE {quoted(key.table)} t SET {quoted(key.column)} = m.new {retyped} "
-            f"FROM remodel_map m WHERE m.old = t.{quoted(key.column)} {_others(key)}",
-            given,
+        condition = f"m.old = t.{quoted(key.column)} {_others(key)}"
+        columns = {key.column: "m.new"} if renumbered else {}
+        _update(
+            cursor,
+            key.table,
+            columns,
+            key.types,
+            condition,
+            [],
+            (old_types, new_type),
         )
-        carried[key.name] = cursor.rowcount
     for pair in generics():
-        if pair.transient:
+        if pair.transient or pair.table == Revision._meta.db_table:
             continue
-        condition, given = _matches(pair, content_types(source))
-        retyping = [_retyped(column, old_type, new_type) for column in pair.types]
+        condition, given = matches(pair, known_types(source))
         cast = "::text" if pair.text else ""
-        cursor.execute(
-            f"UPDATE {quoted(pair.table)} t SET {quoted(pair.column)} = m.new{cast} "
-            f"{''.join(sql for sql, _ in retyping)} FROM remodel_map m WHERE {condition}",
-            [*(value for _, values in retyping for value in values), *given],
-        )
-        carried[pair.name] = cursor.rowcount
-    drop_transient(cursor, source)
-    return {name: number for name, number in carried.items() if number}
+        columns = {pair.column: f"m.new{cast}"} if renumbered else {}
+        _update(cursor, pair.table, columns, pair.types, condition, given, (old_types, new_type))
+
+
+def _update(
+    cursor: Any,
+    table: str,
+    columns: dict[str, str],
+    types: tuple[str, ...],
+    condition: str,
+    given: list[Any],
+    retyping: tuple[list[int], int],
+) -> None:
+    """Set columns and retype content types; only retyping touches only the rows that need it."""
+    old, new = retyping
+    sets = [f"{quoted(column)} = {sql}" for column, sql in columns.items()]
+    parameters: list[Any] = []
+    for column in types:
+        name = quoted(column)
+        sets.append(f"{name} = CASE WHEN t.{name} = ANY(%s) THEN %s ELSE t.{name} END")
+        parameters += [old, new]
+    if not sets:
+        return
+    if not columns:
+        condition += " AND (" + " OR ".join(f"t.{quoted(c)} = ANY(%s)" for c in types) + ")"
+        given = [*given, *([old] * len(types))]
+    cursor.execute(
+        f"UPDATE {quoted(table)} t SET {', '.join(sets)} FROM remodel_map m WHERE {condition}",
+        [*parameters, *given],
+    )
 
 
 def drop_transient(cursor: Any, source: Any) -> None:
     """Let go of editors' passing state about the old pages."""
     for pair in generics():
         if pair.transient:
-            condition, given = _matches(pair, content_types(source))
+            condition, given = matches(pair, known_types(source))
             cursor.execute(
                 f"DELETE FROM {quoted(pair.table)} t USING remodel_map m WHERE {condition}", given
             )
 
 
-def _others(key: ForeignKey) -> str:
-    """The condition that leaves out the old pages' own rows, where the table has such."""
-    if key.own_key is None:
-        return ""
-    return f"AND t.{quoted(key.own_key)} NOT IN (SELECT old FROM remodel_map)"
+def matches(pair: Generic, types: list[int], side: str = "old") -> tuple[str, list[Any]]:
+    """The join condition of a generic pair with a side of the map, and its parameters.
 
+    `types` are the content types by which the pages are known.
+    """
+    if pair.parent:
+        from wagtail.models import get_page_models
 
-def _retyped(column: str, old: int, new: int) -> tuple[str, list[int]]:
-    name = quoted(column)
-    return f", {name} = CASE WHEN t.{name} = %s THEN %s ELSE t.{name} END", [old, new]
-
-
-def _matches(pair: Generic, types: list[int]) -> tuple[str, list[Any]]:
-    """The join condition of a generic pair with the map's old side, and its parameters."""
+        types = content_types(get_page_models())
     cast = "::text" if pair.text else ""
     kinds = " OR ".join(f"t.{quoted(column)} = ANY(%s)" for column in pair.types)
-    return f"t.{quoted(pair.column)} = m.old{cast} AND ({kinds})", [types] * len(pair.types)
+    return f"t.{quoted(pair.column)} = m.{side}{cast} AND ({kinds})", [types] * len(pair.types)
+
+
+def _others(key: ForeignKey) -> str:
+    """The condition that leaves out originals' own rows, which are left as they are."""
+    if key.own_key is None:
+        return ""
+    return (
+        f"AND t.{quoted(key.own_key)} NOT IN (SELECT i.old FROM remodel_map i WHERE i.old <> i.new)"
+    )
+
+
+def old_types(map: Any) -> list[int]:
+    """Content types that converted pages are no longer known by: the source's and left levels'."""
+    return content_types(dict.fromkeys([map.source, *map.left]))
+
+
+def levels(map: Any) -> set[Any]:
+    """Every level of both types of a field map."""
+    return {*chain(map.source), *chain(map.target)}

@@ -8,71 +8,179 @@ it reads a revision (`Page.with_content_json` in wagtail/models/pages.py).
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from . import links
 from .database import page_connection
-from .models import base_page, chain
-from .tree import quoted
+from .fieldmap import FieldMap, copies, renames
+from .models import base_page
+from .places import rows_table
+from .references import content_type
+from .tree import literal, quoted
 
-CHUNK = 200
+
+def table_name() -> str:
+    """The revisions' table."""
+    from wagtail.models import Revision
+
+    return str(Revision._meta.db_table)
 
 
 def _table() -> str:
-    from wagtail.models import Revision
-
-    return quoted(Revision._meta.db_table)
+    return quoted(table_name())
 
 
 def _base_type() -> int:
-    from django.contrib.contenttypes.models import ContentType
-
-    return int(ContentType.objects.get_for_model(base_page(), for_concrete_model=False).pk)
+    return content_type(base_page())
 
 
-def convert(
-    cursor: Any,
-    source: Any,
-    target: Any,
-    pages: dict[int, int],
-    *,
-    content_type: int,
-    moved: dict[str, str],
-) -> int:
+def convert(cursor: Any, map: FieldMap, *, new_type: int) -> None:
     """Make the content of the converted pages' revisions that of pages of the target.
 
-    The rows themselves belong to the new pages already. Each moved field's value is put under
-    its new name as well: published without it, an old draft would blank the field.
+    The rows become the new pages' at the same time. A field that the target has besides gets
+    the value that the page has now, where the draft says nothing: published without it, an old
+    draft would blank the field. Set-based: what identifies a page is at the top of the JSON.
     """
+    names = renames(map)
+    gone = [name for name, new in names.items() if new != name]
+    renamed = {name: new for name, new in names.items() if new and new != name}
+    cursor.execute(
+        f"""
+        UPDATE {_table()} r
+           SET object_id = m.new::text, content_type_id = %s,
+               content = {_added(map)} (r.content - %s::text[])
+               || {_picked([*renamed.items(), *copies(map)])}
+               || jsonb_build_object('pk', m.new, 'content_type', %s::int)
+          FROM remodel_map m {_joins(map)}
+         WHERE r.object_id = m.old::text AND r.base_content_type_id = %s
+        """,
+        [new_type, gone, new_type, _base_type()],
+    )
+    for number, follow in enumerate(map.follows):
+        if follow.kind != "many":
+            _renumber_rows(cursor, follow, rows_table(number))
 
-    def rewritten(content: dict[str, Any]) -> dict[str, Any]:
-        found = links.in_serialized(source, content, pages, set(chain(source)))
-        found["pk"] = pages.get(content.get("pk", 0), content.get("pk"))
-        found["content_type"] = content_type
-        for name, origin in moved.items():
-            if origin in content:
-                found[name] = found[origin]
-        return dict(found)
 
-    return _rewrite(
-        cursor,
-        "r.base_content_type_id = %s AND r.object_id IN (SELECT new::text FROM remodel_map)",
-        [_base_type()],
-        lambda model, content: rewritten(content),
+def _picked(pairs: list[tuple[str, str]]) -> str:
+    """SQL for an object of keys that the content has under another name, without absent ones."""
+    parts = [
+        f"CASE WHEN jsonb_exists(r.content, {literal(old)}) "
+        f"THEN jsonb_build_object({literal(new)}, r.content -> {literal(old)}) "
+        "ELSE '{}'::jsonb END"
+        for old, new in pairs
+    ]
+    return " || ".join(parts) or "'{}'::jsonb"
+
+
+def _added(map: FieldMap) -> str:
+    """SQL for the values of fields that no draft knows yet, from the pages' new rows."""
+    parts = []
+    for carry in map.carries:
+        if carry.origin is not None and carry.origin.name in renames(map):
+            continue
+        column = f"{quoted(carry.field.model._meta.db_table)}.{quoted(carry.field.column)}"
+        if _is_stream(carry.field):  # a string of JSON in a revision, as modelcluster writes it
+            column += "::text"
+        parts.append(f"{literal(carry.field.name)}, to_jsonb({column})")
+    return f"jsonb_build_object({', '.join(parts)}) ||" if parts else ""
+
+
+def _joins(map: FieldMap) -> str:
+    return " ".join(
+        f"JOIN {quoted(level._meta.db_table)} "
+        f"ON {quoted(level._meta.db_table)}.{quoted(level._meta.pk.column)} = m.new"
+        for level in map.joined
     )
 
 
-def carry_links(cursor: Any, source: Any, pages: dict[int, int]) -> int:
-    """Follow the map in the revisions of everything else: links, choosers, foreign keys."""
-    levels = set(chain(source))
-    condition, given = links.mentions("r.content::text", pages)
-    return _rewrite(
-        cursor,
-        "NOT (r.base_content_type_id = %s AND r.object_id IN (SELECT new::text FROM remodel_map)) "
-        f"AND {condition}",
-        [_base_type(), *given],
+def _is_stream(field: Any) -> bool:
+    from wagtail.fields import StreamField
+
+    return isinstance(field, StreamField)
+
+
+def _renumber_rows(cursor: Any, follow: Any, rows: str) -> None:
+    """Child rows of drafts: the keys that they have in the target's table, and its field names.
+
+    A row that is only in drafts gets none, so that publishing one inserts it anew instead of
+    overwriting the row of another page that has its number there.
+    """
+    fields = {follow.old_link.name: follow.new_link.name}
+    fields.update({old.name: new.name for old, new in follow.columns})
+    cursor.execute(f"SELECT old, new FROM {rows}")
+    keys = dict(cursor.fetchall())
+
+    def renumbered(content: dict[str, Any], page: int) -> dict[str, Any]:
+        told = []
+        for row in content[follow.new_name]:
+            own = {fields[name]: value for name, value in row.items() if name in fields}
+            own["pk"] = follow.new._meta.pk.to_python(keys.get(str(row.get("pk"))))
+            own[follow.new_link.name] = page
+            told.append(own)
+        return {**content, follow.new_name: told}
+
+    _rewrite(
+        f"JOIN remodel_map m ON r.object_id = m.new::text WHERE r.base_content_type_id = %s "
+        f"AND jsonb_typeof(r.content -> {literal(follow.new_name)}) = 'array'",
+        [_base_type()],
+        lambda model, content: renumbered(content, content["pk"]),
+    )
+
+
+def carry_links(levels: set[Any], pages: dict[int, int], keys: str) -> None:
+    """Follow the map in revisions: links, choosers, foreign keys, child rows.
+
+    `keys` is a query of the revisions that have any.
+    """
+    _rewrite(
+        f"WHERE r.id::text IN ({keys})",
+        [],
         lambda model, content: links.in_serialized(model, content, pages, levels),
     )
+
+
+def references_in(
+    pages: Mapping[int, int], levels: set[Any], *, without: Collection[str], keys: str = ""
+) -> Iterator[list[tuple[str, int, int, str]]]:
+    """`(revision, page, times, "own" or "")` of each reference to a page inside of a revision.
+
+    `pages` maps the ids to look for to those to tell; `without` names keys that are not counted
+    in the pages' own revisions, `keys` is a query of the revisions to look at.
+    """
+    from django.contrib.contenttypes.models import ContentType
+
+    # Not both: what is estimated to be a handful of rows is looked up in the keys one by one.
+    condition, given = (
+        (f"r.id::text IN ({keys})", []) if keys else links.mentions("r.content::text", pages)
+    )
+    base = _base_type()
+    query = (
+        "SELECT r.id::text, r.content_type_id, r.base_content_type_id, r.object_id, "
+        f"r.content::text FROM {_table()} r WHERE {condition}"
+    )
+    for rows in links.read(query, given):
+        found = []
+        for key, type_id, base_id, object_id, text in rows:
+            own = base_id == base and int(object_id) in pages
+            mentioned = links.numbers(text, pages)
+            if own and mentioned == [int(object_id)]:  # its key, and nothing else
+                found.append((key, pages[int(object_id)], 1, "own"))
+            if len(mentioned) < 1 + own:
+                continue
+            content = json.loads(text)
+            model = ContentType.objects.get_for_id(type_id).model_class()
+            tally = links.Tally(pages)
+            if own:
+                tally.get(content.get("pk"))
+                content = {name: value for name, value in content.items() if name not in without}
+            if model:
+                links.in_serialized(model, content, tally, levels)
+            found += [
+                (key, page, times, "own" if own else "") for page, times in tally.found.items()
+            ]
+        if found:
+            yield found
 
 
 def rename_fields(cursor: Any, renames: dict[str, str]) -> int:
@@ -107,27 +215,24 @@ def restore_slugs(cursor: Any, slugs: dict[int, str], prefix: str) -> int:
     return int(cursor.rowcount)
 
 
-def _rewrite(cursor: Any, condition: str, given: list[Any], rewrite: Any) -> int:
+def _rewrite(condition: str, given: list[Any], rewrite: Any) -> None:
     """Pass the content of each revision that fits through `rewrite(model, content)`."""
     from django.contrib.contenttypes.models import ContentType
 
-    changed = 0
-    with page_connection().chunked_cursor() as reading:
-        reading.execute(
-            f"SELECT r.id, r.content_type_id, r.content::text FROM {_table()} r WHERE {condition}",
-            given,
-        )
-        while rows := reading.fetchmany(CHUNK):
-            updates = []
-            for key, type_id, text in rows:
-                model = ContentType.objects.get_for_id(type_id).model_class()
-                content = json.loads(text)
-                found = rewrite(model, content) if model else content
-                if found != content:
-                    updates.append((json.dumps(found), key))
-            if updates:
-                cursor.executemany(
-                    f"UPDATE {_table()} SET content = %s::jsonb WHERE id = %s", updates
+    query = f"SELECT r.id, r.content_type_id, r.content::text FROM {_table()} r {condition}"
+    for rows in links.read(query, given):
+        changed = []
+        for key, type_id, text in rows:
+            model = ContentType.objects.get_for_id(type_id).model_class()
+            content = json.loads(text)
+            found = rewrite(model, content) if model else content
+            if found != content:
+                changed.append((key, json.dumps(found)))
+        if changed:
+            with page_connection().cursor() as writing:
+                writing.execute(
+                    f"UPDATE {_table()} r SET content = w.content::jsonb "
+                    "FROM json_to_recordset(%s::json) AS w (id bigint, content text) "
+                    "WHERE r.id = w.id",
+                    [json.dumps([{"id": key, "content": text} for key, text in changed])],
                 )
-                changed += len(updates)
-    return changed

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from . import tree
-from .database import page_connection
 from .models import chain
 from .protocol import Refusal
 from .tree import quoted
+
+# What tells a page's place and type; the copy's is its own.
+PLACE = {"path", "numchild", "content_type", "slug", "url_path"}
 
 
 def columns(model: Any) -> list[Any]:
@@ -27,7 +29,7 @@ def key(model: Any) -> str:
 
 
 def handed_over(model: Any) -> list[Any]:
-    """Fields whose value only one row may have: the copy gets it when the original goes.
+    """Fields whose value only one row may have: the copy gets it, the original another.
 
     At the base level that is the translation key, which is unique together with the locale.
     """
@@ -36,146 +38,112 @@ def handed_over(model: Any) -> list[Any]:
     return [field for field in columns(model) if field.unique and not field.primary_key]
 
 
-def _meanwhile(field: Any, prefix: str) -> tuple[str, list[Any]]:
-    """SQL for a value of a handed over field until the original goes, and its parameters."""
+def _left_with(field: Any, prefix: str) -> tuple[str, list[Any]]:
+    """SQL for what an original has in a handed over field until it goes, and its parameters."""
+    column = f"u.{quoted(field.column)}"
     if field.get_internal_type() == "UUIDField":
-        return "gen_random_uuid()", []
+        return f"md5(random()::text || {column}::text)::uuid", []  # PostgreSQL 12 has no other
     if field.null:
         return "NULL", []
     if field.get_internal_type() in {"CharField", "SlugField", "TextField", "EmailField"}:
-        return f"%s || o.{quoted(field.column)}", [prefix]
+        return f"%s || {column}", [prefix]
     raise Refusal(
         "unsupported",
-        f"The field {field} is unique, and its copy needs another value until the original goes.",
+        f"The field {field} is unique, and the original needs another value until it goes.",
         found=f"Its type is {field.__class__.__name__}.",
-        hint="Let the field be null during the conversion.",
+        hint="Let the field be null during the conversion, or keep the ids.",
     )
 
 
 def insert_copies(
-    cursor: Any, source: Any, target: Any, *, prefix: str, moved: dict[str, str], content_type: int
+    cursor: Any, levels: Sequence[Any], *, prefix: str, content_type: int
 ) -> dict[str, int]:
-    """Insert the new pages of `remodel_map`, every level of them: `{table: rows}`.
+    """Insert rows for the map's new pages at these levels, as the old pages have them.
 
-    `moved` maps a field of the target's own to the source's field that it gets its value from.
+    Returns `{table: rows}`. A new page takes the original's place, and whatever value only one
+    page may have; the original is left aside with others.
     """
-    inserted = {}
-    for level in chain(source):
-        inserted[level._meta.db_table] = _copy_level(cursor, level, prefix, content_type)
-    inserted[target._meta.db_table] = _fill_level(cursor, source, target, moved)
-    return inserted
+    return {
+        level._meta.db_table: _copy_level(cursor, level, prefix, content_type) for level in levels
+    }
 
 
 def _copy_level(cursor: Any, model: Any, prefix: str, content_type: int) -> int:
+    table = quoted(model._meta.db_table)
     base = model is chain(model)[0]
     overrides: dict[str, tuple[str, list[Any]]] = {model._meta.pk.name: ("m.new", [])}
-    overrides.update({field.name: _meanwhile(field, prefix) for field in handed_over(model)})
+    stripped = {quoted(field.column): _left_with(field, prefix) for field in handed_over(model)}
     if base:
-        # numchild is the one that treebeard's own add_child would copy from the original,
-        # leaving a leaf that claims children (treebeard/mp_tree.py, MP_AddChildHandler).
         overrides.update(
             path=("m.path", []),
-            numchild=("0", []),
-            slug=("%s || o.slug", [prefix]),
-            url_path=("parent.url_path || %s || o.slug || '/'", [prefix]),
             content_type=("%s", [content_type]),
+            slug=("%s || o.slug", [prefix]),
+            url_path=(
+                "left(o.url_path, -length(o.slug) - 1) || %s || o.slug || '/'",
+                [prefix],
+            ),
         )
+        stripped.update(path=("m.aside", []), numchild=("0", []))
     names, values, parameters = [], [], []
     for field in columns(model):
         sql, given = overrides.get(field.name, (f"o.{quoted(field.column)}", []))
         names.append(quoted(field.column))
         values.append(sql)
         parameters += given
-    parent = f"JOIN {tree.table()} parent ON parent.path = left(o.path, -{tree.step()})"
-    cursor.execute(
-        f"""
-        INSERT INTO {quoted(model._meta.db_table)} ({", ".join(names)})
-        SELECT {", ".join(values)}
-          FROM {quoted(model._meta.db_table)} o JOIN remodel_map m ON m.old = o.{key(model)}
-          {parent if base else ""}
-         ORDER BY m.old
-        """,
-        parameters,
-    )
-    return int(cursor.rowcount)
-
-
-def _fill_level(cursor: Any, source: Any, target: Any, moved: dict[str, str]) -> int:
-    connection = page_connection()
-    names, values, parameters = [key(target)], ["m.new"], []
-    for field in columns(target)[1:]:
-        if field.name in moved:
-            values.append(f"o.{quoted(source._meta.get_field(moved[field.name]).column)}")
-        elif getattr(field, "db_default", None) is not None and field.has_db_default():
-            continue
-        else:
-            values.append(f"%s::{field.cast_db_type(connection)}")
-            parameters.append(_default(field, connection))
-        names.append(quoted(field.column))
-    cursor.execute(
-        f"""
-        INSERT INTO {quoted(target._meta.db_table)} ({", ".join(names)})
-        SELECT {", ".join(values)}
-          FROM {quoted(source._meta.db_table)} o JOIN remodel_map m ON m.old = o.{key(source)}
-         ORDER BY m.old
-        """,
-        parameters,
-    )
-    return int(cursor.rowcount)
-
-
-def _default(field: Any, connection: Any) -> Any:
-    value = field.get_default()
-    if value is None and not field.null:
-        raise Refusal(
-            "no_value",
-            f"The field {field} needs a value, and nothing says which.",
-            hint="Give the field a default, let it be null, or move a field to it.",
+    aside, joined = "", ""
+    if stripped:
+        # The rows of a statement are read as they were before it, so that the copy gets what
+        # the original is losing; and only a row that has left its place lets another take it.
+        sets = ", ".join(f"{column} = {sql}" for column, (sql, _) in stripped.items())
+        aside = (
+            f"WITH aside AS (UPDATE {table} u SET {sets} FROM remodel_map m "
+            f"WHERE u.{key(model)} = m.old RETURNING u.{key(model)} AS old)"
         )
-    return field.get_db_prep_save(value, connection)
+        joined = "JOIN aside ON aside.old = m.old"
+        parameters = [value for _, given in stripped.values() for value in given] + parameters
+    cursor.execute(
+        f"""
+        {aside} INSERT INTO {table} ({", ".join(names)})
+        SELECT {", ".join(values)}
+          FROM {table} o JOIN remodel_map m ON m.old = o.{key(model)} {joined}
+         ORDER BY m.old
+        """,
+        parameters,
+    )
+    return int(cursor.rowcount)
 
 
-def differences(
-    cursor: Any, source: Any, target: Any, *, moved: dict[str, str]
-) -> dict[str, list[int]]:
+def differences(cursor: Any, levels: Sequence[Any]) -> dict[str, list[int]]:
     """Old ids whose copies differ in a column that was to be equal, by `table.column`.
 
     Compared as text, because some types (json, point) have no equality of their own.
     """
     found: dict[str, list[int]] = {}
-    exempt = {"path", "numchild", "slug", "url_path", "content_type"}
-    for level in chain(source):
-        base = level is chain(source)[0]
-        left = {field.name for field in handed_over(level)} | (exempt if base else set())
-        for field in columns(level)[1:]:
-            if field.name not in left:
-                _differ(cursor, found, level, field, level, field)
-    for name, origin in moved.items():
-        _differ(
-            cursor,
-            found,
-            source,
-            source._meta.get_field(origin),
-            target,
-            target._meta.get_field(name),
+    for level in levels:
+        base = level is chain(level)[0]
+        left = {field.name for field in handed_over(level)} | (PLACE if base else set())
+        compared = [field.column for field in columns(level)[1:] if field.name not in left]
+        table = quoted(level._meta.db_table)
+        wrong = [
+            f"o.{quoted(column)}::text IS DISTINCT FROM n.{quoted(column)}::text"
+            for column in compared
+        ]
+        cursor.execute(
+            f"""
+            SELECT old, wrong FROM (
+                SELECT m.old, ARRAY[o.{key(level)} IS NULL OR n.{key(level)} IS NULL,
+                                    {", ".join(wrong)}] AS wrong
+                  FROM remodel_map m
+                  LEFT JOIN {table} o ON o.{key(level)} = m.old
+                  LEFT JOIN {table} n ON n.{key(level)} = m.new) compared
+             WHERE true = ANY(wrong) ORDER BY 1
+            """
+            if wrong
+            else f"SELECT 0, ARRAY[true] FROM {table} WHERE false"
         )
+        names = [level._meta.pk.column, *compared]
+        for page, differs in cursor.fetchall():
+            for name, is_so in zip(names, differs):
+                if is_so:
+                    found.setdefault(f"{level._meta.db_table}.{name}", []).append(page)
     return found
-
-
-def _differ(
-    cursor: Any, found: dict[str, list[int]], old: Any, old_field: Any, new: Any, new_field: Any
-) -> None:
-    before, after = f"o.{quoted(old_field.column)}::text", f"n.{quoted(new_field.column)}::text"
-    cursor.execute(
-        f"""
-        SELECT m.old FROM remodel_map m
-          LEFT JOIN {quoted(old._meta.db_table)} o ON o.{key(old)} = m.old
-          LEFT JOIN {quoted(new._meta.db_table)} n ON n.{key(new)} = m.new
-         WHERE o.{key(old)} IS NULL OR n.{key(new)} IS NULL
-            OR {before} IS DISTINCT FROM {after}
-         ORDER BY 1
-        """
-    )
-    ids = [row[0] for row in cursor.fetchall()]
-    if ids:
-        found[f"{new._meta.db_table}.{new_field.column}"] = ids

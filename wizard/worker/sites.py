@@ -42,5 +42,16 @@ def place_site(
             )
     with transaction.atomic():
         Site.objects.filter(pk=before["id"]).update(hostname=hostname, port=port)
-    Site.clear_site_root_paths_cache()
+    clear_root_paths()
     return {"before": before, "after": {**before, "hostname": hostname, "port": port}}
+
+
+def clear_root_paths() -> None:
+    """Forget where the sites begin, which Wagtail keeps in the project's cache for an hour."""
+    from django.core.cache import cache
+    from wagtail.models import Site
+
+    if hasattr(Site, "clear_site_root_paths_cache"):
+        Site.clear_site_root_paths_cache()
+    else:  # Wagtail 4.2 and older: wagtail/models/sites.py, without a version
+        cache.delete("wagtail_site_root_paths")

@@ -8,6 +8,7 @@ from . import idmap, revisions, tree
 from .database import page_connection, require_postgresql
 from .models import page_model
 from .protocol import Refusal, Reply
+from .sites import clear_root_paths
 from .tree import quoted
 
 KEPT = 7  # characters of a column that Django keeps at least when it shortens a name
@@ -21,7 +22,6 @@ def restore_slugs(reply: Reply, *, map: dict[str, int], prefix: str) -> dict[str
     `clash` when a sibling has the slug, and `verification` when the tree would not be sound.
     """
     from django.db import transaction
-    from wagtail.models import Site
 
     connection = page_connection()
     require_postgresql(connection)
@@ -41,7 +41,7 @@ def restore_slugs(reply: Reply, *, map: dict[str, int], prefix: str) -> dict[str
         changed = tree.respell(cursor, slugs)
         drafts = revisions.restore_slugs(cursor, slugs, prefix)
         tree.require_sound(cursor, type="verification", when="after restoring the slugs")
-    Site.clear_site_root_paths_cache()
+    clear_root_paths()
     return {"slugs": slugs, "urls": changed, "drafts": drafts}
 
 

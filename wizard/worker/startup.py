@@ -29,12 +29,18 @@ class Media:
         self.reply: Reply | None = None
 
     def guard(self) -> None:
-        """Make every storage of the project refuse to delete."""
-        from django.core.files.storage import FileSystemStorage, storages
+        """Make every storage of the project refuse to delete, those of single fields too."""
+        from django.apps import apps
+        from django.core.files import storage
+        from django.db.models import FileField
 
-        classes: set[Any] = {FileSystemStorage}
-        for alias in getattr(storages, "backends", {}):
-            classes.add(type(storages[alias]))
+        # `__class__`, not `type()`: the default storage is lazy, and tells what it stands for.
+        classes: set[Any] = {storage.FileSystemStorage, storage.default_storage.__class__}
+        named = getattr(storage, "storages", {})  # from Django 4.2
+        classes |= {named[alias].__class__ for alias in getattr(named, "backends", {})}
+        for model in apps.get_models(include_auto_created=True):
+            fields = model._meta.local_concrete_fields
+            classes |= {field.storage.__class__ for field in fields if isinstance(field, FileField)}
         for cls in classes:
             cls.delete = self._refuse
 

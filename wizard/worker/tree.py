@@ -22,46 +22,60 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """A text as an SQL literal, for names that stand where parameters would be in the way."""
+    return "'" + text.replace("'", "''").replace("%", "%%") + "'"
+
+
 def step() -> int:
     """The length of one step of a path, 4 unless the project swapped the page model."""
     return int(base_page().steplen)
 
 
-def problems(cursor: Any) -> dict[str, list[int]]:
+def problems(cursor: Any, *, prefixed: bool = False) -> dict[str, list[int]]:
     """Ids of the pages that are wrong, by kind; kinds without any are left out.
 
-    What `Page.find_problems` looks for (treebeard/mp_tree.py), and Wagtail's url_path besides.
+    What `Page.find_problems` looks for (treebeard/mp_tree.py), and Wagtail's url_path besides,
+    in one pass over the table instead of a query for each page. With `prefixed`, the map's new
+    pages have a prefixed URL, and pages below them the one that they will have.
     """
     pages, size, alphabet = table(), step(), base_page().alphabet
-    found = {}
-    for kind, condition in {
+    kinds = {
         "bad_characters": f"p.path ~ '[^{alphabet}]'",
         "bad_length": f"length(p.path) % {size} <> 0 OR p.path = ''",
         "wrong_depth": f"p.depth <> length(p.path) / {size}",
         "orphans": f"length(p.path) > {size} AND parent.id IS NULL",
         "wrong_numchild": "p.numchild <> coalesce(child.number, 0)",
         "wrong_url_path": "p.url_path <> parent.url_path || p.slug || '/'",
-    }.items():
-        cursor.execute(
-            f"""
-            SELECT p.id FROM {pages} p
+    }
+    if prefixed:
+        kinds["wrong_url_path"] += (
+            " AND NOT EXISTS (SELECT FROM remodel_map m WHERE m.new = parent.id)"
+        )
+    cursor.execute(
+        f"""
+        SELECT id, wrong FROM (
+            SELECT p.id, p.path, ARRAY[{", ".join(f"({sql})" for sql in kinds.values())}] AS wrong
+              FROM {pages} p
               LEFT JOIN {pages} parent
                 ON parent.path = left(p.path, -{size}) AND length(p.path) > {size}
               LEFT JOIN (SELECT left(path, -{size}) AS path, count(*) AS number
                            FROM {pages} WHERE length(path) > {size} GROUP BY 1) child
-                ON child.path = p.path
-             WHERE {condition} ORDER BY p.path
-            """
-        )
-        ids = [row[0] for row in cursor.fetchall()]
-        if ids:
-            found[kind] = ids
+                ON child.path = p.path) checked
+         WHERE true = ANY(wrong) ORDER BY path
+        """
+    )
+    found: dict[str, list[int]] = {}
+    for page, wrong in cursor.fetchall():
+        for kind, is_so in zip(kinds, wrong):
+            if is_so:
+                found.setdefault(kind, []).append(page)
     return found
 
 
-def require_sound(cursor: Any, *, type: str, when: str) -> None:
-    """Raise a Refusal of this type when the tree has a fault."""
-    found = problems(cursor)
+def require_sound(cursor: Any, *, type: str, when: str, prefixed: bool = False) -> None:
+    """Raise a Refusal of this type when the tree has a fault; `prefixed` as in `problems`."""
+    found = problems(cursor, prefixed=prefixed)
     if found:
         raise Refusal(
             type,
@@ -71,116 +85,88 @@ def require_sound(cursor: Any, *, type: str, when: str) -> None:
         )
 
 
-def places_beside(cursor: Any, ids: list[int]) -> dict[int, str]:
-    """For each page a free path under the same parent, after the last child: `{id: path}`."""
+def find_room(cursor: Any) -> None:
+    """Find each original a place at the end of its siblings, into `remodel_map.aside`.
+
+    It goes there alone. The page that takes its place has everything below it then, without one
+    of the paths below being written.
+    """
     pages, size = table(), step()
     cursor.execute(
         f"""
-        SELECT p.id, left(p.path, -{size}), (
-                   SELECT max(right(s.path, {size})) FROM {pages} s
-                    WHERE s.path LIKE left(p.path, -{size}) || '%%' AND s.depth = p.depth)
-          FROM {pages} p WHERE p.id = ANY(%s) ORDER BY p.path
-        """,
-        [ids],
+        SELECT m.old, left(m.path, -{size}), last.step
+          FROM remodel_map m
+          JOIN (SELECT left(path, -{size}) AS parent, max(right(path, {size})) AS step
+                  FROM {pages} GROUP BY 1) last
+            ON last.parent = left(m.path, -{size})
+         ORDER BY m.path
+        """
     )
     model = base_page()
     taken: dict[str, int] = {}
     free = {}
     for page, parent, last in cursor.fetchall():
-        number = taken.get(parent, model._str2int(last)) + 1
-        taken[parent] = number
+        number = taken.get(parent) or model._str2int(last)
+        taken[parent] = number = number + 1
         key = model._int2str(number)
         if len(key) > size:
             raise Refusal("unsupported", f"The page at {parent} has no room for another child.")
         free[page] = parent + model.alphabet[0] * (size - len(key)) + key
-    return free
-
-
-def depths(cursor: Any, side: str) -> list[int]:
-    """Depths at which the id map has pages, the deepest first. `side` is `old` or `new`."""
     cursor.execute(
-        f"SELECT DISTINCT p.depth FROM {table()} p JOIN remodel_map m ON m.{side} = p.id "
-        "ORDER BY p.depth DESC"
+        "UPDATE remodel_map m SET aside = w.path "
+        "FROM unnest(%s::bigint[], %s::text[]) AS w (id, path) WHERE m.old = w.id",
+        [list(free), list(free.values())],
+    )
+
+
+def depths(cursor: Any) -> list[int]:
+    """Depths at which the id map has new pages, the highest first."""
+    cursor.execute(
+        f"SELECT DISTINCT p.depth FROM {table()} p JOIN remodel_map m ON m.new = p.id ORDER BY 1"
     )
     return [row[0] for row in cursor.fetchall()]
 
 
-def move_children(cursor: Any) -> int:
-    """Move everything below each old page below its new one; returns how many pages moved.
-
-    The deepest first, so that a converted page below another one is moved with its children
-    already below it. Paths keep their length, as both pages have the same parent.
-    """
-    pages, size = table(), step()
-    moved = 0
-    for depth in depths(cursor, "old"):
-        cursor.execute(
-            f"""
-            UPDATE {pages} p
-               SET path = n.path || substr(p.path, length(o.path) + 1),
-                   url_path = n.url_path || substr(p.url_path, length(o.url_path) + 1)
-              FROM remodel_map m
-              JOIN {pages} o ON o.id = m.old
-              JOIN {pages} n ON n.id = m.new
-             WHERE o.depth = %s AND p.depth > %s AND left(p.path, {size} * %s) = o.path
-            """,
-            [depth, depth, depth],
-        )
-        moved += cursor.rowcount
-        cursor.execute(
-            f"""
-            UPDATE {pages} n SET numchild = o.numchild
-              FROM remodel_map m JOIN {pages} o ON o.id = m.old
-             WHERE n.id = m.new AND o.depth = %s
-            """,
-            [depth],
-        )
-        cursor.execute(
-            f"UPDATE {pages} o SET numchild = 0 FROM remodel_map m "
-            "WHERE o.id = m.old AND o.depth = %s",
-            [depth],
-        )
-    return moved
+def descendants(cursor: Any) -> int:
+    """How many pages are below pages of the map, each counted once, those of the map left out."""
+    cursor.execute("SELECT DISTINCT length(path) FROM remodel_map")
+    below = " OR ".join(
+        f"length(p.path) > {length} AND left(p.path, {length}) IN "
+        f"(SELECT path FROM remodel_map WHERE length(path) = {length})"
+        for (length,) in cursor.fetchall()
+    )
+    cursor.execute(
+        f"SELECT count(*) FROM {table()} p WHERE ({below}) "
+        "AND NOT EXISTS (SELECT FROM remodel_map m WHERE p.id = m.old) "
+        "AND NOT EXISTS (SELECT FROM remodel_map m WHERE p.id = m.new)"
+    )
+    return int(cursor.fetchone()[0])
 
 
-def count_children(cursor: Any, side: str, sign: int) -> None:
-    """Add to (or with `sign` -1 take from) each parent's numchild its pages of the map."""
+def count_originals(cursor: Any, sign: int) -> None:
+    """Add to each parent's numchild, or with `sign` -1 take from it, its originals of the map."""
     pages, size = table(), step()
     cursor.execute(
         f"""
         UPDATE {pages} parent SET numchild = parent.numchild + %s * c.number
           FROM (SELECT left(p.path, -{size}) AS path, count(*) AS number
-                  FROM {pages} p JOIN remodel_map m ON m.{side} = p.id GROUP BY 1) c
+                  FROM {pages} p JOIN remodel_map m ON m.old = p.id GROUP BY 1) c
          WHERE parent.path = c.path
         """,
         [sign],
     )
 
 
-def reroot(cursor: Any, paths: dict[int, str]) -> None:
-    """Give each page a path of the same parent, and what is below it the path that follows."""
-    pages, size = table(), step()
-    for depth in depths(cursor, "new"):
-        cursor.execute(
-            f"""
-            UPDATE {pages} p SET path = w.path || substr(p.path, length(w.path) + 1)
-              FROM unnest(%s::bigint[], %s::text[]) AS w (id, path)
-              JOIN {pages} n ON n.id = w.id
-             WHERE n.depth = %s AND p.depth >= %s AND left(p.path, {size} * %s) = n.path
-            """,
-            [list(paths), list(paths.values()), depth, depth, depth],
-        )
-
-
 def respell(cursor: Any, slugs: dict[int, str]) -> int:
-    """Give pages of the map another slug, and url_paths that follow to all below them.
+    """Give new pages of the map another slug, and url_paths that follow.
 
-    Returns how many url_paths changed. The highest first, so that each url_path is built on
-    its parent's final one.
+    Also to pages below them that somebody has given a URL with the present slug in it; the
+    others have the one that they will have. Returns how many url_paths changed. The highest
+    first, so that each url_path is built on its parent's final one.
     """
     pages, size = table(), step()
     changed = 0
-    for depth in reversed(depths(cursor, "new")):
+    for depth in depths(cursor):
         cursor.execute(
             f"""
             UPDATE {pages} p
@@ -191,6 +177,7 @@ def respell(cursor: Any, slugs: dict[int, str]) -> int:
               JOIN {pages} n ON n.id = w.id
               JOIN {pages} parent ON parent.path = left(n.path, -{size})
              WHERE n.depth = %s AND p.depth >= %s AND left(p.path, {size} * %s) = n.path
+               AND starts_with(p.url_path, n.url_path)
             """,
             [list(slugs), list(slugs.values()), depth, depth, depth],
         )

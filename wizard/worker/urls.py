@@ -6,6 +6,7 @@ from typing import Any
 
 from .models import base_page
 from .protocol import Reply
+from .sites import clear_root_paths
 
 CHUNK = 2000
 
@@ -19,7 +20,7 @@ def urls(reply: Reply) -> None:
     """
     from wagtail.models import Site
 
-    Site.clear_site_root_paths_cache()
+    clear_root_paths()
     roots = Site.get_site_root_paths()
     serve = {root.language_code: _serve(root.language_code) for root in roots}
     types = _types()

@@ -18,6 +18,7 @@ WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.databa
 
 INSTALLED_APPS = [
     "press",
+    "shapes",
     "wagtail.contrib.forms",
     "wagtail.contrib.redirects",
     "wagtail.contrib.search_promotions",
@@ -49,3 +50,4 @@ DATABASES = {
         "PASSWORD": os.environ.get("PRESS_PASSWORD", ""),
     }
 }
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"

@@ -1,0 +1,251 @@
+"""Every value of every page, held against the field that is to have it, before anything runs.
+
+Sets of values are checked in the database. Only a validator of a field's own, and choices of
+unusual types, are asked in Python, page by page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from . import computed
+from .computed import CHUNK, expression, pages_named, values_from
+from .database import page_connection
+from .fieldmap import Carry, FieldMap
+from .fits import alike, checked, described, kind
+from .follows import Follow
+from .tree import quoted
+
+Check = tuple[str, list[Any], str]  # a condition that is true where wrong, parameters, the wrong
+
+
+def faults(cursor: Any, map: FieldMap) -> list[str]:
+    """What stands in the way of carrying every value of `remodel_map`: sentences with page ids.
+
+    Computed values are made here already, and used by `fill` in the same transaction. Raises
+    Refusal `values` when a function of the project breaks the transaction.
+    """
+    found = computed.make(cursor, map)
+    if found:
+        return found  # without the values nothing else can be said of them
+    for carry in map.carries:
+        if carry.origin is not None and not alike(carry.origin, carry.field):
+            found += _carried(cursor, map, carry)
+    for level in map.joined:
+        found += _clashes(cursor, level, _expressions(map, level), values_from(map, map.carries))
+    for follow in map.follows:
+        found += _followed(cursor, follow)
+    return found
+
+
+def _carried(cursor: Any, map: FieldMap, carry: Carry) -> list[str]:
+    value, _ = expression(map, carry) or ("", [])
+    checks = list(_checks(carry.origin, carry.field, value))
+    told, wrong = _ask(cursor, _named(carry.origin), values_from(map, [carry]), checks)
+    if kind(carry.field) == "stream":
+        told += _blocks(cursor, map, carry, value)
+    return [*told, *_validated(cursor, carry, wrong)]
+
+
+def _named(field: Any) -> str:
+    return f"{field.model._meta.label}.{field.name}"
+
+
+def _checks(origin: Any, field: Any, value: str) -> Iterator[Check]:
+    """What a single value of `origin` may have that `field` does not take."""
+    connection = page_connection()
+    to = _named(field)
+    if origin.null and not field.null:
+        yield f"{value} IS NULL", [], f"is NULL, which {to} cannot be"
+    length = field.max_length
+    shorter = length and (not origin.max_length or origin.max_length > length)
+    if shorter and kind(field) in {"text", "FileField"}:
+        yield f"length({value}) > %s", [length], f"is longer than the {length} of {to}"
+    if kind(field) == "integer":
+        least, most = connection.ops.integer_field_range(field.get_internal_type())
+        yield f"{value} NOT BETWEEN %s AND %s", [least, most], f"is out of the range of {to}"
+    if kind(field) == "DecimalField":
+        whole, places = field.max_digits - field.decimal_places, field.decimal_places
+        condition = f"abs({value}) >= 10::numeric ^ %s OR round({value}::numeric, %s) <> {value}"
+        yield condition, [whole, places], f"does not fit {described(field)} {to}"
+    choices = [
+        field.get_prep_value(choice) for choice, _ in field.flatchoices if choice is not None
+    ]
+    if choices and kind(field) in {"text", "integer"}:
+        empty = f" AND {value} <> ''" if kind(field) == "text" else ""
+        sort = "text" if kind(field) == "text" else "bigint"
+        yield f"{value} <> ALL (%s::{sort}[]){empty}", [choices], f"is not among {to}'s choices"
+
+
+def _ask(cursor: Any, where: str, rows: str, checks: list[Check]) -> tuple[list[str], set[int]]:
+    """The sentences of the checks that some page fails, and those pages."""
+    if not checks:
+        return [], set()
+    told = ", ".join(f"({check[0]}) IS TRUE AS c{n}" for n, check in enumerate(checks))
+    either = " OR ".join(f"q.c{n}" for n in range(len(checks)))
+    cursor.execute(
+        f"SELECT DISTINCT * FROM (SELECT m.old, {told} FROM {rows}) q WHERE {either} ORDER BY 1",
+        [parameter for check in checks for parameter in check[1]],
+    )
+    found = cursor.fetchall()
+    sentences = []
+    for number, (_, _, what) in enumerate(checks, 1):
+        ids = sorted({row[0] for row in found if row[number]})
+        if ids:
+            sentences.append(f"{where} {what} {pages_named(ids)}.")
+    return sentences, {row[0] for row in found}
+
+
+def _blocks(cursor: Any, map: FieldMap, carry: Carry, value: str) -> list[str]:
+    """Blocks in the pages' streams that the target's stream has not."""
+    known = list(carry.field.stream_block.child_blocks)
+    cursor.execute(
+        f"""
+        SELECT b.value->>'type', array_agg(DISTINCT m.old ORDER BY m.old)
+          FROM {values_from(map, [carry])} CROSS JOIN LATERAL jsonb_array_elements(
+              CASE WHEN {value}::text LIKE '[%%' THEN {value}::text::jsonb ELSE '[]' END) b
+         WHERE b.value->>'type' <> ALL (%s) GROUP BY 1 ORDER BY 1
+        """,
+        [known],
+    )
+    return [
+        f"{_named(carry.origin)} has blocks {name}, which {_named(carry.field)} has not "
+        f"{pages_named(ids)}."
+        for name, ids in cursor.fetchall()
+    ]
+
+
+def _validated(cursor: Any, carry: Carry, wrong: set[int]) -> list[str]:
+    """What the field's own validators say of pages that the database found nothing wrong with."""
+    origin, field = carry.origin, carry.field
+    unusual = field.flatchoices and kind(field) not in {"text", "integer"}
+    if kind(field) in {"relation", "stream"} or not (unusual or _own_validators(origin, field)):
+        return []
+    found: dict[str, list[int]] = {}
+    cursor.execute("SELECT old FROM remodel_map ORDER BY old")
+    pages = [row[0] for row in cursor.fetchall() if row[0] not in wrong]
+    for start in range(0, len(pages), CHUNK):
+        values = origin.model._base_manager.filter(pk__in=pages[start : start + CHUNK])
+        for page, value in values.order_by("pk").values_list("pk", origin.name):
+            try:
+                checked(field, value)
+            except ValueError as error:
+                found.setdefault(str(error), []).append(page)
+    return [
+        f"{_named(origin)} is refused by {_named(field)}: {told} {pages_named(ids)}"
+        for told, ids in found.items()
+    ]
+
+
+def _own_validators(origin: Any, field: Any) -> list[Any]:
+    """Validators that the origin has not, and that say more than the checks in SQL did."""
+    from django.core import validators
+
+    bounds: set[Any] = {field.max_length}
+    if kind(field) == "integer":
+        bounds |= {*page_connection().ops.integer_field_range(field.get_internal_type())}
+    kinds = (
+        validators.MaxLengthValidator,
+        validators.MinValueValidator,
+        validators.MaxValueValidator,
+    )
+    return [
+        validator
+        for validator in field.validators
+        if validator not in origin.validators
+        and not (isinstance(validator, kinds) and validator.limit_value in bounds)
+        and not isinstance(validator, validators.DecimalValidator)
+    ]
+
+
+def _expressions(map: FieldMap, level: Any) -> dict[str, tuple[str, list[Any]]]:
+    found = {}
+    for carry in map.carries:
+        value = expression(map, carry, exact=True)
+        if carry.field.model is level and value is not None:
+            found[carry.field.name] = value
+    return found
+
+
+def _clashes(
+    cursor: Any, model: Any, values: dict[str, tuple[str, list[Any]]], rows: str
+) -> list[str]:
+    """Values that only one row may have: twice among the pages, or in the table already."""
+    found = []
+    for names in _unique(model):
+        if not {*names} <= {*values}:
+            continue
+        terms = [values[name][0] for name in names]
+        parameters = [parameter for name in names for parameter in values[name][1]]
+        columns = [quoted(model._meta.get_field(name).column) for name in names]
+        aliases = [f"u{number}" for number in range(len(names))]
+        picked = ", ".join(f"{term} AS {alias}" for term, alias in zip(terms, aliases))
+        holding = " AND ".join(f"q.{alias} IS NOT NULL" for alias in aliases)
+        same = " AND ".join(f"t.{column} = q.{alias}" for column, alias in zip(columns, aliases))
+        what = f"{model._meta.label}.{' and '.join(names)}"
+        cursor.execute(
+            f"""
+            SELECT array_agg(DISTINCT q.old ORDER BY q.old)
+              FROM (SELECT m.old, {picked} FROM {rows}) q WHERE {holding}
+             GROUP BY {", ".join(f"q.{alias}" for alias in aliases)} HAVING count(*) > 1
+             ORDER BY 1
+            """,
+            parameters,
+        )
+        twice = cursor.fetchall()
+        for (ids,) in twice[: computed.NAMED]:
+            found.append(f"{what} must be unique, and would be equal on {pages_named(ids)}.")
+        if len(twice) > computed.NAMED:
+            found.append(f"{what} has {len(twice)} values that would be there more than once.")
+        cursor.execute(
+            f"""
+            SELECT DISTINCT q.old FROM (SELECT m.old, {picked} FROM {rows}) q
+             WHERE EXISTS (SELECT 1 FROM {quoted(model._meta.db_table)} t WHERE {same})
+             ORDER BY 1
+            """,
+            parameters,
+        )
+        ids = [row[0] for row in cursor.fetchall()]
+        if ids:
+            found.append(
+                f"{what} must be unique, and another row has the value {pages_named(ids)}."
+            )
+    return found
+
+
+def _unique(model: Any) -> list[tuple[str, ...]]:
+    """The sets of the level's own fields of which a combination may be there only once."""
+    from django.db.models import UniqueConstraint
+
+    single = [
+        (field.name,)
+        for field in model._meta.local_concrete_fields
+        if field.unique and not field.primary_key
+    ]
+    together = [tuple(names) for names in model._meta.unique_together]
+    constraints = [
+        tuple(constraint.fields)
+        for constraint in model._meta.constraints
+        if isinstance(constraint, UniqueConstraint)
+        and constraint.fields
+        and constraint.condition is None
+    ]
+    return [*single, *together, *constraints]
+
+
+def _followed(cursor: Any, follow: Follow) -> list[str]:
+    """The same for rows that follow their page."""
+    rows = (
+        f"remodel_map m JOIN {quoted(follow.old._meta.db_table)} r "
+        f"ON r.{quoted(follow.old_link.column)} = m.old"
+    )
+    found = []
+    values: dict[str, tuple[str, list[Any]]] = {follow.new_link.name: ("m.old", [])}
+    for origin, field in follow.columns:
+        value = f"r.{quoted(origin.column)}"
+        values[field.name] = value, []
+        if not alike(origin, field):
+            checks = list(_checks(origin, field, value))
+            found += _ask(cursor, _named(origin), rows, checks)[0]
+    return [*found, *_clashes(cursor, follow.new, values, rows)]

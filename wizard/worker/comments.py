@@ -1,0 +1,45 @@
+"""Comments on a field: they name it by its path, and follow it to the name that it has then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .fieldmap import FieldMap, renames
+from .places import rows_table
+from .tree import quoted
+
+
+def table_name() -> str:
+    """The comments' table."""
+    from wagtail.models import Comment
+
+    return str(Comment._meta.db_table)
+
+
+def follow(cursor: Any, map: FieldMap) -> None:
+    """Rename the first part of the content paths of the converted pages' comments.
+
+    The second part of a path to a child row is the row's key, which is another one where the row
+    went to another table. A comment on a field that is let go keeps its path: it is in the
+    history, and nowhere shown.
+    """
+    first, second = (f"split_part(c.contentpath, '.', {part})" for part in (1, 2))
+    for number, follow in enumerate(map.follows):
+        if follow.kind == "many":
+            continue
+        rest = f"substr(c.contentpath, length({first} || r.old) + 2)"
+        cursor.execute(
+            f"UPDATE {quoted(table_name())} c SET contentpath = {first} || '.' || r.new || {rest} "
+            f"FROM remodel_map m, {rows_table(number)} r WHERE c.page_id = m.new "
+            f"AND {first} = %s AND {second} = r.old",
+            [follow.old_name],
+        )
+    pairs = [(old, new) for old, new in renames(map).items() if new and new != old]
+    if pairs:
+        cursor.execute(
+            f"UPDATE {quoted(table_name())} c "
+            "SET contentpath = w.new || substr(c.contentpath, length(w.old) + 1) "
+            "FROM remodel_map m, unnest(%s::text[], %s::text[]) AS w (old, new) "
+            "WHERE c.page_id = m.new AND split_part(c.contentpath, '.', 1) = w.old",
+            [[old for old, _ in pairs], [new for _, new in pairs]],
+        )

@@ -1,0 +1,91 @@
+"""Fingerprints of what a conversion has no business with: every table, but for what it names.
+
+Computed before and after in the same transaction: whatever a trigger, a rule or a mistake of
+ours changed elsewhere shows as another fingerprint, and the conversion is rolled back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .tree import quoted
+
+# Types that have no hash function of their own, as something that has.
+AS = {"tsvector": "tsvectorsend({})", "json": "{}::text", "xml": "{}::text"}
+HASHED = {
+    *("bool", "int2", "int4", "int8", "text", "varchar", "bpchar", "uuid", "date", "time"),
+    *("timestamp", "timestamptz", "numeric", "float4", "float8", "jsonb", "bytea", "inet"),
+}
+
+
+@dataclass
+class Named:
+    """What of a table a conversion names: whole, some columns, or the rows of converted pages."""
+
+    whole: bool = False
+    columns: set[str] = field(default_factory=set)
+    pages: set[str] = field(default_factory=set)  # columns with the ids whose rows are left out
+
+
+def fingerprints(cursor: Any, named: dict[str, Named]) -> dict[str, tuple[int, str]]:
+    """Rows and a hash over their content for each table, what is named left out.
+
+    A table that the role may not read it cannot write to either, and is left out.
+    """
+    cursor.execute(
+        """
+        SELECT c.oid::regclass::text, a.attname, t.typname
+          FROM pg_class c
+          JOIN pg_namespace n ON n.oid = c.relnamespace
+          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+          JOIN pg_type t ON t.oid = a.atttypid
+         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+           AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+           AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+         ORDER BY 1, a.attnum
+        """
+    )
+    tables: dict[str, list[tuple[str, str]]] = {}
+    for table, column, kind in cursor.fetchall():
+        tables.setdefault(table, []).append((column, kind))
+    cursor.execute("SELECT current_setting('server_version_num')::int >= 140000")
+    records = cursor.fetchone()[0]
+    found = {}
+    for table, columns in tables.items():
+        known = named.get(table.strip('"'), Named())
+        if known.whole:
+            continue
+        values = [_value(column, kind) for column, kind in columns if column not in known.columns]
+        row = f"ROW({', '.join(values)})"
+        hashed = (
+            f"hash_record_extended({row}, 0)" if records else f"hashtextextended({row}::text, 0)"
+        )
+        apart = " AND ".join(
+            f"NOT EXISTS (SELECT FROM remodel_map m WHERE t.{quoted(column)} = m.{side})"
+            for column in sorted(known.pages)
+            for side in ("old", "new")
+        )
+        cursor.execute(
+            f"SELECT count(*), coalesce(sum({hashed}), 0)::text FROM {table} t"
+            + (f" WHERE {apart}" if apart else "")
+        )
+        found[table] = cursor.fetchone()
+    return found
+
+
+def _value(column: str, kind: str) -> str:
+    name = f"t.{quoted(column)}"
+    if kind in HASHED:
+        return name
+    return AS.get(kind, "{}::text").format(name)
+
+
+def changed(before: dict[str, tuple[int, str]], after: dict[str, tuple[int, str]]) -> list[str]:
+    """A sentence for each table that is not what it was."""
+    return [
+        f"{table}: {before[table][0]} rows before, {after[table][0]} after"
+        + ("" if before[table][0] != after[table][0] else ", with another content")
+        for table in before
+        if before[table] != after[table]
+    ]

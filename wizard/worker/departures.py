@@ -1,0 +1,195 @@
+"""Rows that refer to a type that the pages leave, and cannot refer to them as the target.
+
+A foreign key to a level that the target does not have loses its page. What becomes of the row is
+what its `on_delete` says when a page is deleted: CASCADE deletes it and SET_NULL empties the
+column, both named as losses and with consent; anything else stands in the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from . import references
+from .fieldmap import FieldMap
+from .ledger import Ledger
+from .places import Places
+from .references import ForeignKey
+from .tree import quoted
+
+
+@dataclass(frozen=True)
+class Departures:
+    """What is lost by `table.column`, what stands in the way, and the keys to act on."""
+
+    losses: dict[str, int]
+    faults: list[str]
+    keys: tuple[ForeignKey, ...]
+
+
+def find(cursor: Any, map: FieldMap, places: Places) -> Departures:
+    """The references of `remodel_map`'s pages that end with the levels that are left."""
+    losses: dict[str, int] = {}
+    faults: list[str] = []
+    acting = []
+    for key in _leaving(cursor, map):
+        count = _count(cursor, key)
+        if not count:
+            continue
+        fault = _fault(cursor, key, map)
+        if fault:
+            faults.append(f"{key.name}: {count} rows refer to the pages as {_label(key)}; {fault}")
+            continue
+        what = "rows deleted" if key.on_delete == "CASCADE" else "emptied"
+        losses[f"{key.name}: {what}"] = count
+        acting.append(key)
+    for follow in map.follows:
+        key = ForeignKey(follow.old._meta.db_table, follow.old_link.column, None)
+        for name, count in _referrers(cursor, key).items():
+            faults.append(
+                f"{name}: {count} rows refer to rows of {key.table}, which go to another table; "
+                "empty that column, or let the rows go (drop)."
+            )
+    return Departures(losses, faults, tuple(acting))
+
+
+def act(cursor: Any, departures: Departures, ledger: Ledger) -> None:
+    """Do as each `on_delete` says, and enter it into the ledger."""
+    for key in departures.keys:
+        entry = next(
+            entry
+            for entry in ledger.entries
+            if isinstance(entry.reference, ForeignKey) and entry.reference.name == key.name
+        )
+        table, column = quoted(key.table), quoted(key.column)
+        if key.on_delete == "CASCADE":
+            ledger.drop_rows(entry)
+            _forget(cursor, key)
+            cursor.execute(f"DELETE FROM {table} t USING remodel_map m WHERE {_matches(key)}")
+        else:
+            ledger.drop(entry)
+            _forget(cursor, key, path=_field_name(key))
+            cursor.execute(
+                f"UPDATE {table} t SET {column} = NULL FROM remodel_map m WHERE {_matches(key)}"
+            )
+
+
+def _leaving(cursor: Any, map: FieldMap) -> list[ForeignKey]:
+    followed = {(follow.old._meta.db_table, follow.old_link.column) for follow in map.follows}
+    return [
+        key
+        for key in references.foreign_keys(cursor, map.source)
+        if key.level in map.left and (key.table, key.column) not in followed
+    ]
+
+
+def _label(key: ForeignKey) -> str:
+    return str(key.level._meta.label)
+
+
+def _field_name(key: ForeignKey) -> str:
+    return str(
+        next(
+            field.name
+            for field in key.model._meta.local_concrete_fields
+            if field.column == key.column
+        )
+    )
+
+
+def _matches(key: ForeignKey) -> str:
+    others = ""
+    if key.own_key:  # a converted page's own row ends anyway, or is carried
+        others = f" AND t.{quoted(key.own_key)} NOT IN (SELECT i.old FROM remodel_map i)"
+    return f"m.old = t.{quoted(key.column)}{others}"
+
+
+def _count(cursor: Any, key: ForeignKey) -> int:
+    cursor.execute(
+        f"SELECT count(*) FROM {quoted(key.table)} t JOIN remodel_map m ON {_matches(key)}"
+    )
+    return int(cursor.fetchone()[0])
+
+
+def _fault(cursor: Any, key: ForeignKey, map: FieldMap) -> str:
+    """Why the key's rows cannot be let go, or nothing."""
+    if key.model is None:
+        return "Django does not know that table, so nothing says what should become of them."
+    if key.on_delete == "SET_NULL":
+        return ""
+    if key.on_delete != "CASCADE":
+        return (
+            f"its on_delete is {key.on_delete or 'unknown'}, so they stand in the way: let them "
+            "refer to something else first."
+        )
+    if key.own_key or key.model._meta.parents:
+        return "they are themselves pages, or spread over several tables; repoint them first."
+    inbound = [f"{name}: {count}" for name, count in _referrers(cursor, key).items()]
+    inbound += [f"{name}: {count}" for name, count in _generic_referrers(cursor, key).items()]
+    if inbound:
+        return "they would be deleted, and are themselves referred to by " + ", ".join(inbound)
+    return ""
+
+
+def _referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
+    """Foreign keys to the rows of the key's table that have one of the pages."""
+    cursor.execute(
+        """
+        SELECT c.conrelid::regclass::text, a.attname, r.attname
+          FROM pg_constraint c
+          JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+          JOIN pg_attribute r ON r.attrelid = c.confrelid AND r.attnum = c.confkey[1]
+         WHERE c.contype = 'f' AND c.confrelid = %s::regclass AND array_length(c.conkey, 1) = 1
+        """,
+        [quoted(key.table)],
+    )
+    found = {}
+    for table, column, referred in cursor.fetchall():
+        cursor.execute(
+            f"SELECT count(*) FROM {table} s JOIN {quoted(key.table)} t "
+            f"ON s.{quoted(column)} = t.{quoted(referred)} JOIN remodel_map m ON {_matches(key)}"
+        )
+        count = cursor.fetchone()[0]
+        if count:
+            found[f"{table}.{column}"] = count
+    return found
+
+
+def _generic_referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
+    """Generic references to the key's rows that are more than an index or passing state."""
+    found = {}
+    for pair in references.generics():
+        if pair.transient or pair.derived:
+            continue
+        condition, given = _by_generic(key, pair)
+        cursor.execute(f"SELECT count(*) FROM {quoted(pair.table)} s WHERE {condition}", given)
+        count = cursor.fetchone()[0]
+        if count:
+            found[pair.name] = count
+    return found
+
+
+def _by_generic(key: ForeignKey, pair: Any) -> tuple[str, list[Any]]:
+    kind = references.content_type(key.model)
+    own = f"t.{quoted(key.model._meta.pk.column)}"
+    kinds = " OR ".join(f"s.{quoted(column)} = %s" for column in pair.types)
+    return (
+        f"({kinds}) AND s.{quoted(pair.column)}::text IN (SELECT {own}::text "
+        f"FROM {quoted(key.table)} t JOIN remodel_map m ON {_matches(key)})",
+        [kind] * len(pair.types),
+    )
+
+
+def _forget(cursor: Any, key: ForeignKey, path: str = "") -> None:
+    """Take what goes from the indexes: all of the rows, or their references by one field."""
+    for pair in references.generics():
+        if not (pair.derived or (pair.transient and not path)):
+            continue
+        names = {field.name for field in pair.model._meta.concrete_fields}
+        if path and "model_path" not in names:
+            continue
+        condition, given = _by_generic(key, pair)
+        if path:
+            condition += " AND s.model_path = %s"
+            given.append(path)
+        cursor.execute(f"DELETE FROM {quoted(pair.table)} s WHERE {condition}", given)

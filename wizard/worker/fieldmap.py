@@ -1,0 +1,394 @@
+"""The field map: where the value of each column of the target's own levels comes from.
+
+A conversion shares the levels that both models' chains begin with; they are copied or kept
+whole. The source's other levels are left, the target's other levels are joined: a row is
+inserted into each, and this says what with.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import follows
+from .fits import checked, default, described, difference, kind, misfit, timed
+from .follows import Follow
+from .models import chain, page_model
+from .protocol import Refusal, Reply
+from .rows import columns
+
+PLACE = {"path", "depth", "numchild", "url_path"}  # a page's place in the tree, never its content
+ENTRY = "Write {from: a_field}, {value: ...}, {call: path.to.function}, or drop."
+
+
+@dataclass(frozen=True)
+class Carry:
+    """One column of a joined level, and where its value comes from.
+
+    `how` is same, moved, renamed, constant, computed or default. `each` is a default that is
+    made for each page on its own, as a UUID is.
+    """
+
+    field: Any
+    how: str
+    origin: Any = None
+    value: Any = None
+    call: str = ""
+    each: bool = False
+
+
+@dataclass(frozen=True)
+class FieldMap:
+    """A conversion between two models, field by field.
+
+    `dropped` are the left levels' fields that no carry reads, and their relations (many to
+    many, tags, child rows) whose rows do not follow.
+    """
+
+    source: Any
+    target: Any
+    direction: str  # child | parent | sibling
+    shared: tuple[Any, ...]
+    left: tuple[Any, ...]
+    joined: tuple[Any, ...]
+    carries: tuple[Carry, ...]
+    follows: tuple[Follow, ...]
+    dropped: tuple[Any, ...]
+
+
+def field_map(
+    reply: Reply, *, source: str, target: str, prefix: str, move: list[str], fields: dict[str, Any]
+) -> dict[str, Any]:
+    """The map as a table to look at and to edit; needs no pages, and tells faults with it.
+
+    `choices` has for each of the target's names those of the source's that fit it.
+    """
+    old, new = page_model(source), page_model(target)
+    found, faults = _resolve(old, new, prefix, move, fields)
+    origins = _origins(old)
+    choices = {
+        carry.field.name: sorted(
+            name
+            for name, origin in origins.items()
+            if name not in PLACE and not misfit(origin, carry.field)
+        )
+        for carry in found.carries
+    }
+    return {
+        "direction": found.direction,
+        "rows": rows(found),
+        "dropped": [follows.name(item) for item in found.dropped],
+        "choices": {**choices, **follows.choices(found.left, found.joined)},
+        "faults": faults,
+    }
+
+
+def resolve(
+    source: Any, target: Any, *, prefix: str, move: list[str], fields: Mapping[str, Any]
+) -> FieldMap:
+    """Decide on every field. Raises Refusal `field_map` with every fault, not only the first."""
+    found, faults = _resolve(source, target, prefix, move, fields)
+    if faults:
+        raise Refusal(
+            "field_map",
+            f"{source._meta.label} cannot be mapped to {target._meta.label}.",
+            found="\n".join(faults),
+            hint="Say under `fields` of the conversion where each value comes from. " + ENTRY,
+        )
+    return found
+
+
+def _resolve(
+    source: Any, target: Any, prefix: str, move: list[str], fields: Mapping[str, Any]
+) -> tuple[FieldMap, list[str]]:
+    old, new = chain(source), chain(target)
+    if source is target or old[0] is not new[0]:
+        raise Refusal(
+            "field_map",
+            f"{source._meta.label} cannot become {target._meta.label}.",
+            found="They are the same." if source is target else "They share no level.",
+            hint="Name two different page models.",
+        )
+    common = sum(1 for before, after in zip(old, new) if before is after)
+    shared, left, joined = old[:common], old[common:], new[common:]
+    direction = "sibling" if left and joined else "parent" if left else "child"
+    faults: list[str] = []
+    entries = _entries(fields, faults)
+    origins, own = _origins(source), _own(joined)
+    prefixed = _prefixed(direction, prefix, move, origins, own, target, faults)
+    for name in prefixed:
+        if name not in entries and prefixed[name].name in entries:
+            entries[name] = entries.pop(prefixed[name].name)  # told by its final name
+    carries = [
+        _carry(field, entries.get(field.name), prefixed, origins, left, faults)
+        for field in own.values()
+    ]
+    pairs, loose, known = follows.pair(left, joined, entries, faults)
+    read = {id(carry.origin) for carry in carries}
+    let_go = [field for level in left for field in _own([level]).values() if id(field) not in read]
+    known |= {*own, *_own(left)}
+    to = {*own, *follows.sides(joined)}
+    for name, (how, _) in entries.items():
+        if name not in known or (how != "drop" and name not in to):
+            faults.append(_unknown_entry(name, known if how == "drop" else to, origins, target))
+    found = FieldMap(
+        source,
+        target,
+        direction,
+        tuple(shared),
+        tuple(left),
+        tuple(joined),
+        tuple(carries),
+        tuple(pairs),
+        (*let_go, *loose),
+    )
+    return found, faults
+
+
+def _own(levels: Iterable[Any]) -> dict[str, Any]:
+    """The levels' fields with a column to write to, without keys and parent links, by name."""
+    return {
+        field.name: field
+        for level in levels
+        for field in columns(level)
+        if not field.primary_key and not getattr(field.remote_field, "parent_link", False)
+    }
+
+
+def _origins(source: Any) -> dict[str, Any]:
+    """The fields of the source, of any level, that a value can be taken from."""
+    return _own(chain(source))
+
+
+def _entries(fields: Mapping[str, Any], faults: list[str]) -> dict[str, tuple[str, Any]]:
+    """What `fields` of remodel.yml says: `{name: (from | value | call | drop, argument)}`."""
+    entries = {}
+    for name, said in fields.items():
+        if said == "drop":
+            entries[name] = ("drop", None)
+        elif isinstance(said, Mapping) and len(said) == 1 and {*said} <= {"from", "value", "call"}:
+            ((how, argument),) = said.items()
+            if how != "value" and not (isinstance(argument, str) and argument):
+                faults.append(f"{name}: `{how}` takes a name, and got {argument!r}.")
+            else:
+                entries[name] = (how, argument)
+        elif isinstance(said, Mapping):
+            faults.append(f"{name}: {dict(said)!r} is not one of from, value and call. {ENTRY}")
+        else:
+            faults.append(f"{name}: {said!r} could be a field or a value. {ENTRY}")
+    return entries
+
+
+def _prefixed(
+    direction: str,
+    prefix: str,
+    move: list[str],
+    origins: Mapping[str, Any],
+    own: Mapping[str, Any],
+    target: Any,
+    faults: list[str],
+) -> dict[str, Any]:
+    """The origins of the fields that were moved to a prefixed name, by that name."""
+    if move and direction != "child":
+        faults.append(
+            f"Fields are moved only to a child; {target._meta.label} is a {direction} of the "
+            "source and has fields of its own. Leave `move` empty."
+        )
+        return {}
+    found = {}
+    for name in move:
+        if name not in origins:
+            faults.append(f"{name} is to be moved, and is not a field of the source.")
+        elif prefix + name not in own:
+            faults.append(f"{name} is to be moved, and {target._meta.label} has no {prefix}{name}.")
+        else:
+            found[prefix + name] = origins[name]
+    return found
+
+
+def _carry(
+    field: Any,
+    entry: tuple[str, Any] | None,  # what remodel.yml says of it
+    prefixed: Mapping[str, Any],
+    origins: Mapping[str, Any],
+    left: list[Any],
+    faults: list[str],
+) -> Carry:
+    how, argument = entry or ("", "")
+    if how == "value":
+        return Carry(field, "constant", value=_constant(field, argument, faults))
+    if how == "call":
+        _function(field, argument, faults)
+        return Carry(field, "computed", call=argument)
+    if how == "from" and argument not in origins:
+        near = difflib.get_close_matches(argument, origins, n=3, cutoff=0.4)
+        faults.append(
+            f"{field.name}: the source has no field {argument}."
+            + (f" Did you mean {' or '.join(near)}?" if near else "")
+        )
+        return Carry(field, "renamed")
+    if how == "from":
+        origin, how = origins[argument], "same" if argument == field.name else "renamed"
+    elif how == "drop":
+        origin = None
+    elif field.name in prefixed:
+        origin, how = prefixed[field.name], "moved"
+    else:
+        origin, how = _own(left).get(field.name), "same"
+    if origin is None:
+        return _default(field, faults)
+    why = misfit(origin, field)
+    if why:
+        faults.append(f"{field.name}: {why}. Give it another value, or let it go: `drop`.")
+    return Carry(field, how, origin=origin)
+
+
+def _default(field: Any, faults: list[str]) -> Carry:
+    from django.db.models import NOT_PROVIDED
+
+    value = default(field)
+    if value is NOT_PROVIDED:
+        return Carry(field, "default")  # the database gives it
+    required = not (field.has_default() or field.null or field.blank or timed(field))
+    if required or (value is None and not field.null):
+        faults.append(
+            f"{field.name}: {field.model._meta.label} needs a value, and nothing says which. "
+            "Give the field a default, let it be null, or name its value under `fields`."
+        )
+    each = field.has_default() and callable(field.default) and field.get_default() != value
+    return Carry(field, "default", value=value, each=each)
+
+
+def _constant(field: Any, value: Any, faults: list[str]) -> Any:
+    try:
+        return checked(field, value)
+    except ValueError as error:
+        faults.append(f"{field.name}: {value!r} is no value for {described(field)}. {error}")
+        return None
+
+
+def function(path: str) -> Any:
+    """The project's function at a dotted path. Raises ImportError or TypeError."""
+    from django.utils.module_loading import import_string
+
+    found = import_string(path)
+    if not callable(found):
+        raise TypeError(f"It is a {type(found).__name__}, not a function.")
+    return found
+
+
+def _function(field: Any, path: str, faults: list[str]) -> None:
+    try:
+        function(path)
+    except Exception as error:
+        faults.append(f"{field.name}: {path} cannot be called. {type(error).__name__}: {error}")
+
+
+def _unknown_entry(name: str, known: set[str], origins: Mapping[str, Any], target: Any) -> str:
+    if name in origins:
+        return f"{name} belongs to both types and keeps its value: nothing can be said of it."
+    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.4)
+    return (
+        f"{name} is neither a field of {target._meta.label}'s own nor one the source lets go."
+        + (f" Did you mean {' or '.join(near)}?" if near else "")
+    )
+
+
+def rows(map: FieldMap) -> list[dict[str, Any]]:
+    """The map for the screen: `{target, how, source, value, call, type, note}` a row.
+
+    `how` is that of Carry, or `rows` for rows that follow, or `dropped` (then target is None).
+    """
+    told = [
+        {
+            "target": carry.field.name,
+            "how": carry.how,
+            "source": carry.origin.name if carry.origin else None,
+            "value": _shown(carry) if carry.how in {"constant", "default"} else None,
+            "call": carry.call,
+            "type": described(carry.field),
+            "note": _note(carry),
+        }
+        for carry in map.carries
+    ]
+    dropped = [
+        {
+            "target": None,
+            "how": "dropped",
+            "source": follows.name(item),
+            "value": None,
+            "call": "",
+            "type": follows.described(item),
+            "note": "",
+        }
+        for item in map.dropped
+    ]
+    return [*told, *(follows.row(follow) for follow in map.follows), *dropped]
+
+
+def _shown(carry: Carry) -> Any:
+    value = carry.value
+    if carry.each or (carry.how == "default" and timed(carry.field)):
+        return None  # two plans of the same conversion have to be equal
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    stream = kind(carry.field) == "stream"
+    stored = _without_ids(value.get_prep_value()) if stream else carry.field.get_prep_value(value)
+    return json.dumps(stored, default=str) if isinstance(stored, (list, dict)) else str(stored)
+
+
+def _without_ids(value: Any) -> Any:
+    """A stream without its blocks' ids, which are made up anew each time it is read."""
+    if isinstance(value, list):
+        return [_without_ids(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    block = {"type", "value"} <= {*value}
+    return {name: _without_ids(part) for name, part in value.items() if name != "id" or not block}
+
+
+def _note(carry: Carry) -> str:
+    if carry.origin:
+        return difference(carry.origin, carry.field)
+    if carry.each:
+        return "another one for each page"
+    if carry.how == "default" and timed(carry.field):
+        return "the time of the conversion"
+    if carry.how == "default" and carry.value is None and not carry.field.null:
+        return "the database's default"
+    return ""
+
+
+def renames(map: FieldMap) -> dict[str, str | None]:
+    """Keys of a revision's JSON that change: the source's name to the target's, None: let go.
+
+    Only the left levels' names; what shared levels lend is in `copies`.
+    """
+    found: dict[str, str | None] = {}
+    for carry in map.carries:
+        if carry.origin is not None and carry.origin.model in map.left:
+            first = found.setdefault(carry.origin.name, carry.field.name)
+            if first != carry.field.name and carry.how == "same":
+                found[carry.origin.name] = carry.field.name
+    for follow in map.follows:
+        found[follow.old_name] = follow.new_name
+    for item in map.dropped:
+        found[follows.key(item)] = None
+    return found
+
+
+def copies(map: FieldMap) -> list[tuple[str, str]]:
+    """Keys of a revision's JSON that get another key's value while that one stays too.
+
+    Pairs of the source's name and the target's: fields moved to a prefixed name, fields taken
+    from a shared level, and all but one of several that are taken from the same field.
+    """
+    renamed = renames(map)
+    return [
+        (carry.origin.name, carry.field.name)
+        for carry in map.carries
+        if carry.origin is not None and renamed.get(carry.origin.name) != carry.field.name
+    ]

@@ -1,0 +1,136 @@
+"""What Wagtail makes from pages: the reference index, and the search index in the database.
+
+Their rows follow the pages like any other reference. That is all there is to do where the
+target says the same of a page as the source did; where it does not, the rows of the converted
+pages are made again by Wagtail's own code, page by page, which takes longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from . import references
+from .fieldmap import FieldMap, renames
+from .protocol import Reply
+from .tree import quoted
+
+CHUNK = 500
+
+
+def rebuild(cursor: Any, map: FieldMap, reply: Reply, total: int) -> list[str]:
+    """Make again what cannot be carried; returns the names of the indexes that were."""
+    made = []
+    _forget(cursor, map)
+    if not _same_references(map):
+        made.append("reference index")
+        _references(cursor, map, reply, total)
+    if not _same_search(map):
+        names = [name for name, _ in _backends()]
+        if names:
+            made.append("search index")
+            _search(cursor, map, reply, total)
+    return made
+
+
+def _forget(cursor: Any, map: FieldMap) -> None:
+    """Take the references from the index that the pages had in fields that are let go."""
+    from wagtail.models import ReferenceIndex
+
+    gone = [name for name, new in renames(map).items() if new is None]
+    if gone:
+        cursor.execute(
+            f"DELETE FROM {quoted(ReferenceIndex._meta.db_table)} t USING remodel_map m "
+            "WHERE t.object_id = m.new::text AND t.base_content_type_id = %s "
+            "AND split_part(t.model_path, '.', 1) = ANY(%s)",
+            [references.content_type(map.shared[0]), gone],
+        )
+
+
+def foreign_backends() -> list[str]:
+    """Search backends outside of the database: nothing is written to them."""
+    from django.conf import settings
+
+    return [
+        name
+        for name, backend in getattr(settings, "WAGTAILSEARCH_BACKENDS", {}).items()
+        if "database" not in str(backend.get("BACKEND", "database"))
+    ]
+
+
+def _same_references(map: FieldMap) -> bool:
+    """Whether a page's references, but for those of fields let go, are under the same names."""
+    return not map.follows and all(
+        carry.how in ("moved", "same") or not _can_refer(carry.field)
+        for carry in map.carries
+        if carry.how != "default" or carry.value not in (None, "")
+    )
+
+
+def _can_refer(field: Any) -> bool:
+    from wagtail.fields import RichTextField, StreamField
+
+    return bool(field.remote_field) or isinstance(field, (RichTextField, StreamField))
+
+
+def _same_search(map: FieldMap) -> bool:
+    touched = {carry.field.name for carry in map.carries if carry.how != "same"}
+    before, after = _searched(map.source), _searched(map.target)
+    return before == after and not {name for _, name in after} & touched
+
+
+def _searched(model: Any) -> set[tuple[str, str]]:
+    return {(field.__class__.__name__, field.field_name) for field in model.search_fields}
+
+
+def _pages(cursor: Any, map: FieldMap) -> Iterator[list[Any]]:
+    cursor.execute("SELECT new FROM remodel_map ORDER BY 1")
+    ids = [row[0] for row in cursor.fetchall()]
+    for start in range(0, len(ids), CHUNK):
+        yield list(map.target._base_manager.filter(pk__in=ids[start : start + CHUNK]))
+
+
+def _references(cursor: Any, map: FieldMap, reply: Reply, total: int) -> None:
+    from wagtail.models import ReferenceIndex
+
+    base = references.content_type(map.shared[0])
+    cursor.execute(
+        f"DELETE FROM {quoted(ReferenceIndex._meta.db_table)} t USING remodel_map m "
+        "WHERE t.object_id = m.new::text AND t.base_content_type_id = %s",
+        [base],
+    )
+    done = 0
+    for pages in _pages(cursor, map):
+        for page in pages:
+            ReferenceIndex.create_or_update_for_object(page)
+        done += len(pages)
+        reply.progress(done, total, "pages", "reference index")
+
+
+def _search(cursor: Any, map: FieldMap, reply: Reply, total: int) -> None:
+    types = references.content_types(references.levels(map))
+    for pair in references.generics():
+        if pair.derived and "model_path" not in {f.name for f in pair.model._meta.fields}:
+            condition, given = references.matches(pair, types, "new")
+            cursor.execute(
+                f"DELETE FROM {quoted(pair.table)} t USING remodel_map m WHERE {condition}", given
+            )
+    done = 0
+    for pages in _pages(cursor, map):
+        wanted = {page.pk for page in pages}
+        indexed = map.target.get_indexed_objects().filter(pk__in=wanted)
+        for _, backend in _backends():
+            backend.get_index_for_model(map.target).add_items(map.target, list(indexed))
+        done += len(pages)
+        reply.progress(done, total, "pages", "search index")
+
+
+def _backends() -> list[tuple[str, Any]]:
+    """The search backends that keep their index in the database."""
+    from wagtail.search.backends import get_search_backends_with_name
+
+    return [
+        (name, backend)
+        for name, backend in get_search_backends_with_name()
+        if "database" in type(backend).__module__
+    ]

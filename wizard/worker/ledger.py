@@ -1,0 +1,319 @@
+"""The ledger: an account of every row and value that refers to a page to be converted.
+
+Before the conversion each is entered, by the row's key and the page that it refers to; after it,
+each is looked for where it should be by then, with queries that know nothing of how it got
+there. Whatever is not found again must have been entered as dropped, with consent. A row
+without an account is a Refusal, and with it the transaction is rolled back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import links, references, revisions
+from .fieldmap import FieldMap, copies, renames
+from .models import chain
+from .places import Places
+from .protocol import Refusal
+from .references import ForeignKey, Generic
+from .tree import quoted
+
+ACCOUNTS = ("kept", "followed", "rewritten", "rebuilt", "dropped")
+SHOWN = 1000  # rows of an entry that are told one by one
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger: a column, or the values inside of one, that refer to pages."""
+
+    number: int
+    name: str
+    kind: str
+    table: str
+    reference: Any = None  # ForeignKey or Generic; None for values
+    field: Any = None  # the model's field, for values
+
+
+class Ledger:
+    """The account of one conversion, kept in temporary tables of its transaction."""
+
+    def __init__(
+        self, cursor: Any, map: FieldMap, places: Places, pages: Mapping[int, int]
+    ) -> None:
+        self.cursor = cursor
+        self.map = map
+        self.places = places
+        self.pages = pages
+        self.entries: list[Entry] = []
+        cursor.execute(
+            "CREATE TEMPORARY TABLE remodel_ledger (entry int, key text, page bigint, "
+            "number bigint, note text, account text) WITH (fillfactor = 50) ON COMMIT DROP"
+        )
+
+    def open(self) -> None:
+        """Enter everything that refers to the map's old pages now."""
+        for key in references.foreign_keys(self.cursor, self.map.source):
+            entry = self._add(key.name, "log" if key.log else "foreign key", key.table, key)
+            self._enter_column(entry, f"m.old = t.{quoted(key.column)}", [], key.types)
+        types = references.known_types(self.map.source)
+        for pair in references.generics():
+            kind = "passing state" if pair.transient else "index" if pair.derived else "generic key"
+            entry = self._add(pair.name, kind, pair.table, pair)
+            condition, given = references.matches(pair, types)
+            self._enter_column(entry, condition, given, pair.types)
+        same = {page: page for page in self.pages}
+        levels = references.levels(self.map)
+        for model, field in links.fields_with_links():
+            table = model._meta.db_table
+            entry = self._add(f"{table}.{field.column}", "link", table, field=field)
+            found = links.references_in(table, self.places.key(table, "t"), field, levels, same)
+            self._enter_values(entry, found)
+        table = revisions.table_name()
+        entry = self._add(f"{table}.content", "revision", table)
+        dropped = [name for name, new in renames(self.map).items() if new is None]
+        self._enter_values(entry, revisions.references_in(same, levels, without=dropped))
+        self.cursor.execute("ANALYZE remodel_ledger")
+
+    def _add(
+        self, name: str, kind: str, table: str, reference: Any = None, field: Any = None
+    ) -> Entry:
+        entry = Entry(len(self.entries), name, kind, table, reference, field)
+        self.entries.append(entry)
+        return entry
+
+    def _enter_column(
+        self, entry: Entry, condition: str, given: list[Any], types: tuple[str, ...]
+    ) -> None:
+        key = self.places.key(entry.table, "t")
+        self.cursor.execute(
+            "INSERT INTO remodel_ledger (entry, key, page, number, note) "
+            f"SELECT {entry.number}, {key}, m.old, count(*), {_note(types)} "
+            f"FROM {quoted(entry.table)} t JOIN remodel_map m ON {condition} GROUP BY 2, 3, 5",
+            given,
+        )
+
+    def _enter_values(
+        self, entry: Entry, found: Iterable[list[tuple[Any, ...]]], table: str = "remodel_ledger"
+    ) -> None:
+        """Rows are `(key, page, times)` and a note, of which a revision has its own."""
+        for rows in found:
+            whole = [row if len(row) == 4 else (*row, "") for row in rows]
+            self.cursor.execute(
+                f"INSERT INTO {table} (entry, key, page, number, note) "
+                f"SELECT {entry.number}, * "
+                "FROM json_to_recordset(%s::json) AS w (k text, p bigint, n bigint, o text)",
+                [json.dumps([dict(zip("kpno", row)) for row in whole])],
+            )
+
+    def counts(self) -> dict[int, int]:
+        """Rows entered, by the number of the entry."""
+        self.cursor.execute("SELECT entry, count(*) FROM remodel_ledger GROUP BY 1")
+        return dict(self.cursor.fetchall())
+
+    def drop(self, entry: Entry) -> None:
+        """Enter the references of an entry as dropped; the rows that hold them may stay."""
+        self.cursor.execute(
+            "UPDATE remodel_ledger SET account = 'dropped' WHERE entry = %s", [entry.number]
+        )
+
+    def drop_rows(self, entry: Entry) -> None:
+        """Enter the rows of an entry as dropped, and whatever else the same rows hold."""
+        same = [other.number for other in self.entries if other.table == entry.table]
+        self.cursor.execute(
+            "UPDATE remodel_ledger l SET account = 'dropped' WHERE l.entry = ANY(%s) "
+            "AND l.key IN (SELECT d.key FROM remodel_ledger d WHERE d.entry = %s)",
+            [same, entry.number],
+        )
+
+    def _drop_leaving(self, entry: Entry) -> None:
+        """Enter as dropped what nothing carries: of the pages' own rows, and of moved ones."""
+        gone = self.places.leaving(entry.table)
+        self.cursor.execute(
+            "UPDATE remodel_ledger SET account = 'dropped' "
+            f"WHERE account IS NULL AND entry = %s AND key IN ({gone})",
+            [entry.number],
+        )
+
+    def keys_of_revisions(self) -> str:
+        """A query of the revisions that refer to the pages."""
+        return self._keys(next(entry for entry in self.entries if entry.kind == "revision"))
+
+    def candidates(self, model: Any, field: Any) -> tuple[str, list[Any]]:
+        """The rows in which a link can have to be followed: those entered, and the new ones."""
+        table, key = model._meta.db_table, f"t.{quoted(model._meta.pk.column)}"
+        name = f"{table}.{field.column}"
+        keys = self._keys(next(entry for entry in self.entries if entry.name == name))
+        condition = f"{self.places.key(table, 't')} IN ({keys})"
+        link = self.places.links.get(table)
+        if link is not None:
+            condition += f" OR t.{quoted(link)} IN (SELECT m.new FROM remodel_map m)"
+        if model in chain(self.map.source):  # the originals' own rows are left as they are
+            condition = f"({condition}) AND {key} NOT IN (SELECT m.old FROM remodel_map m)"
+        return condition, []
+
+    def _keys(self, entry: Entry) -> str:
+        return f"SELECT l.key FROM remodel_ledger l WHERE l.entry = {entry.number}"
+
+    def settle(self) -> None:
+        """Look everything up again. Raises Refusal `ledger` when a row has no account."""
+        self.cursor.execute(
+            "CREATE TEMPORARY TABLE remodel_found (entry int, key text, page bigint, "
+            "number bigint, note text) ON COMMIT DROP"
+        )
+        entered = self.counts()
+        for entry in self.entries:
+            if not entered.get(entry.number):
+                continue
+            if entry.kind == "passing state":
+                self.drop(entry)
+            elif isinstance(entry.reference, (ForeignKey, Generic)):
+                self._find_column(entry)
+            else:
+                self._find_values(entry)
+        self.cursor.execute("ANALYZE remodel_found")
+        values = [entry.number for entry in self.entries if entry.kind in ("link", "revision")]
+        self.cursor.execute(
+            """
+            UPDATE remodel_ledger l
+               SET account = CASE
+                   WHEN l.entry = ANY(%s) AND (m.old <> m.new OR l.note = 'own')
+                   THEN 'rewritten'
+                   WHEN m.old <> m.new OR f.note = 'moved' THEN 'followed'
+                   WHEN f.note = l.note THEN 'kept'
+                   ELSE 'rewritten' END
+              FROM remodel_found f, remodel_map m
+             WHERE l.account IS NULL AND m.old = l.page
+               AND (f.entry, f.key, f.page, f.number) = (l.entry, l.key, l.page, l.number)
+            """,
+            [values],
+        )
+        for entry in self.entries:
+            if entered.get(entry.number) and self.places.leaving(entry.table):
+                self._drop_leaving(entry)
+        derived = [entry.number for entry in self.entries if entry.kind == "index"]
+        self.cursor.execute(
+            "UPDATE remodel_ledger SET account = 'rebuilt' "
+            "WHERE account IS NULL AND entry = ANY(%s)",
+            [derived],
+        )
+        self._require_balance()
+
+    def _find_column(self, entry: Entry) -> None:
+        reference = entry.reference
+        for place in self.places.after(entry.table, reference.column):
+            given: list[Any] = []
+            if isinstance(reference, Generic):
+                there = Generic(
+                    reference.model, place.table, reference.types, place.column, reference.text
+                )
+                kinds = references.known_types(self.map.source)
+                kinds += references.known_types(self.map.target)
+                condition, given = references.matches(there, kinds, "new")
+            else:
+                condition = f"m.new = t.{quoted(place.column)}"
+            note = "'moved'" if place.table != entry.table else _note(reference.types)
+            key = self.places.key_before(place, "t")
+            self.cursor.execute(
+                "INSERT INTO remodel_found (entry, key, page, number, note) "
+                f"SELECT {entry.number}, {key}, m.old, count(*), {note} "
+                f"FROM {quoted(place.table)} t JOIN remodel_map m ON {condition} GROUP BY 2, 3, 5",
+                given,
+            )
+
+    def _find_values(self, entry: Entry) -> None:
+        keys = self._keys(entry)
+        news = {new: old for old, new in self.pages.items()}
+        levels = references.levels(self.map)
+        found: Iterable[list[tuple[Any, ...]]]
+        if entry.field is None:
+            # Fields that the target has besides are no reference that was there before.
+            besides = [
+                carry.field.name
+                for carry in self.map.carries
+                if carry.how not in ("same", "renamed")
+            ]
+            besides += [new for _, new in copies(self.map)]
+            found = revisions.references_in(news, levels, without=besides, keys=keys)
+            self._enter_values(entry, found, "remodel_found")
+            return
+        for place in self.places.after(entry.table, entry.field.column):
+            if place.table == entry.table and all(old == new for old, new in self.pages.items()):
+                self._find_untouched(entry)
+                continue
+            key = self.places.key_before(place, "t")
+            condition = f"{key} IN ({keys})"
+            field = place.field or entry.field
+            found = links.references_in(place.table, key, field, levels, news, condition)
+            if place.table != entry.table:
+                found = ([(*row, "moved") for row in rows] for rows in found)
+            self._enter_values(entry, found, "remodel_found")
+
+    def _find_untouched(self, entry: Entry) -> None:
+        """Values that no conversion with kept ids has business with.
+
+        They are not read again: `contents.fingerprints` has the whole column, before and after.
+        """
+        leaving = self.places.leaving(entry.table)
+        self.cursor.execute(
+            "INSERT INTO remodel_found (entry, key, page, number, note) "
+            "SELECT entry, key, page, number, note FROM remodel_ledger "
+            f"WHERE entry = %s {f'AND key NOT IN ({leaving})' if leaving else ''}",
+            [entry.number],
+        )
+
+    def _require_balance(self) -> None:
+        self.cursor.execute(
+            "SELECT entry, count(*), (array_agg(key ORDER BY key))[1:5] FROM remodel_ledger "
+            "WHERE account IS NULL GROUP BY 1 ORDER BY 1"
+        )
+        missing = self.cursor.fetchall()
+        if missing:
+            raise Refusal(
+                "ledger",
+                "Rows that referred to the pages cannot be accounted for; nothing was changed.",
+                found="\n".join(
+                    f"{self.entries[number].name}: {count}, among them {', '.join(keys)}"
+                    for number, count, keys in missing
+                ),
+                hint="Something in the database (a trigger, a rule) changed them on their way.",
+            )
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The entries that have rows: name, kind, `before`, a count an account, and the rows."""
+        self.cursor.execute(
+            "SELECT entry, coalesce(account, ''), count(*) FROM remodel_ledger GROUP BY 1, 2"
+        )
+        counted: dict[int, dict[str, int]] = {}
+        for number, account, count in self.cursor.fetchall():
+            counted.setdefault(number, {})[account] = count
+        self.cursor.execute(
+            "SELECT entry, key, page, account FROM ("
+            "SELECT *, row_number() OVER (PARTITION BY entry ORDER BY account = 'dropped' DESC, "
+            "length(key), key) AS place FROM remodel_ledger) numbered WHERE place <= %s "
+            "ORDER BY entry, place",
+            [SHOWN],
+        )
+        rows: dict[int, list[list[Any]]] = {}
+        for number, key, page, account in self.cursor.fetchall():
+            rows.setdefault(number, []).append([key, page, account or ""])
+        return [
+            {
+                "name": entry.name,
+                "kind": entry.kind,
+                "before": sum(counted[entry.number].values()),
+                **{account: counted[entry.number].get(account, 0) for account in ACCOUNTS},
+                "rows": rows[entry.number],
+            }
+            for entry in sorted(self.entries, key=lambda entry: entry.name)
+            if entry.number in counted
+        ]
+
+
+def _note(types: tuple[str, ...]) -> str:
+    """SQL for the content types that stand beside an id, to tell whether they changed."""
+    if not types:
+        return "''"
+    return "concat_ws(',', " + ", ".join(f"t.{quoted(column)}" for column in types) + ")"

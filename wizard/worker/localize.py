@@ -1,0 +1,353 @@
+"""wagtail-localize's tables, where it is installed: what is submitted for translation, and how far.
+
+It keeps a page's content as a revision does (TranslationSource.content_json), the strings in it
+under paths that begin with a field's name, and all of it under the page's translation key
+(wagtail_localize/models.py). The new page has that key, so nothing here is rekeyed; its own
+signal handler, which deletes the translations together with a page, is not called by a deletion
+in SQL. It finds a source's page by the specific type, which therefore has to be the target's.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from . import links, tree
+from .database import page_connection
+from .fieldmap import FieldMap, copies, renames
+from .places import rows_table
+from .references import content_type, levels
+from .tree import quoted
+
+APP = "wagtail_localize"
+PATHS = uuid.UUID("fcab004a-2b50-11ea-978f-2e728ce88125")  # TranslationContext._get_path_id
+SEGMENTS = ("StringSegment", "TemplateSegment", "RelatedObjectSegment", "OverridableSegment")
+
+
+def tables() -> list[str]:
+    """The tables that a conversion may change; none where wagtail-localize is not installed."""
+    from django.apps import apps
+
+    if not apps.is_installed(APP):
+        return []
+    names = ("TranslationSource", "TranslationContext", "SegmentOverride", *SEGMENTS)
+    return [apps.get_model(APP, name)._meta.db_table for name in names]
+
+
+def faults(cursor: Any, map: FieldMap) -> list[str]:
+    """Pages that are translated by it, and whose translations would stay of another type.
+
+    It looks a translation up as a page of the source's type (get_translated_instance), and its
+    views fail where there is none.
+    """
+    if not tables():
+        return []
+    cursor.execute(
+        f"SELECT DISTINCT m.old, t.id FROM {_table('TranslationSource')} s "
+        f"JOIN {tree.table()} p ON p.translation_key = s.object_id AND p.locale_id = s.locale_id "
+        "JOIN remodel_map m ON m.old = p.id "
+        f"JOIN {tree.table()} t ON t.translation_key = p.translation_key AND t.id <> p.id "
+        "WHERE NOT EXISTS (SELECT FROM remodel_map o WHERE o.old = t.id) ORDER BY 1, 2"
+    )
+    return [
+        f"Page {page} is translated by wagtail-localize, and its translation {translation} would "
+        f"stay {map.source._meta.label}: convert it as well."
+        for page, translation in cursor.fetchall()
+    ]
+
+
+def carry(cursor: Any, map: FieldMap, *, new_type: int, pages: dict[int, int]) -> dict[str, int]:
+    """Make the pages' sources for translation ones of the target: `{table.column: rows}`.
+
+    `pages` is the id map; the new rows are there already. Segments of fields that are let go end,
+    as they would when the source is next updated; their translations are kept.
+    """
+    if not tables():
+        return {}
+    content = _column("TranslationSource", "content_json")
+    cursor.execute(
+        "CREATE TEMPORARY TABLE remodel_sources ON COMMIT DROP AS "
+        "SELECT s.id, s.object_id, m.new AS page "
+        f"FROM {_table('TranslationSource')} s "
+        f"JOIN {tree.table()} p ON p.translation_key = s.object_id AND p.locale_id = s.locale_id "
+        "JOIN remodel_map m ON m.new = p.id WHERE s.specific_content_type_id = %s",
+        [content_type(map.source)],
+    )
+    carried = {content: _convert(cursor, map, new_type)}
+    carried[_column("TranslationSource", "specific_content_type_id")] = _retype(
+        cursor, map, new_type
+    )
+    carried.update(_end_segments(cursor, map))
+    carried[_column("TranslationContext", "path")] = _rename_paths(cursor, map)
+    if any(old != new for old, new in pages.items()):
+        carried[content] += _carry_links(cursor, map, pages)
+        carried[_column("StringSegment", "attrs")] = _carry_anchors(cursor, pages)
+        for name in ("OverridableSegment", "SegmentOverride"):
+            carried[_column(name, "data_json")] = _carry_choices(cursor, map, name)
+    cursor.execute("DROP TABLE remodel_sources")
+    return {name: number for name, number in carried.items() if number}
+
+
+def _table(model: str) -> str:
+    from django.apps import apps
+
+    return quoted(apps.get_model(APP, model)._meta.db_table)
+
+
+def _column(model: str, column: str) -> str:
+    return f"{_table(model).strip(chr(34))}.{column}"
+
+
+def _write(cursor: Any, model: str, column: str, changed: list[tuple[int, str]]) -> int:
+    cursor.execute(
+        f"UPDATE {_table(model)} t SET {quoted(column)} = w.value "
+        "FROM unnest(%s::bigint[], %s::text[]) AS w (id, value) WHERE t.id = w.id",
+        [[key for key, _ in changed], [value for _, value in changed]],
+    )
+    return int(cursor.rowcount)
+
+
+def _convert(cursor: Any, map: FieldMap, new_type: int) -> int:
+    """The content of the pages' own sources, as that of pages of the target.
+
+    What the content has nothing for gets the value that the page has now, as in a revision.
+    """
+    from modelcluster.models import get_serializable_data_for_fields
+
+    numbers = {}
+    for number, follow in enumerate(map.follows):
+        if follow.kind != "many":
+            cursor.execute(f"SELECT old, new FROM {rows_table(number)}")
+            numbers[number] = dict(cursor.fetchall())
+    rows = map.target._base_manager.using(page_connection().alias)
+    joined = {carry.field.name for carry in map.carries}
+    changed = 0
+    for found in links.read(
+        f"SELECT s.id, o.page, s.content_json FROM {_table('TranslationSource')} s "
+        "JOIN remodel_sources o ON o.id = s.id ORDER BY s.id",
+        [],
+    ):
+        now = rows.in_bulk([page for _, page, _ in found])
+        told = []
+        for key, page, text in found:
+            content = _converted(json.loads(text), map, page, numbers)
+            for name, value in get_serializable_data_for_fields(now[page]).items():
+                if name in joined:
+                    content.setdefault(name, value)
+            told.append((key, _json({**content, "pk": page, "content_type": new_type})))
+        changed += _write(cursor, "TranslationSource", "content_json", told)
+    return changed
+
+
+def _converted(
+    content: dict[str, Any], map: FieldMap, page: int, numbers: Mapping[int, dict[str, str]]
+) -> dict[str, Any]:
+    names = renames(map)
+    found = {name: value for name, value in content.items() if name not in names}
+    for old, new in [*names.items(), *copies(map)]:
+        if new is not None and old in content:
+            found[new] = content[old]
+    for number, keys in numbers.items():
+        follow = map.follows[number]
+        fields = {old.name: new.name for old, new in follow.columns}
+        told = []
+        for row in found.get(follow.new_name) or ():
+            own = {fields[name]: value for name, value in row.items() if name in fields}
+            own["pk"] = follow.new._meta.pk.to_python(keys.get(str(row.get("pk"))))
+            told.append({**own, follow.new_link.name: page})
+        if follow.new_name in found:
+            found[follow.new_name] = told
+    return found
+
+
+def _retype(cursor: Any, map: FieldMap, new_type: int) -> int:
+    """The sources' type, and the last migration of its app where that was the last of theirs."""
+    versions = [_schema_version(model._meta.app_label) for model in (map.source, map.target)]
+    cursor.execute(
+        f"UPDATE {_table('TranslationSource')} s SET specific_content_type_id = %s, "
+        "schema_version = CASE WHEN s.schema_version = %s THEN %s ELSE s.schema_version END "
+        "FROM remodel_sources o WHERE o.id = s.id",
+        [new_type, *versions],
+    )
+    return int(cursor.rowcount)
+
+
+def _schema_version(app: str) -> str:
+    """As get_schema_version in wagtail_localize/models.py, which older versions do not have."""
+    from django.db.migrations.recorder import MigrationRecorder
+
+    applied = MigrationRecorder.Migration.objects.using(page_connection().alias)
+    last = applied.filter(app=app).order_by("applied").last()
+    return last.name if last else ""
+
+
+def _end_segments(cursor: Any, map: FieldMap) -> dict[str, int]:
+    """Segments of fields that the target has not: building a translation would stumble on them."""
+    gone = [old for old, new in renames(map).items() if new is None]
+    ended = {}
+    for name in SEGMENTS if gone else ():
+        cursor.execute(
+            f"DELETE FROM {_table(name)} g "
+            f"USING remodel_sources o, {_table('TranslationContext')} c "
+            "WHERE g.source_id = o.id AND c.id = g.context_id "
+            "AND split_part(c.path, '.', 1) = ANY(%s)",
+            [gone],
+        )
+        ended[_column(name, "id")] = cursor.rowcount
+    return ended
+
+
+def _rename_paths(cursor: Any, map: FieldMap) -> int:
+    """Paths of the strings, with the hash that they are found by; their first part is a field."""
+    names = renames(map)
+    taken = set(names.values())
+    moves = {
+        # Translations of a field that is let go stay, under a name that no field can have.
+        old: old + "~" if new is None else new
+        for old, new in names.items()
+        if new != old and (new is not None or old in taken)
+    }
+    if not moves:
+        return 0
+    cursor.execute(
+        f"SELECT c.id, c.path, c.field_path FROM {_table('TranslationContext')} c "
+        "WHERE c.object_id IN (SELECT object_id FROM remodel_sources) "
+        "AND split_part(c.path, '.', 1) = ANY(%s)",
+        [list(moves)],
+    )
+
+    def moved(path: str) -> str:
+        first, dot, rest = path.partition(".")
+        return moves.get(first, first) + dot + rest
+
+    found = [(key, moved(path), moved(fields)) for key, path, fields in cursor.fetchall()]
+    # Two names may change places, and a path's hash is unique at every moment: by way of others.
+    for hashes in (
+        [uuid.uuid4() for _ in found],
+        [uuid.uuid5(PATHS, path) for _, path, _ in found],
+    ):
+        cursor.execute(
+            f"UPDATE {_table('TranslationContext')} c "
+            "SET path = w.path, field_path = w.fields, path_id = w.hash::uuid "
+            "FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) "
+            "AS w (id, path, fields, hash) WHERE c.id = w.id",
+            [
+                *([row[column] for row in found] for column in range(3)),
+                [str(hash) for hash in hashes],
+            ],
+        )
+    return len(found)
+
+
+def _carry_links(cursor: Any, map: FieldMap, pages: dict[int, int]) -> int:
+    """Follow the map in the content of every source, whatever is translated."""
+    condition, given = links.mentions("s.content_json", pages)
+    changed = 0
+    for found in links.read(
+        f"SELECT s.id, s.specific_content_type_id, s.content_json "
+        f"FROM {_table('TranslationSource')} s WHERE {condition}",
+        given,
+    ):
+        told = []
+        for key, type_id, text in found:
+            model, content = _model(type_id), json.loads(text)
+            followed = links.in_serialized(model, content, pages, levels(map)) if model else content
+            if followed != content:
+                told.append((key, _json(followed)))
+        changed += _write(cursor, "TranslationSource", "content_json", told)
+    return changed
+
+
+def _carry_anchors(cursor: Any, pages: dict[int, int]) -> int:
+    """The attributes of links, which a string to be translated does not have in it itself."""
+    condition, given = links.mentions("g.attrs", pages)
+    changed = 0
+    for found in links.read(
+        f"SELECT g.id, g.attrs FROM {_table('StringSegment')} g "
+        f"WHERE strpos(g.attrs, 'linktype') > 0 AND {condition}",
+        given,
+    ):
+        told = []
+        for key, text in found:
+            attrs = json.loads(text)
+            for anchor in attrs.values():
+                page = str(anchor.get("id", ""))
+                if anchor.get("linktype") == "page" and page.isdigit() and int(page) in pages:
+                    anchor["id"] = type(anchor["id"])(pages[int(page)])
+            told.append((key, _json(attrs)))
+        changed += _write(cursor, "StringSegment", "attrs", told)
+    return changed
+
+
+def _carry_choices(cursor: Any, map: FieldMap, name: str) -> int:
+    """Chosen pages: an id by itself, which its path in the source's content tells from a number."""
+    own = "s.id = t.source_id" if name == "OverridableSegment" else "s.object_id = c.object_id"
+    told = {}
+    for found in links.read(
+        f"SELECT t.id, m.new, c.path, s.specific_content_type_id, s.content_json "
+        f"FROM {_table(name)} t JOIN remodel_map m ON t.data_json = m.old::text "
+        f"JOIN {_table('TranslationContext')} c ON c.id = t.context_id "
+        f"JOIN {_table('TranslationSource')} s ON {own}",
+        [],
+    ):
+        for key, page, path, type_id, text in found:
+            model = _model(type_id)
+            if model and _chooses(model, json.loads(text), path.split("."), levels(map)):
+                told[key] = str(page)
+    return _write(cursor, name, "data_json", list(told.items()))
+
+
+def _chooses(model: Any, content: Any, path: list[str], pages: set[Any]) -> bool:
+    """Whether the path through an object's content ends at a choice of a page."""
+    from modelcluster.models import get_all_child_relations
+    from wagtail.fields import StreamField
+
+    name, *rest = path
+    for field in model._meta.concrete_fields:
+        if field.name == name:
+            if isinstance(field, StreamField):
+                return _block_chooses(
+                    field.stream_block, json.loads(content.get(name) or "[]"), rest, pages
+                )
+            return bool(field.remote_field) and field.remote_field.model in pages and not rest
+    for relation in get_all_child_relations(model):
+        if relation.get_accessor_name() == name and rest:
+            for row in content.get(name) or ():
+                if str(row.get("translation_key")) == rest[0]:
+                    return _chooses(relation.related_model, row, rest[1:], pages)
+    return False
+
+
+def _block_chooses(block: Any, value: Any, path: list[str], pages: set[Any]) -> bool:
+    """The same inside of a stream: by the ids of its blocks, and the names of a struct's."""
+    from wagtail import blocks
+
+    if not path:
+        return isinstance(block, blocks.ChooserBlock) and block.target_model in pages
+    first, rest = path[0], path[1:]
+    if isinstance(block, blocks.BaseStructBlock) and isinstance(value, dict):
+        known = block.child_blocks.get(first)
+        return known is not None and _block_chooses(known, value.get(first), rest, pages)
+    for child in value if isinstance(value, list) else ():
+        if isinstance(child, dict) and child.get("id") == first:
+            known = (
+                block.child_block
+                if isinstance(block, blocks.ListBlock)
+                else block.child_blocks.get(child.get("type"))
+            )
+            return known is not None and _block_chooses(known, child.get("value"), rest, pages)
+    return False
+
+
+def _model(type_id: int) -> Any:
+    from django.contrib.contenttypes.models import ContentType
+
+    return ContentType.objects.get_for_id(type_id).model_class()
+
+
+def _json(value: Any) -> str:
+    from django.core.serializers.json import DjangoJSONEncoder
+
+    return json.dumps(value, cls=DjangoJSONEncoder)

@@ -1,0 +1,337 @@
+"""Whether the pages may be where they are as pages of the target: Wagtail's own rules.
+
+What stands in the way are faults, and nothing is converted. What an operator should know of and
+is carried all the same are warnings. Rules are asked of the models as Wagtail's admin asks them
+(PagePermissionTester.can_add_subpage in wagtail/models/pages.py), over `remodel_map`, for each
+type or parent rather than for each page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from . import condition, tree
+from .models import base_page
+
+SHOWN = 20  # pages that a sentence names
+LIMITS = ("is_creatable", "max_count", "max_count_per_parent")
+
+
+def faults(cursor: Any, source: Any, target: Any, *, ids: str, prefix: str) -> list[str]:
+    """What stands in the way of the map's old pages becoming the target's, a sentence each.
+
+    A rule of parents and children that the source breaks there already is only warned of.
+    """
+    found = _roots(cursor)
+    found += _aliases(cursor)
+    found += [sentence for sentence, already in _misplaced(cursor, source, target) if not already]
+    found += _too_many(cursor, source, target)
+    found += _refused_parents(cursor, target)
+    if ids == "new":
+        found += _slugs(cursor, prefix)
+    return found
+
+
+def warnings(cursor: Any, source: Any, target: Any, *, ids: str) -> list[dict[str, str]]:
+    """What is carried, or goes on, and deserves a look: `{name, detail}` each."""
+    already = [sentence for sentence, already in _misplaced(cursor, source, target) if already]
+    nested = _nested_parents(cursor) if _rules(target) else []
+    closed = not getattr(target, "is_creatable", True)
+    found = [
+        (
+            "placement",
+            already,
+            f"So it is with {source._meta.label} already, and stays.",
+        ),
+        (
+            "not creatable",
+            [f"Editors cannot create {target._meta.label} pages (is_creatable)"] * closed,
+            "They can edit the converted ones.",
+        ),
+        (
+            "can_create_at",
+            [f"page {page}" for page in nested],
+            f"They are to be {target._meta.label} themselves, and are not yet: whether its "
+            f"{' and '.join(_rules(target))} accepts them as parents cannot be asked beforehand.",
+        ),
+        *condition.found(cursor, source),
+    ]
+    return [
+        {"name": name, "detail": f"{condition.listed(what)}. {becomes}"}
+        for name, what, becomes in found
+        if what
+    ]
+
+
+def _roots(cursor: Any) -> list[str]:
+    cursor.execute(
+        f"SELECT p.id FROM {tree.table()} p JOIN remodel_map m ON m.old = p.id WHERE p.depth < 2"
+    )
+    return [
+        f"Page {page} is the root of the tree, which has no type of the project: leave it out."
+        for (page,) in cursor.fetchall()
+    ]
+
+
+def _aliases(cursor: Any) -> list[str]:
+    """An alias follows what its source publishes only while both have the same type."""
+    cursor.execute(
+        f"""
+        SELECT p.id, p.alias_of_id, mine.old IS NULL
+          FROM {tree.table()} p
+          LEFT JOIN remodel_map mine ON mine.old = p.id
+          LEFT JOIN remodel_map origin ON origin.old = p.alias_of_id
+         WHERE p.alias_of_id IS NOT NULL AND (mine.old IS NULL) <> (origin.old IS NULL)
+         ORDER BY p.path
+        """
+    )
+    return [
+        f"Page {page} is an alias of page {origin}, which is to be converted without it: "
+        "convert both, or make the alias a page of its own."
+        if left
+        else f"Page {page} is an alias of page {origin}, which is not to be converted: "
+        "convert the source, and the alias goes with it."
+        for page, origin, left in cursor.fetchall()
+    ]
+
+
+def _misplaced(cursor: Any, source: Any, target: Any) -> list[tuple[str, bool]]:
+    """Breaches of parent_page_types and subpage_types, and whether the source had each already.
+
+    A parent or child that is converted as well counts as what it will be.
+    """
+    pages, size = tree.table(), tree.step()
+    found = []
+    cursor.execute(
+        f"""
+        SELECT CASE WHEN above.old IS NULL THEN parent.content_type_id END,
+               array_agg(p.id ORDER BY p.path)
+          FROM remodel_map m
+          JOIN {pages} p ON p.id = m.old AND p.depth > 1
+          JOIN {pages} parent ON parent.path = left(p.path, -{size})
+          LEFT JOIN remodel_map above ON above.old = parent.id
+         GROUP BY 1 ORDER BY 1
+        """
+    )
+    for type_id, ids in cursor.fetchall():
+        was, will = (source, target) if type_id is None else [_model(type_id)] * 2
+        if will is not None and (why := _forbidden(will, target)):
+            found.append(
+                (
+                    f"{_pages(ids)} cannot be {target._meta.label} below "
+                    f"{will._meta.label}: {why}.",
+                    bool(_forbidden(was, source)),
+                )
+            )
+    cursor.execute(
+        f"""
+        SELECT child.content_type_id, array_agg(DISTINCT p.id), count(*)
+          FROM remodel_map m
+          JOIN {pages} p ON p.id = m.old
+          JOIN {pages} child ON left(child.path, -{size}) = p.path AND child.depth = p.depth + 1
+          LEFT JOIN remodel_map below ON below.old = child.id
+         WHERE below.old IS NULL
+         GROUP BY 1 ORDER BY 1
+        """
+    )
+    for type_id, ids, number in cursor.fetchall():
+        child = _model(type_id)
+        if child is not None and (why := _forbidden(target, child)):
+            found.append(
+                (
+                    f"{_pages(ids)} cannot keep {_counted(number, 'child', 'children')} of the "
+                    f"type {child._meta.label} as {target._meta.label}: {why}.",
+                    bool(_forbidden(source, child)),
+                )
+            )
+    return found
+
+
+def _model(type_id: int) -> Any:
+    """The model of a content type, None when the code has it no more."""
+    from django.contrib.contenttypes.models import ContentType
+
+    return ContentType.objects.get_for_id(type_id).model_class()
+
+
+def _forbidden(parent: Any, child: Any) -> str:
+    """Why pages of the one type may not be below those of the other; empty when they may."""
+    above = parent in child.allowed_parent_page_models()
+    below = child in parent.allowed_subpage_models()
+    if above and below:
+        return ""
+    if parent not in child.clean_parent_page_models():
+        return f"{parent.__name__} is not in {child.__name__}.parent_page_types"
+    if child not in parent.clean_subpage_models():
+        return f"{child.__name__} is not in {parent.__name__}.subpage_types"
+    owner = child if not above else parent
+    return f"{owner.__name__} has rules of its own that do not allow it"
+
+
+def _too_many(cursor: Any, source: Any, target: Any) -> list[str]:
+    """Where max_count or max_count_per_parent would be exceeded when all is done.
+
+    Wagtail counts pages of child types too, so nothing grows when the target is a parent of
+    the source. The time in which copy and original are both there does not count.
+    """
+    if issubclass(source, target):
+        return []
+    label, found = target._meta.label, []
+    limit = getattr(target, "max_count", None)
+    if limit is not None:
+        cursor.execute("SELECT count(*) FROM remodel_map")
+        there, more = target.objects.count(), cursor.fetchone()[0]
+        if there + more > limit:
+            found.append(
+                f"There may be {_counted(limit, label + ' page', label + ' pages')} "
+                f"({target.__name__}.max_count); {there} are there, {more} would be added: "
+                "select fewer, or raise max_count."
+            )
+    limit = getattr(target, "max_count_per_parent", None)
+    if limit is not None:
+        cursor.execute(
+            f"""
+            SELECT parent.id, parent.title, count(m.old), count(*)
+              FROM {tree.table()} p
+              JOIN {tree.table()} parent ON parent.path = left(p.path, -{tree.step()})
+              LEFT JOIN remodel_map m ON m.old = p.id
+             WHERE p.depth > 1 AND (m.old IS NOT NULL OR p.content_type_id = ANY(%s))
+             GROUP BY 1, 2 HAVING count(m.old) > 0 AND count(*) > %s
+             ORDER BY 1
+            """,
+            [_types(target), limit],
+        )
+        found += [
+            f"Below page {page} ({title!r}) there may be "
+            f"{_counted(limit, label + ' page', label + ' pages')} "
+            f"({target.__name__}.max_count_per_parent); {every - more} are there, "
+            f"{more} would be added."
+            for page, title, more, every in cursor.fetchall()
+        ]
+    return found
+
+
+def _types(model: Any) -> list[int]:
+    """Content types of the model and of its children, which is what `type()` finds pages by."""
+    from django.contrib.contenttypes.models import ContentType
+    from wagtail.models import get_page_models
+
+    models = [page for page in get_page_models() if issubclass(page, model)]
+    return [found.pk for found in ContentType.objects.get_for_models(*models).values()]
+
+
+def _refused_parents(cursor: Any, target: Any) -> list[str]:
+    """Parents that the project's own can_create_at or can_exist_under does not accept.
+
+    Wagtail's own are not asked, as what they look at is looked at here, for all pages at once.
+    """
+    rules = _rules(target)
+    if not rules:
+        return []
+    cursor.execute(
+        f"""
+        SELECT parent.id, array_agg(p.id ORDER BY p.path)
+          FROM remodel_map m
+          JOIN {tree.table()} p ON p.id = m.old AND p.depth > 1
+          JOIN {tree.table()} parent ON parent.path = left(p.path, -{tree.step()})
+         WHERE parent.id NOT IN (SELECT old FROM remodel_map)
+         GROUP BY 1 ORDER BY 1
+        """
+    )
+    below = dict(cursor.fetchall())
+    parents = base_page().objects.filter(pk__in=list(below)).order_by("path").specific()
+    with _unlimited(target):
+        return [
+            f"{_pages(below[parent.pk])} cannot be {target._meta.label}: "
+            f"its {' and '.join(rules)} does not accept page {parent.pk} ({parent.title!r}) "
+            "as the parent."
+            for parent in parents.iterator(chunk_size=200)
+            if not all(getattr(target, rule)(parent) for rule in rules)
+        ]
+
+
+def _rules(target: Any) -> list[str]:
+    """Those of the class methods that judge a parent which the project has written itself."""
+    own = []
+    for name in ("can_create_at", "can_exist_under"):
+        plain = getattr(base_page(), name, None)
+        rule = getattr(target, name, None)
+        if rule is not None and getattr(rule, "__func__", rule) is not getattr(
+            plain, "__func__", plain
+        ):
+            own.append(name)
+    return own
+
+
+@contextmanager
+def _unlimited(target: Any) -> Iterator[None]:
+    """The class without limits on how many there are, which are judged by the final number."""
+    own = {name: vars(target)[name] for name in LIMITS if name in vars(target)}
+    target.is_creatable, target.max_count, target.max_count_per_parent = True, None, None
+    try:
+        yield
+    finally:
+        for name in LIMITS:
+            delattr(target, name)
+        for name, value in own.items():
+            setattr(target, name, value)
+
+
+def _nested_parents(cursor: Any) -> list[int]:
+    """Pages of the map that are parents of other pages of the map."""
+    cursor.execute(
+        f"""
+        SELECT parent.id FROM remodel_map above
+          JOIN {tree.table()} parent ON parent.id = above.old
+         WHERE EXISTS (
+               SELECT FROM remodel_map m JOIN {tree.table()} p ON p.id = m.old
+                WHERE left(p.path, -{tree.step()}) = parent.path AND p.depth > 1)
+         ORDER BY parent.path
+        """
+    )
+    return [row[0] for row in cursor.fetchall()]
+
+
+def _slugs(cursor: Any, prefix: str) -> list[str]:
+    """Prefixed slugs that are too long, or that a page beside has."""
+    field = base_page()._meta.get_field("slug")
+    cursor.execute(
+        f"""
+        SELECT p.id, %s || p.slug FROM {tree.table()} p JOIN remodel_map m ON m.old = p.id
+         WHERE length(%s || p.slug) > %s ORDER BY p.path
+        """,
+        [prefix, prefix, field.max_length],
+    )
+    found = [
+        f"Page {page} cannot have the slug {slug!r}: it is longer than the {field.max_length} "
+        "characters of a slug. Choose a shorter conversion.prefix."
+        for page, slug in cursor.fetchall()
+    ]
+    cursor.execute(
+        f"""
+        SELECT p.id, beside.slug, beside.id, beside.title
+          FROM remodel_map m
+          JOIN {tree.table()} p ON p.id = m.old
+          JOIN {tree.table()} beside ON beside.slug = %s || p.slug AND beside.depth = p.depth
+           AND left(beside.path, -{tree.step()}) = left(p.path, -{tree.step()})
+         ORDER BY p.path
+        """,
+        [prefix],
+    )
+    return found + [
+        f"Page {page} cannot have the slug {slug!r}: page {other} ({title!r}) beside it has that. "
+        "Rename that page, or choose another conversion.prefix."
+        for page, slug, other, title in cursor.fetchall()
+    ]
+
+
+def _pages(ids: list[int]) -> str:
+    shown = ", ".join(str(page) for page in ids[:SHOWN])
+    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    return f"{'Page' if len(ids) == 1 else 'Pages'} {shown}{more}"
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -1,0 +1,109 @@
+"""Where a row and a column are before a conversion, and where they are after it.
+
+Most stay. A column of a level that the target does not have is, after it, a column of one of
+the target's own levels, and a row of a side table (child rows, tags, many-to-many) a row of
+another side table, with another key. The ledger finds everything again by this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from . import references
+from .models import chain
+from .tree import quoted
+
+
+@dataclass(frozen=True)
+class Place:
+    """A column after the conversion, and its field where that is another than before.
+
+    `rows` is the temporary table of old keys to new, for rows that got others.
+    """
+
+    table: str
+    column: str
+    rows: str = ""
+    field: Any = None
+
+
+class Places:
+    """The places of one conversion, for a field map."""
+
+    def __init__(self, cursor: Any, map: Any) -> None:
+        self.primary = _primary_keys(cursor)
+        self._moves: dict[tuple[str, str], Place] = {}
+        # Where the new pages' ids stand in the tables that get rows of theirs.
+        self.links = {
+            level._meta.db_table: level._meta.pk.column for level in {*map.shared, *map.joined}
+        }
+        self._leaving = {
+            level._meta.db_table: "SELECT m.old::text FROM remodel_map m" for level in map.left
+        }
+        for carry in map.carries:
+            if carry.origin is not None and carry.origin.model in map.left:
+                origin = (carry.origin.model._meta.db_table, carry.origin.column)
+                table = carry.field.model._meta.db_table
+                place = Place(table, carry.field.column, field=carry.field)
+                self._moves.setdefault(origin, place)
+        for number, follow in enumerate(map.follows):
+            old, new, rows = (
+                follow.old._meta.db_table,
+                follow.new._meta.db_table,
+                rows_table(number),
+            )
+            self._leaving[old] = f"SELECT r.old FROM {rows} r"
+            self.links[new] = follow.new_link.column
+            for before, after in [(follow.old_link, follow.new_link), *follow.columns]:
+                self._moves[old, before.column] = Place(new, after.column, rows, after)
+        keys = references.foreign_keys(cursor, map.source)
+        self._pages = {(key.table, key.column) for key in keys}
+        for level in {*chain(map.source), *chain(map.target)}:
+            self._pages.add((level._meta.db_table, level._meta.pk.column))
+
+    def after(self, table: str, column: str) -> list[Place]:
+        """Where the column may be after the conversion: where it was, and where its rows go."""
+        moved = self._moves.get((table, column))
+        return [Place(table, column), *([moved] if moved else [])]
+
+    def leaving(self, table: str) -> str:
+        """A query of the keys of the rows that leave the table; empty where none do."""
+        return self._leaving.get(table, "")
+
+    def key(self, table: str, alias: str) -> str:
+        """SQL for a row's primary key as text, before the conversion. Empty for a table without."""
+        parts = [f"{alias}.{quoted(column)}::text" for column in self.primary.get(table, [])]
+        return f"concat_ws(',', {', '.join(parts)})" if parts else "''::text"
+
+    def key_before(self, place: Place, alias: str) -> str:
+        """SQL for the key that a row of a place had before; a key that is a page's id is mapped."""
+        parts = []
+        for column in self.primary.get(place.table, []):
+            own = f"{alias}.{quoted(column)}"
+            if (place.table, column) in self._pages:
+                own = f"coalesce((SELECT i.old FROM remodel_map i WHERE i.new = {own}), {own})"
+            parts.append(f"{own}::text")
+        key = f"concat_ws(',', {', '.join(parts)})" if parts else "''::text"
+        if place.rows:
+            return f"(SELECT r.old FROM {place.rows} r WHERE r.new = {key})"
+        return key
+
+
+def rows_table(number: int) -> str:
+    """The temporary table that maps the keys of the rows that a Follow moves."""
+    return f"remodel_rows_{number}"
+
+
+def _primary_keys(cursor: Any) -> dict[str, list[str]]:
+    cursor.execute(
+        """
+        SELECT i.indrelid::regclass::text, array_agg(a.attname::text ORDER BY k.place)
+          FROM pg_index i
+          CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+          JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+          JOIN pg_class c ON c.oid = i.indrelid AND c.relkind IN ('r', 'p')
+         WHERE i.indisprimary GROUP BY 1
+        """
+    )
+    return {table.strip('"'): columns for table, columns in cursor.fetchall()}

@@ -1,0 +1,124 @@
+"""The values of the pages to be converted: checked, inserted, compared and missed.
+
+Everything joins `remodel_map (old, new)` and stays in the database, but for what only Python
+knows: a field's own validators, and values that are computed for each page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import computed, follows
+from .computed import expression, values_from
+from .database import page_connection
+from .fieldmap import FieldMap
+from .rows import key
+from .tree import quoted
+
+
+def fill(cursor: Any, map: FieldMap) -> dict[str, int]:
+    """Insert the joined levels' rows of the new pages: `{table: rows}`.
+
+    Raises Refusal `values` when a function of the project fails or gives what a field refuses.
+    """
+    computed.require(cursor, map)
+    inserted = {}
+    for level in map.joined:
+        names, values, parameters, carries = [key(level)], ["m.new"], [], []
+        for carry in map.carries:
+            found = expression(map, carry)
+            if carry.field.model is not level or found is None:
+                continue
+            names.append(quoted(carry.field.column))
+            values.append(found[0])
+            parameters += found[1]
+            carries.append(carry)
+        cursor.execute(
+            f"""
+            INSERT INTO {quoted(level._meta.db_table)} ({", ".join(names)})
+            SELECT {", ".join(values)} FROM {values_from(map, carries)} ORDER BY m.old
+            """,
+            parameters,
+        )
+        inserted[level._meta.db_table] = int(cursor.rowcount)
+    return inserted
+
+
+def differences(cursor: Any, map: FieldMap) -> dict[str, list[int]]:
+    """Old ids whose joined value is not what the map says, by `table.column`; after `fill`.
+
+    Compared as text, because some types (json, point) have no equality of their own.
+    """
+    found: dict[str, list[int]] = {}
+    for level in map.joined:
+        table = level._meta.db_table
+        names, tests, parameters, carries = [level._meta.pk.column], [], [], []
+        for carry in map.carries:
+            value = expression(map, carry, exact=True)
+            if carry.field.model is not level or value is None:
+                continue
+            names.append(carry.field.column)
+            tests.append(
+                f"n.{key(level)} IS NOT NULL AND "
+                f"n.{quoted(carry.field.column)}::text IS DISTINCT FROM ({value[0]})::text"
+            )
+            parameters += value[1]
+            carries.append(carry)
+        told = ", ".join(f"{test} AS c{number}" for number, test in enumerate(tests, 1))
+        either = " OR ".join(f"q.c{number}" for number in range(len(names)))
+        cursor.execute(
+            f"""
+            SELECT * FROM (
+                SELECT m.old, n.{key(level)} IS NULL AS c0 {"," if told else ""} {told}
+                  FROM {values_from(map, carries)}
+                  LEFT JOIN {quoted(table)} n ON n.{key(level)} = m.new) q
+             WHERE {either} ORDER BY 1
+            """,
+            parameters,
+        )
+        for page, *wrong in cursor.fetchall():
+            for name, differs in zip(names, wrong):
+                if differs:
+                    found.setdefault(f"{table}.{name}", []).append(page)
+    return found
+
+
+def losses(cursor: Any, map: FieldMap) -> dict[str, int]:
+    """What the conversion lets go: `app.Model.field` to the pages that hold something in it.
+
+    Something is what is neither NULL, nor empty, nor the field's default. Relations count the
+    pages that have rows; what rows that follow let go is counted by its own field.
+    """
+    found = {}
+    sides = follows.sides(map.left)
+    for item in map.dropped:
+        name = follows.name(item)
+        label = f"{item.model._meta.label}.{name}"
+        if name in sides:
+            found[label] = _holding(cursor, sides[name].rows, sides[name].link.column, None)
+        else:
+            found[label] = _holding(cursor, item.model, item.model._meta.pk.column, item)
+    for follow in map.follows:
+        for field in follow.let_go:
+            label = f"{follow.old._meta.label}.{field.name}"
+            found[label] = _holding(cursor, follow.old, follow.old_link.column, field)
+    return {label: count for label, count in found.items() if count}
+
+
+def _holding(cursor: Any, model: Any, link: str, field: Any) -> int:
+    """How many pages of the map have rows in the model, with something in the field if given."""
+    condition, parameters = "true", []
+    if field is not None:
+        value = f"r.{quoted(field.column)}"
+        condition = f"{value}::text <> ALL (ARRAY['', '[]', '{{}}', 'null'])"
+        if field.has_default():
+            connection = page_connection()
+            condition += f" AND {value}::text IS DISTINCT FROM "
+            condition += f"(%s::{field.cast_db_type(connection)})::text"
+            parameters = [field.get_db_prep_save(field.get_default(), connection)]
+    cursor.execute(
+        f"SELECT count(DISTINCT m.old) FROM remodel_map m JOIN {quoted(model._meta.db_table)} r "
+        f"ON r.{quoted(link)} = m.old WHERE {condition}",
+        parameters,
+    )
+    return int(cursor.fetchone()[0])
