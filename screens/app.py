@@ -25,6 +25,7 @@ from screens.backup import BackupScreen
 from screens.copy import CopyScreen
 from screens.gate import MINIMUM
 from screens.help import HelpScreen
+from screens.ledger import EntryScreen, LedgerScreen
 from screens.log import LogScreen
 from screens.model import Model
 from screens.operator import ScreenOperator
@@ -37,6 +38,7 @@ from screens.structure import StructureScreen
 from screens.summary import SummaryScreen
 from screens.theme import HEIGHTS, REMODEL, WIDTHS
 from screens.widgets.prompt import Saying
+from wizard import ledger, report
 from wizard.engine import Engine
 from wizard.errors import Declined, ExitCode, RemodelError
 from wizard.events import Answered, Event
@@ -73,6 +75,7 @@ class RemodelApp(App[None]):
     VERTICAL_BREAKPOINTS = HEIGHTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", "Help", priority=True, id="app.help"),
+        Binding("f2", "ledger", "Ledger", priority=True, id="app.ledger"),
         Binding("ctrl+l", "log", "Log", priority=True, id="app.log"),
         Binding("ctrl+p", "command_palette", "All actions", priority=True, id="app.palette"),
         Binding("ctrl+c", "stop", "Stop", priority=True, id="app.stop"),
@@ -122,7 +125,15 @@ class RemodelApp(App[None]):
             self._handle_exception(error)
         else:
             self.finished = True
+            self._report()
             await self.push_screen(SummaryScreen(self.the_run, self.model, self.steps))
+
+    def _report(self) -> None:
+        """The session's report; without one, what was done is done all the same."""
+        try:
+            report.write(self.the_run)
+        except (RemodelError, OSError) as error:
+            self.notify(f"No report: {redact(str(error))}", severity="error", markup=False)
 
     async def _go(self) -> bool:
         """False when a gate was declined: the work is taken up again where it stands."""
@@ -282,10 +293,13 @@ class RemodelApp(App[None]):
     # Actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """`go_on` is shown dimmed while there is nothing to begin or to go to."""
+        """`go_on` is shown dimmed while there is nothing to begin or to go to; `ledger` is there
+        once the pages are converted."""
         if action == "go_on":
             waits = self._begin is not None or self.looking_at != self.model.current
             return True if waits and not self.finished else None
+        if action == "ledger":
+            return self.has_ledger
         return super().check_action(action, parameters)
 
     def action_go_on(self) -> None:
@@ -318,6 +332,24 @@ class RemodelApp(App[None]):
         if not isinstance(self.screen, LogScreen):
             self.push_screen(LogScreen(self.the_run.session))
 
+    @property
+    def has_ledger(self) -> bool:
+        """Whether the pages are converted, so that there is an account of it."""
+        return self.the_run.artefact(ledger.FILE).exists()
+
+    def action_ledger(self) -> None:
+        """The conversion's ledger; from there, back."""
+        if isinstance(self.screen, LedgerScreen | EntryScreen):
+            self.pop_screen()
+            return
+        try:
+            found = ledger.read(self.the_run.session.folder)
+        except RemodelError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        if found is not None:
+            self.push_screen(LedgerScreen(found))
+
     def action_stop(self) -> None:
         """Ask how to stop, or whether to leave."""
         if self.finished:
@@ -341,6 +373,10 @@ class RemodelApp(App[None]):
         """Every action. Nothing here destroys: what does, waits behind its gate."""
         yield SystemCommand("Help", "What this step touches, how to undo it", self.action_help)
         yield SystemCommand("Log", "Everything that was reported, as it comes", self.action_log)
+        if self.has_ledger:
+            yield SystemCommand(
+                "Ledger", "What became of all that refers to the pages", self.action_ledger
+            )
         yield SystemCommand("Stop", "Ask how to stop the work or leave", self.action_stop)
         yield SystemCommand("Keys", "Show or hide all keys", self._toggle_keys)
         yield SystemCommand("Screenshot", "Save this screen as SVG", self._take_picture)

@@ -20,6 +20,7 @@ KEYS = (
     ("ctrl+n, Enter", "begin the step that waits, or go to it"),
     ("ctrl+up/down, 1 to 6", "look at another step; the work goes on"),
     ("tab, left/right", "go to the documents and choose one"),
+    ("F2", "the ledger, once the pages are converted"),
     ("ctrl+l", "the log of this session"),
     ("ctrl+p", "all actions"),
     ("ctrl+c", "stop: after this operation, now, or not at all"),

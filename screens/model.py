@@ -149,6 +149,8 @@ class Model:
             )
             for operation in operations
         }
+        for operation in operations:  # an answer may have taken a gate away
+            self.steps[name].operations[operation.key].gated = operation.gated
 
     def seed(self, journal: Journal) -> None:
         """Take up a resumed session: its log for what was seen, its journal for what is true."""

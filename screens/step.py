@@ -31,10 +31,12 @@ class StepScreen(Screen[None], inherit_bindings=False):
     READING: ClassVar[Prefers] = "newest"
     """Which of the documents is open until the operator chooses one."""
 
-    # In the footer's order; the first five stand there. Textual's own begin with ctrl+c.
+    # In the footer's order; the first six stand there, the ledger once there is one.
+    # Textual's own begin with ctrl+c.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "app.help", "Help"),
         Binding("ctrl+n", "app.go_on", "Begin/Next", id="step.next"),
+        Binding("f2", "app.ledger", "Ledger"),
         Binding("ctrl+l", "app.log", "Log"),
         Binding("ctrl+p", "app.command_palette", "All actions"),
         Binding("ctrl+c", "app.stop", "Stop"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wizard.run import Run
 
 _SCROLLING = frozenset({"up", "down", "pageup", "pagedown", "home", "end"})
-_OTHER = frozenset({"f1", "ctrl+l", "ctrl+p"})
+_OTHER = frozenset({"f1", "f2", "ctrl+l", "ctrl+p"})
 
 
 class SummaryScreen(ModalScreen[None]):
@@ -62,6 +62,7 @@ class SummaryScreen(ModalScreen[None]):
         text.append("\nWay back\n", f"bold {BLUE}")
         text.append(f"  {self.steps[last].undo}\n", TEXT)
         text.append(f"  Answers to replay: {self.run.session.folder / 'answers.yml'}\n", MUTED)
+        text.append(f"  Report: {self.run.session.folder / 'report.html'}\n", MUTED)
         for step in self.model.steps.values():
             text.append(f"\n{step.title}\n", f"bold {BLUE}")
             for operation in step.operations.values():

@@ -162,6 +162,15 @@ def plan(identifier: str, config_path: Path | None) -> None:
         drive.run(_plan(found, session))
 
 
+@cli.command("report")
+@click.argument("identifier", default="", metavar="[ID]")
+@CONFIG
+def report_(identifier: str, config_path: Path | None) -> None:
+    """Write a session's report anew, as Markdown and HTML; the newest session's by default."""
+    for path in drive.report_of(_config(config_path), identifier):
+        click.echo(path)
+
+
 @cli.command()
 @click.argument("identifier", default="", metavar="[ID]")
 @click.option("--to", required=True, metavar="STEP", help="Undo back to before this step.")

@@ -17,6 +17,7 @@ from wizard import yamlfile
 from wizard.errors import ConfigError
 from wizard.postgres.address import Address
 from wizard.redaction import Secret
+from wizard.section import Section
 
 FILE = "remodel.yml"
 
@@ -74,18 +75,34 @@ class Target:
 
 @dataclass(frozen=True)
 class Conversion:
-    """Which pages become what. Labels are `app.Model`; `move` names fields of the source."""
+    """Which pages become what. Labels are `app.Model`; `move` names fields of the source.
+
+    `ids` is `new` (new pages beside the old ones, which are deleted) or `kept` (in place).
+    `fields` is the rest of the field map, by the target's fields; see `wizard.fieldmap`.
+    """
 
     source: str
     target: str
     pages: tuple[Mapping[str, Any], ...]
     prefix: str
     move: tuple[str, ...]
+    ids: str = "new"
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def app(self) -> str:
-        """The app label that both models live in."""
+        """The app label of the source, and of a target that is written for it."""
         return self.source.partition(".")[0]
+
+    @property
+    def apps(self) -> tuple[str, ...]:
+        """The app labels of source and target; one where they are the same."""
+        return tuple(dict.fromkeys((self.app, self.target.partition(".")[0])))
+
+    @property
+    def kept(self) -> bool:
+        """Whether pages keep their ids."""
+        return self.ids == "kept"
 
 
 @dataclass(frozen=True)
@@ -136,6 +153,8 @@ class Config:
                 "pages": [dict(page) for page in conversion.pages],
                 "prefix": conversion.prefix,
                 "move": list(conversion.move),
+                "ids": conversion.ids,
+                "fields": dict(conversion.fields),
             },
         }
 
@@ -153,7 +172,7 @@ def read(path: Path) -> Config:
     data, lines = yamlfile.load(path, ConfigError)
     folder = path.resolve().parent
     secrets = _Secrets(folder / ".env")
-    top = _Section(data, lines, path, "")
+    top = Section(data, lines, path, "")
 
     project = top.section("project")
     project_path = folder / project.text("path", ".")
@@ -188,6 +207,8 @@ def read(path: Path) -> Config:
             pages=conversion.selectors("pages"),
             prefix=conversion.text("prefix", "new_"),
             move=conversion.words("move"),
+            ids=conversion.choice("ids", ("new", "kept")),
+            fields=conversion.field_map("fields"),
         ),
         postgres_bin=_rooted(folder, postgres_bin) if postgres_bin else None,
         origin={**top.origin, **secrets.origin},
@@ -200,10 +221,17 @@ def read(path: Path) -> Config:
 
 def _check(config: Config) -> None:
     conversion = config.conversion
-    if conversion.app != conversion.target.partition(".")[0]:
+    if conversion.source == conversion.target:
         raise ConfigError(
-            f"{conversion.source} and {conversion.target} are in different apps.",
-            hint="Name a new model in the app of the old one; its package gets the new class.",
+            f"conversion.from and conversion.to are both {conversion.source}.",
+            hint="Name the model that the pages shall become as conversion.to.",
+        )
+    if conversion.move and len(conversion.apps) > 1:
+        raise ConfigError(
+            f"{conversion.source} and {conversion.target} are in different apps, "
+            "and conversion.move would have fields moved from one file to the other.",
+            hint="Fields move within one app. For a model that exists already, leave out "
+            "conversion.move and say in conversion.fields where its fields come from.",
         )
     if not conversion.prefix.isidentifier():
         raise ConfigError(
@@ -219,7 +247,7 @@ def _no_source(source: str, targets: Mapping[str, Target], path: Path) -> Target
     )
 
 
-def _target(section: _Section, name: str, folder: Path, secrets: _Secrets) -> Target:
+def _target(section: Section, name: str, folder: Path, secrets: _Secrets) -> Target:
     ssh = section.text("ssh")
     if ssh.startswith("-"):
         section.refuse("ssh", f"{ssh!r} looks like an option")
@@ -241,7 +269,7 @@ def _target(section: _Section, name: str, folder: Path, secrets: _Secrets) -> Ta
     return target
 
 
-def _address(section: _Section, name: str, secrets: _Secrets) -> Address:
+def _address(section: Section, name: str, secrets: _Secrets) -> Address:
     return Address(
         database=section.text("database"),
         host=section.text("host", ""),
@@ -251,7 +279,7 @@ def _address(section: _Section, name: str, secrets: _Secrets) -> Address:
     )
 
 
-def _site(section: _Section, default: SiteAddress | None) -> SiteAddress:
+def _site(section: Section, default: SiteAddress | None) -> SiteAddress:
     if default is not None and "site" not in section.names():
         return default
     site = section.section("site")
@@ -281,101 +309,3 @@ class _Secrets:
             self.origin[name] = ".env"
             return Secret(value)
         return None
-
-
-class _Section:
-    """A mapping of remodel.yml: typed access, and at the end no key left over."""
-
-    def __init__(self, data: Any, lines: Mapping[str, int], path: Path, at: str) -> None:
-        self._lines = lines
-        self._path = path
-        self._at = at
-        self._taken: set[str] = set()
-        self.origin: dict[str, str] = {}
-        if not isinstance(data, dict):
-            self.refuse("", f"a mapping of keys is needed here, not {data!r}")
-        self._data: dict[str, Any] = {str(key): value for key, value in data.items()}
-
-    def names(self) -> list[str]:
-        return list(self._data)
-
-    def section(self, key: str, *, optional: bool = False) -> _Section:
-        value = self._take(key, {} if optional else None)
-        section = _Section(value, self._lines, self._path, self._dotted(key))
-        section.origin = self.origin
-        return section
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self._take(key, default)
-        if not isinstance(value, str):
-            self.refuse(key, f"a text is needed, not {value!r}")
-        return str(value)
-
-    def number(self, key: str, default: int) -> int:
-        value = self._take(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
-            self.refuse(key, f"a port number is needed, not {value!r}")
-        return int(value)
-
-    def words(self, key: str) -> tuple[str, ...]:
-        value = self._take(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self.refuse(key, f"a list of texts is needed, not {value!r}")
-        return tuple(value)
-
-    def commands(self, key: str) -> tuple[tuple[str, ...], ...]:
-        value = self._take(key, [])
-        if not isinstance(value, list) or not all(
-            isinstance(command, list) and command and all(isinstance(word, str) for word in command)
-            for command in value
-        ):
-            self.refuse(key, "a list of commands is needed, each a list of words")
-        return tuple(tuple(command) for command in value)
-
-    def label(self, key: str) -> str:
-        value = self.text(key)
-        app, dot, model = value.partition(".")
-        if not (dot and app.isidentifier() and model.isidentifier()):
-            self.refuse(key, f"{value!r} is not a label of the form app.Model")
-        return value
-
-    def selectors(self, key: str) -> tuple[Mapping[str, Any], ...]:
-        value = self._take(key, None)
-        known = {"slug": str, "path": str, "id": int}
-        if not isinstance(value, list) or not value:
-            self.refuse(key, "a list of pages is needed, such as [{slug: show}]")
-        for item in value:
-            name, wanted = next(iter(item.items())) if isinstance(item, dict) else ("", "")
-            if len(item) != 1 or not isinstance(wanted, known.get(name, ())):
-                self.refuse(key, f"{item!r} is not one of {{slug: …}}, {{path: '…'}}, {{id: …}}")
-        return tuple(value)
-
-    def no_more_keys(self) -> None:
-        for key in self._data:
-            if key not in self._taken:
-                self.refuse(key, f"this key is not known. {yamlfile.nearest(key, self._known())}")
-
-    def refuse(self, key: str, why: str) -> None:
-        dotted = self._dotted(key)
-        line = self._lines.get(dotted) or self._lines.get(self._at) or 1
-        raise ConfigError(
-            f"{self._path.name} line {line}: {dotted or 'the file'}: {why}",
-            hint="The README's config reference lists every key with an example.",
-        )
-
-    def _known(self) -> list[str]:
-        return sorted(self._taken)
-
-    def _dotted(self, key: str) -> str:
-        return ".".join(part for part in (self._at, key) if part)
-
-    def _take(self, key: str, default: Any) -> Any:
-        self._taken.add(key)
-        dotted = self._dotted(key)
-        if key in self._data and self._data[key] is not None:
-            self.origin[dotted] = f"{self._path.name}:{self._lines.get(dotted, 1)}"
-            return self._data[key]
-        if default is None:
-            self.refuse(key, f"the key {key!r} is missing")
-        self.origin[dotted] = "default"
-        return default

@@ -26,6 +26,8 @@ from wizard.postgres.archive import Archive
 from wizard.postgres.fingerprint import TableFingerprint
 from wizard.run import Run
 
+NAMED = 20  # converted pages that a check tells one by one; of more it tells the number
+
 
 class ForTarget(Operation):
     """An operation that is there once for each target; its key ends in the target's name."""
@@ -434,18 +436,24 @@ def _safety_dumps(run: Run, target: Target) -> list[Path]:
 
 async def faults_of(run: Run, target: Target, address: Address) -> list[str]:
     """What is wrong with the target's database, read with plain SQL."""
-    faults, tree = [], PageTree(address)
-    for old, new in run.fact("copy.convert")["map"].items():
-        page = await tree.node(int(new))
-        wanted = run.config.conversion.target
-        if page is None or page.type.lower() != wanted.lower():
-            faults.append(f"page {new} is not a {wanted}")
-        if await tree.node(int(old)) is not None:
-            faults.append(f"the original page {old} is still there")
-        if page is not None:
-            run.report.finding(
-                page.url_path, f"{page.type} {page.title!r} with {page.children:,} children"
-            )
+    faults: list[str] = []
+    tree = PageTree(address)
+    mapping = {int(old): int(new) for old, new in run.fact("copy.convert")["map"].items()}
+    wanted = run.config.conversion.target
+    pages = {page.id: page for page in await tree.among(mapping.values())}
+    faults += [
+        f"page {new} is not a {wanted}"
+        for new in mapping.values()
+        if new not in pages or pages[new].type.lower() != wanted.lower()
+    ]
+    gone = mapping.keys() - mapping.values()  # none of them where ids were kept
+    faults += [f"the original page {page.id} is still there" for page in await tree.among(gone)]
+    for page in list(pages.values())[:NAMED]:
+        run.report.finding(
+            page.url_path, f"{page.type} {page.title!r} with {page.children:,} children"
+        )
+    if len(pages) > NAMED:
+        run.report.finding("converted pages", f"{len(pages):,} in all are {wanted}")
     async with await connect(address) as connection:
         rows = await connection.execute("SELECT hostname, port FROM wagtailcore_site")
         sites = [f"{hostname}:{port}" for hostname, port in await rows.fetchall()]

@@ -8,16 +8,18 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from wizard import report, summary
 from wizard import session as sessions
-from wizard import summary
 from wizard.answers import Answers
 from wizard.answers import check as check_answers
 from wizard.config import Config
 from wizard.engine import Engine
 from wizard.errors import AnswersError, UsageError
 from wizard.events import Events
+from wizard.journal import Journal
 from wizard.narration import JsonLines, Narrator
 from wizard.operation import Step
 from wizard.operators import Operator, Plain, Replay
@@ -25,6 +27,7 @@ from wizard.questions import Question
 from wizard.run import Run
 from wizard.session import Session
 from wizard.steps import STEPS
+from wizard.yamlfile import nearest
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Output:
         events.subscribe(JsonLines(sys.stdout) if self.json else Narrator(sys.stdout))
 
     def end(self, run: Run) -> None:
-        """The summary, as the last thing on stdout."""
+        """The report into the session's folder, and the summary as the last thing on stdout."""
+        report.write(run)
         data = summary.summary(run)
         if self.json:
             JsonLines(sys.stdout).write(data)
@@ -181,3 +185,19 @@ async def undo(config: Config, identifier: str, to: str) -> list[str]:
         Output().listen(events)
         async with Run(config, session, events) as run_:
             return await Engine(run_, STEPS, Plain()).undo(to)
+
+
+def report_of(config: Config, identifier: str) -> list[Path]:
+    """Write the report of a session, which may be at work meanwhile; returns the files."""
+    names = [one.id for one in sessions.summaries(config)]
+    if not names or (identifier and identifier not in names):
+        raise UsageError(
+            f"There is no session {identifier}".rstrip() + ".",
+            hint=nearest(identifier, names) or "Begin one with `remodel`.",
+        )
+    folder = config.state / "sessions" / (identifier or names[-1])
+    journal = Journal((folder / "journal.sqlite").resolve(), read_only=True)
+    try:
+        return report.write_into(folder, journal)
+    finally:
+        journal.close()

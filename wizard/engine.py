@@ -22,6 +22,7 @@ from wizard.events import (
     Document,
     Event,
     Finished,
+    LedgerKept,
     Outcome,
     Planned,
     Progress,
@@ -80,16 +81,39 @@ class Engine:
         return all(self.run.settled(operation.key) for operation in step.operations(self.run))
 
     async def _ask(self, step: Step) -> None:
-        session = self.run.session
         # Answers of this session are settled; a resume does not ask again.
-        open_ = [q for q in step.questions(self.run) if q.key not in session.answers.answers]
-        if not open_:
-            return
-        asked = [await self._with_default(question) for question in open_]
-        answers = await self.operator.ask(asked, {})
+        answered = self.run.session.answers.answers
+        open_ = [q for q in step.questions(self.run) if q.key not in answered]
+        asked = []
+        for question in open_:
+            if question.unless is not None and await question.unless(self.run):
+                self._answered(question, "")
+            else:
+                asked.append(await self._with_default(question))
+        answers: dict[str, Any] = {}
+        while asked:
+            answers = await self.operator.ask(asked, answers)
+            if await self._judged(asked, answers):
+                break
         for question in asked:
-            session.answer(question, answers[question.key])
-            self.run.events.emit(Answered("", key=question.key, value=answers[question.key]))
+            self._answered(question, answers[question.key])
+
+    async def _judged(self, asked: Sequence[Question], answers: Mapping[str, Any]) -> bool:
+        """Whether the project can go by these answers. False when they are to be asked again."""
+        for question in asked:
+            if question.judge is None:
+                continue
+            try:
+                await question.judge(self.run, answers[question.key])
+            except RemodelError as error:
+                if await self.operator.failed(error, question.key) == "stop":
+                    raise
+                return False
+        return True
+
+    def _answered(self, question: Question, value: Any) -> None:
+        self.run.session.answer(question, value)
+        self.run.events.emit(Answered("", key=question.key, value=value))
 
     async def _with_default(self, question: Question) -> Question:
         if question.default_from is None:
@@ -246,8 +270,8 @@ class Engine:
 
     def _log(self, event: Event) -> None:
         """The log is a table of the journal: what was said, without what only moves a screen."""
-        if isinstance(event, Progress | TreeChanged):
-            return
+        if isinstance(event, Progress | TreeChanged | LedgerKept):
+            return  # the ledger is a file of its own
         if isinstance(event, Document):  # a table of all URLs may have a million lines
             event = replace(event, text=event.text[:LOGGED])
         self.run.session.journal.event(event.as_dict())

@@ -136,6 +136,14 @@ class TreeChanged(Event):
 
 
 @dataclass(frozen=True)
+class LedgerKept(Event):
+    """The conversion's ledger is in the session: one dictionary an entry, as `wizard.ledger`'s."""
+
+    kind: ClassVar[str] = "ledger"
+    entries: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """An operation ended. `message` is one line for a person."""
 
@@ -202,6 +210,10 @@ class Report:
     def document(self, title: str, form: DocumentKind, text: str) -> None:
         """Show something to read."""
         self.events.emit(Document(self.operation, title, form, text))
+
+    def ledger(self, entries: list[dict[str, Any]]) -> None:
+        """Tell the conversion's ledger."""
+        self.events.emit(LedgerKept(self.operation, entries))
 
     def tree(self, marks: dict[int, str], *, planned: bool = False) -> None:
         """Mark pages in the live page tree."""

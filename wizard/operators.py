@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, Protocol
 
+from wizard import fieldmap
 from wizard.answers import Answers
 from wizard.errors import ConsentMissing, Declined, InputMissing, PlanStale, RemodelError
+from wizard.fieldmap import FieldTable
 from wizard.operation import Plan, Step, difference
 from wizard.questions import Question
 
@@ -145,6 +147,11 @@ class Plain:
         choices = f" ({', '.join(question.choices)})" if question.choices else ""
         if question.help:
             self._write(question.help)
+        if question.kind == "fields":
+            table: FieldTable = question.default
+            default = table.entries if recorded is None else recorded
+            shown = fieldmap.text(default)
+            self._write(fieldmap.table(table.changed(default).rows))
         while True:
             raw = await self._line(f"{question.text}{choices} [{'' if shown is None else shown}]: ")
             try:

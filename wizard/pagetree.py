@@ -7,7 +7,7 @@ so that it works before, between and after migrations, without the project's Pyt
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,28 @@ SELECT page.id, page.path, page.depth, page.title, page.slug,
        page.live, page.has_unpublished_changes, page.numchild AS children, page.url_path
 FROM wagtailcore_page AS page
 JOIN django_content_type AS type ON type.id = page.content_type_id
+"""
+
+_AT = """
+page.url_path = %(value)s OR page.url_path IN (
+    SELECT root.url_path || substr(%(value)s, 2)
+    FROM wagtailcore_site AS site JOIN wagtailcore_page AS root ON root.id = site.root_page_id)
+"""
+
+_LAST = "~"  # after every character of treebeard's alphabet; the column's collation is "C"
+
+# The first path after a sibling and all that is below it is the next sibling's: a loose index
+# scan, https://wiki.postgresql.org/wiki/Loose_indexscan
+_SIBLINGS = f"""
+WITH RECURSIVE walk AS (
+    (SELECT path, 1 AS number FROM wagtailcore_page
+      WHERE path > %(low)s AND path < %(high)s ORDER BY path LIMIT 1)
+    UNION ALL
+    SELECT (SELECT p.path FROM wagtailcore_page p
+             WHERE p.path > walk.path || '{_LAST}' AND p.path < %(high)s
+             ORDER BY p.path LIMIT 1), walk.number + 1
+      FROM walk WHERE walk.path IS NOT NULL AND walk.number < %(offset)s::int + %(limit)s::int
+), sibling AS (SELECT path FROM walk WHERE number > %(offset)s)
 """
 
 
@@ -64,20 +86,13 @@ class PageTree:
     async def children(self, of: str | None, *, offset: int = 0, limit: int = 100) -> list[Node]:
         """Pages directly below the one with treebeard path `of` (None: the root's), in order.
 
-        A range scan on `path`, which is indexed: the cost is that of the slice.
+        One step in the index of `path` a child, over whatever is below it: the cost is that of
+        the children up to the slice's end, not of the tree.
         """
         parent = "" if of is None else of
         return await self._read(
-            _SELECT
-            + "WHERE page.path > %(low)s AND page.path < %(high)s AND page.depth = %(depth)s"
-            " ORDER BY page.path OFFSET %(offset)s LIMIT %(limit)s",
-            {
-                "low": parent,
-                "high": parent + "~",  # after every character of treebeard's alphabet
-                "depth": len(parent) // STEP + 1,
-                "offset": offset,
-                "limit": limit,
-            },
+            _SIBLINGS + _SELECT + "JOIN sibling ON sibling.path = page.path ORDER BY page.path",
+            {"low": parent, "high": parent + _LAST, "offset": offset, "limit": limit},
         )
 
     async def node(self, page_id: int) -> Node | None:
@@ -95,13 +110,32 @@ class PageTree:
             _SELECT + "WHERE page.path = ANY(%(paths)s) ORDER BY page.path", {"paths": paths}
         )
 
-    async def select(self, selector: Mapping[str, Any]) -> list[Node]:
-        """The pages with this `slug`, treebeard `path` or `id`."""
-        column, value = next(iter(selector.items()))
-        where = {"slug": "page.slug", "path": "page.path", "id": "page.id"}[column]
+    async def among(self, ids: Iterable[int]) -> list[Node]:
+        """The pages with these ids, as far as they are there, in the tree's order."""
         return await self._read(
-            f"{_SELECT} WHERE {where} = %(value)s ORDER BY page.path", {"value": value}
+            _SELECT + "WHERE page.id = ANY(%(ids)s) ORDER BY page.path", {"ids": list(ids)}
         )
+
+    async def select(self, selector: Mapping[str, Any]) -> list[Node]:
+        """The pages with this `slug`, `id` or `path` (a URL path: from the tree's root, or from
+        a site's)."""
+        column, value = next(iter(selector.items()))
+        if column == "path":
+            path = "/" + str(value).strip("/") + "/"
+            where, value = _AT, path.replace("//", "/")
+        else:
+            where = {"slug": "page.slug", "id": "page.id"}[column] + " = %(value)s"
+        return await self._read(f"{_SELECT} WHERE {where} ORDER BY page.path", {"value": value})
+
+    async def first(self, type_: str, *, below: str = "") -> Node | None:
+        """The first page of this type (`app.Model`) strictly below treebeard path `below`."""
+        app, _, model = type_.lower().partition(".")
+        found = await self._read(
+            f"{_SELECT} WHERE type.app_label = %(app)s AND type.model = %(model)s"
+            " AND page.path > %(low)s AND page.path < %(high)s ORDER BY page.path LIMIT 1",
+            {"app": app, "model": model, "low": below, "high": below + "~"},
+        )
+        return found[0] if found else None
 
     async def slugs(self) -> list[str]:
         """The slugs of the upper three levels, to suggest one that is near to what was typed."""

@@ -9,10 +9,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from wizard import fieldmap
+from wizard.fieldmap import FieldTable
+
 if TYPE_CHECKING:
     from wizard.run import Run
 
-Kind = Literal["text", "number", "choice", "many", "path", "source"]
+Kind = Literal["text", "number", "choice", "many", "path", "source", "fields"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Question:
     """Something the operator decides.
 
     `kind` is the shape of the answer: `text`, `path` and `source` (program text, several
-    lines) are strings, `number` an int, `choice` one of `choices`, `many` a list of them.
+    lines) are strings, `number` an int, `choice` one of `choices`, `many` a list of them,
+    `fields` a field map as in remodel.yml, whose default is a FieldTable.
     `default` of None means that there is none. `check` may raise ValueError with a reason.
     """
 
@@ -35,6 +39,10 @@ class Question:
     """Whether an empty answer is one."""
     default_from: Callable[[Run], Awaitable[Any]] | None = None
     """Computes the default when the question is asked, from what is known by then."""
+    unless: Callable[[Run], Awaitable[str]] | None = None
+    """Why it need not be asked after all, or empty. Its answer is then an empty one."""
+    judge: Callable[[Run, Any], Awaitable[None]] | None = None
+    """Judges an accepted answer against the project; raises RemodelError."""
 
     def accept(self, raw: Any) -> Any:
         """The answer in its proper type, from a typed line or from YAML.
@@ -53,6 +61,8 @@ class Question:
             if isinstance(raw, bool) or not str(raw).strip().isdigit():
                 raise ValueError(f"a whole number is needed, not {raw!r}")
             return int(raw)
+        if self.kind == "fields":
+            return fieldmap.entries(raw.entries if isinstance(raw, FieldTable) else raw)
         if self.kind == "many":
             items = raw if isinstance(raw, list) else str(raw).replace(",", " ").split()
             for item in items:

@@ -9,6 +9,8 @@
     answers.yml              what was answered, ready to be replayed
     identities.json          databases as they were when first used
     urls-before.json         what each URL led to
+    ledger.json              the account of everything that refers to the converted pages
+    report.md, report.html   for people, written at the end and by `remodel report`
 """
 
 from __future__ import annotations

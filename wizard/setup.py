@@ -95,11 +95,14 @@ async def discover(project: Found, given: Mapping[str, Any]) -> Discovery:
 def _questions(models: list[str], hello: Hello) -> tuple[Question, ...]:
     own = tuple(model for model in models if not model.startswith("wagtailcore."))
     return (
-        Question("conversion.from", "Which page model is to be split?", kind="choice", choices=own),
+        Question(
+            "conversion.from", "Which page model do the pages have now?", kind="choice", choices=own
+        ),
         Question(
             "conversion.to",
             "The new model, as app.Model",
-            help="In the same app; its class is written for you. For example cast.Podcast.",
+            help="One that is there, or a new one in the same app, whose class is written for you. "
+            "For example cast.Podcast.",
             check=_label,
         ),
         Question(
@@ -108,7 +111,10 @@ def _questions(models: list[str], hello: Hello) -> tuple[Question, ...]:
         Question(
             "conversion.move",
             "Fields that move to the new model",
-            help="Separated by spaces; the others stay and are inherited.",
+            help="Separated by spaces; the others stay and are inherited. Empty where the new "
+            "model is there already.",
+            optional=True,
+            default="",
         ),
         Question(
             "project.package",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from wizard.ledger import summed
 from wizard.run import Run
 
 
@@ -39,7 +40,7 @@ def summary(run: Run) -> dict[str, Any]:
             }
             for page in moved
         ],
-        "carried": conversion.get("carried", {}),
+        "ledger": conversion.get("ledger", {}),
         "urls_before": len(before),
         "urls_same_after": done.get("slugs.urls", {}).get("count", 0),
         "verified": [
@@ -48,9 +49,11 @@ def summary(run: Run) -> dict[str, Any]:
             if key.partition(":")[0] in _CHECKS and data.get("message")
         ],
         "delivered": delivered,
+        "report": str(run.artefact("report.html")),
     }
 
 
+NAMED = 10  # converted pages that are told one by one
 _CHECKS = (
     "backup.fetch",
     "structure.check",
@@ -64,14 +67,15 @@ _CHECKS = (
 def lines(data: dict[str, Any]) -> list[str]:
     """The summary as lines for a person."""
     text = ["", f"Session {data['session']}"]
-    for page in data["converted"]:
-        text.append(
-            f"  converted {page['title']!r} from {page['from']} to {page['to']} "
-            f"(page {page['old_id']} is now {page['new_id']})"
-        )
+    for page in data["converted"][:NAMED]:
+        old, new = page["old_id"], page["new_id"]
+        now = f"page {old} is now {new}" if old != new else f"page {old} as before"
+        text.append(f"  converted {page['title']!r} from {page['from']} to {page['to']} ({now})")
         text.append(f"    before {page['url']}   after {page['url']}")
-    carried = sum(data["carried"].values())
-    text.append(f"  carried   {carried:,} rows and values in {len(data['carried'])} places")
+    if (more := len(data["converted"]) - NAMED) > 0:
+        text.append(f"  converted {more:,} more pages")
+    if data["ledger"]:
+        text.append(f"  ledger    {summed(data['ledger'])}")
     text.append(
         f"  URLs      {data['urls_before']:,} before, {data['urls_same_after']:,} compared after: "
         "each leads to what it led to"
@@ -81,4 +85,4 @@ def lines(data: dict[str, Any]) -> list[str]:
         text.append(f"  delivered {target}; the database as it was is kept as {kept or 'a dump'}")
         if kept:
             text.append(f"    to roll back: remodel rollback --target {target}")
-    return text
+    return [*text, f"  report    {data['report']}"]

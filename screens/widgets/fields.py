@@ -13,8 +13,10 @@ from textual.widget import Widget
 from textual.widgets import Input, RadioButton, RadioSet, SelectionList, Static
 from textual.widgets.selection_list import Selection
 
+from screens.widgets.fieldmap import FieldMapTable
 from wizard.editor import edit
 from wizard.errors import RemodelError
+from wizard.fieldmap import FieldTable
 from wizard.questions import Question
 
 
@@ -105,6 +107,9 @@ class Field(Vertical):
                 )
             case "source":
                 return Source(first or "")
+            case "fields":
+                table: FieldTable = question.default
+                return FieldMapTable(table.changed(first) if isinstance(first, dict) else table)
             case _:
                 kind = "integer" if question.kind == "number" else "text"
                 value = "" if first is None else str(first)
@@ -122,6 +127,8 @@ class Field(Vertical):
                 return [c for c in self.question.choices if c in chosen.selected]
             case Source() as source:
                 return source.text
+            case FieldMapTable() as table:
+                return table.entries
             case Input() as field:
                 return field.value
         raise AssertionError(self.question.kind)

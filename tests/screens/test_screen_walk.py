@@ -56,6 +56,8 @@ async def test_walks_every_step_to_the_summary_and_leaves_with_0(house: Any) -> 
         text = scripted.text_of(app)
         assert "all there" in text
         assert "How to take production back." in text
+        report = app.the_run.session.folder / "report.html"
+        assert "all there" in report.read_text()
         await pilot.press("down")
         assert app.is_running
         await pilot.press("x")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,42 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
     assert found.origin["local.port"] == "default"
 
 
+def test_every_selector_ids_and_fields(tmp_path: Path) -> None:
+    pages = (
+        "[{slug: show}, {path: /blog/}, {id: 7}, {under: /blog/}, {all: true},"
+        " {where: {date__gte: 2024-01-31, podcast_audio__isnull: false}}]"
+    )
+    fields = (
+        "{summary: {from: intro}, since: {value: 2024-01-31}, empty: {value: null},"
+        " minutes: {call: blog.conversion.minutes}, teaser: drop}"
+    )
+    text = GOOD.replace("[{slug: show}]", pages)
+    text = text.replace("  prefix: new_", f"  ids: kept\n  fields: {fields}")
+    conversion = config.read(write(tmp_path, text)).conversion
+    assert conversion.kept
+    assert [next(iter(selector)) for selector in conversion.pages] == [
+        *("slug", "path", "id", "under", "all", "where")
+    ]
+    # YAML's dates become texts, which JSON can carry to the project's Python and Django reads.
+    assert conversion.pages[-1] == {
+        "where": {"date__gte": "2024-01-31", "podcast_audio__isnull": False}
+    }
+    assert conversion.fields == {
+        "summary": {"from": "intro"},
+        "since": {"value": "2024-01-31"},
+        "empty": {"value": None},
+        "minutes": {"call": "blog.conversion.minutes"},
+        "teaser": "drop",
+    }
+    json.dumps(config.read(write(tmp_path, text)).identity())
+
+
+def test_another_app_is_no_fault_where_nothing_has_to_be_written(tmp_path: Path) -> None:
+    text = GOOD.replace("to: cast.Podcast", "to: other.Podcast")
+    text = re.sub(r"  move: .*\n", "", text)
+    assert config.read(write(tmp_path, text)).conversion.apps == ("cast", "other")
+
+
 def test_secrets_come_by_name_from_env_file_and_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,7 +126,19 @@ def test_secrets_come_by_name_from_env_file_and_environment(
         ("[[systemctl, stop, podcast]]", "[systemctl, stop]", "each a list of words"),
         ("from: cast.Blog", "from: Blog", "not a label of the form app.Model"),
         ("to: cast.Podcast", "to: other.Podcast", "different apps"),
+        ("to: cast.Podcast", "to: cast.Blog", "are both cast.Blog"),
         ("pages: [{slug: show}]", "pages: [{name: show}]", "is not one of"),
+        ("pages: [{slug: show}]", "pages: [{id: true}]", "is not one of"),
+        ("pages: [{slug: show}]", "pages: [{all: false}]", "is not one of"),
+        ("pages: [{slug: show}]", "pages: [{under: blog}]", "is not one of"),
+        ("pages: [{slug: show}]", "pages: [{where: {}}]", "is not one of"),
+        ("pages: [{slug: show}]", "pages: [{where: {a.b: 1}}]", "is not one of"),
+        ("pages: [{slug: show}]", "pages: [{slug: show, id: 4}]", "is not one of"),
+        ("  prefix: new_", "  prefix: new_\n  ids: same", "'same' is not one of new, kept"),
+        ("  prefix: new_", "  prefix: new_\n  fields: [intro]", "a mapping of fields is needed"),
+        ("  prefix: new_", "  prefix: new_\n  fields: {summary: intro}", "is not one of `drop`"),
+        ("  prefix: new_", "  prefix: new_\n  fields: {a: {form: b}}", "'form' is not known"),
+        ("  prefix: new_", "  prefix: new_\n  fields: {a: {call: minutes}}", "not a dotted path"),
         ("database: python_podcast, site", "database: -X, site", "looks like an option"),
         ("ssh: deploy@example.org", "ssh: -oProxyCommand=sh", "looks like an option"),
         ("local: {", "local: &a {", "line"),
@@ -125,8 +175,16 @@ def test_found_in_a_folder_above(tmp_path: Path) -> None:
     assert config.find(below) == path
 
 
-def test_identity_tells_conversions_apart(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("slug: show", "slug: other"),
+        ("  prefix: new_", "  prefix: new_\n  ids: kept"),
+        ("  prefix: new_", "  prefix: new_\n  fields: {keywords: drop}"),
+    ],
+)
+def test_identity_tells_conversions_apart(tmp_path: Path, old: str, new: str) -> None:
     before = config.read(write(tmp_path)).identity()
-    after = config.read(write(tmp_path, GOOD.replace("slug: show", "slug: other"))).identity()
+    after = config.read(write(tmp_path, GOOD.replace(old, new))).identity()
     assert before != after
     assert "REMODEL" not in str(before)

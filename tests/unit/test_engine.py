@@ -16,6 +16,7 @@ from wizard import session as sessions
 from wizard.answers import Answers
 from wizard.engine import Engine
 from wizard.errors import (
+    ConfigError,
     ConsentMissing,
     Declined,
     IdentityMismatch,
@@ -25,6 +26,7 @@ from wizard.errors import (
     UsageError,
 )
 from wizard.events import Event, Events, Finished, Progress
+from wizard.fieldmap import FieldTable
 from wizard.operation import Gate, Loss, Observation, Operation, Plan, Seen, Step
 from wizard.operators import Operator, Plain, Replay
 from wizard.questions import Question
@@ -450,3 +452,50 @@ def test_a_broken_journal_is_an_error_of_one_line(found: config.Config) -> None:
         other.write_bytes(b"not a database" * 100)
     with pytest.raises(OperationFailed, match="cannot be read"):
         sessions.summaries(found)
+
+
+async def test_what_need_not_be_asked_is_answered_empty(found: config.Config) -> None:
+    async def never(run: Run) -> str:
+        return "the model is there already"
+
+    question = Question("one.class", "The class", kind="source", unless=never, optional=True)
+    act = Act("one.act")
+    with sessions.begin(found) as session:
+        await go(session, Replay(Answers(), (), "by hand"), step(act, questions=[question]))
+        assert session.answers.answers == {"one.class": ""}
+    assert WORLD["one.act"] == 1
+
+
+async def test_an_answer_that_the_project_refuses_is_asked_again_or_stops(
+    found: config.Config,
+) -> None:
+    async def told(run: Run) -> FieldTable:
+        data = {
+            "direction": "sibling",
+            "rows": [{"target": "summary", "how": "default", "type": "TextField"}],
+            "choices": {"summary": ["intro"]},
+        }
+        return FieldTable.of(data, {})
+
+    async def judge(run: Run, fields: Any) -> None:
+        if fields.get("summary") != {"from": "intro"}:
+            raise ConfigError("The field map does not fit.")
+
+    question = Question(
+        "one.fields", "The field map", kind="fields", default_from=told, judge=judge
+    )
+    asked = step(Act("one.act"), questions=[question])
+    with sessions.begin(found) as session:
+        wrong = Answers(answers={"one.fields": {"summary": "drop"}})
+        with pytest.raises(ConfigError):
+            await go(session, Replay(wrong, (), "by hand"), asked)
+        assert session.answers.answers == {}
+
+        shown: list[str] = []
+        typed = iter(["", "{summary: {value: 3}}", "r", "{summary: {from: intro}}"])
+        operator = Plain(read=lambda prompt: next(typed), write=shown.append)
+        await go(session, operator, asked)
+        assert session.answers.answers == {"one.fields": {"summary": {"from": "intro"}}}
+        assert any("summary\tdefault" in line for line in shown)
+        assert any("summary\tconstant\t3" in line for line in shown)  # as it was left
+    assert WORLD["one.act"] == 1

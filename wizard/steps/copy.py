@@ -2,95 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wizard import checkpoints
+from wizard import checkpoints, fieldmap, ledger
 from wizard.checkpoints import Checkpointed
-from wizard.errors import OperationFailed
+from wizard.errors import ConfigError, OperationFailed, VerificationFailed
+from wizard.fieldmap import FieldTable, Row
+from wizard.ledger import Ledger
 from wizard.operation import Gate, Loss, Observation, Plan, Seen, Step
+from wizard.questions import Question
 from wizard.run import Run
+
+FAULTS_SHOWN = 50
+PAGES_NAMED = 50  # of more pages a plan tells the number and a hash
+FEW = 5  # lines of a plan that are about one page each
+MARKED = 20  # pages whose children a screen marks as moved
 
 
 class Convert(Checkpointed):
-    """New pages beside the old ones; children and references move over. One transaction."""
+    """Pages of the new type, new or in place; references follow. One transaction."""
 
     key = "copy.convert"
-    title = "Copy the pages to the new type"
-    about = "new pages under prefixed slugs; children and references move over"
+    title = "Convert the pages to the new type"
+    about = "fields by the map, children and references follow, every one accounted for"
     gated = True
 
     async def plan(self, run: Run) -> Plan:
         run.fact("structure.migrate")
         conversion, site = run.config.conversion, await run.site()
+        arguments = {**_arguments(run), "fields": run.answer(FIELDS_KEY)}
         found = await site.ask(
             "find_pages", model=conversion.source, selectors=[dict(p) for p in conversion.pages]
         )
-        planned = await site.ask("convert_plan", **_arguments(run), pages=[p["id"] for p in found])
-        if planned["clashes"]:
-            raise OperationFailed(
-                "The pages cannot have their prefixed slugs.",
-                found="\n".join(planned["clashes"]),
-                hint="Rename what is in the way, or choose another conversion.prefix.",
-            )
-        _tell_left(run, planned["left"])
-        run.report.tree(_marks(planned["marks"]), planned=True)
-        run.report.document("What refers to the pages", "table", _carried(planned["carries"]))
+        planned = await site.ask("convert_plan", **arguments, pages=[p["id"] for p in found])
+        if planned["faults"]:
+            raise _refused(planned["faults"])
+        _tell(run, planned)
         pages = planned["pages"]
-        children = sum(page["children"] for page in pages)
-        label = checkpoints.name(run, self.key)
+        losses = tuple(Loss(what, count) for what, count in planned["losses"].items())
         return Plan(
             operation=self.key,
-            title=f"Copy {len(pages)} {conversion.source} to {conversion.target}",
+            title=f"{'Convert' if conversion.kept else 'Copy'} {len(pages):,} {conversion.source} "
+            f"to {conversion.target}" + (" in place" if conversion.kept else ""),
             does=(
-                f"take the checkpoint {label}",
-                *(f"copy {page['title']!r} to the slug {page['new_slug']}" for page in pages),
-                f"move {children:,} children under the new pages, in their order",
-                f"carry what refers to them: {sum(planned['carries'].values()):,} rows and values",
+                f"take the checkpoint {checkpoints.name(run, self.key)}",
+                *_does(planned, kept=conversion.kept),
             ),
-            destroys=tuple(Loss(what, count) for what, count in planned["drops"].items()),
+            destroys=losses,
             undo="`remodel undo --to copy` goes back to the checkpoints of this step",
             gate=Gate(conversion.target),
             facts={
                 "from": conversion.source,
                 "to": conversion.target,
-                "pages": [page["slug"] for page in pages],
+                "ids": conversion.ids,
+                "pages": named([page["url_path"] for page in pages]),
                 "prefix": conversion.prefix,
                 "move": list(conversion.move),
+                "fields": [" ".join(row.cells()[:3]) for row in _rows(planned)],
             },
-            details={"pages": [page["old"] for page in pages]},
+            details={
+                "pages": [page["old"] for page in pages],
+                "fields": arguments["fields"],
+                "field_map": [row.cells() for row in _rows(planned)],
+            },
         )
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        site = await run.site()
-        done = await site.ask(
-            "convert", run.report, **_arguments(run), pages=list(plan.details["pages"])
+        done = await (await run.site()).ask(
+            "convert",
+            run.report,
+            **_arguments(run),
+            fields=plan.details["fields"],
+            pages=list(plan.details["pages"]),
         )
+        account = Ledger.of(done["ledger"])
+        ledger.write(run.session.folder, account)
+        run.report.ledger(account.as_list())
+        run.report.document("Ledger", "table", ledger.table(account))
         run.report.tree(await _done_marks(run, done["map"]))
-        run.report.document("What was carried", "table", _carried(done["carried"]))
-        _tell_left(run, done["left"])
+        tell_left(run, done["left"])
+        for check in done["verified"]:
+            run.report.finding(check["name"], check["detail"])
         return {
-            "map": done["map"],
-            "carried": done["carried"],
-            "left": done["left"],
-            "message": f"pages copied: {len(done['map'])}; "
-            f"{sum(done['carried'].values()):,} rows and values carried",
+            **{name: done[name] for name in ("map", "left", "verified", "seconds")},
+            "ledger": account.totals,
+            "message": f"pages converted: {len(done['map']):,}; {ledger.summed(account.totals)}",
         }
 
+    async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        account = ledger.read(run.session.folder)
+        if account is None:
+            run.report.finding(
+                "ledger",
+                "it was lost with the process that was cut off",
+                "warn",
+                "It balanced, or the conversion would not have been committed. To have it: "
+                "`remodel undo --to copy`, and convert again.",
+            )
+            return
+        if account.unbalanced:
+            raise VerificationFailed(
+                "The ledger does not balance: something has no account.",
+                found="\n".join(
+                    f"{entry.name}: {entry.before:,} before, {entry.accounted:,} accounted for"
+                    for entry in account.unbalanced
+                ),
+                hint="`remodel undo --to copy` brings the checkpoint back.",
+            )
+        run.report.finding("ledger", f"balances: {ledger.summed(account.totals)}")
+
     async def observe(self, run: Run, plan: Plan) -> Observation:
+        conversion = run.config.conversion
         observed = await (await run.site()).ask(
             "observe_conversion",
-            target=run.config.conversion.target,
+            source=conversion.source,
+            target=conversion.target,
             pages=list(plan.details["pages"]),
-            prefix=run.config.conversion.prefix,
+            prefix=conversion.prefix,
+            ids=conversion.ids,
         )
-        if observed["state"] == "both":
-            return Observation(
-                Seen.DONE,
-                "the new pages stand beside the old ones",
-                {"map": observed["map"], "carried": {}, "left": []},
-            )
+        if observed["state"] == ("converted" if conversion.kept else "both"):
+            facts = {"map": observed["map"], "left": [], "verified": [], "seconds": {}}
+            return Observation(Seen.DONE, "the pages of the new type are there", facts)
         return Observation(Seen.NOT_DONE, "the transaction was not committed")
+
+    async def clear(self, run: Run, plan: Plan) -> None:
+        (run.session.folder / ledger.FILE).unlink(missing_ok=True)
+        await super().clear(run, plan)
 
 
 class DeleteOriginals(Checkpointed):
@@ -99,11 +139,15 @@ class DeleteOriginals(Checkpointed):
     key = "copy.delete"
     title = "Delete the original pages"
     about = "exactly the old rows; no signal, no media file"
-    gated = True
+
+    def __init__(self, *, gated: bool) -> None:
+        self.gated = gated
 
     async def plan(self, run: Run) -> Plan:
         mapping = run.fact("copy.convert")["map"]
         conversion = run.config.conversion
+        if conversion.kept:
+            return Plan(self.key, self.title, skip="ids are kept: nothing to delete")
         planned = await (await run.site()).ask("delete_plan", map=mapping)
         in_the_way = {
             **planned["refers"],
@@ -117,22 +161,20 @@ class DeleteOriginals(Checkpointed):
             )
         run.report.tree({int(old): "going" for old in mapping}, planned=True)
         pages = planned["pages"]
-        label = checkpoints.name(run, self.key)
         return Plan(
             operation=self.key,
-            title=f"Delete {len(pages)} original {conversion.source}",
+            title=f"Delete {len(pages):,} original {conversion.source}",
             does=(
-                f"take the checkpoint {label}",
-                *(f"delete {page['title']!r} ({page['url_path']})" for page in pages),
-                "put each new page where its original stood among its siblings",
+                f"take the checkpoint {checkpoints.name(run, self.key)}",
+                *first([f"delete {page['title']!r} ({page['url_path']})" for page in pages]),
             ),
             destroys=(
-                *(Loss(f"the original page {page['slug']}") for page in pages),
+                Loss("the original pages", len(pages)),
                 *(Loss(f"rows of {table}", n) for table, n in planned["destroys"].items()),
             ),
             undo="`remodel undo --to copy` goes back to the checkpoints of this step",
             gate=Gate(conversion.source),
-            facts={"pages": [page["slug"] for page in pages]},
+            facts={"pages": named([page["url_path"] for page in pages])},
             details={"map": mapping},
         )
 
@@ -140,13 +182,27 @@ class DeleteOriginals(Checkpointed):
         site = await run.site()
         done = await site.ask("delete_originals", run.report, map=plan.details["map"])
         run.report.tree(await _done_marks(run, plan.details["map"]))
-        return {**done, "message": f"originals deleted: {len(plan.details['map'])}"}
+        return {**done, "message": f"originals deleted: {len(plan.details['map']):,}"}
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
-        for old in plan.details["map"]:
-            if await run.pagetree.node(int(old)):
-                return Observation(Seen.NOT_DONE, "the originals are there")
+        if await run.pagetree.among(int(old) for old in plan.details["map"]):
+            return Observation(Seen.NOT_DONE, "the originals are there")
         return Observation(Seen.DONE, "the originals are gone", {"deleted": {}})
+
+
+def first(lines: Sequence[str]) -> list[str]:
+    """The first few of lines that are alike, and how many more there are."""
+    if len(lines) <= FEW:
+        return list(lines)
+    return [*lines[: FEW - 1], f"and {len(lines) - FEW + 1:,} more"]
+
+
+def named(names: Sequence[str]) -> dict[str, Any]:
+    """Which pages a plan is about, as its fingerprint has it: by name, or by number and hash."""
+    if len(names) <= PAGES_NAMED:
+        return {"count": len(names), "names": list(names)}
+    digest = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+    return {"count": len(names), "sha256 of their names": digest}
 
 
 def _arguments(run: Run) -> dict[str, Any]:
@@ -154,43 +210,138 @@ def _arguments(run: Run) -> dict[str, Any]:
     return {
         "source": conversion.source,
         "target": conversion.target,
-        "fields": list(conversion.move),
+        "ids": conversion.ids,
         "prefix": conversion.prefix,
+        "move": list(conversion.move),
     }
 
 
-def _marks(marks: Mapping[str, str]) -> dict[int, str]:
-    return {int(page): mark for page, mark in marks.items()}
+def _refused(faults: Sequence[str]) -> OperationFailed:
+    shown = list(faults[:FAULTS_SHOWN])
+    if len(faults) > len(shown):
+        shown.append(f"and {len(faults) - len(shown):,} more")
+    return OperationFailed(
+        f"{len(faults):,} things stand in the way of the conversion; nothing was changed.",
+        found="\n".join(shown),
+        hint="Mend the pages, or choose others. `remodel undo --to copy` asks for the field map "
+        "anew.",
+    )
+
+
+def _tell(run: Run, planned: Mapping[str, Any]) -> None:
+    """What there is to read before consent."""
+    report, account = run.report, Ledger.of(planned["ledger"])
+    for warning in planned["warnings"]:
+        report.finding(warning["name"], warning["detail"], "warn")
+    tell_left(run, planned["left"])
+    report.tree({int(page): mark for page, mark in planned["marks"].items()}, planned=True)
+    if planned["fires"]:
+        rows = [f"{one['signal']}\t{one['receiver']}\t{one['why']}" for one in planned["fires"]]
+        report.document("Not fired", "table", "\n".join(["signal\treceiver\twhy", *rows]))
+    report.document("What refers to the pages", "table", ledger.table(account, ()))
+    report.document("Field map", "table", fieldmap.table(_rows(planned)))
+
+
+def _rows(planned: Mapping[str, Any]) -> list[Row]:
+    return [Row.of(row) for row in planned["field_map"]]
+
+
+def _does(planned: Mapping[str, Any], *, kept: bool) -> list[str]:
+    """What is done to the pages and what refers to them, in a few lines."""
+    pages, refers = planned["pages"], Ledger.of(planned["ledger"]).totals["before"]
+    if kept:
+        told = [f"convert {page['title']!r} ({page['url_path']})" for page in pages]
+        place = "ids, slugs and places in the tree stay as they are"
+    else:
+        told = [f"copy {page['title']!r} to the slug {page['new_slug']}" for page in pages]
+        place = (
+            "each new page takes its original's place in the tree; the original goes to the end "
+            "of its siblings until it is deleted"
+        )
+    children = sum(page["children"] for page in pages)
+    moves = [f"move {children:,} children under the new pages, in their order"]
+    if kept or not children:
+        moves = []
+    return [
+        *first(told),
+        place,
+        *moves,
+        f"account for {refers:,} rows and values that refer to them",
+    ]
 
 
 async def _done_marks(run: Run, mapping: Mapping[str, int]) -> dict[int, str]:
     """The new pages as new, and the first of their children as moved: what a screen shows."""
     marks = {int(new): "new" for new in mapping.values()}
-    for new in mapping.values():
-        page = await run.pagetree.node(int(new))
-        if page is not None:
-            for child in await run.pagetree.children(page.path):
-                marks[child.id] = "moved"
+    if run.config.conversion.kept:
+        return marks
+    for page in await run.pagetree.among(list(marks)[:MARKED]):
+        for child in await run.pagetree.children(page.path):
+            marks[child.id] = "moved"
     return marks
 
 
-def _tell_left(run: Run, left: list[Mapping[str, Any]]) -> None:
+def tell_left(run: Run, left: Sequence[Mapping[str, Any]]) -> None:
     """What has to do with the pages and stays behind: never silently."""
     for one in left:
         run.report.finding("not carried", f"{one['name']}: {one['count']}", "warn", one["why"])
 
 
-def _carried(carried: Mapping[str, int]) -> str:
-    rows = [f"{name}\t{count:,}" for name, count in sorted(carried.items())]
-    return "\n".join(["where\trows", *rows])
+async def _field_table(run: Run) -> FieldTable:
+    """The field map of remodel.yml as a table; its faults are told when the answer is judged."""
+    fields = run.config.conversion.fields
+    return FieldTable.of(await _ask_field_map(run, fields), fields)
 
+
+async def judge_fields(run: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The worker's `field_map` for these entries. Raises ConfigError with every fault of them."""
+    conversion, told = run.config.conversion, await _ask_field_map(run, fields)
+    if told["faults"]:
+        raise ConfigError(
+            f"The field map from {conversion.source} to {conversion.target} does not fit.",
+            found="\n".join(told["faults"]),
+            hint="By the target's field, say {from: field}, {value: constant}, "
+            "{call: dotted.path} or drop.",
+        )
+    return told
+
+
+async def _judge(run: Run, fields: Any) -> None:
+    await judge_fields(run, fields)
+
+
+async def _ask_field_map(run: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
+    conversion = run.config.conversion
+    told: dict[str, Any] = await (await run.site()).ask(
+        "field_map",
+        source=conversion.source,
+        target=conversion.target,
+        prefix=conversion.prefix,
+        move=list(conversion.move),
+        fields=dict(fields),
+    )
+    return told
+
+
+FIELDS_KEY = "copy.fields"
+FIELDS = Question(
+    key=FIELDS_KEY,
+    text="The field map",
+    help="Where each field of the new type takes its value from. By the target's field:\n"
+    "{from: field}, {value: constant}, {call: dotted.path} to a function of the page, or drop.\n"
+    "What is not named is carried under the same name.",
+    kind="fields",
+    default_from=_field_table,
+    judge=_judge,
+)
 
 STEP = Step(
     name="copy",
     title="Copy",
-    purpose="Copy the pages to the new type, move their children and everything that refers "
-    "to them, then delete the originals.",
+    purpose="Convert the pages to the new type, with everything that refers to them; then "
+    "delete the originals, where ids are new.",
     touches="Pages, revisions and references in the local database; a checkpoint before each act.",
     undo="`remodel undo --to copy` brings the checkpoint back.",
-    operations=lambda run: [Convert(), DeleteOriginals()],
+    operations=lambda run: [Convert(), DeleteOriginals(gated=not run.config.conversion.kept)],
+    questions=lambda run: [FIELDS],
 )

@@ -9,9 +9,10 @@ from wizard import hostkeys, remote
 from wizard.config import Target
 from wizard.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
 from wizard.operation import Gate, Operation, Plan, Repeatable, Step
-from wizard.pagetree import PageTree
+from wizard.pagetree import Node, PageTree
 from wizard.postgres import identity, server, tools
 from wizard.run import Run
+from wizard.steps.copy import judge_fields
 from wizard.yamlfile import nearest
 
 
@@ -138,6 +139,7 @@ async def _python(run: Run) -> None:
                 hint=nearest(name, own) + " Correct conversion.move in remodel.yml.",
             )
     report.finding("model", f"{conversion.source} in {described['file']}")
+    await _conversion(run, hello.page_models)
     if run.config.project.package is None and not run.config.project.install:
         report.finding("package", "the app belongs to the project itself", "info")
 
@@ -210,28 +212,83 @@ async def _target(run: Run, target: Target) -> None:
         report.finding(f"{target.name} delivery", target.delivery)
 
 
+async def _conversion(run: Run, page_models: Sequence[str]) -> None:
+    """In which direction it goes, and every fault of the field map that can be known by now."""
+    conversion, report = run.config.conversion, run.report
+    ids = "ids are kept" if conversion.kept else "new ids"
+    if conversion.target not in page_models:
+        if len(conversion.apps) > 1:
+            raise ConfigError(
+                f"There is no {conversion.target}, and it is in another app than "
+                f"{conversion.source}.",
+                found=f"remodel.yml: conversion.to ({run.config.origin.get('conversion.to')})",
+                hint="A class is written only into the file of the old one: name the new model "
+                "in its app, or one that exists. " + nearest(conversion.target, list(page_models)),
+            )
+        report.finding("conversion", f"to a child type that is written here; {ids}")
+        return
+    told = await judge_fields(run, conversion.fields)
+    report.finding("conversion", f"to a {told['direction']} type that is there; {ids}")
+    carried = sum(1 for row in told["rows"] if row["target"])
+    gone = told["dropped"]
+    report.finding(
+        "field map",
+        f"{carried} fields of {conversion.target} filled"
+        + (f"; let go: {', '.join(gone)}" if gone else ""),
+        "warn" if gone else "ok",
+        "Their values are named as losses before the gate." if gone else "",
+    )
+
+
 async def _pages(run: Run, tree: PageTree) -> None:
     """The pages that remodel.yml names, as production has them: a typing error shows early."""
     for selector in run.config.conversion.pages:
-        found = await tree.select(selector)
-        wanted = ", ".join(f"{key} {value!r}" for key, value in selector.items())
-        if not found:
-            near = nearest(str(selector.get("slug", "")), await tree.slugs())
-            raise ConfigError(f"No page has the {wanted}.", hint=near)
-        if len(found) > 1:
-            raise ConfigError(
-                f"{len(found)} pages have the {wanted}.",
-                found="\n".join(f"{page.type} {page.url_path} (id {page.id})" for page in found),
-                hint="Name the page by its id or path in conversion.pages.",
-            )
-        if found[0].type.lower() != run.config.conversion.source.lower():
-            raise ConfigError(
-                f"The page {found[0].title!r} is a {found[0].type}, "
-                f"not a {run.config.conversion.source}.",
-                found=f"{found[0].url_path} (id {found[0].id})",
-                hint="Has it been converted already? Correct conversion in remodel.yml.",
-            )
-        run.report.finding("page", f"{found[0].type} {found[0].title!r} at {found[0].url_path}")
+        ((kind, value),) = selector.items()
+        if kind == "where":
+            run.report.finding("pages", "by a filter: they are looked for in the backup", "info")
+        elif kind == "all":
+            await _some(run, tree, "", "in the tree")
+        elif kind == "under":
+            top = await _one(tree, {"path": value}, "")
+            await _some(run, tree, top.path, f"under {top.url_path}")
+        else:
+            page = await _one(tree, selector, "Name the page by its id or path.")
+            if page.type.lower() != run.config.conversion.source.lower():
+                raise ConfigError(
+                    f"The page {page.title!r} is a {page.type}, not a "
+                    f"{run.config.conversion.source}.",
+                    found=f"{page.url_path} (id {page.id})",
+                    hint="Has it been converted already? Correct conversion in remodel.yml.",
+                )
+            run.report.finding("page", f"{page.type} {page.title!r} at {page.url_path}")
+
+
+async def _one(tree: PageTree, selector: Mapping[str, Any], hint: str) -> Node:
+    """The one page that a selector names."""
+    ((kind, value),) = selector.items()
+    found, wanted = await tree.select(selector), f"the {kind} {value!r}"
+    if not found:
+        near = nearest(str(value), await tree.slugs()) if kind == "slug" else ""
+        raise ConfigError(f"No page has {wanted}.", hint=near or "Look it up in the admin.")
+    if len(found) > 1:
+        raise ConfigError(
+            f"{len(found)} pages have {wanted}.",
+            found="\n".join(f"{page.type} {page.url_path} (id {page.id})" for page in found),
+            hint=f"{hint} Correct conversion.pages.".strip(),
+        )
+    return found[0]
+
+
+async def _some(run: Run, tree: PageTree, below: str, where: str) -> None:
+    """There is a page of the source's type below a treebeard path."""
+    source = run.config.conversion.source
+    page = await tree.first(source, below=below)
+    if page is None:
+        raise ConfigError(
+            f"No {source} is {where}.",
+            hint="Has everything been converted already? Correct conversion.pages.",
+        )
+    run.report.finding("pages", f"{source} {where}; the first is {page.title!r}")
 
 
 def _operations(run: Run) -> list[Operation]:

@@ -13,16 +13,12 @@ from wizard.checkpoints import Checkpointed
 from wizard.errors import VerificationFailed
 from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen, Step
 from wizard.run import Run
-from wizard.steps.structure import (
-    CheckModels,
-    Install,
-    Migrate,
-    WriteMigrations,
-    models_file,
-    observe_file,
-    put_back,
-    reinstall,
-)
+from wizard.steps.copy import first, named
+from wizard.steps.sources import models_file, observe_file, put_back, reinstall, unchanged
+from wizard.steps.structure import CheckModels, Install, Migrate, WriteMigrations
+
+ERROR = 40  # django.core.checks.ERROR
+NOTHING_MOVES = "conversion.move is empty: no field was prefixed"
 
 
 class RestoreSlugs(Checkpointed):
@@ -34,21 +30,19 @@ class RestoreSlugs(Checkpointed):
 
     async def plan(self, run: Run) -> Plan:
         run.fact("copy.delete")
+        if run.config.conversion.kept:
+            return Plan(self.key, self.title, skip="ids are kept: no slug was prefixed")
         mapping = run.fact("copy.convert")["map"]
         prefix = run.config.conversion.prefix
-        pages = [await run.pagetree.node(new) for new in mapping.values()]
-        slugs = [page.slug for page in pages if page is not None]
-        label = checkpoints.name(run, self.key)
+        pages = await run.pagetree.among(int(new) for new in mapping.values())
+        slugs = [f"{page.slug} becomes {page.slug.removeprefix(prefix)}" for page in pages]
         return Plan(
             operation=self.key,
             title=self.title,
-            does=(
-                f"take the checkpoint {label}",
-                *(f"{slug} becomes {slug.removeprefix(prefix)}" for slug in slugs),
-            ),
+            does=(f"take the checkpoint {checkpoints.name(run, self.key)}", *first(slugs)),
             undo="`remodel undo --to slugs` goes back to the checkpoints of this step",
-            facts={"slugs": slugs},
-            details={"map": mapping},
+            facts={"slugs": named([page.slug for page in pages])},
+            details={"map": mapping, "slugs": {str(page.id): page.slug for page in pages}},
         )
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
@@ -60,14 +54,14 @@ class RestoreSlugs(Checkpointed):
             prefix=run.config.conversion.prefix,
         )
         run.report.tree({int(new): "new" for new in plan.details["map"].values()})
-        return {"changed": changed, "message": f"slugs restored: {len(plan.facts['slugs'])}"}
+        return {"changed": changed, "message": f"slugs restored: {len(plan.details['slugs']):,}"}
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
-        for new in plan.details["map"].values():
-            page = await run.pagetree.node(new)
-            if page is None or page.slug in plan.facts["slugs"]:
-                return Observation(Seen.NOT_DONE, "the slugs are prefixed")
-        return Observation(Seen.DONE, "no slug is prefixed", {"changed": {}})
+        prefixed = plan.details["slugs"]
+        pages = await run.pagetree.among(map(int, prefixed))
+        if len(pages) == len(prefixed) and all(p.slug != prefixed[str(p.id)] for p in pages):
+            return Observation(Seen.DONE, "no slug is prefixed", {"changed": {}})
+        return Observation(Seen.NOT_DONE, "the slugs are prefixed")
 
 
 class RenameFields(Operation):
@@ -76,11 +70,15 @@ class RenameFields(Operation):
     key = "slugs.fields"
     title = "Give the fields their names back in the models file"
     about = "removed from the old model, un-prefixed on the new one, shown as a diff"
-    gated = True
+
+    def __init__(self, *, gated: bool) -> None:
+        self.gated = gated
 
     async def plan(self, run: Run) -> Plan:
         run.fact("slugs.pages")
         conversion = run.config.conversion
+        if not conversion.move:
+            return unchanged(self, NOTHING_MOVES)
         path = await models_file(run)
         before = package.read(path)
         old, new = (label.partition(".")[2] for label in (conversion.source, conversion.target))
@@ -145,11 +143,16 @@ class MigrateFields(Migrate):
     still has, and a single autodetected migration gets the order wrong or loses the data.
     """
 
-    gated = True
+    def __init__(self, key: str, after: str, *, gated: bool) -> None:
+        super().__init__(key, after)
+        self.gated = gated
 
     async def plan(self, run: Run) -> Plan:
-        plan = await super().plan(run)
         conversion = run.config.conversion
+        if not conversion.move:
+            run.fact(self.after)
+            return unchanged(self, NOTHING_MOVES)
+        plan = await super().plan(run)
         values = run.fact("slugs.fields")["values"]
         losses = [
             Loss(f"{conversion.source}.{name} of pages that stay {conversion.source}", count)
@@ -206,18 +209,34 @@ class CompareUrls(Repeatable):
         faults += [f"page tree: {name}: {ids}" for name, ids in problems.items() if ids]
         faults += [
             f"Django would still migrate: {change}"
-            for change in await site.ask("pending_changes", app=run.config.conversion.app)
+            for app in run.config.conversion.apps
+            for change in await site.ask("pending_changes", app=app)
         ]
+        checked = await site.ask("check")
+        faults += [f"manage.py check: {m['text']}" for m in checked["messages"] if _error(m)]
         if faults:
             raise VerificationFailed(
                 "The site is not what it was.",
                 found="\n".join(faults[:50]),
                 hint="`remodel undo --to copy` brings the pages back as they were.",
             )
-        run.report.finding("URLs", f"{len(now):,} compared, each leads to what it led to")
+        private = sum(1 for page in now if page["restricted"])
+        run.report.finding(
+            "URLs",
+            f"{len(now) - private:,} public and {private:,} private ones compared, "
+            "each leads to what it led to",
+        )
         run.report.finding("page tree", "no problem found by treebeard")
         run.report.finding("models and migrations", "agree; nothing is left to migrate")
+        run.report.finding(
+            "manage.py check", f"no error; {len(checked['messages'])} other messages"
+        )
         return {"count": len(now), "message": f"{len(now):,} URLs as before"}
+
+
+def _error(message: Mapping[str, Any]) -> bool:
+    """Whether a message of Django's system checks is an error, and no warning."""
+    return int(message["level"]) >= ERROR
 
 
 def compare_urls(
@@ -247,17 +266,13 @@ def compare_urls(
     return faults
 
 
-STEP = Step(
-    name="slugs",
-    title="Slugs",
-    purpose="Everything that was prefixed gets its name back, and every URL is compared.",
-    touches="Slugs and URLs, then the models file, two migrations and the schema, all local.",
-    undo="`remodel undo --to slugs` brings checkpoints and files back.",
-    operations=lambda run: [
+def _operations(run: Run) -> list[Operation]:
+    moves = bool(run.config.conversion.move)
+    return [
         RestoreSlugs(),
-        RenameFields(),
+        RenameFields(gated=moves),
         Install("slugs.install", "slugs.fields", "the models as they end"),
-        CheckModels("slugs.check", "final"),
+        CheckModels("slugs.check", "slugs.fields", "final"),
         WriteMigrations(
             "slugs.migrations",
             "finish",
@@ -267,7 +282,16 @@ STEP = Step(
         Install(
             "slugs.install_migrations", "slugs.migrations", "once more, with both migrations in it"
         ),
-        MigrateFields("slugs.migrate", after="slugs.install_migrations"),
+        MigrateFields("slugs.migrate", after="slugs.install_migrations", gated=moves),
         CompareUrls(),
-    ],
+    ]
+
+
+STEP = Step(
+    name="slugs",
+    title="Slugs",
+    purpose="Everything that was prefixed gets its name back, and every URL is compared.",
+    touches="Slugs and URLs, then the models file, two migrations and the schema, all local.",
+    undo="`remodel undo --to slugs` brings checkpoints and files back.",
+    operations=_operations,
 )

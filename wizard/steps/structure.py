@@ -12,6 +12,15 @@ from wizard.errors import OperationFailed, VerificationFailed
 from wizard.operation import Gate, Observation, Operation, Plan, Repeatable, Seen, Step
 from wizard.questions import Question
 from wizard.run import Run
+from wizard.steps.sources import (
+    describe,
+    installed_models,
+    models_file,
+    observe_file,
+    put_back,
+    reinstall,
+    unchanged,
+)
 
 
 class WriteModel(Operation):
@@ -20,10 +29,14 @@ class WriteModel(Operation):
     key = "structure.model"
     title = "Write the new model into the models file"
     about = "a class with prefixed copies of the moved fields, shown as a diff"
-    gated = True
+
+    def __init__(self, *, gated: bool) -> None:
+        self.gated = gated
 
     async def plan(self, run: Run) -> Plan:
         conversion = run.config.conversion
+        if reason := await _is_there(run):
+            return unchanged(self, reason)
         path = await models_file(run)
         before = package.read(path)
         name = conversion.target.partition(".")[2]
@@ -70,7 +83,8 @@ class Install(Repeatable):
         self.about = about
 
     async def plan(self, run: Run) -> Plan:
-        run.fact(self.after)
+        if run.fact(self.after).get("unchanged"):
+            return unchanged(self, "no source file was changed")
         installed = await installed_models(run)
         project = run.config.project
         editable = package.is_editable(project, installed)
@@ -92,13 +106,16 @@ class Install(Repeatable):
 class CheckModels(Repeatable):
     """What Django sees in a fresh process, not what the text seems to say."""
 
-    def __init__(self, key: str, phase: str) -> None:
+    def __init__(self, key: str, after: str, phase: str) -> None:
         self.key = key
+        self.after = after
         self.phase = phase
         self.title = "Check what Django really sees"
         self.about = "both models, field by field, in a fresh Python process"
 
     async def plan(self, run: Run) -> Plan:
+        if run.fact(self.after).get("unchanged") and not run.config.conversion.move:
+            return unchanged(self, "no model was changed, and no field moves")
         return Plan(
             operation=self.key,
             title=self.title,
@@ -131,6 +148,10 @@ class CheckModels(Repeatable):
         return {"message": f"{len(findings)} checks passed"}
 
 
+MODELS = {"add": "structure.model", "finish": "slugs.fields"}
+"""Which operation changes the models that a kind of migration is about."""
+
+
 class WriteMigrations(Operation):
     """Migrations generated deterministically from what Django sees, shown with their SQL.
 
@@ -147,6 +168,8 @@ class WriteMigrations(Operation):
 
     async def plan(self, run: Run) -> Plan:
         run.fact(self.after)
+        if run.fact(MODELS[self.kind]).get("unchanged"):
+            return unchanged(self, await _agree(run))
         migrations = await _migrations(run, self.kind)
         for migration in migrations:
             run.report.document(f"Migration {migration['name']}", "python", migration["text"])
@@ -233,35 +256,28 @@ class Migrate(Checkpointed):
         return Observation(seen, f"{len(pending)} of {len(planned)} are pending")
 
 
-def put_back(plan: Plan, before: str) -> None:
-    """The file at the plan's `path` as it was; refused when somebody edited it since."""
-    path = Path(plan.details["path"])
-    if package.read(path) not in (plan.details["after"], before):
+async def _is_there(run: Run) -> str:
+    """Why no class has to be written, or empty: the project may have the target already."""
+    target = run.config.conversion.target
+    there = target in (await run.site()).hello.page_models
+    return f"{target} is a model of the project already" if there else ""
+
+
+async def _agree(run: Run) -> str:
+    """That there is no migration to write. Raises OperationFailed where one is missing."""
+    site = await run.site()
+    changes = [
+        change
+        for app in run.config.conversion.apps
+        for change in await site.ask("pending_changes", app=app)
+    ]
+    if changes:
         raise OperationFailed(
-            f"{path.name} was edited since remodel wrote it; it is left as it is.",
-            found=str(path),
-            hint="Take your own changes out (keep them elsewhere), then undo again.",
+            "The models and the migrations of the project do not agree.",
+            found="\n".join(changes),
+            hint="Make the missing migration first: python manage.py makemigrations",
         )
-    package.write(path, before)
-
-
-async def reinstall(run: Run) -> None:
-    """After an undo changed the source: the project imports it as it is again."""
-    if not package.is_editable(run.config.project, await installed_models(run)):
-        await package.install(run.config.project, run.report)
-    await run.stop_site()
-
-
-async def installed_models(run: Run) -> Path:
-    """The models file that the project's Python imports: the source itself, or a copy of it."""
-    app = (await run.site()).hello.apps[run.config.conversion.app]
-    return app.models or app.path
-
-
-async def models_file(run: Run) -> Path:
-    """The source file that defines the model that is converted."""
-    description = await _describe(run)
-    return package.source_of(run.config.project, Path(description["file"]))
+    return "the migrations agree with the models"
 
 
 async def _migrations(run: Run, kind: str) -> list[dict[str, Any]]:
@@ -284,21 +300,6 @@ async def _migrations(run: Run, kind: str) -> list[dict[str, Any]]:
     return migrations
 
 
-def observe_file(plan: Plan) -> Observation:
-    """Whether the file at the plan's `path` has the plan's text."""
-    path = Path(plan.details["path"])
-    if package.read(path) == plan.details["after"]:
-        return Observation(Seen.DONE, f"{path.name} has the new text", {"path": str(path)})
-    return Observation(Seen.NOT_DONE, f"{path.name} is written in one piece, and was not")
-
-
-async def _describe(run: Run) -> dict[str, Any]:
-    described: dict[str, Any] = await (await run.site()).ask(
-        "describe", model=run.config.conversion.source
-    )
-    return described
-
-
 async def _generated(run: Run) -> str:
     """The class that is proposed: made from the moved fields' own definitions."""
     conversion = run.config.conversion
@@ -315,7 +316,7 @@ async def _side_by_side(run: Run) -> str:
     """A table, tab-separated: each field of the old model and what it is on the new one."""
     conversion = run.config.conversion
     rows = [f"{conversion.source}\ttype\t{conversion.target}"]
-    for field in (await _describe(run))["fields"]:
+    for field in (await describe(run))["fields"]:
         if not field["local"]:
             continue
         moved = field["name"] in conversion.move
@@ -331,23 +332,21 @@ CLASS = Question(
     "Django is asked afterwards what it really sees.",
     kind="source",
     default_from=_generated,
+    unless=_is_there,
+    optional=True,  # empty where the model is there already
 )
 
-STEP = Step(
-    name="structure",
-    title="Structure",
-    purpose="Add the new model with prefixed copies of the moved fields, and migrate.",
-    touches="The models file and the migrations of the package, the project's environment, "
-    "the schema of the local database.",
-    undo="`remodel undo --to structure` puts the files back and brings back the checkpoint.",
-    operations=lambda run: [
-        WriteModel(),
+
+def _operations(run: Run) -> list[Operation]:
+    answered = run.session.answers.answers.get(CLASS.key)
+    return [
+        WriteModel(gated=answered != ""),
         Install(
             "structure.install",
             "structure.model",
             "the configured command; skipped for an editable install",
         ),
-        CheckModels("structure.check", "added"),
+        CheckModels("structure.check", "structure.model", "added"),
         WriteMigrations(
             "structure.migration",
             "add",
@@ -360,6 +359,16 @@ STEP = Step(
             "once more, with the migration in it",
         ),
         Migrate("structure.migrate", after="structure.install_migration"),
-    ],
+    ]
+
+
+STEP = Step(
+    name="structure",
+    title="Structure",
+    purpose="Add the new model with prefixed copies of the moved fields, and migrate.",
+    touches="The models file and the migrations of the package, the project's environment, "
+    "the schema of the local database.",
+    undo="`remodel undo --to structure` puts the files back and brings back the checkpoint.",
+    operations=_operations,
     questions=lambda run: [CLASS],
 )

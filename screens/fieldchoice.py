@@ -1,0 +1,98 @@
+"""Where one field of the new type takes its value from: another field, a constant, a function."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from screens.theme import MUTED, TEXT, VERMILION
+from wizard import fieldmap
+from wizard.fieldmap import DROP, FieldTable, Row
+
+CONSTANT, COMPUTED, UNSAID = "constant", "computed", "unsaid"
+ASKS = {
+    CONSTANT: "The constant, as YAML writes it: 3, true, '3', a text.",
+    COMPUTED: "The dotted path of a function of the project; it is given the page.",
+}
+
+
+class FieldChoiceScreen(ModalScreen[tuple[Any] | None]):
+    """Closes with the field's entry in the field map, `(None,)` for none; None changes nothing."""
+
+    AUTO_FOCUS = "OptionList"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave as it is", priority=True)
+    ]
+
+    def __init__(self, row: Row, table: FieldTable) -> None:
+        super().__init__()
+        self.row = row
+        self.name_ = row.target or ""
+        self.entry = table.entries.get(self.name_)
+        self._asked = ""
+        fits = table.choices.get(self.name_, ())
+        self._entries: dict[str, Any] = {f"from {name}": {"from": name} for name in fits}
+        if self.name_ not in table.said:
+            self._entries = {UNSAID: None, **self._entries}
+        self._rows = row.how in ("rows", "empty") or row.type == "rows"
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="field-choice"):
+            title = f"{self.name_}  {self.row.type}"
+            yield Static(Text(title), classes="dialog-title", markup=False)
+            yield Static(Text(f"Now: {self.row.how} {self.row.origin}", MUTED), markup=False)
+            yield OptionList(*self._options(), id="choices", compact=True)
+            yield Input(id="given", compact=True, disabled=True)
+            yield Static(id="given-say", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def _options(self) -> list[Option]:
+        told = {
+            UNSAID: "as it is when nothing is said of it",
+            DROP: "nothing: its own default; a field of that name is let go",
+            CONSTANT: "a constant …",
+            COMPUTED: "computed by a function …",
+        }
+        keys = [*self._entries, DROP] if self._rows else [*self._entries, *ASKS, DROP]
+        return [Option(Text(told.get(key, key), TEXT), id=key) for key in keys]
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Chosen; a constant and a function are asked for below."""
+        event.stop()
+        chosen = event.option.id or ""
+        if chosen not in ASKS:
+            self.dismiss((self._entries.get(chosen, DROP),))
+            return
+        self._asked = chosen
+        field = self.query_one("#given", Input)
+        field.disabled = False
+        entry = self.entry if isinstance(self.entry, dict) else {}
+        key = "value" if chosen == CONSTANT else "call"
+        field.value = str(entry[key]) if key in entry else ""
+        self.query_one("#given-say", Static).update(Text(ASKS[chosen], MUTED))
+        field.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Taken where it has the right form; the project judges it with the whole map."""
+        event.stop()
+        try:
+            if self._asked == CONSTANT:
+                entry = fieldmap.constant(event.value)
+            else:
+                given = {self.name_: {"call": event.value.strip()}}
+                entry = fieldmap.entries(given)[self.name_]
+        except ValueError as problem:
+            self.query_one("#given-say", Static).update(Text(f"✗ {problem}", VERMILION))
+            return
+        self.dismiss((entry,))
+
+    def action_leave(self) -> None:
+        """Esc."""
+        self.dismiss(None)

@@ -1,0 +1,80 @@
+"""The field map as a table: Enter on a row changes where that field takes its value from."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.widgets import DataTable
+
+from screens.fieldchoice import FieldChoiceScreen
+from screens.theme import BLUE, MUTED, ORANGE, TEXT, VERMILION
+from wizard.fieldmap import HEADINGS, FieldTable, Row
+
+_COLOURS = {"dropped": VERMILION, "constant": ORANGE, "computed": ORANGE, "renamed": BLUE}
+
+
+class FieldMapTable(DataTable[Text]):
+    """A row for each field of the target, then a row for each that is let go."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "Change"),
+    ]
+
+    def __init__(self, table: FieldTable) -> None:
+        super().__init__(id="value", cursor_type="row", zebra_stripes=False)
+        self.table = table
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """The field map as it stands."""
+        return dict(self.table.entries)
+
+    def on_mount(self) -> None:
+        """The headings, then the rows."""
+        for heading in HEADINGS:
+            self.add_column(Text(heading, f"bold {BLUE}"))
+        self._fill()
+
+    def _fill(self) -> None:
+        at = self.cursor_row
+        self.clear()
+        for row in self.table.rows:
+            self.add_row(*_drawn(row))
+        self.move_cursor(row=at)
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Enter, or a click on the row that is chosen."""
+        event.stop()
+        row = self.table.rows[event.cursor_row]
+        if row.target is None:
+            self.notify(
+                f"{row.source} is let go. To keep its values, choose the field that takes them.",
+                markup=False,
+            )
+            return
+        target = row.target
+
+        def change(result: tuple[Any] | None) -> None:
+            if result is None:
+                return
+            entries = {name: entry for name, entry in self.entries.items() if name != target}
+            if result[0] is not None:
+                entries[target] = result[0]
+            self.table = self.table.changed(entries)
+            self._fill()
+
+        self.app.push_screen(FieldChoiceScreen(row, self.table), change)
+
+
+def _drawn(row: Row) -> list[Text]:
+    field, how, origin, type_, note = row.cells()
+    colour = _COLOURS.get(row.how, TEXT)
+    return [
+        Text(field, TEXT if row.target else MUTED),
+        Text(how, colour),
+        Text(origin, TEXT),
+        Text(type_, MUTED),
+        Text(note, MUTED),
+    ]

@@ -1,0 +1,170 @@
+"""The field map as a form: a table whose rows can be given another origin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual.widgets import DataTable, Input, OptionList
+
+from screens.failed import FailedScreen
+from screens.fieldchoice import FieldChoiceScreen
+from screens.form import FormScreen
+from tests.screens import scripted
+from wizard.errors import ConfigError
+from wizard.fieldmap import FieldTable
+from wizard.questions import Question
+from wizard.run import Run
+
+SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+TOLD = {
+    "direction": "sibling",
+    "rows": [
+        {"target": "intro", "how": "same", "source": "intro", "type": "RichTextField"},
+        {"target": "summary", "how": "default", "value": "", "type": "CharField(250)"},
+        {"target": "layout", "how": "constant", "value": "wide [/x]", "type": "CharField(20)"},
+        {"target": "tags", "how": "rows", "source": "labels", "type": "tags"},
+        {"target": None, "how": "dropped", "source": "teaser", "type": "CharField(250)"},
+    ],
+    "choices": {
+        "intro": ["body", "intro"],
+        "summary": ["seo_title", "teaser", "title"],
+        "layout": [],
+        "tags": ["labels"],
+    },
+}
+SAID = {"layout": {"value": "wide [/x]"}}
+
+
+async def offered(run: Run) -> FieldTable:
+    return FieldTable.of(TOLD, SAID)
+
+
+async def judged(run: Run, fields: Any) -> None:
+    if fields.get("summary") == {"value": 3}:
+        raise ConfigError("The field map does not fit.", found="summary: 3 is no text")
+
+
+FIELDS = Question(
+    "copy.fields",
+    "The field map",
+    help="Where each field of the new type takes its value from.",
+    kind="fields",
+    default_from=offered,
+    judge=judged,
+)
+
+
+def asking() -> tuple[scripted.Scripted, Any]:
+    convert = scripted.Scripted("copy.convert", "Convert the pages to the new type")
+    return convert, scripted.step("copy", convert, questions=[FIELDS])
+
+
+async def opened(app: Any, pilot: Any) -> None:
+    await pilot.press("enter")
+    await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
+    await scripted.until(pilot, lambda: app.screen.query_one(DataTable).row_count == 5)
+
+
+async def choose(app: Any, pilot: Any, row: int, option: str) -> None:
+    """Open a row's dialog and take the option that has these words."""
+    table = app.screen.query_one(DataTable)
+    table.move_cursor(row=row)
+    await pilot.press("enter")
+    await scripted.until(pilot, lambda: isinstance(app.screen, FieldChoiceScreen))
+    options = app.screen.query_one(OptionList)
+    names = [str(options.get_option_at_index(n).prompt) for n in range(options.option_count)]
+    (index,) = [number for number, name in enumerate(names) if option in name]
+    options.highlighted = index
+    await pilot.press("enter")
+
+
+async def test_it_is_accepted_as_it_stands(house: Any) -> None:
+    convert, step = asking()
+    async with house.app(step) as (app, pilot):
+        await opened(app, pilot)
+        assert "wide [/x]" in scripted.text_of(app)
+        await pilot.press("ctrl+n")
+        await scripted.until(pilot, lambda: convert.done == 1)
+        assert app.the_run.session.answers.answers["copy.fields"] == SAID
+
+
+async def test_each_way_to_fill_a_field(house: Any) -> None:
+    convert, step = asking()
+    async with house.app(step) as (app, pilot):
+        await opened(app, pilot)
+        await choose(app, pilot, 1, "from teaser")
+        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        text = scripted.text_of(app)
+        assert "renamed" in text
+        assert "(none)" not in text  # nothing is let go any more
+        await choose(app, pilot, 0, "nothing: its own default")
+        await scripted.until(pilot, lambda: "(none)" in scripted.text_of(app))
+        await choose(app, pilot, 2, "computed by")
+        assert app.focused is app.screen.query_one(Input)
+        await pilot.press(*"minutes", "enter")
+        assert "is not a dotted path" in scripted.text_of(app)
+        await pilot.press(*".of", "enter")
+        await scripted.until(pilot, lambda: "minutes.of()" in scripted.text_of(app))
+        await pilot.press("ctrl+n")
+        await scripted.until(pilot, lambda: convert.done == 1)
+        assert app.the_run.session.answers.answers["copy.fields"] == {
+            "summary": {"from": "teaser"},
+            "intro": "drop",
+            "layout": {"call": "minutes.of"},
+        }
+
+
+async def test_escape_changes_nothing_and_what_is_let_go_has_no_dialog(house: Any) -> None:
+    _, step = asking()
+    async with house.app(step) as (app, pilot):
+        await opened(app, pilot)
+        before = scripted.text_of(app)
+        await choose(app, pilot, 1, "a constant")
+        await pilot.press("x", "escape")
+        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        app.screen.query_one(DataTable).move_cursor(row=0)
+        assert scripted.text_of(app) == before
+        app.screen.query_one(DataTable).move_cursor(row=4)
+        await pilot.press("enter")
+        (told,) = [one.message for one in app._notifications]
+        assert "teaser is let go" in told
+        assert isinstance(app.screen, FormScreen)
+
+
+async def test_what_the_project_refuses_is_asked_again_as_it_was_left(house: Any) -> None:
+    convert, step = asking()
+    async with house.app(step) as (app, pilot):
+        await opened(app, pilot)
+        await choose(app, pilot, 1, "a constant")
+        await pilot.press("3", "enter")
+        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        await pilot.press("ctrl+n")
+        await scripted.until(pilot, lambda: isinstance(app.screen, FailedScreen))
+        assert "summary: 3 is no text" in scripted.text_of(app)
+        await pilot.press("r")
+        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        await scripted.until(pilot, lambda: app.screen.query_one(DataTable).row_count == 5)
+        assert app.screen.query_one(DataTable).entries["summary"] == {"value": 3}
+        await choose(app, pilot, 1, "when nothing is said")
+        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        await pilot.press("ctrl+n")
+        await scripted.until(pilot, lambda: convert.done == 1)
+        assert app.the_run.session.answers.answers["copy.fields"] == SAID
+
+
+@SIZES
+async def test_how_it_looks(house: Any, looks: Any, size: tuple[int, int]) -> None:
+    _, step = asking()
+    async with house.app(step, size=size) as (app, pilot):
+        await opened(app, pilot)
+        await looks(app, pilot)
+
+
+async def test_how_a_choice_looks(house: Any, looks: Any) -> None:
+    _, step = asking()
+    async with house.app(step) as (app, pilot):
+        await opened(app, pilot)
+        await choose(app, pilot, 1, "a constant")
+        await pilot.press(*"soon")
+        await looks(app, pilot)

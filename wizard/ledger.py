@@ -1,0 +1,152 @@
+"""The ledger: an account of everything that refers to the converted pages, before and after.
+
+The worker makes it inside the conversion's transaction and rolls back unless it balances. Here
+it is read back, kept in the session's folder as ledger.json, summed up and shown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from wizard.errors import OperationFailed
+from wizard.redaction import redacted
+
+FILE: Final = "ledger.json"
+ACCOUNTS: Final = {
+    "kept": "the same row refers to the same page id",
+    "followed": "the column has the new page's id",
+    "rewritten": "a value was changed: rich text, stream, JSON, content type",
+    "rebuilt": "derived rows, made anew",
+    "dropped": "gone, named as a loss before the gate",
+}
+"""What becomes of a row or value that refers to a page, and what that means."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One place that refers to converted pages, such as `wagtailcore_comment.page_id`.
+
+    Numbers count rows or values. `rows` are some of them, 1000 at most: the row's key, the page
+    id it referred to, and its account.
+    """
+
+    name: str
+    kind: str
+    before: int
+    kept: int = 0
+    followed: int = 0
+    rewritten: int = 0
+    rebuilt: int = 0
+    dropped: int = 0
+    rows: tuple[tuple[str, str, str], ...] = ()
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Entry:
+        """An entry as the worker tells it; numbers that it leaves out are 0."""
+        numbers = {name: int(data.get(name) or 0) for name in ("before", *ACCOUNTS)}
+        rows = tuple((_told(key), _told(page), str(is_)) for key, page, is_ in data.get("rows", ()))
+        return cls(name=str(data["name"]), kind=str(data["kind"]), rows=rows, **numbers)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; `of` reads it back."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    @property
+    def accounted(self) -> int:
+        """How many of `before` have an account."""
+        return sum(getattr(self, name) for name in ACCOUNTS)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether each row has an account."""
+        return self.before == self.accounted
+
+    def numbers(self) -> tuple[int, ...]:
+        """Before, and then each account."""
+        return (self.before, *(getattr(self, name) for name in ACCOUNTS))
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All entries, in the worker's order."""
+
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def of(cls, data: Iterable[Mapping[str, Any]]) -> Ledger:
+        """From the worker's list of entries."""
+        return cls(tuple(Entry.of(entry) for entry in data))
+
+    def as_list(self) -> list[dict[str, Any]]:
+        """JSON-ready; `of` reads it back."""
+        return [entry.as_dict() for entry in self.entries]
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """`before` and each account, over all entries."""
+        return {
+            name: sum(getattr(entry, name) for entry in self.entries)
+            for name in ("before", *ACCOUNTS)
+        }
+
+    @property
+    def unbalanced(self) -> list[Entry]:
+        """Entries with rows that have no account."""
+        return [entry for entry in self.entries if not entry.balanced]
+
+
+def summed(totals: Mapping[str, int]) -> str:
+    """`1,204 rows and values: 12 kept, 1,192 followed`."""
+    told = [f"{totals[name]:,} {name}" for name in ACCOUNTS if totals.get(name)]
+    return f"{totals['before']:,} rows and values: {', '.join(told) or 'none'}"
+
+
+def table(ledger: Ledger, accounts: Sequence[str] = tuple(ACCOUNTS)) -> str:
+    """A document: tab-separated, headings first; a dash where there is nothing."""
+    lines = ["\t".join(("where", "kind", "before", *accounts))]
+    for entry in ledger.entries:
+        numbers = (entry.before, *(getattr(entry, name) for name in accounts))
+        lines.append("\t".join((entry.name, entry.kind, *map(number, numbers))))
+    return "\n".join(lines)
+
+
+def number(value: int) -> str:
+    """`1,204`, or a dash for nothing: a ledger is mostly that."""
+    return f"{value:,}" if value else "-"
+
+
+def write(folder: Path, ledger: Ledger) -> None:
+    """Keep the ledger in the session's folder: 0600, in one piece, no secret in it."""
+    path = folder / FILE
+    temporary = path.with_suffix(".part")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(redacted(ledger.as_list()), file, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read(folder: Path) -> Ledger | None:
+    """The ledger of a session; None when it has none. Raises OperationFailed when it is broken."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        return Ledger.of(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise OperationFailed(
+            f"The ledger {path} cannot be read.",
+            found=f"{type(problem).__name__}: {problem}",
+            hint="It was damaged after it was written. `remodel undo --to copy` and the step "
+            "again make it anew.",
+        ) from None
+
+
+def _told(value: Any) -> str:
+    return "" if value is None else str(value)

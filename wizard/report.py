@@ -1,0 +1,282 @@
+"""The session's report: what was converted, the account of it, how it was checked, the way back.
+
+Made from the session's folder alone, at the end of a run and by `remodel report`, as report.md and
+as a report.html that needs nothing else.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wizard import __version__, fieldmap, ledger
+from wizard.journal import Entry, Journal
+from wizard.ledger import ACCOUNTS
+from wizard.redaction import redact
+from wizard.run import Run
+
+PAGES_SHOWN = 500
+STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}
+h1,h2{line-height:1.2}h2{margin-top:2.5rem;border-bottom:1px solid #c9d3e0;padding-bottom:.2rem}
+table{border-collapse:collapse;display:block;overflow-x:auto;margin:1rem 0}
+th,td{text-align:left;vertical-align:top;padding:.2rem .8rem .2rem 0}
+th,td{border-bottom:1px solid #e3e9f1}
+th{color:#2b4a75}ul{padding-left:1.2rem}
+@media(prefers-color-scheme:dark){body{background:#0e1420;color:#dbe4f0}th{color:#62a8f5}
+h2,th,td{border-color:#2a3850}}
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, some lines, and a table whose first row are its headings."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    table: tuple[tuple[str, ...], ...] = ()
+
+
+def write(run: Run) -> list[Path]:
+    """Write the report of this run's session; returns the files."""
+    return write_into(run.session.folder, run.session.journal)
+
+
+def write_into(folder: Path, journal: Journal) -> list[Path]:
+    """Write report.md and report.html into a session's folder (0600), without any secret."""
+    title, sections = f"Remodel session {folder.name}", gather(folder, journal)
+    texts = {"report.md": markdown(title, sections), "report.html": as_html(title, sections)}
+    paths = []
+    for name, text in texts.items():
+        temporary = folder / f"{name}.part"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(redact(text))
+        paths.append(temporary.replace(folder / name))
+    return paths
+
+
+def gather(folder: Path, journal: Journal) -> list[Section]:
+    """What there is to report of a session, finished or not; sections without content left out."""
+    states = {
+        entry.operation: entry
+        for entry in journal.entries()
+        if entry.kind not in ("answer", "consent", "kept")
+    }
+    done = {key: entry.data for key, entry in states.items() if entry.kind == "done"}
+    sections = [
+        _conversion(journal, done),
+        _pages(folder, done),
+        _field_map(journal),
+        _losses(journal, done),
+        *_ledger(folder),
+        _left(done),
+        _verified(journal, states),
+        _deliveries(journal, done),
+        _operations(states),
+    ]
+    return [section for section in sections if section.lines or section.table]
+
+
+def _conversion(journal: Journal, done: Mapping[str, Any]) -> Section:
+    identity = journal.noted("identity", {})
+    conversion = identity.get("conversion", {})
+    pages = done.get("copy.convert", {}).get("map")
+    how = "in place, ids kept" if conversion.get("ids") == "kept" else "as new pages, with new ids"
+    finished = "finished" if journal.noted("finished") else "not finished"
+    seconds = done.get("copy.convert", {}).get("seconds", {})
+    return Section(
+        "Conversion",
+        (
+            f"From {conversion.get('from')} to {conversion.get('to')}, {how}",
+            f"Pages: {len(pages):,}" if pages is not None else "No page is converted yet",
+            *(
+                [f"Seconds: {', '.join(f'{name} {float(n):.2f}' for name, n in seconds.items())}"]
+                if seconds
+                else []
+            ),
+            f"Project {identity.get('project')}, local database {identity.get('local')}",
+            f"Session begun {_at(journal.noted('begun', 0.0))}, {finished}; "
+            f"wagtail-remodel {__version__}",
+        ),
+    )
+
+
+def _pages(folder: Path, done: Mapping[str, Any]) -> Section:
+    mapping = done.get("copy.convert", {}).get("map", {})
+    path = folder / "urls-before.json"
+    urls = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    known = {str(page["page_id"]): page for page in urls}
+    rows = [
+        (known.get(old, {}).get("url", ""), known.get(old, {}).get("title", ""), old, str(new))
+        for old, new in list(mapping.items())[:PAGES_SHOWN]
+    ]
+    more = len(mapping) - len(rows)
+    return Section(
+        "Pages",
+        (f"And {more:,} more, which the session's journal has.",) if more > 0 else (),
+        _table(("URL", "title", "id before", "id after"), rows),
+    )
+
+
+def _field_map(journal: Journal) -> Section:
+    planned = journal.intent("copy.convert") or {}
+    rows = [tuple(row) for row in planned.get("details", {}).get("field_map", ())]
+    return Section("Field map", (), _table(fieldmap.HEADINGS, rows))
+
+
+def _losses(journal: Journal, done: Mapping[str, Any]) -> Section:
+    rows = [
+        (key, what, "" if count is None else f"{count:,}")
+        for key in ("copy.convert", "copy.delete", "slugs.migrate")
+        if key in done
+        for what, count in (journal.intent(key) or {}).get("destroys", ())
+    ]
+    return Section("Let go, with consent", (), _table(("operation", "what", "count"), rows))
+
+
+def _ledger(folder: Path) -> list[Section]:
+    account = ledger.read(folder)
+    if account is None:
+        return []
+    rows = [
+        (entry.name, entry.kind, *map(ledger.number, entry.numbers())) for entry in account.entries
+    ]
+    gone = [
+        (entry.name, key, page)
+        for entry in account.entries
+        for key, page, is_ in entry.rows
+        if is_ == "dropped"
+    ]
+    meaning = [f"{name}: {told}" for name, told in ACCOUNTS.items()]
+    balance = "It balances." if not account.unbalanced else "IT DOES NOT BALANCE."
+    return [
+        Section(
+            "Ledger",
+            (f"{ledger.summed(account.totals)}. {balance}", *meaning),
+            _table(("where", "kind", "before", *ACCOUNTS), rows),
+        ),
+        Section("Rows that were dropped", (), _table(("where", "row", "page before"), gone)),
+    ]
+
+
+def _left(done: Mapping[str, Any]) -> Section:
+    left = done.get("copy.convert", {}).get("left", ())
+    rows = [(one["name"], str(one["count"]), one["why"]) for one in left]
+    return Section("Left as it is", (), _table(("what", "count", "why"), rows))
+
+
+def _verified(journal: Journal, states: Mapping[str, Entry]) -> Section:
+    """The last word of each check of the operations that are done."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for _, event in journal.events():
+        state = states.get(event.get("operation", ""))
+        if event.get("kind") == "finding" and state is not None and state.kind == "done":
+            told = (state.operation, event["status"], event["name"], event["value"])
+            found[state.operation, event["name"]] = told
+    rows = [row for row in found.values() if row[1] != "info"]
+    return Section("Checks", (), _table(("operation", "result", "what", "found"), rows))
+
+
+def _deliveries(journal: Journal, done: Mapping[str, Any]) -> Section:
+    targets = journal.noted("identity", {}).get("targets", {})
+    rows, back = [], []
+    for key, facts in done.items():
+        if not key.startswith("production.deliver:"):
+            continue
+        name, kept = key.partition(":")[2], facts.get("kept", "")
+        rolled = key.replace("deliver", "rollback") in done
+        state = "rolled back" if rolled else "delivered"
+        rows.append((name, targets.get(name, ""), state, kept or str(facts.get("safety", ""))))
+        if kept and not rolled:
+            back.append(f"Back to how {name} was: remodel rollback --target {name}")
+        elif not rolled:
+            back.append(f"Back to how {name} was: restore {facts.get('safety', 'its dump')}")
+    if not rows:
+        back = ["Back to before the conversion: remodel undo --to copy; before all: --to backup"]
+    return Section(
+        "Deliveries and the way back",
+        tuple(back),
+        _table(("target", "what", "state", "kept as it was"), rows),
+    )
+
+
+def _operations(states: Mapping[str, Entry]) -> Section:
+    rows = [
+        (
+            key,
+            entry.kind,
+            _at(entry.at),
+            str(entry.data.get("message") or entry.data.get("why", "")),
+        )
+        for key, entry in states.items()
+    ]
+    return Section("Operations", (), _table(("operation", "state", "at", "message"), rows))
+
+
+def _at(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(seconds))
+
+
+def _table(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Headings and rows; nothing at all where there are no rows."""
+    return (tuple(headings), *rows) if rows else ()
+
+
+def markdown(title: str, sections: Sequence[Section]) -> str:
+    """The report as Markdown with GitHub's tables; nothing in it is read as markup."""
+
+    def lines() -> Iterator[str]:
+        yield f"# {_plain(title)}"
+        for section in sections:
+            yield f"\n## {_plain(section.title)}\n"
+            yield from (f"- {_plain(line)}" for line in section.lines)
+            if section.table:
+                headings, *rows = section.table
+                if section.lines:
+                    yield ""
+                yield f"| {' | '.join(map(_plain, headings))} |"
+                yield "|---" * len(headings) + "|"
+                yield from (f"| {' | '.join(map(_plain, row))} |" for row in rows)
+
+    return "\n".join(lines()) + "\n"
+
+
+def _plain(text: str) -> str:
+    """`text` in one line, what Markdown would take for markup escaped."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(str(text).split()))
+
+
+def as_html(title: str, sections: Sequence[Section]) -> str:
+    """The report as one page without scripts or anything from elsewhere."""
+
+    def parts() -> Iterator[str]:
+        yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_safe(title)}'
+        yield f"</title><style>{STYLE}</style></head>\n<body><h1>{_safe(title)}</h1>"
+        for section in sections:
+            yield f"<h2>{_safe(section.title)}</h2>"
+            if section.lines:
+                yield f"<ul>{''.join(f'<li>{_safe(line)}</li>' for line in section.lines)}</ul>"
+            if section.table:
+                headings, *rows = section.table
+                yield f"<table><thead>{_row(headings, 'th')}</thead><tbody>"
+                yield from (_row(row, "td") for row in rows)
+                yield "</tbody></table>"
+        yield "</body></html>"
+
+    return "\n".join(parts()) + "\n"
+
+
+def _row(cells: Sequence[str], tag: str) -> str:
+    return f"<tr>{''.join(f'<{tag}>{_safe(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def _safe(text: str) -> str:
+    return html.escape(str(text))
