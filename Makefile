@@ -3,13 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test matrix bench lint clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/remodel demo $(ARGS)
 
 test: $(VENV)/dev.stamp
 	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+# Every Wagtail that is supported, and sites that nobody here wrote, each in its own environment.
+matrix: $(VENV)/dev.stamp
+	$(BIN)/pytest tests/matrix tests/real_sites -m matrix -rs --numprocesses 2 --dist loadgroup $(ARGS)
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -32,4 +39,4 @@ $(VENV)/dev.stamp: $(VENV)/demo.stamp
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .matrix .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,123 @@
+"""One virtual environment for each Wagtail, under an interpreter that it supports.
+
+They are kept in `.matrix/` of the repository, each with a stamp of what it was made from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+HERE = Path(__file__).parent
+KEPT = HERE.parent.parent / ".matrix"
+REQUIREMENTS = HERE / "requirements"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A Wagtail, and the interpreters it runs under, the preferred first."""
+
+    name: str
+    pythons: tuple[str, ...]
+
+    @property
+    def requirements(self) -> Path:
+        """What `pip freeze` said when the versions were chosen."""
+        return REQUIREMENTS / f"wagtail-{self.name}.txt"
+
+    @property
+    def place(self) -> Path:
+        return KEPT / f"wagtail-{self.name}"
+
+    @property
+    def python(self) -> Path:
+        """The environment's interpreter."""
+        return self.place / "bin" / "python"
+
+
+# The spread of interpreters is on purpose: the worker begins at Python 3.9. Django 4.1 and 5.0
+# to 6.0 are among the requirements, psycopg2 (4.2) and psycopg 3, treebeard 4 and 5 (8.0).
+VERSIONS = (
+    Version("4.2", ("3.9", "3.10", "3.11")),
+    Version("5.2", ("3.10", "3.11", "3.12", "3.9")),
+    Version("6.3", ("3.12", "3.11", "3.10", "3.13")),
+    Version("7.0", ("3.13", "3.12", "3.11", "3.10")),
+    Version("8.0", ("3.12", "3.13", "3.14", "3.11")),
+)
+
+
+def interpreter(version: Version) -> Path | None:
+    """The first of the version's interpreters that this machine has and that can make a venv."""
+    for name in version.pythons:
+        for candidate in _candidates(name):
+            if _usable(candidate, name):
+                return candidate
+    return None
+
+
+async def environment(version: Version, base: Path) -> Path:
+    """The version's environment, made with `base` when it is not there yet; its interpreter."""
+    wanted = hashlib.sha256(version.requirements.read_bytes() + bytes(base)).hexdigest()
+    stamp = version.place / "stamp"
+    if stamp.is_file() and stamp.read_text() == wanted and version.python.exists():
+        return version.python
+    shutil.rmtree(version.place, ignore_errors=True)
+    await run(base, "-m", "venv", str(version.place))
+    pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    await run(version.python, *pip, "--requirement", str(version.requirements))
+    stamp.write_text(wanted)
+    return version.python
+
+
+async def run(
+    python: Path, *args: str, folder: Path | None = None, given: dict[str, str] | None = None
+) -> str:
+    """What a Python process prints. Fails with what it complained of."""
+    process = await asyncio.create_subprocess_exec(
+        str(python),
+        *args,
+        cwd=folder,
+        env=_ours() | (given or {}),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, f"{python} {' '.join(args)}\n{err.decode()[-6000:]}"
+    return out.decode()
+
+
+def _candidates(name: str) -> Iterator[Path]:
+    home = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    yield from sorted(home.glob(f"versions/{name}.*/bin/python"), reverse=True)
+    uv = Path("~/.local/share/uv/python").expanduser()
+    yield from sorted(uv.glob(f"cpython-{name}.*/bin/python{name}"), reverse=True)
+    if found := shutil.which(f"python{name}"):
+        yield Path(found)
+    yield Path(sys.base_prefix) / "bin" / f"python{name}"
+
+
+@cache
+def _usable(candidate: Path, name: str) -> bool:
+    code = f"import ensurepip, venv, sys; sys.exit('%d.%d' % sys.version_info[:2] != '{name}')"
+    try:
+        tried = subprocess.run(
+            [str(candidate), "-c", code], capture_output=True, env=_ours(), timeout=60
+        )
+    except OSError:
+        return False
+    return tried.returncode == 0
+
+
+def _ours() -> dict[str, str]:
+    """Our environment without what would lead a process to our own packages."""
+    mine = {"PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "DJANGO_SETTINGS_MODULE"}
+    return {name: value for name, value in os.environ.items() if name not in mine}
