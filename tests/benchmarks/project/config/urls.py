@@ -1,0 +1,6 @@
+"""Wagtail serves everything."""
+
+from django.urls import include, path
+from wagtail import urls
+
+urlpatterns = [path("", include(urls))]
