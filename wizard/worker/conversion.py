@@ -208,7 +208,7 @@ class _Conversion:
             "inserted": inserted,
             "moved": tree.descendants(cursor),
             "ledger": ledger.lines(),
-            "left": remainder.found(cursor, map, list(self.pages)),
+            "left": self.left,
             "verified": self.verified,
             "seconds": {name: round(taken, 4) for name, taken in self.seconds.items()},
         }
@@ -225,6 +225,7 @@ class _Conversion:
         _require_type(self.cursor, self.map, list(self.pages))
         tree.require_sound(self.cursor, type="tree", when="before the conversion")
         self.going = departures.find(self.cursor, self.map, Places(self.cursor, self.map))
+        self.left = remainder.found(self.cursor, self.map, list(self.pages))
         faults = _faults(self.cursor, self.map, self.going, self.ids, self.prefix)
         if faults:
             raise Refusal(
