@@ -96,7 +96,10 @@ class RenameFields(Operation):
                 f"This mentions a field that {old} no longer has; look whether it should.",
             )
         values = await (await run.site()).ask(
-            "values_left", source=conversion.source, fields=list(conversion.move)
+            "values_left",
+            source=conversion.source,
+            fields=list(conversion.move),
+            map=run.fact("copy.convert")["map"],
         )
         return Plan(
             operation=self.key,

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from . import computed
+from . import computed, revisions, tree
 from .computed import CHUNK, expression, pages_named, values_from
 from .database import page_connection
 from .fieldmap import Carry, FieldMap
 from .fits import alike, checked, described, kind
 from .follows import Follow
-from .tree import quoted
+from .tree import literal, quoted
 
 Check = tuple[str, list[Any], str]  # a condition that is true where wrong, parameters, the wrong
 
@@ -100,12 +100,22 @@ def _ask(cursor: Any, where: str, rows: str, checks: list[Check]) -> tuple[list[
 def _blocks(cursor: Any, map: FieldMap, carry: Carry, value: str) -> list[str]:
     """Blocks in the pages' streams that the target's stream has not."""
     known = list(carry.field.stream_block.child_blocks)
+    draft = f"(r.content ->> {literal(carry.origin.name)})"
+    blocks = (
+        "CROSS JOIN LATERAL jsonb_array_elements("
+        "CASE WHEN {0}::text LIKE '[%%' THEN {0}::text::jsonb ELSE '[]' END) b"
+    )
     cursor.execute(
         f"""
-        SELECT b.value->>'type', array_agg(DISTINCT m.old ORDER BY m.old)
-          FROM {values_from(map, [carry])} CROSS JOIN LATERAL jsonb_array_elements(
-              CASE WHEN {value}::text LIKE '[%%' THEN {value}::text::jsonb ELSE '[]' END) b
-         WHERE b.value->>'type' <> ALL (%s) GROUP BY 1 ORDER BY 1
+        SELECT type, array_agg(DISTINCT old ORDER BY old) FROM (
+            SELECT b.value->>'type' AS type, m.old
+              FROM {values_from(map, [carry])} {blocks.format(value)}
+             UNION ALL
+            SELECT b.value->>'type', m.old
+              FROM remodel_map m JOIN {tree.table()} p ON p.id = m.old
+              JOIN {quoted(revisions.table_name())} r ON r.id = p.latest_revision_id
+                   {blocks.format(draft)}) found
+         WHERE type <> ALL (%s) GROUP BY 1 ORDER BY 1
         """,
         [known],
     )
@@ -212,6 +222,17 @@ def _clashes(
                 f"{what} must be unique, and another row has the value {pages_named(ids)}."
             )
     return found
+
+
+def twins(map: FieldMap) -> list[str]:
+    """Rules of the shared levels that a page and its copy cannot keep at the same time."""
+    return [
+        f"{level._meta.label}: {' and '.join(names)} must be unique together, and a copy has the "
+        "same as its original. Keep the ids."
+        for level in map.shared[1:]
+        for names in _unique(level)
+        if len(names) > 1 and not any(level._meta.get_field(name).unique for name in names)
+    ]
 
 
 def _unique(model: Any) -> list[tuple[str, ...]]:

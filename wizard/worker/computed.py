@@ -86,6 +86,8 @@ def require(cursor: Any, map: FieldMap) -> None:
 
 def make(cursor: Any, map: FieldMap) -> list[str]:
     """Make the table, unless this transaction has it for the same pages; returns the faults."""
+    from django.db import transaction
+
     carries = per_page(map)
     if not carries or _made(cursor):
         return []
@@ -100,24 +102,27 @@ def make(cursor: Any, map: FieldMap) -> list[str]:
     casts = [f"%s::{carry.field.cast_db_type(connection)}" for carry in carries]
     row = f"(%s, {', '.join(casts)})"
     wrong: dict[tuple[str, str], list[int]] = {}
-    for pages in _chunks(cursor):
-        parameters: list[Any] = []
-        for number, page in _instances(map, pages, any(functions)):
-            values = []
-            for carry, call in zip(carries, functions):
-                value = None
-                try:
-                    value = _value(carry, call, page)
-                except ValueError as error:
-                    where = f"{carry.field.model._meta.label}.{carry.field.name}"
-                    wrong.setdefault((where, str(error)), []).append(number)
-                values.append(carry.field.get_db_prep_save(value, connection))
-            parameters += [number, *values]
-        count = len(parameters) // (len(carries) + 1)
-        if count:
-            cursor.execute(
-                f"INSERT INTO remodel_computed VALUES {', '.join([row] * count)}", parameters
-            )
+    with transaction.atomic(using=connection.alias):
+        # The project's functions compute; temporary tables are all that can be written to.
+        cursor.execute("SET TRANSACTION READ ONLY")
+        for pages in _chunks(cursor):
+            parameters: list[Any] = []
+            for number, page in _instances(map, pages, any(functions)):
+                values = []
+                for carry, call in zip(carries, functions):
+                    value = None
+                    try:
+                        value = _value(carry, call, page)
+                    except ValueError as error:
+                        where = f"{carry.field.model._meta.label}.{carry.field.name}"
+                        wrong.setdefault((where, str(error)), []).append(number)
+                    values.append(carry.field.get_db_prep_save(value, connection))
+                parameters += [number, *values]
+            count = len(parameters) // (len(carries) + 1)
+            if count:
+                cursor.execute(
+                    f"INSERT INTO remodel_computed VALUES {', '.join([row] * count)}", parameters
+                )
     if wrong:
         cursor.execute("DROP TABLE remodel_computed")
     told = [f"{where}: {what} {pages_named(ids)}" for (where, what), ids in wrong.items()]

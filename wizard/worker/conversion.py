@@ -380,6 +380,7 @@ def _faults(cursor: Any, map: FieldMap, going: Departures, ids: str, prefix: str
         *going.faults,
         *remainder.deeper(cursor, map.source),
         *localize.faults(cursor, map),
+        *(checks.twins(map) if ids == "new" else []),
     ]
 
 

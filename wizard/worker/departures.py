@@ -44,8 +44,9 @@ def find(cursor: Any, map: FieldMap, places: Places) -> Departures:
         losses[f"{key.name}: {what}"] = count
         acting.append(key)
     for follow in map.follows:
-        key = ForeignKey(follow.old._meta.db_table, follow.old_link.column, None)
-        for name, count in _referrers(cursor, key).items():
+        key = ForeignKey(follow.old._meta.db_table, follow.old_link.column, None, follow.old)
+        inbound = {**_referrers(cursor, key), **_generic_referrers(cursor, key)}
+        for name, count in inbound.items():
             faults.append(
                 f"{name}: {count} rows refer to rows of {key.table}, which go to another table; "
                 "empty that column, or let the rows go (drop)."

@@ -16,7 +16,7 @@ from typing import Any
 from . import links, references, revisions
 from .fieldmap import FieldMap, copies, renames
 from .models import chain
-from .places import Places
+from .places import Place, Places
 from .protocol import Refusal
 from .references import ForeignKey, Generic
 from .tree import quoted
@@ -146,7 +146,8 @@ class Ledger:
         table, key = model._meta.db_table, f"t.{quoted(model._meta.pk.column)}"
         name = f"{table}.{field.column}"
         keys = self._keys(next(entry for entry in self.entries if entry.name == name))
-        condition = f"{self.places.key(table, 't')} IN ({keys})"
+        before = self.places.key_before(Place(table, field.column), "t")
+        condition = f"{before} IN ({keys})"
         link = self.places.links.get(table)
         if link is not None:
             condition += f" OR t.{quoted(link)} IN (SELECT m.new FROM remodel_map m)"
@@ -191,7 +192,10 @@ class Ledger:
             [values],
         )
         for entry in self.entries:
-            if entered.get(entry.number) and self.places.leaving(entry.table):
+            if not entered.get(entry.number) or not self.places.leaving(entry.table):
+                continue
+            # What goes somewhere has to be found there; only what goes nowhere is let go.
+            if len(self.places.after(entry.table, (entry.field or entry.reference).column)) == 1:
                 self._drop_leaving(entry)
         derived = [entry.number for entry in self.entries if entry.kind == "index"]
         self.cursor.execute(

@@ -92,7 +92,8 @@ def in_block(block: Any, value: Any, pages: Pages, levels: set[Any]) -> Any:
     if isinstance(block, blocks.RichTextBlock) and isinstance(value, str):
         return in_rich_text(value, pages)
     if isinstance(block, blocks.ChooserBlock) and isinstance(value, int):
-        return pages.get(value, value) if block.target_model in levels else value
+        concrete = block.target_model._meta.concrete_model
+        return pages.get(value, value) if concrete in levels else value
     if hasattr(block, "child_blocks") and isinstance(value, dict) and "columns" in value:
         return _in_table(block, value, pages, levels)
     return value
@@ -154,7 +155,9 @@ def _holders(model: Any, levels: frozenset[Any]) -> tuple[Any, ...]:
 
     fields = model._meta.concrete_fields
     relations = [
-        field.name for field in fields if field.remote_field and field.remote_field.model in levels
+        field.name
+        for field in fields
+        if field.remote_field and field.remote_field.model._meta.concrete_model in levels
     ]
     values = [field for field in fields if isinstance(field, (RichTextField, StreamField))]
     if not hasattr(model, "from_serializable_data"):
@@ -166,7 +169,7 @@ def _holders(model: Any, levels: frozenset[Any]) -> tuple[Any, ...]:
     many = [
         field.name
         for field in get_all_child_m2m_relations(model)
-        if field.remote_field.model in levels
+        if field.remote_field.model._meta.concrete_model in levels
     ]
     return relations, values, children, many
 
@@ -364,6 +367,8 @@ def _seems(field: Any) -> str | None:
             r"regexp_matches(a[1], '\mid=.(\d+)', 'g') i "
             "JOIN remodel_map m ON i[1] = m.old::text)"
         )
+    if kind.endswith("IntegerField") and "page" in field.name and not field.remote_field:
+        return f"{column} IN (SELECT old FROM remodel_map)"
     if kind in {"CharField", "SlugField"} and "page" in field.name:
         return f"{column} IN (SELECT old::text FROM remodel_map)"
     return None

@@ -14,7 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from .database import page_connection
 from .models import chain
+from .protocol import Refusal
 from .tree import quoted
 
 # What an open editor leaves behind: wagtail/admin/models.py. Nobody will miss it.
@@ -77,12 +79,27 @@ class Generic:
 
 
 def concrete_models() -> Iterable[Any]:
-    """Every model with a table of its own, many-to-many tables included."""
+    """Every model with a table of its own in the pages' database, many-to-many tables included.
+
+    The catalog decides, not `managed`: a table that Django does not make may refer to pages, and
+    a model may live in another database.
+    """
     from django.apps import apps
 
+    with page_connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)"
+        )
+        tables = {row[0] for row in cursor.fetchall()}
     for model in apps.get_models(include_auto_created=True):
-        if model._meta.managed and not model._meta.proxy and not model._meta.swapped:
+        proxy = model._meta.proxy or model._meta.swapped
+        if not proxy and model._meta.db_table in tables:
             yield model
+
+
+def _concrete(model: Any) -> Any:
+    """The model whose table it is, for a proxy."""
+    return model._meta.concrete_model
 
 
 def foreign_keys(cursor: Any, source: Any) -> list[ForeignKey]:
@@ -96,7 +113,7 @@ def foreign_keys(cursor: Any, source: Any) -> list[ForeignKey]:
     for model in concrete_models():
         table = model._meta.db_table
         for field in model._meta.local_concrete_fields:
-            if not field.remote_field or field.remote_field.model not in levels:
+            if not field.remote_field or _concrete(field.remote_field.model) not in levels:
                 continue
             if field.remote_field.parent_link:
                 links.add((table, field.column))
@@ -104,7 +121,7 @@ def foreign_keys(cursor: Any, source: Any) -> list[ForeignKey]:
                 found[table, field.column] = ForeignKey(
                     table,
                     field.column,
-                    field.remote_field.model,
+                    _concrete(field.remote_field.model),
                     model,
                     getattr(field.remote_field.on_delete, "__name__", ""),
                     own[table]._meta.pk.column if table in own else None,
@@ -112,21 +129,29 @@ def foreign_keys(cursor: Any, source: Any) -> list[ForeignKey]:
                 )
     cursor.execute(
         """
-        SELECT c.conrelid::regclass::text, a.attname, c.confrelid::regclass::text
+        SELECT k.relname, a.attname, l.relname, r.attname, c.conrelid::regclass::text,
+               pg_table_is_visible(k.oid)
           FROM pg_constraint c
+          JOIN pg_class k ON k.oid = c.conrelid
+          JOIN pg_class l ON l.oid = c.confrelid AND pg_table_is_visible(l.oid)
           JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
           JOIN pg_attribute r ON r.attrelid = c.confrelid AND r.attnum = c.confkey[1]
          WHERE c.contype = 'f' AND c.conparentid = 0 AND array_length(c.conkey, 1) = 1
-           AND (c.confrelid::regclass::text, r.attname) IN (
-               SELECT * FROM unnest(%s::text[], %s::text[]))
+           AND l.relname = ANY(%s)
         """,
-        [list(own), [level._meta.pk.column for level in own.values()]],
+        [list(own)],
     )
-    for table, column, level in cursor.fetchall():
-        known = table.strip('"')
-        if (known, column) not in links:
-            key = own[known]._meta.pk.column if known in own else None
-            found.setdefault((known, column), ForeignKey(known, column, own[level], own_key=key))
+    for table, column, level, referred, full, visible in cursor.fetchall():
+        if referred != own[level]._meta.pk.column or (table, column) in links:
+            continue
+        if not visible:
+            raise Refusal(
+                "unsupported",
+                f"The table {full} refers to pages, and is outside of the search path.",
+                hint="Put its schema on the search_path of the project's role.",
+            )
+        key = own[table]._meta.pk.column if table in own else None
+        found.setdefault((table, column), ForeignKey(table, column, own[level], own_key=key))
     return sorted(found.values(), key=lambda reference: reference.name)
 
 

@@ -201,6 +201,17 @@ def rename_fields(cursor: Any, renames: dict[str, str]) -> int:
     return changed
 
 
+def holding(cursor: Any, name: str) -> int:
+    """How many of the map's old pages have a revision with something under this key."""
+    cursor.execute(
+        f"SELECT count(DISTINCT m.old) FROM remodel_map m JOIN {_table()} r "
+        "ON r.object_id = m.old::text AND r.base_content_type_id = %s "
+        "WHERE coalesce(r.content ->> %s, '') <> ALL (ARRAY['', '[]', '{}', 'null'])",
+        [_base_type(), name],
+    )
+    return int(cursor.fetchone()[0])
+
+
 def restore_slugs(cursor: Any, slugs: dict[int, str], prefix: str) -> int:
     """Take the prefix from slugs in drafts that were saved while the page had it."""
     cursor.execute(
@@ -218,6 +229,7 @@ def restore_slugs(cursor: Any, slugs: dict[int, str], prefix: str) -> int:
 def _rewrite(condition: str, given: list[Any], rewrite: Any) -> None:
     """Pass the content of each revision that fits through `rewrite(model, content)`."""
     from django.contrib.contenttypes.models import ContentType
+    from django.core.serializers.json import DjangoJSONEncoder
 
     query = f"SELECT r.id, r.content_type_id, r.content::text FROM {_table()} r {condition}"
     for rows in links.read(query, given):
@@ -227,7 +239,7 @@ def _rewrite(condition: str, given: list[Any], rewrite: Any) -> None:
             content = json.loads(text)
             found = rewrite(model, content) if model else content
             if found != content:
-                changed.append((key, json.dumps(found)))
+                changed.append((key, json.dumps(found, cls=DjangoJSONEncoder)))
         if changed:
             with page_connection().cursor() as writing:
                 writing.execute(

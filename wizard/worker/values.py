@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import computed, follows
+from . import computed, follows, revisions
 from .computed import expression, values_from
 from .database import page_connection
 from .fieldmap import FieldMap
@@ -102,6 +102,10 @@ def losses(cursor: Any, map: FieldMap) -> dict[str, int]:
         for field in follow.let_go:
             label = f"{follow.old._meta.label}.{field.name}"
             found[label] = _holding(cursor, follow.old, follow.old_link.column, field)
+    for item in map.dropped:
+        label = f"{item.model._meta.label}.{follows.name(item)}"
+        if not found[label] and follows.name(item) not in sides:
+            found[f"{label} (in drafts and history)"] = revisions.holding(cursor, follows.key(item))
     return {label: count for label, count in found.items() if count}
 
 

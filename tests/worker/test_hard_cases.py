@@ -1,0 +1,115 @@
+"""Ways in which a conversion could lose something quietly: each is told, or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from wizard.errors import OperationFailed, RemodelError
+
+from .shapes import SIBLING, TO_CHILD
+
+NEW: dict[str, Any] = {**SIBLING, "ids": "new"}
+
+
+async def faults(press: Any, how: dict[str, Any], pages: list[int]) -> list[str]:
+    async with press.site() as site:
+        plan = await site.ask("convert_plan", **how, pages=pages)
+        return list(plan["faults"])
+
+
+async def test_a_generic_reference_to_a_row_that_moves(shapes: Any) -> None:
+    """A like of a child row, which will be a row of another table with another key."""
+    pages = [await shapes.page("guide"), await shapes.page("below")]
+    await shapes.shell(
+        "from shapes.models import StandardLink\nfrom press.models import Like\n"
+        "Like.objects.create(content_object=StandardLink.objects.get(label='one'))"
+    )
+    (fault,) = await faults(shapes, NEW, pages)
+    assert "press_like.object_id: 1 rows refer to rows of shapes_standardlink" in fault
+
+
+async def test_a_function_that_writes(shapes: Any) -> None:
+    other = await shapes.page("other")
+    before = await shapes.everything()
+    (shapes.project / "shapes" / "meddling.py").write_text(
+        "def agency(page):\n"
+        "    from shapes.models import Category\n"
+        "    Category.objects.create(name='meddled')\n"
+        "    return 'wire'\n"
+    )
+    how = {**TO_CHILD, "ids": "kept", "fields": {"agency": {"call": "shapes.meddling.agency"}}}
+    async with shapes.site() as site:
+        with pytest.raises(RemodelError, match=r"read-only|cannot be converted|values"):
+            await site.ask("convert", **how, pages=[other])
+    assert await shapes.everything() == before
+
+
+async def test_a_table_that_django_does_not_make(shapes: Any) -> None:
+    """An unmanaged model's link and foreign key without a constraint follow like any other."""
+    guide, below = await shapes.page("guide"), await shapes.page("below")
+    models = shapes.project / "shapes" / "models.py"
+    models.write_text(
+        models.read_text() + "\n\nclass Visit(models.Model):\n"
+        "    page = models.ForeignKey(\n"
+        "        Page, on_delete=models.DO_NOTHING, db_constraint=False, related_name='+')\n"
+        "    text = RichTextField()\n\n    class Meta:\n        managed = False\n"
+    )
+    await shapes.query(
+        "CREATE TABLE shapes_visit (id serial PRIMARY KEY, page_id int, text text);"
+        f"INSERT INTO shapes_visit (page_id, text) "
+        f'VALUES ({guide}, \'<a linktype="page" id="{guide}">x</a>\')'
+    )
+    async with shapes.site() as site:
+        done = await site.ask("convert", **NEW, pages=[guide, below])
+    new = done["map"][str(guide)]
+    ((page, text),) = await shapes.query("SELECT page_id, text FROM shapes_visit")
+    assert (page, text) == (new, f'<a linktype="page" id="{new}">x</a>')
+    names = {entry["name"]: entry["before"] for entry in done["ledger"]}
+    assert names["shapes_visit.page_id"] == names["shapes_visit.text"] == 1
+
+
+async def test_a_table_outside_of_the_search_path(shapes: Any) -> None:
+    other = await shapes.page("other")
+    await shapes.query(
+        "CREATE SCHEMA audit; CREATE TABLE audit.visits (page_id int REFERENCES wagtailcore_page)"
+    )
+    async with shapes.site() as site:
+        with pytest.raises(OperationFailed, match=r"audit\.visits refers to pages"):
+            await site.ask("convert", **TO_CHILD, ids="kept", pages=[other])
+
+
+async def test_what_only_a_draft_holds(shapes: Any) -> None:
+    """A field that is let go, empty on the page; and a block that the target has not."""
+    guide, below = await shapes.page("guide"), await shapes.page("below")
+    await shapes.query(f"UPDATE shapes_standardpage SET note = '' WHERE page_ptr_id = {guide}")
+    async with shapes.site() as site:
+        plan = await site.ask("convert_plan", **NEW, pages=[guide, below])
+    assert "shapes.StandardPage.note" not in plan["losses"]
+    assert plan["losses"]["shapes.StandardPage.note (in drafts and history)"] == 1
+    await shapes.shell(
+        "from shapes.models import StandardPage\n"
+        "page = StandardPage.objects.get(slug='guide')\n"
+        "page.body = [('quote', 'aye')]\npage.save_revision()"
+    )
+    (fault,) = await faults(shapes, NEW, [guide, below])
+    assert "has blocks quote" in fault
+
+
+async def test_a_link_in_a_text_that_is_not_rich_any_more(shapes: Any) -> None:
+    """Nothing follows a link in plain text, so that the ledger does not balance."""
+    other, guide = await shapes.page("other"), await shapes.page("guide")
+    await shapes.query(
+        f'UPDATE shapes_articlepage SET intro = \'<a linktype="page" id="{other}">me</a>\' '
+        f"WHERE page_id = {other}"
+    )
+    how = {**NEW, "source": "shapes.ArticlePage", "target": "shapes.StandardPage"}
+    how["fields"] = {"intro": "drop", "note": {"from": "intro"}, "byline": "drop"}
+    before = await shapes.everything()
+    async with shapes.site() as site:
+        with pytest.raises(RemodelError) as caught:
+            await site.ask("convert", **how, pages=[other])
+    assert "intro" in caught.value.found
+    assert await shapes.everything() == before
+    assert guide
