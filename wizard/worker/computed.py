@@ -102,9 +102,9 @@ def make(cursor: Any, map: FieldMap) -> list[str]:
     casts = [f"%s::{carry.field.cast_db_type(connection)}" for carry in carries]
     row = f"(%s, {', '.join(casts)})"
     wrong: dict[tuple[str, str], list[int]] = {}
+    computed: list[list[Any]] = []
     with transaction.atomic(using=connection.alias):
-        # The project's functions compute; temporary tables are all that can be written to.
-        cursor.execute("SET TRANSACTION READ ONLY")
+        # The project's functions compute; what they write besides (a rendition) is taken back.
         for pages in _chunks(cursor):
             parameters: list[Any] = []
             for number, page in _instances(map, pages, any(functions)):
@@ -118,11 +118,14 @@ def make(cursor: Any, map: FieldMap) -> list[str]:
                         wrong.setdefault((where, str(error)), []).append(number)
                     values.append(carry.field.get_db_prep_save(value, connection))
                 parameters += [number, *values]
-            count = len(parameters) // (len(carries) + 1)
-            if count:
-                cursor.execute(
-                    f"INSERT INTO remodel_computed VALUES {', '.join([row] * count)}", parameters
-                )
+            computed.append(parameters)
+        transaction.set_rollback(True, using=connection.alias)
+    for parameters in computed:
+        count = len(parameters) // (len(carries) + 1)
+        if count:
+            cursor.execute(
+                f"INSERT INTO remodel_computed VALUES {', '.join([row] * count)}", parameters
+            )
     if wrong:
         cursor.execute("DROP TABLE remodel_computed")
     told = [f"{where}: {what} {pages_named(ids)}" for (where, what), ids in wrong.items()]
