@@ -51,7 +51,7 @@ def fingerprints(cursor: Any, named: dict[str, Named]) -> dict[str, tuple[int, s
         tables.setdefault(table, []).append((column, kind))
     cursor.execute("SELECT current_setting('server_version_num')::int >= 140000")
     records = cursor.fetchone()[0]
-    found = {}
+    names, counted = [], []
     for table, columns in tables.items():
         known = named.get(table.strip('"'), Named())
         if known.whole:
@@ -66,12 +66,13 @@ def fingerprints(cursor: Any, named: dict[str, Named]) -> dict[str, tuple[int, s
             for column in sorted(known.pages)
             for side in ("old", "new")
         )
-        cursor.execute(
-            f"SELECT count(*), coalesce(sum({hashed}), 0)::text FROM {table} t"
+        names.append(table)
+        counted.append(
+            f"SELECT {len(names) - 1}, count(*), coalesce(sum({hashed}), 0)::text FROM {table} t"
             + (f" WHERE {apart}" if apart else "")
         )
-        found[table] = cursor.fetchone()
-    return found
+    cursor.execute(" UNION ALL ".join(counted))
+    return {names[table]: (number, hashed) for table, number, hashed in cursor.fetchall()}
 
 
 def _value(column: str, kind: str) -> str:

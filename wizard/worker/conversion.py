@@ -164,7 +164,7 @@ class _Conversion:
         with self._stage("check"):
             before = self._check()
         with self._stage("ledger"):
-            places = Places(cursor, map)
+            places = self.places
             ledger = Ledger(cursor, map, places, self.pages)
             ledger.open()
             named = _named(self, ledger)
@@ -181,11 +181,13 @@ class _Conversion:
             comments.follow(cursor, map)
         with self._stage("links"):
             if self.fresh:
+                ledger.follow("link")
                 links.carry(references.levels(map), self.pages, ledger.candidates)
         with self._stage("revisions"):
             revisions.convert(cursor, map, new_type=self.new_type)
             if self.fresh:
-                keys = ledger.keys_of_revisions()
+                ledger.follow("revision")
+                keys = ledger.revisions_with_others()
                 revisions.carry_links(references.levels(map), self.pages, keys)
             translated = localize.carry(cursor, map, new_type=self.new_type, pages=self.pages)
             if translated:
@@ -224,7 +226,8 @@ class _Conversion:
         """Everything that a plan would have found; and the number of pages there are."""
         _require_type(self.cursor, self.map, list(self.pages))
         tree.require_sound(self.cursor, type="tree", when="before the conversion")
-        self.going = departures.find(self.cursor, self.map, Places(self.cursor, self.map))
+        self.places = Places(self.cursor, self.map)
+        self.going = departures.find(self.cursor, self.map, self.places)
         self.left = remainder.found(self.cursor, self.map, list(self.pages))
         faults = _faults(self.cursor, self.map, self.going, self.ids, self.prefix)
         if faults:
@@ -328,7 +331,7 @@ def _named(work: _Conversion, ledger: Ledger) -> dict[str, contents.Named]:
         if entry.kind in ("index", "passing state"):
             of(entry.table).whole = True
         elif entry.kind == "revision":
-            of(entry.table).columns.add("content")
+            of(entry.table).columns.add(entry.field.column)
         elif not entered.get(entry.number):
             continue
         elif entry.field is not None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from functools import lru_cache
+from typing import Any, Callable, TypeVar
 
 from .protocol import Refusal
 
@@ -18,6 +19,23 @@ IDENTITY = """
     SELECT (SELECT system_identifier FROM pg_control_system())::text, oid::bigint
       FROM pg_database WHERE datname = current_database()
 """
+
+
+Asked = TypeVar("Asked", bound=Callable[..., Any])
+_answers: list[Callable[[], None]] = []
+
+
+def once_an_operation(function: Asked) -> Asked:
+    """Ask the models and the catalog once: neither changes while an operation is under way."""
+    answered = lru_cache(maxsize=None)(function)
+    _answers.append(answered.cache_clear)
+    return answered  # type: ignore[return-value]
+
+
+def forget() -> None:
+    """What the models and the catalog said, before another operation."""
+    for clear in _answers:
+        clear()
 
 
 def page_connection() -> Any:

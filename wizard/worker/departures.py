@@ -79,7 +79,7 @@ def _leaving(cursor: Any, map: FieldMap) -> list[ForeignKey]:
     followed = {(follow.old._meta.db_table, follow.old_link.column) for follow in map.follows}
     return [
         key
-        for key in references.foreign_keys(cursor, map.source)
+        for key in references.foreign_keys(map.source)
         if key.level in map.left and (key.table, key.column) not in followed
     ]
 

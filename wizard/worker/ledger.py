@@ -9,13 +9,13 @@ without an account is a Refusal, and with it the transaction is rolled back.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import links, references, revisions
 from .fieldmap import FieldMap, copies, renames
-from .models import chain
+from .followed import Column, Followed, Holder, kind_of
 from .places import Place, Places
 from .protocol import Refusal
 from .references import ForeignKey, Generic
@@ -36,6 +36,11 @@ class Entry:
     reference: Any = None  # ForeignKey or Generic; None for values
     field: Any = None  # the model's field, for values
 
+    @property
+    def value(self) -> Column:
+        """The column of an entry that is about values."""
+        return self.number, self.field.column, kind_of(self.field)
+
 
 class Ledger:
     """The account of one conversion, kept in temporary tables of its transaction."""
@@ -47,15 +52,19 @@ class Ledger:
         self.map = map
         self.places = places
         self.pages = pages
+        # Of pages that keep their ids, or whose new ones are not known yet, nothing becomes.
+        self.becomes = {old: new for old, new in pages.items() if new not in (0, old)}
+        self.followed = Followed(cursor, places)
         self.entries: list[Entry] = []
         cursor.execute(
-            "CREATE TEMPORARY TABLE remodel_ledger (entry int, key text, page bigint, "
-            "number bigint, note text, account text) WITH (fillfactor = 50) ON COMMIT DROP"
+            "CREATE TEMPORARY TABLE remodel_ledger "
+            "(entry int, key text, page bigint, number bigint, note text, was bigint, "
+            "account text) WITH (fillfactor = 50) ON COMMIT DROP"
         )
 
     def open(self) -> None:
         """Enter everything that refers to the map's old pages now."""
-        for key in references.foreign_keys(self.cursor, self.map.source):
+        for key in references.foreign_keys(self.map.source):
             entry = self._add(key.name, "log" if key.log else "foreign key", key.table, key)
             self._enter_column(entry, f"m.old = t.{quoted(key.column)}", [], key.types)
         types = references.known_types(self.map.source)
@@ -64,18 +73,28 @@ class Ledger:
             entry = self._add(pair.name, kind, pair.table, pair)
             condition, given = references.matches(pair, types)
             self._enter_column(entry, condition, given, pair.types)
+        self._enter_all_values()
+        self.cursor.execute("ANALYZE remodel_ledger")
+
+    def _enter_all_values(self) -> None:
         same = {page: page for page in self.pages}
         levels = references.levels(self.map)
+        entries, queries = [], []
         for model, field in links.fields_with_links():
             table = model._meta.db_table
-            entry = self._add(f"{table}.{field.column}", "link", table, field=field)
-            found = links.references_in(table, self.places.key(table, "t"), field, levels, same)
-            self._enter_values(entry, found)
-        table = revisions.table_name()
-        entry = self._add(f"{table}.content", "revision", table)
+            entries.append(self._add(f"{table}.{field.column}", "link", table, field=field))
+            queries.append(links.query_of(table, self.places.key(table, "t"), field, same))
+        table, field = revisions.table_name(), revisions.content_field()
+        entries.append(self._add(f"{table}.{field.column}", "revision", table, field=field))
+        queries.append(revisions.query_of(same))
         dropped = [name for name, new in renames(self.map).items() if new is None]
-        self._enter_values(entry, revisions.references_in(same, levels, without=dropped))
-        self.cursor.execute("ANALYZE remodel_ledger")
+        for number, rows in links.read_ahead(queries):
+            entry = entries[number]
+            if entry.kind == "revision":
+                found = revisions.holders(rows, same, levels, self.becomes, without=dropped)
+            else:
+                found = links.holders(rows, entry.field, levels, same, self.becomes)
+            self._enter_values(entry, found)
 
     def _add(
         self, name: str, kind: str, table: str, reference: Any = None, field: Any = None
@@ -96,17 +115,21 @@ class Ledger:
         )
 
     def _enter_values(
-        self, entry: Entry, found: Iterable[list[tuple[Any, ...]]], table: str = "remodel_ledger"
+        self, entry: Entry, holders: list[Holder], table: str = "remodel_ledger", note: str = ""
     ) -> None:
-        """Rows are `(key, page, times)` and a note, of which a revision has its own."""
-        for rows in found:
-            whole = [row if len(row) == 4 else (*row, "") for row in rows]
-            self.cursor.execute(
-                f"INSERT INTO {table} (entry, key, page, number, note) "
-                f"SELECT {entry.number}, * "
-                "FROM json_to_recordset(%s::json) AS w (k text, p bigint, n bigint, o text)",
-                [json.dumps([dict(zip("kpno", row)) for row in whole])],
-            )
+        rows = [
+            {"k": holder.key, "p": page, "n": times, "o": note or holder.note, "w": holder.was}
+            for holder in holders
+            for page, times in holder.found.items()
+        ]
+        if not rows:
+            return
+        self.cursor.execute(
+            f"INSERT INTO {table} (entry, key, page, number, note, was) SELECT {entry.number}, * "
+            "FROM json_to_recordset(%s::json) AS w (k text, p bigint, n bigint, o text, w bigint)",
+            [json.dumps(rows)],
+        )
+        self.followed.keep(entry.number, holders)
 
     def counts(self) -> dict[int, int]:
         """Rows entered, by the number of the entry."""
@@ -137,23 +160,28 @@ class Ledger:
             [entry.number],
         )
 
-    def keys_of_revisions(self) -> str:
-        """A query of the revisions that refer to the pages."""
-        return self._keys(next(entry for entry in self.entries if entry.kind == "revision"))
+    def follow(self, kind: str) -> None:
+        """Let the references inside of values (`link` or `revision`) follow to the new pages."""
+        tables: dict[str, list[Column]] = {}
+        entered = self.counts()
+        for entry in self.entries:
+            if entry.kind == kind and entered.get(entry.number):
+                tables.setdefault(entry.table, []).append(entry.value)
+        for table, columns in tables.items():
+            self.followed.write(table, columns)
+
+    def revisions_with_others(self) -> str:
+        """A query of the pages' own revisions that refer to more than their page."""
+        entry = next(entry for entry in self.entries if entry.kind == "revision")
+        return f"{self._keys(entry)} AND l.note = 'own, and others'"
 
     def candidates(self, model: Any, field: Any) -> tuple[str, list[Any]]:
-        """The rows in which a link can have to be followed: those entered, and the new ones."""
-        table, key = model._meta.db_table, f"t.{quoted(model._meta.pk.column)}"
-        name = f"{table}.{field.column}"
-        keys = self._keys(next(entry for entry in self.entries if entry.name == name))
-        before = self.places.key_before(Place(table, field.column), "t")
-        condition = f"{before} IN ({keys})"
-        link = self.places.links.get(table)
-        if link is not None:
-            condition += f" OR t.{quoted(link)} IN (SELECT m.new FROM remodel_map m)"
-        if model in chain(self.map.source):  # the originals' own rows are left as they are
-            condition = f"({condition}) AND {key} NOT IN (SELECT m.old FROM remodel_map m)"
-        return condition, []
+        """The rows that were not there when the ledger was opened, and may refer to the pages."""
+        table = model._meta.db_table
+        if table not in self.places.fresh:
+            return "false", []
+        link = quoted(self.places.links[table])
+        return f"t.{link} IN (SELECT m.new FROM remodel_map m)", []
 
     def _keys(self, entry: Entry) -> str:
         return f"SELECT l.key FROM remodel_ledger l WHERE l.entry = {entry.number}"
@@ -162,7 +190,7 @@ class Ledger:
         """Look everything up again. Raises Refusal `ledger` when a row has no account."""
         self.cursor.execute(
             "CREATE TEMPORARY TABLE remodel_found (entry int, key text, page bigint, "
-            "number bigint, note text) ON COMMIT DROP"
+            "number bigint, note text, was bigint) ON COMMIT DROP"
         )
         entered = self.counts()
         for entry in self.entries:
@@ -180,7 +208,7 @@ class Ledger:
             """
             UPDATE remodel_ledger l
                SET account = CASE
-                   WHEN l.entry = ANY(%s) AND (m.old <> m.new OR l.note = 'own')
+                   WHEN l.entry = ANY(%s) AND (m.old <> m.new OR left(l.note, 3) = 'own')
                    THEN 'rewritten'
                    WHEN m.old <> m.new OR f.note = 'moved' THEN 'followed'
                    WHEN f.note = l.note THEN 'kept'
@@ -228,32 +256,39 @@ class Ledger:
             )
 
     def _find_values(self, entry: Entry) -> None:
-        keys = self._keys(entry)
-        news = {new: old for old, new in self.pages.items()}
-        levels = references.levels(self.map)
-        found: Iterable[list[tuple[Any, ...]]]
-        if entry.field is None:
-            # Fields that the target has besides are no reference that was there before.
-            besides = [
-                carry.field.name
-                for carry in self.map.carries
-                if carry.how not in ("same", "renamed")
-            ]
-            besides += [new for _, new in copies(self.map)]
-            found = revisions.references_in(news, levels, without=besides, keys=keys)
-            self._enter_values(entry, found, "remodel_found")
-            return
+        if entry.kind == "revision":
+            self._find_revisions(entry)
         for place in self.places.after(entry.table, entry.field.column):
-            if place.table == entry.table and all(old == new for old, new in self.pages.items()):
-                self._find_untouched(entry)
-                continue
-            key = self.places.key_before(place, "t")
-            condition = f"{key} IN ({keys})"
-            field = place.field or entry.field
-            found = links.references_in(place.table, key, field, levels, news, condition)
             if place.table != entry.table:
-                found = ([(*row, "moved") for row in rows] for rows in found)
+                self._find_moved(entry, place)
+            elif self.becomes:
+                self.followed.find(entry.table, entry.value)
+            elif entry.kind == "link":
+                self._find_untouched(entry)
+
+    def _find_revisions(self, entry: Entry) -> None:
+        """Revisions that did not become what was known when the ledger was opened."""
+        # Fields that the target has besides are no reference that was there before.
+        besides = [
+            carry.field.name for carry in self.map.carries if carry.how not in ("same", "renamed")
+        ]
+        besides += [new for _, new in copies(self.map)]
+        keys = self._keys(entry) + (" AND left(l.note, 3) = 'own'" if self.becomes else "")
+        levels = references.levels(self.map)
+        for rows in links.read(*revisions.query_of(self.pages, keys)):
+            found = revisions.holders(rows, self._news(), levels, without=besides)
             self._enter_values(entry, found, "remodel_found")
+
+    def _find_moved(self, entry: Entry, place: Place) -> None:
+        key = self.places.key_before(place, "t")
+        condition = f"{key} IN ({self._keys(entry)})"
+        field, levels = place.field or entry.field, references.levels(self.map)
+        for rows in links.read(*links.query_of(place.table, key, field, self.pages, condition)):
+            found = links.holders(rows, field, levels, self._news())
+            self._enter_values(entry, found, "remodel_found", note="moved")
+
+    def _news(self) -> dict[int, int]:
+        return {new: old for old, new in self.pages.items()}
 
     def _find_untouched(self, entry: Entry) -> None:
         """Values that no conversion with kept ids has business with.
@@ -294,11 +329,10 @@ class Ledger:
         for number, account, count in self.cursor.fetchall():
             counted.setdefault(number, {})[account] = count
         self.cursor.execute(
-            "SELECT entry, key, page, account FROM ("
-            "SELECT *, row_number() OVER (PARTITION BY entry ORDER BY account = 'dropped' DESC, "
-            "length(key), key) AS place FROM remodel_ledger) numbered WHERE place <= %s "
-            "ORDER BY entry, place",
-            [SHOWN],
+            "SELECT l.* FROM unnest(%s::int[]) AS e (entry) CROSS JOIN LATERAL ("
+            "SELECT entry, key, page, account FROM remodel_ledger r WHERE r.entry = e.entry "
+            "ORDER BY account = 'dropped' DESC, length(key), key LIMIT %s) l",
+            [list(counted), SHOWN],
         )
         rows: dict[int, list[list[Any]]] = {}
         for number, key, page, account in self.cursor.fetchall():

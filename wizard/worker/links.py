@@ -9,17 +9,26 @@ block that keeps an id in a form of its own is not followed.
 from __future__ import annotations
 
 import json
+import queue
 import re
+import threading
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Callable, List, Protocol, Tuple
 
-from .database import page_connection
+from .database import once_an_operation, page_connection
+from .followed import PLAIN, Holder, hashed, is_plain
 from .references import concrete_models
 from .tree import quoted
 
+Rows = List[Tuple[Any, ...]]
+Query = Tuple[str, List[Any]]
+
 CHUNK = 500
+AHEAD = 4  # chunks
 FEW = 10
+RARE = 4  # digits of a number that is seldom found in a text without being meant
 PATTERN_LIMIT = 1000  # more ids than this make a slower regular expression than no filter
 
 # An SQL condition on the rows `t` of a model that are to be read for one of its fields, and its
@@ -27,14 +36,14 @@ PATTERN_LIMIT = 1000  # more ids than this make a slower regular expression than
 Candidates = Callable[[Any, Any], Tuple[str, List[Any]]]
 
 DIGITS = re.compile(r"\d+")
-ANCHOR = re.compile(r"<a\b[^>]*\blinktype=[\"']page[\"'][^>]*>")
+ANCHOR = re.compile(r"<a\b[^>]*?\blinktype=[\"']page[\"'][^>]*>")
 ID = re.compile(r"(\bid=[\"'])(\d+)([\"'])")
 
 
 class Pages(Protocol):
     """What is asked about pages: the new id of an old one, or the default."""
 
-    def get(self, page: Any, default: Any = None) -> Any:
+    def get(self, page: Any, default: Any, /) -> Any:
         """The page's new id."""
 
 
@@ -49,7 +58,7 @@ class Tally:
         self._pages = pages
         self.found: dict[int, int] = {}
 
-    def get(self, page: Any, default: Any = None) -> Any:
+    def get(self, page: Any, default: Any = None, /) -> Any:
         """Count the page, and give the default."""
         if page in self._pages:
             known = self._pages[page]
@@ -71,8 +80,7 @@ def in_rich_text(html: str, pages: Pages) -> str:
 
 def in_block(block: Any, value: Any, pages: Pages, levels: set[Any]) -> Any:
     """A block's raw value with its references to old pages made ones to the new."""
-    from wagtail import blocks
-
+    blocks = _blocks()
     if isinstance(block, blocks.BaseStreamBlock) and isinstance(value, list):
         known = block.child_blocks
         return [
@@ -97,6 +105,14 @@ def in_block(block: Any, value: Any, pages: Pages, levels: set[Any]) -> Any:
     if hasattr(block, "child_blocks") and isinstance(value, dict) and "columns" in value:
         return _in_table(block, value, pages, levels)
     return value
+
+
+@lru_cache(maxsize=None)
+def _blocks() -> Any:
+    """The module, imported once: the statement alone is a good part of looking at a block."""
+    from wagtail import blocks
+
+    return blocks
 
 
 def _in_item(block: Any, child: Any, pages: Pages, levels: set[Any]) -> Any:
@@ -174,13 +190,19 @@ def _holders(model: Any, levels: frozenset[Any]) -> tuple[Any, ...]:
     return relations, values, children, many
 
 
+@lru_cache(maxsize=None)
+def _fields() -> tuple[Any, Any]:
+    from wagtail.fields import RichTextField, StreamField
+
+    return RichTextField, StreamField
+
+
 def in_field(field: Any, value: Any, pages: Pages, levels: set[Any]) -> Any:
     """A rich text or StreamField value, the latter as JSON text, its references followed.
 
     A value in which nothing changes comes back as it is, to the byte.
     """
-    from wagtail.fields import RichTextField, StreamField
-
+    RichTextField, StreamField = _fields()
     if isinstance(field, RichTextField) and isinstance(value, str):
         return in_rich_text(value, pages)
     if isinstance(field, StreamField) and isinstance(value, str) and value:
@@ -191,17 +213,22 @@ def in_field(field: Any, value: Any, pages: Pages, levels: set[Any]) -> Any:
 
 
 def mentions(column: str, pages: Collection[int]) -> tuple[str, list[Any]]:
-    """An SQL condition that a text column has one of the ids as a number, and its parameters.
+    """An SQL condition that a text column may have one of the ids, and its parameters.
 
-    The cheap search for the digits comes first: a regular expression takes ten times as long.
+    Fit to leave out most of what has none, and cheap: a regular expression takes ten times as
+    long as a search for digits, and only tells more where the number is short.
     """
     if len(pages) > PATTERN_LIMIT:
         return f"{column} <> ''", []
-    pattern = r"\m(" + "|".join(str(page) for page in pages) + r")\M"
+    numbers = [str(page) for page in pages]
+    pattern = r"\m(" + "|".join(numbers) + r")\M"
     if len(pages) > FEW:
         return f"{column} ~ %s", [pattern]
-    digits = " OR ".join(f"strpos({column}, %s) > 0" for _ in pages)
-    return f"(({digits}) AND {column} ~ %s)", [*(str(page) for page in pages), pattern]
+    digits = " OR ".join(f"strpos({column}, %s) > 0" for _ in numbers)
+    if all(len(number) >= RARE for number in numbers):
+        return f"({digits})", numbers
+    # Not AND: PostgreSQL would put the regular expression first, which counts as one operator.
+    return f"CASE WHEN {digits} THEN {column} ~ %s ELSE false END", [*numbers, pattern]
 
 
 def numbers(text: str, pages: Collection[int]) -> list[int]:
@@ -211,6 +238,7 @@ def numbers(text: str, pages: Collection[int]) -> list[int]:
     return [number for number in map(int, DIGITS.findall(text)) if number in pages]
 
 
+@once_an_operation
 def fields_with_links() -> list[tuple[Any, Any]]:
     """Every `(model, field)` that can hold a link to a page inside of its value."""
     from wagtail.fields import RichTextField, StreamField
@@ -224,7 +252,7 @@ def fields_with_links() -> list[tuple[Any, Any]]:
 
 
 def carry(levels: set[Any], pages: dict[int, int], candidates: Candidates) -> None:
-    """Follow the map in every rich text and StreamField, in the rows that `candidates` tells."""
+    """Follow the map in the rich texts and StreamFields of the rows that `candidates` tells."""
     for model, field in fields_with_links():
         table, column = quoted(model._meta.db_table), quoted(field.column)
         key = model._meta.pk
@@ -285,7 +313,7 @@ def _changed(
             yield changed
 
 
-def read(query: str, given: list[Any]) -> Iterator[list[tuple[Any, ...]]]:
+def read(query: str, given: list[Any]) -> Iterator[Rows]:
     """Rows of a query, some at a time, so that memory does not grow with their number."""
     with page_connection().chunked_cursor() as reading:
         reading.execute(query, given)
@@ -293,32 +321,88 @@ def read(query: str, given: list[Any]) -> Iterator[list[tuple[Any, ...]]]:
             yield rows
 
 
-def references_in(
-    table: str,
-    key: str,
+def read_ahead(queries: list[Query]) -> Iterator[tuple[int, Rows]]:
+    """Rows of several queries with the number of each, read while those before are looked at.
+
+    By another connection, which sees nothing of what this transaction has changed: only for
+    before it changes anything, and without its temporary tables.
+    """
+    from django.db import transaction
+
+    chunks: queue.Queue[Any] = queue.Queue(maxsize=AHEAD)
+    enough = threading.Event()
+
+    def run() -> None:
+        connection = page_connection()  # Django's connections are each thread's own
+        try:
+            with transaction.atomic(using=connection.alias):
+                for number, query in enumerate(queries):
+                    for rows in read(*query):
+                        if enough.is_set():
+                            return
+                        chunks.put((number, rows))
+            chunks.put(None)
+        except BaseException as error:
+            chunks.put(error)
+        finally:
+            connection.close()
+
+    reading = threading.Thread(target=run, name="remodel-reading", daemon=True)
+    reading.start()
+    try:
+        while (found := chunks.get()) is not None:
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+    finally:
+        enough.set()
+        while reading.is_alive():
+            with suppress(queue.Empty):
+                chunks.get(timeout=0.05)  # so that it is not stuck with a full queue
+
+
+def query_of(
+    table: str, key: str, field: Any, pages: Collection[int], condition: str = ""
+) -> Query:
+    """A query of `(row's key, value, hash)` for `holders`; of all rows that mention a page.
+
+    Or of those that a condition on the rows `t` tells.
+    """
+    column = f"t.{quoted(field.column)}::text"
+    if condition:
+        return f"SELECT {key}, {column}, 0 FROM {quoted(table)} t WHERE {condition}", []
+    said, given = mentions("v.value", pages)
+    values = f"SELECT {key} AS key, {column} AS value FROM {quoted(table)} t OFFSET 0"
+    return f"SELECT v.key, v.value, {hashed('v.value')} FROM ({values}) v WHERE {said}", given
+
+
+def holders(
+    rows: Rows,
     field: Any,
     levels: set[Any],
     pages: Mapping[int, int],
-    condition: str = "",
-) -> Iterator[list[tuple[str, int, int]]]:
-    """`(row's key, page, times)` of each reference to a page inside of the values of a column.
+    becomes: Mapping[int, int] | None = None,
+) -> list[Holder]:
+    """Which of a field's values have a reference to a page inside of them.
 
-    `pages` maps the ids to look for to those to tell; `key` is SQL of the row's key, `condition`
-    of the rows `t` to look at, all that mention a page unless given.
+    `pages` maps the ids to look for to those to tell, `becomes` those to follow to the new ones.
     """
-    column = f"t.{quoted(field.column)}::text"
-    said, given = (condition, []) if condition else mentions(column, pages)
-    query = f"SELECT {key}, {column} FROM {quoted(table)} t WHERE {said}"
-    for rows in read(query, given):
-        found = []
-        for row, value in rows:
-            if not value or not numbers(value, pages):
-                continue
-            tally = Tally(pages)
-            in_field(field, value, tally, levels)
-            found += [(row, page, times) for page, times in tally.found.items()]
-        if found:
-            yield found
+    found = []
+    for row, value, was in rows:
+        if not value or not numbers(value, pages):
+            continue
+        tally = Tally(pages)
+        in_field(field, value, tally, levels)
+        if not tally.found:
+            continue
+        if not becomes:
+            found.append(Holder(row, tally.found))
+        elif is_plain(value, tally.found, becomes):
+            found.append(Holder(row, tally.found, PLAIN, was))
+        else:
+            new = in_field(field, value, becomes, levels)
+            found.append(Holder(row, tally.found, "", was, new))
+    return found
 
 
 def unfollowed(cursor: Any, pages: Collection[int]) -> dict[str, int]:

@@ -127,12 +127,15 @@ def _misplaced(cursor: Any, source: Any, target: Any) -> list[tuple[str, bool]]:
             )
     cursor.execute(
         f"""
-        SELECT child.content_type_id, array_agg(DISTINCT p.id), count(*)
-          FROM remodel_map m
-          JOIN {pages} p ON p.id = m.old
-          JOIN {pages} child ON left(child.path, -{size}) = p.path AND child.depth = p.depth + 1
-          LEFT JOIN remodel_map below ON below.old = child.id
-         WHERE below.old IS NULL
+        SELECT type_id, array_agg(id ORDER BY id), sum(number)::bigint FROM (
+            SELECT child.content_type_id AS type_id, p.id, count(*) AS number
+              FROM remodel_map m
+              JOIN {pages} p ON p.id = m.old
+              JOIN {pages} child
+                ON left(child.path, -{size}) = p.path AND child.depth = p.depth + 1
+              LEFT JOIN remodel_map below ON below.old = child.id
+             WHERE below.old IS NULL
+             GROUP BY 1, 2) counted
          GROUP BY 1 ORDER BY 1
         """
     )

@@ -38,6 +38,9 @@ class Places:
         self.links = {
             level._meta.db_table: level._meta.pk.column for level in {*map.shared, *map.joined}
         }
+        # Tables that get rows which are no copies of a row in the same table.
+        self.fresh = {level._meta.db_table for level in map.joined}
+        self.fresh |= {follow.new._meta.db_table for follow in map.follows}
         self._leaving = {
             level._meta.db_table: "SELECT m.old::text FROM remodel_map m" for level in map.left
         }
@@ -57,7 +60,7 @@ class Places:
             self.links[new] = follow.new_link.column
             for before, after in [(follow.old_link, follow.new_link), *follow.columns]:
                 self._moves[old, before.column] = Place(new, after.column, rows, after)
-        keys = references.foreign_keys(cursor, map.source)
+        keys = references.foreign_keys(map.source)
         self._pages = {(key.table, key.column) for key in keys}
         for level in {*chain(map.source), *chain(map.target)}:
             self._pages.add((level._meta.db_table, level._meta.pk.column))
@@ -75,6 +78,17 @@ class Places:
         """SQL for a row's primary key as text, before the conversion. Empty for a table without."""
         parts = [f"{alias}.{quoted(column)}::text" for column in self.primary.get(table, [])]
         return f"concat_ws(',', {', '.join(parts)})" if parts else "''::text"
+
+    def is_after(self, table: str, alias: str, key: str) -> str:
+        """SQL that this is the row which had a key, SQL of text, before the conversion."""
+        columns = self.primary.get(table, {})
+        if len(columns) != 1:
+            return f"{self.key(table, alias)} = {key}"
+        ((column, kind),) = columns.items()
+        own = f"{key}::{kind}"
+        if (table, column) in self._pages:
+            own = f"coalesce((SELECT i.new FROM remodel_map i WHERE i.old = {own}), {own})"
+        return f"{alias}.{quoted(column)} = {own}"
 
     def key_before(self, place: Place, alias: str) -> str:
         """SQL for the key that a row of a place had before; a key that is a page's id is mapped."""
@@ -95,15 +109,19 @@ def rows_table(number: int) -> str:
     return f"remodel_rows_{number}"
 
 
-def _primary_keys(cursor: Any) -> dict[str, list[str]]:
+def _primary_keys(cursor: Any) -> dict[str, dict[str, str]]:
+    """The columns of each table's primary key, in order, with their types."""
     cursor.execute(
         """
-        SELECT i.indrelid::regclass::text, array_agg(a.attname::text ORDER BY k.place)
+        SELECT i.indrelid::regclass::text, a.attname::text, format_type(a.atttypid, NULL)
           FROM pg_index i
           CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
           JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
           JOIN pg_class c ON c.oid = i.indrelid AND c.relkind IN ('r', 'p')
-         WHERE i.indisprimary GROUP BY 1
+         WHERE i.indisprimary ORDER BY 1, k.place
         """
     )
-    return {table.strip('"'): columns for table, columns in cursor.fetchall()}
+    found: dict[str, dict[str, str]] = {}
+    for table, column, kind in cursor.fetchall():
+        found.setdefault(table.strip('"'), {})[column] = kind
+    return found

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .database import page_connection
+from .database import once_an_operation, page_connection
 from .models import chain
 from .protocol import Refusal
 from .tree import quoted
@@ -78,7 +78,8 @@ class Generic:
         return self.model.__name__ in DERIVED
 
 
-def concrete_models() -> Iterable[Any]:
+@once_an_operation
+def concrete_models() -> list[Any]:
     """Every model with a table of its own in the pages' database, many-to-many tables included.
 
     The catalog decides, not `managed`: a table that Django does not make may refer to pages, and
@@ -91,10 +92,11 @@ def concrete_models() -> Iterable[Any]:
             "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)"
         )
         tables = {row[0] for row in cursor.fetchall()}
-    for model in apps.get_models(include_auto_created=True):
-        proxy = model._meta.proxy or model._meta.swapped
-        if not proxy and model._meta.db_table in tables:
-            yield model
+    return [
+        model
+        for model in apps.get_models(include_auto_created=True)
+        if not (model._meta.proxy or model._meta.swapped) and model._meta.db_table in tables
+    ]
 
 
 def _concrete(model: Any) -> Any:
@@ -102,7 +104,8 @@ def _concrete(model: Any) -> Any:
     return model._meta.concrete_model
 
 
-def foreign_keys(cursor: Any, source: Any) -> list[ForeignKey]:
+@once_an_operation
+def foreign_keys(source: Any) -> list[ForeignKey]:
     """Every foreign key to a level of the source, but no parent links; sorted by name."""
     from wagtail.models import BaseLogEntry
 
@@ -127,21 +130,23 @@ def foreign_keys(cursor: Any, source: Any) -> list[ForeignKey]:
                     own[table]._meta.pk.column if table in own else None,
                     issubclass(model, BaseLogEntry) and field.name == "page",
                 )
-    cursor.execute(
-        """
-        SELECT k.relname, a.attname, l.relname, r.attname, c.conrelid::regclass::text,
-               pg_table_is_visible(k.oid)
-          FROM pg_constraint c
-          JOIN pg_class k ON k.oid = c.conrelid
-          JOIN pg_class l ON l.oid = c.confrelid AND pg_table_is_visible(l.oid)
-          JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
-          JOIN pg_attribute r ON r.attrelid = c.confrelid AND r.attnum = c.confkey[1]
-         WHERE c.contype = 'f' AND c.conparentid = 0 AND array_length(c.conkey, 1) = 1
-           AND l.relname = ANY(%s)
-        """,
-        [list(own)],
-    )
-    for table, column, level, referred, full, visible in cursor.fetchall():
+    with page_connection().cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT k.relname, a.attname, l.relname, r.attname, c.conrelid::regclass::text,
+                   pg_table_is_visible(k.oid)
+              FROM pg_constraint c
+              JOIN pg_class k ON k.oid = c.conrelid
+              JOIN pg_class l ON l.oid = c.confrelid AND pg_table_is_visible(l.oid)
+              JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+              JOIN pg_attribute r ON r.attrelid = c.confrelid AND r.attnum = c.confkey[1]
+             WHERE c.contype = 'f' AND c.conparentid = 0 AND array_length(c.conkey, 1) = 1
+               AND l.relname = ANY(%s)
+            """,
+            [list(own)],
+        )
+        keys = cursor.fetchall()
+    for table, column, level, referred, full, visible in keys:
         if referred != own[level]._meta.pk.column or (table, column) in links:
             continue
         if not visible:
@@ -170,6 +175,7 @@ def subclass_links(source: Any) -> list[ForeignKey]:
     return sorted(found, key=lambda reference: reference.name)
 
 
+@once_an_operation
 def generics() -> list[Generic]:
     """Every content type and object id pair: declared generic keys, and columns named as one.
 
@@ -254,7 +260,7 @@ def count(cursor: Any, source: Any) -> dict[str, int]:
     """
     found = {}
     types = known_types(source)
-    for key in foreign_keys(cursor, source):
+    for key in foreign_keys(source):
         cursor.execute(
             f"SELECT count(*) FROM {quoted(key.table)} t JOIN remodel_map m "
             f"ON m.old = t.{quoted(key.column)} {_others(key)}"
@@ -296,7 +302,7 @@ def carry(cursor: Any, source: Any, *, old_types: list[int], new_type: int) -> N
 
     cursor.execute("SELECT EXISTS (SELECT FROM remodel_map WHERE old <> new)")
     renumbered = cursor.fetchone()[0]
-    for key in foreign_keys(cursor, source):
+    for key in foreign_keys(source):
         condition = f"m.old = t.{quoted(key.column)} {_others(key)}"
         columns = {key.column: "m.new"} if renumbered else {}
         _update(

@@ -35,9 +35,13 @@ def _choosers(map: FieldMap, pages: list[int]) -> dict[str, int]:
     for levels, sign in ((set(map.left), 1), (set(), -1)):
         for model, field in links.fields_with_links() if map.left else []:
             name = f"{model._meta.db_table}.{field.column}"
+            query = links.query_of(model._meta.db_table, "''", field, pages)
             same = {page: page for page in pages}
-            rows = links.references_in(model._meta.db_table, "''", field, levels, same)
-            number = sum(times for some in rows for _, _, times in some)
+            number = sum(
+                sum(holder.found.values())
+                for rows in links.read(*query)
+                for holder in links.holders(rows, field, levels, same)
+            )
             counted[name] = counted.get(name, 0) + sign * number
     return {name: number for name, number in counted.items() if number}
 

@@ -8,12 +8,13 @@ it reads a revision (`Page.with_content_json` in wagtail/models/pages.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from . import links
 from .database import page_connection
 from .fieldmap import FieldMap, copies, renames
+from .followed import PLAIN, Holder, hashed, is_plain
 from .models import base_page
 from .places import rows_table
 from .references import content_type
@@ -25,6 +26,13 @@ def table_name() -> str:
     from wagtail.models import Revision
 
     return str(Revision._meta.db_table)
+
+
+def content_field() -> Any:
+    """The field that holds a page as JSON."""
+    from wagtail.models import Revision
+
+    return Revision._meta.get_field("content")
 
 
 def _table() -> str:
@@ -131,7 +139,7 @@ def _renumber_rows(cursor: Any, follow: Any, rows: str) -> None:
 def carry_links(levels: set[Any], pages: dict[int, int], keys: str) -> None:
     """Follow the map in revisions: links, choosers, foreign keys, child rows.
 
-    `keys` is a query of the revisions that have any.
+    `keys` is a query of the revisions to look at.
     """
     _rewrite(
         f"WHERE r.id::text IN ({keys})",
@@ -140,47 +148,76 @@ def carry_links(levels: set[Any], pages: dict[int, int], keys: str) -> None:
     )
 
 
-def references_in(
-    pages: Mapping[int, int], levels: set[Any], *, without: Collection[str], keys: str = ""
-) -> Iterator[list[tuple[str, int, int, str]]]:
-    """`(revision, page, times, "own" or "")` of each reference to a page inside of a revision.
+def query_of(pages: Collection[int], keys: str = "") -> links.Query:
+    """A query of revisions for `holders`: of all that mention a page, or of those of `keys`."""
+    columns = "r.id::text, r.content_type_id, r.base_content_type_id, r.object_id"
+    if keys:
+        return (
+            f"SELECT {columns}, r.content::text, 0 FROM {_table()} r WHERE r.id::text IN ({keys})",
+            [],
+        )
+    said, given = links.mentions("v.value", pages)
+    values = f"SELECT {columns}, r.content::text AS value FROM {_table()} r OFFSET 0"
+    return f"SELECT v.*, {hashed('v.value')} FROM ({values}) v WHERE {said}", given
 
-    `pages` maps the ids to look for to those to tell; `without` names keys that are not counted
-    in the pages' own revisions, `keys` is a query of the revisions to look at.
+
+def holders(
+    rows: links.Rows,
+    pages: Mapping[int, int],
+    levels: set[Any],
+    becomes: Mapping[int, int] | None = None,
+    *,
+    without: Collection[str],
+) -> list[Holder]:
+    """Which of the revisions refer to a page.
+
+    Those of the pages themselves are noted as "own", or "own, and others": they refer to their
+    page by their key, and become what `convert` makes of them. `pages` maps the ids to look for
+    to those to tell, `becomes` those to follow to the new ones; `without` names keys that are not
+    counted in the pages' own revisions.
     """
-    from django.contrib.contenttypes.models import ContentType
-
-    # Not both: what is estimated to be a handful of rows is looked up in the keys one by one.
-    condition, given = (
-        (f"r.id::text IN ({keys})", []) if keys else links.mentions("r.content::text", pages)
-    )
     base = _base_type()
-    query = (
-        "SELECT r.id::text, r.content_type_id, r.base_content_type_id, r.object_id, "
-        f"r.content::text FROM {_table()} r WHERE {condition}"
-    )
-    for rows in links.read(query, given):
-        found = []
-        for key, type_id, base_id, object_id, text in rows:
-            own = base_id == base and int(object_id) in pages
-            mentioned = links.numbers(text, pages)
-            if own and mentioned == [int(object_id)]:  # its key, and nothing else
-                found.append((key, pages[int(object_id)], 1, "own"))
-            if len(mentioned) < 1 + own:
-                continue
-            content = json.loads(text)
-            model = ContentType.objects.get_for_id(type_id).model_class()
-            tally = links.Tally(pages)
-            if own:
-                tally.get(content.get("pk"))
-                content = {name: value for name, value in content.items() if name not in without}
-            if model:
-                links.in_serialized(model, content, tally, levels)
-            found += [
-                (key, page, times, "own" if own else "") for page, times in tally.found.items()
-            ]
-        if found:
-            yield found
+    found = []
+    for key, type_id, base_id, object_id, text, was in rows:
+        own = base_id == base and int(object_id) in pages
+        mentioned = links.numbers(text, pages)
+        if own and mentioned == [int(object_id)]:  # its key, and nothing else
+            found.append(Holder(key, {pages[int(object_id)]: 1}, "own"))
+        if len(mentioned) < 1 + own:
+            continue
+        holder = _holder(key, type_id, text, was, pages, levels, becomes or {}, without, own)
+        if holder.found:
+            found.append(holder)
+    return found
+
+
+def _holder(
+    key: str,
+    type_id: int,
+    text: str,
+    was: int,
+    pages: Mapping[int, int],
+    levels: set[Any],
+    becomes: Mapping[int, int],
+    without: Collection[str],
+    own: bool,
+) -> Holder:
+    content = json.loads(text)
+    model = _model(type_id)
+    tally = links.Tally(pages)
+    if own:
+        tally.get(content.get("pk"))
+        content = {name: value for name, value in content.items() if name not in without}
+    if model:
+        links.in_serialized(model, content, tally, levels)
+    if own:
+        return Holder(key, tally.found, "own, and others")
+    if not tally.found or not becomes:
+        return Holder(key, tally.found)
+    if is_plain(text, tally.found, becomes):
+        return Holder(key, tally.found, PLAIN, was)
+    new = links.in_serialized(model, content, becomes, levels)
+    return Holder(key, tally.found, "", was, _dumped(new))
 
 
 def rename_fields(cursor: Any, renames: dict[str, str]) -> int:
@@ -228,18 +265,15 @@ def restore_slugs(cursor: Any, slugs: dict[int, str], prefix: str) -> int:
 
 def _rewrite(condition: str, given: list[Any], rewrite: Any) -> None:
     """Pass the content of each revision that fits through `rewrite(model, content)`."""
-    from django.contrib.contenttypes.models import ContentType
-    from django.core.serializers.json import DjangoJSONEncoder
-
     query = f"SELECT r.id, r.content_type_id, r.content::text FROM {_table()} r {condition}"
     for rows in links.read(query, given):
         changed = []
         for key, type_id, text in rows:
-            model = ContentType.objects.get_for_id(type_id).model_class()
+            model = _model(type_id)
             content = json.loads(text)
             found = rewrite(model, content) if model else content
             if found != content:
-                changed.append((key, json.dumps(found, cls=DjangoJSONEncoder)))
+                changed.append((key, _dumped(found)))
         if changed:
             with page_connection().cursor() as writing:
                 writing.execute(
@@ -248,3 +282,16 @@ def _rewrite(condition: str, given: list[Any], rewrite: Any) -> None:
                     "WHERE r.id = w.id",
                     [json.dumps([{"id": key, "content": text} for key, text in changed])],
                 )
+
+
+def _model(type_id: int) -> Any:
+    """The model of a content type; None where the project has it no more."""
+    from django.contrib.contenttypes.models import ContentType
+
+    return ContentType.objects.get_for_id(type_id).model_class()
+
+
+def _dumped(content: dict[str, Any]) -> str:
+    from django.core.serializers.json import DjangoJSONEncoder
+
+    return json.dumps(content, cls=DjangoJSONEncoder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from typing import Any
 
@@ -25,6 +26,7 @@ def serve(reader: Any, writer: Any) -> int:
         except BaseException as error:  # settings may well call sys.exit()
             channel.send({"error": as_error(error, type="startup")})
             return 1
+        gc.freeze()  # what the project has loaded stays; nobody needs to look through it again
         channel.send({"hello": hello})
         channel.listen()
         while (request := channel.receive()) is not None:
@@ -40,10 +42,12 @@ def _answer(reply: Reply, op: str, args: dict[str, Any]) -> None:
     # Imported here: the operations need models, and models need a project that has started.
     from django.db import OperationalError, connections
 
+    from .database import forget
     from .operations import OPERATIONS
     from .startup import media
 
     media.reply = reply
+    forget()
     try:
         operation = OPERATIONS.get(op)
         if operation is None:

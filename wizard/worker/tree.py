@@ -54,15 +54,15 @@ def problems(cursor: Any, *, prefixed: bool = False) -> dict[str, list[int]]:
         )
     cursor.execute(
         f"""
-        SELECT id, wrong FROM (
-            SELECT p.id, p.path, ARRAY[{", ".join(f"({sql})" for sql in kinds.values())}] AS wrong
-              FROM {pages} p
-              LEFT JOIN {pages} parent
-                ON parent.path = left(p.path, -{size}) AND length(p.path) > {size}
-              LEFT JOIN (SELECT left(path, -{size}) AS path, count(*) AS number
-                           FROM {pages} WHERE length(path) > {size} GROUP BY 1) child
-                ON child.path = p.path) checked
-         WHERE true = ANY(wrong) ORDER BY path
+        SELECT p.id, ARRAY[{", ".join(f"({sql})" for sql in kinds.values())}]
+          FROM {pages} p
+          LEFT JOIN {pages} parent
+            ON parent.path = left(p.path, -{size}) AND length(p.path) > {size}
+          LEFT JOIN (SELECT left(path, -{size}) AS path, count(*) AS number
+                       FROM {pages} WHERE length(path) > {size} GROUP BY 1) child
+            ON child.path = p.path
+         WHERE {" OR ".join(f"({sql})" for sql in kinds.values())}
+         ORDER BY p.path
         """
     )
     found: dict[str, list[int]] = {}

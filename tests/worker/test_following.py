@@ -1,0 +1,99 @@
+"""Values that hold references: what becomes of them, and what does not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from wizard.errors import VerificationFailed
+from wizard.worker.followed import is_plain
+
+from .shapes import SIBLING
+
+NEW: dict[str, Any] = {**SIBLING, "ids": "new"}
+FAR = 900_001  # an id whose digits stand for nothing else
+
+REFER = f"""
+from shapes.models import StandardPage
+from wagtail.models import Page
+home = Page.objects.get(depth=2)
+far = home.add_child(instance=StandardPage(title="Far", slug="far"))
+assert far.pk == {FAR}
+stays = StandardPage.objects.get(slug="stays")
+link = '{{said}}<a linktype="page" id="{FAR}">far</a>'
+stays.intro = f'<p>{{{{link}}}} <a id="{FAR}" linktype="page">é</a></p>'
+stays.body = [("text", link), ("see", far)]
+stays.save_revision().publish()
+"""
+
+
+async def referred_to(shapes: Any, said: str) -> None:
+    await shapes.query(f"SELECT setval('wagtailcore_page_id_seq', {FAR - 1})")
+    await shapes.shell(REFER.format(said=said, link="{link}"))
+
+
+@pytest.mark.parametrize("said", ["", f"Tel. {FAR}. "])
+async def test_links_follow_and_digits_stay(shapes: Any, said: str) -> None:
+    """A number that is the page's id without meaning it is left as it is, wherever it stands."""
+    await referred_to(shapes, said)
+    async with shapes.site() as site:
+        done = await site.ask("convert", **NEW, pages=[FAR])
+    new = done["map"][str(FAR)]
+    assert str(FAR) not in str(new)
+    ((intro, body),) = await shapes.query(
+        "SELECT intro, body::text FROM shapes_standardpage s JOIN wagtailcore_page p "
+        "ON p.id = s.page_ptr_id WHERE p.slug = 'stays'"
+    )
+    wanted = f'{said}<a linktype="page" id="{new}">far</a>'
+    assert intro == f'<p>{wanted} <a id="{new}" linktype="page">é</a></p>'
+    text, see = json.loads(body)
+    assert (text["value"], see["value"]) == (wanted, new)
+    content = await shapes.value(
+        "SELECT content FROM wagtailcore_revision ORDER BY created_at DESC LIMIT 1"
+    )
+    assert content["intro"] == intro
+    assert [block["value"] for block in json.loads(content["body"])] == [wanted, new]
+    links = [entry for entry in done["ledger"] if entry["kind"] in ("link", "revision")]
+    assert {entry["name"]: entry["rewritten"] for entry in links} == {
+        "shapes_standardpage.intro": 1,
+        "shapes_standardpage.body": 1,
+        "wagtailcore_revision.content": 1,
+    }
+
+
+@pytest.mark.parametrize("said", ["", f"Tel. {FAR}. "])
+async def test_a_trigger_that_changes_them_on_their_way(shapes: Any, said: str) -> None:
+    await referred_to(shapes, said)
+    before = await shapes.everything()
+    await shapes.query(
+        "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "NEW.intro := replace(NEW.intro, 'far', 'near'); RETURN NEW; END $$;"
+        "CREATE TRIGGER meddle BEFORE UPDATE ON shapes_standardpage "
+        "FOR EACH ROW EXECUTE FUNCTION meddle()"
+    )
+    async with shapes.site() as site:
+        with pytest.raises(VerificationFailed, match="cannot be accounted for") as refused:
+            await site.ask("convert", **NEW, pages=[FAR])
+    assert "shapes_standardpage.intro: 1" in refused.value.found
+    assert await shapes.everything() == before
+
+
+@pytest.mark.parametrize(
+    "value, found, plain",
+    [
+        ('<a linktype="page" id="41">', {41: 1}, True),
+        ('<a linktype="page" id="41">410', {41: 1}, False),  # digits that mean something else
+        ('<a linktype="page" id="41"> 77', {41: 1}, False),  # and some that are the new ones
+        ('<a linktype="page" id="41"><a linktype="page" id="42">', {41: 1, 42: 1}, False),
+    ],
+)
+def test_where_the_digits_are_references_only(
+    value: str, found: dict[int, int], plain: bool
+) -> None:
+    assert is_plain(value, found, {41: 77, 42: 78}) is plain
+
+
+def test_an_id_that_is_a_part_of_the_new_one() -> None:
+    assert not is_plain('<a linktype="page" id="7">', {7: 1}, {7: 107})

@@ -1,0 +1,144 @@
+"""Values that refer to the pages: read once, followed and found again in the database.
+
+Whatever is inside of a value (a rich text, a stream, a revision) has to be parsed to be counted.
+Mostly the digits of the page's id are then known to stand for nothing else in it, and following
+it is a `replace` in the database. Where that is not so, what the value becomes is computed at
+once, and kept in a temporary table until it is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+from .database import page_connection
+from .places import Places
+from .tree import quoted
+
+PLAIN = "plain"  # the note of a value in which the digits of the page's id are references only
+
+
+class Holder(NamedTuple):
+    """A value that refers to pages.
+
+    The key of its row, how often it refers to each page, a note, what the value was (a hash of
+    its text), and what it becomes where it is not plain to follow.
+    """
+
+    key: str
+    found: dict[int, int]
+    note: str = ""
+    was: Optional[int] = None
+    value: Optional[str] = None
+
+
+Column = Tuple[int, str, str]  # an entry of the ledger, the column that it is about, its SQL type
+
+
+def is_plain(value: str, found: Mapping[int, int], becomes: Mapping[int, int]) -> bool:
+    """Whether the id of the one page in a value is written there as a reference only."""
+    if len(found) != 1:
+        return False
+    ((page, times),) = found.items()
+    old, new = str(page), str(becomes[page])
+    return value.count(old) == times and new not in value and old not in new
+
+
+class Followed:
+    """The values of one conversion on their way, by entry of the ledger and key of the row."""
+
+    def __init__(self, cursor: Any, places: Places) -> None:
+        self.cursor = cursor
+        self.places = places
+        cursor.execute(
+            "CREATE TEMPORARY TABLE remodel_values "
+            "(entry int, key text, was bigint, value text) ON COMMIT DROP"
+        )
+
+    def keep(self, entry: int, holders: Iterable[Holder]) -> None:
+        """Remember what becomes of an entry's values, where it is not plain."""
+        kept = [
+            {"k": holder.key, "w": holder.was, "v": holder.value}
+            for holder in holders
+            if holder.value is not None
+        ]
+        if kept:
+            self.cursor.execute(
+                f"INSERT INTO remodel_values (entry, key, was, value) SELECT {entry}, * "
+                "FROM json_to_recordset(%s::json) AS w (k text, w bigint, v text)",
+                [json.dumps(kept)],
+            )
+
+    def write(self, table: str, columns: List[Column]) -> None:
+        """Let every value of these columns of a table follow."""
+        self._replace(table, columns)
+        for column in columns:
+            self._write_kept(table, column)
+
+    def _replace(self, table: str, columns: List[Column]) -> None:
+        picked, changes = [], []
+        for entry, column, kind in columns:
+            name = f"t.{quoted(column)}"
+            picked += [
+                f"max(m.old) FILTER (WHERE l.entry = {entry})::text AS o{entry}",
+                f"max(m.new) FILTER (WHERE l.entry = {entry})::text AS n{entry}",
+            ]
+            changes.append(
+                f"{quoted(column)} = CASE WHEN w.o{entry} IS NULL THEN {name} "
+                f"ELSE replace({name}::text, w.o{entry}, w.n{entry})::{kind} END"
+            )
+        self.cursor.execute(
+            f"UPDATE {quoted(table)} t SET {', '.join(changes)} FROM ("
+            f"SELECT l.key, {', '.join(picked)} FROM remodel_ledger l "
+            "JOIN remodel_map m ON m.old = l.page "
+            "WHERE l.entry = ANY(%s) AND l.note = %s GROUP BY 1) w "
+            f"WHERE {self.places.is_after(table, 't', 'w.key')}",
+            [[entry for entry, _, _ in columns], PLAIN],
+        )
+
+    def _write_kept(self, table: str, column: Column) -> None:
+        """A row that has another value by now is left as it is, for the ledger to miss."""
+        entry, name, kind = column
+        self.cursor.execute(
+            f"UPDATE {quoted(table)} t SET {quoted(name)} = v.value::{kind} FROM remodel_values v "
+            f"WHERE v.entry = {entry} AND {self.places.is_after(table, 't', 'v.key')} AND "
+            f"v.was = {hashed(f't.{quoted(name)}::text')}"
+        )
+
+    def find(self, table: str, column: Column) -> None:
+        """Enter into `remodel_found` the references that are where they were to be."""
+        entry, name, kind = column
+        found = (
+            "INSERT INTO remodel_found (entry, key, page, number, note) "
+            "SELECT l.entry, l.key, l.page, l.number, '' FROM remodel_ledger l "
+        )
+        self.cursor.execute(
+            # With the old digits for the new ones it is, to the byte, the value that was read.
+            found + "JOIN remodel_map m ON m.old = l.page "
+            f"JOIN {quoted(table)} t ON {self.places.is_after(table, 't', 'l.key')} "
+            f"CROSS JOIN LATERAL (SELECT t.{quoted(name)}::text AS value OFFSET 0) x "
+            f"WHERE l.entry = {entry} AND l.note = %s AND strpos(x.value, m.old::text) = 0 "
+            f"AND l.was = {hashed('replace(x.value, m.new::text, m.old::text)')}",
+            [PLAIN],
+        )
+        same = (
+            f"t.{quoted(name)} = v.value::jsonb"
+            if kind == "jsonb"
+            else f't.{quoted(name)}::text COLLATE "C" = (v.value::{kind})::text COLLATE "C"'
+        )
+        self.cursor.execute(
+            found + "JOIN remodel_values v ON v.entry = l.entry AND v.key = l.key "
+            f"JOIN {quoted(table)} t ON {self.places.is_after(table, 't', 'v.key')} "
+            f"WHERE l.entry = {entry} AND {same}"
+        )
+
+
+def kind_of(field: Any) -> str:
+    """The SQL type of a field's column."""
+    return str(field.db_type(page_connection()))
+
+
+def hashed(text: str) -> str:
+    """SQL for what a text is remembered by, as long as the transaction lasts."""
+    return f'hashtextextended({text} COLLATE "C", 0)'
