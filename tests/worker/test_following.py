@@ -97,3 +97,27 @@ def test_where_the_digits_are_references_only(
 
 def test_an_id_that_is_a_part_of_the_new_one() -> None:
     assert not is_plain('<a linktype="page" id="7">', {7: 1}, {7: 107})
+
+
+async def test_an_id_in_a_block_that_nobody_knows(shapes: Any) -> None:
+    """Told with the number of rows; links and choosers of pages are no such thing."""
+    guide, stays = await shapes.page("guide"), await shapes.page("stays")
+    block = {"type": "quote", "value": str(guide), "id": "a"}
+    chosen = {"type": "see", "value": guide, "id": "b"}
+    for page, body in ((stays, [block]), (await shapes.page("below"), [chosen])):
+        await shapes.query(
+            f"UPDATE shapes_standardpage SET body = '{json.dumps(body)}' WHERE page_ptr_id = {page}"
+        )
+    async with shapes.site() as site:
+        plan = await site.ask("convert_plan", **NEW, pages=[guide])
+        done = await site.ask("convert", **NEW, pages=[guide])
+    (left,) = [line for line in plan["left"] if line["name"] == "shapes_standardpage.body"]
+    assert left["count"] == 1
+    assert "holds the id of a page" in left["why"]
+    assert left in done["left"]
+    assert (
+        block
+        == (
+            await shapes.value(f"SELECT body FROM shapes_standardpage WHERE page_ptr_id = {stays}")
+        )[0]
+    )

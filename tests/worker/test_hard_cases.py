@@ -116,3 +116,59 @@ async def test_a_link_in_a_text_that_is_not_rich_any_more(shapes: Any) -> None:
     assert "intro" in caught.value.found
     assert await shapes.everything() == before
     assert guide
+
+
+async def test_a_foreign_key_that_only_django_knows(shapes: Any) -> None:
+    """To a row that goes to another table, and to one whose key is the page's id."""
+    guide, below = await shapes.page("guide"), await shapes.page("below")
+    models = shapes.project / "shapes" / "models.py"
+    models.write_text(
+        models.read_text() + "\n\nclass Click(models.Model):\n"
+        "    link = models.ForeignKey(\n"
+        "        StandardLink, on_delete=models.DO_NOTHING, db_constraint=False)\n\n"
+        "    class Meta:\n        managed = False\n\n\n"
+        "class Poll(models.Model):\n"
+        "    page = models.OneToOneField(\n"
+        "        Page, on_delete=models.CASCADE, primary_key=True, related_name='+')\n\n"
+        "    class Meta:\n        managed = False\n\n\n"
+        "class Vote(models.Model):\n"
+        "    poll = models.ForeignKey(Poll, on_delete=models.CASCADE)\n\n"
+        "    class Meta:\n        managed = False\n"
+    )
+    await shapes.query(
+        "CREATE TABLE shapes_click (id serial PRIMARY KEY, link_id int);"
+        "INSERT INTO shapes_click (link_id) SELECT id FROM shapes_standardlink WHERE label = 'one';"
+        "CREATE TABLE shapes_poll (page_id int PRIMARY KEY REFERENCES wagtailcore_page "
+        "DEFERRABLE INITIALLY DEFERRED);"
+        "CREATE TABLE shapes_vote (id serial PRIMARY KEY, poll_id int REFERENCES shapes_poll "
+        "DEFERRABLE INITIALLY DEFERRED);"
+        f"INSERT INTO shapes_poll VALUES ({guide}); INSERT INTO shapes_vote (poll_id) "
+        f"VALUES ({guide})"
+    )
+    assert await faults(shapes, NEW, [guide, below]) == [
+        "shapes_click.link_id: 1 rows refer to rows of shapes_standardlink, which go to another "
+        "table; empty that column, or let the rows go (drop).",
+        "shapes_vote.poll_id: 1 rows refer to rows of shapes_poll, whose key is the page's id and "
+        "changes with it; keep the ids.",
+    ]
+    (fault,) = await faults(shapes, {**SIBLING, "ids": "kept"}, [guide, below])
+    assert fault.startswith("shapes_click.link_id")
+
+
+async def test_a_unique_value_with_no_room_for_a_prefix(shapes: Any) -> None:
+    """The copy has it; what the original has until it goes is of no account."""
+    other, code = await shapes.page("other"), "c" * 40
+    await shapes.query(
+        f"UPDATE shapes_articlepage SET code = CASE page_id WHEN {other} THEN '{code}' "
+        "ELSE page_id::text END"
+    )
+    await shapes.query("ALTER TABLE shapes_articlepage ALTER code SET NOT NULL")
+    models = shapes.project / "shapes" / "models.py"
+    text = models.read_text()
+    old = "code = models.CharField(max_length=40, unique=True, null=True, blank=True)"
+    assert old in text
+    models.write_text(text.replace(old, "code = models.CharField(max_length=40, unique=True)"))
+    async with shapes.site() as site:
+        done = await site.ask("convert", **{**TO_CHILD, "ids": "new"}, pages=[other])
+    new = done["map"][str(other)]
+    assert code == await shapes.value(f"SELECT code FROM shapes_articlepage WHERE page_id = {new}")

@@ -89,7 +89,7 @@ def convert_plan(
             "warnings": placement.warnings(cursor, map.source, map.target, ids=ids),
             "fires": signals.fires(map.source, map.target, ids),
             "ledger": ledger.lines(),
-            "left": remainder.found(cursor, map, pages),
+            "left": [*remainder.found(cursor, map, pages), *ledger.left()],
             "marks": _marks(cursor),
         }
         transaction.set_rollback(True, using=connection.alias)
@@ -210,7 +210,7 @@ class _Conversion:
             "inserted": inserted,
             "moved": tree.descendants(cursor),
             "ledger": ledger.lines(),
-            "left": self.left,
+            "left": [*self.left, *ledger.left()],
             "verified": self.verified,
             "seconds": {name: round(taken, 4) for name, taken in self.seconds.items()},
         }

@@ -51,7 +51,7 @@ def find(cursor: Any, map: FieldMap, places: Places) -> Departures:
                 f"{name}: {count} rows refer to rows of {key.table}, which go to another table; "
                 "empty that column, or let the rows go (drop)."
             )
-    return Departures(losses, faults, tuple(acting))
+    return Departures(losses, [*faults, *_rekeyed(cursor, map)], tuple(acting))
 
 
 def act(cursor: Any, departures: Departures, ledger: Ledger) -> None:
@@ -73,6 +73,20 @@ def act(cursor: Any, departures: Departures, ledger: Ledger) -> None:
             cursor.execute(
                 f"UPDATE {table} t SET {column} = NULL FROM remodel_map m WHERE {_matches(key)}"
             )
+
+
+def _rekeyed(cursor: Any, map: FieldMap) -> list[str]:
+    """Rows whose own key is the page's id, and which others refer to by that key."""
+    cursor.execute("SELECT EXISTS (SELECT FROM remodel_map WHERE old IS DISTINCT FROM new)")
+    if not cursor.fetchone()[0]:
+        return []
+    return [
+        f"{name}: {count} rows refer to rows of {key.table}, whose key is the page's id and "
+        "changes with it; keep the ids."
+        for key in references.foreign_keys(map.source)
+        if key.model and not key.own_key and key.column == key.model._meta.pk.column
+        for name, count in _referrers(cursor, key).items()
+    ]
 
 
 def _leaving(cursor: Any, map: FieldMap) -> list[ForeignKey]:
@@ -144,15 +158,21 @@ def _referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
         """,
         [quoted(key.table)],
     )
+    inbound = {(table.strip('"'), column): (table, referred) for table, column, referred in cursor}
+    for model in references.concrete_models():  # a foreign key may be without a constraint
+        for field in model._meta.local_concrete_fields:
+            if field.remote_field and field.remote_field.model._meta.db_table == key.table:
+                table = model._meta.db_table
+                inbound[table, field.column] = (quoted(table), field.target_field.column)
     found = {}
-    for table, column, referred in cursor.fetchall():
+    for (name, column), (table, referred) in inbound.items():
         cursor.execute(
             f"SELECT count(*) FROM {table} s JOIN {quoted(key.table)} t "
             f"ON s.{quoted(column)} = t.{quoted(referred)} JOIN remodel_map m ON {_matches(key)}"
         )
         count = cursor.fetchone()[0]
         if count:
-            found[f"{table}.{column}"] = count
+            found[f"{name}.{column}"] = count
     return found
 
 

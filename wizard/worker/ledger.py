@@ -56,6 +56,7 @@ class Ledger:
         self.becomes = {old: new for old, new in pages.items() if new not in (0, old)}
         self.followed = Followed(cursor, places)
         self.entries: list[Entry] = []
+        self.strays: dict[str, list[str]] = {}
         cursor.execute(
             "CREATE TEMPORARY TABLE remodel_ledger "
             "(entry int, key text, page bigint, number bigint, note text, was bigint, "
@@ -93,7 +94,8 @@ class Ledger:
             if entry.kind == "revision":
                 found = revisions.holders(rows, same, levels, self.becomes, without=dropped)
             else:
-                found = links.holders(rows, entry.field, levels, same, self.becomes)
+                strays = self.strays.setdefault(entry.name, [])
+                found = links.holders(rows, entry.field, levels, same, self.becomes, strays)
             self._enter_values(entry, found)
 
     def _add(
@@ -130,6 +132,15 @@ class Ledger:
             [json.dumps(rows)],
         )
         self.followed.keep(entry.number, holders)
+
+    def left(self) -> list[dict[str, Any]]:
+        """Streams that have a page's id where nobody but the project knows what it means."""
+        why = "a block of a kind that is not known holds the id of a page; look at it"
+        return [
+            {"name": name, "count": len(keys), "why": why}
+            for name, keys in sorted(self.strays.items())
+            if keys
+        ]
 
     def counts(self) -> dict[int, int]:
         """Rows entered, by the number of the entry."""

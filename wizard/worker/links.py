@@ -238,6 +238,33 @@ def numbers(text: str, pages: Collection[int]) -> list[int]:
     return [number for number in map(int, DIGITS.findall(text)) if number in pages]
 
 
+def _has_strays(
+    field: Any, value: str, pages: Mapping[int, int], levels: set[Any], tally: Tally
+) -> bool:
+    """Whether a stream has an id as a value of its own more often than choosers account for."""
+    known = sum(tally.found.values())
+    if not isinstance(field, _fields()[1]) or len(numbers(value, pages)) <= known:
+        return False
+    in_texts = Tally(pages)
+    in_field(field, value, in_texts, set())  # of rich text alone: no chooser takes these pages
+    return sum(_scalars(json.loads(value), pages)) > known - sum(in_texts.found.values())
+
+
+def _scalars(raw: Any, pages: Mapping[int, int]) -> Iterator[int]:
+    """1 for each number or text in JSON that is one of the ids, and nothing else."""
+    if isinstance(raw, dict):
+        for child in raw.values():
+            yield from _scalars(child, pages)
+    elif isinstance(raw, list):
+        for child in raw:
+            yield from _scalars(child, pages)
+    elif isinstance(raw, str):
+        if raw.isdecimal() and int(raw) in pages:
+            yield 1
+    elif isinstance(raw, int) and not isinstance(raw, bool) and raw in pages:
+        yield 1
+
+
 @once_an_operation
 def fields_with_links() -> list[tuple[Any, Any]]:
     """Every `(model, field)` that can hold a link to a page inside of its value."""
@@ -382,10 +409,12 @@ def holders(
     levels: set[Any],
     pages: Mapping[int, int],
     becomes: Mapping[int, int] | None = None,
+    strays: list[str] | None = None,
 ) -> list[Holder]:
     """Which of a field's values have a reference to a page inside of them.
 
     `pages` maps the ids to look for to those to tell, `becomes` those to follow to the new ones.
+    `strays` gets the keys of streams in which an id stands where no reference is known.
     """
     found = []
     for row, value, was in rows:
@@ -393,6 +422,8 @@ def holders(
             continue
         tally = Tally(pages)
         in_field(field, value, tally, levels)
+        if strays is not None and _has_strays(field, value, pages, levels, tally):
+            strays.append(row)
         if not tally.found:
             continue
         if not becomes:

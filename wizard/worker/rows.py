@@ -46,7 +46,14 @@ def _left_with(field: Any, prefix: str) -> tuple[str, list[Any]]:
     if field.null:
         return "NULL", []
     if field.get_internal_type() in {"CharField", "SlugField", "TextField", "EmailField"}:
-        return f"%s || {column}", [prefix]
+        kept = f"%s || {column}"
+        if not field.max_length:
+            return kept, [prefix]
+        some = f"left(md5(random()::text || {column}), %s)"
+        return (
+            f"CASE WHEN length({kept}) <= %s THEN {kept} ELSE {some} END",
+            [prefix, field.max_length, prefix, field.max_length],
+        )
     raise Refusal(
         "unsupported",
         f"The field {field} is unique, and the original needs another value until it goes.",
