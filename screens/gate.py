@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from rich.table import Table
 from rich.text import Text
@@ -24,8 +24,11 @@ MINIMUM: Final = (80, 24)
 """Columns and rows below which a plan cannot be read whole, so that no gate opens."""
 
 
-class GateScreen(ModalScreen[bool]):
-    """A plan, and an Input for its phrase. True when it was typed exactly and sent off.
+Answer = Literal["go", "again", "decline"]
+
+
+class GateScreen(ModalScreen[Answer]):
+    """A plan, and an Input for its phrase: `go` when it was typed exactly and sent off.
 
     `reading` is what the plan has shown to be consented to: warnings, a diff, a table. It
     stands below what is done, destroyed and undone, which a terminal of 80x24 shows at once.
@@ -34,6 +37,7 @@ class GateScreen(ModalScreen[bool]):
     AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "decline", "Decline", priority=True, id="gate.decline"),
+        Binding("f5", "again", "Fetch again", priority=True, id="gate.again"),
         Binding("up", "scroll(-1)", "Scroll", show=False),
         Binding("down", "scroll(1)", "Scroll", show=False),
         Binding("pageup", "scroll(-10)", "Scroll", show=False),
@@ -122,7 +126,10 @@ class GateScreen(ModalScreen[bool]):
         elif self.open:
             say.update(Text("✓ Enter goes through this gate.", BLUE))
         else:
-            say.update(Text.assemble("Type ", (self.phrase, f"bold {YELLOW}"), " to go on."))
+            told = Text.assemble("Type ", (self.phrase, f"bold {YELLOW}"), " to go on.")
+            if self.check_action("again", ()):
+                told.append(" F5 does it all anew.")
+            say.update(told)
 
     def on_input_changed(self) -> None:
         """Open or close with every key."""
@@ -142,7 +149,7 @@ class GateScreen(ModalScreen[bool]):
 
     def _go(self) -> None:
         if self.open:
-            self.dismiss(True)
+            self.dismiss("go")
             return
         typed = self.query_one("#gate-input", Input).value
         if not self.too_small:
@@ -152,7 +159,17 @@ class GateScreen(ModalScreen[bool]):
 
     def action_decline(self) -> None:
         """Esc: nothing is done."""
-        self.dismiss(False)
+        self.dismiss("decline")
+
+    def action_again(self) -> None:
+        """F5: what leads here is taken back and done anew, as it was answered the first time."""
+        self.dismiss("again")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The other way only at a gate that has one."""
+        if action == "again":
+            return bool(self.plan.gate and self.plan.gate.again)
+        return super().check_action(action, parameters)
 
     def action_scroll(self, lines: int) -> None:
         """Move through the plan while the cursor stays in the Input."""

@@ -206,6 +206,7 @@ class Model:
                     _advance(operation, event)
                 if isinstance(event, Finished) and event.outcome == "undone":
                     step.forget(event.operation)
+                    step.finished = False
         return step
 
     def told(self, operation: str) -> list[Finding | Document]:

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from screens.failed import FailedScreen
 from screens.form import FormScreen
 from screens.gate import GateScreen
-from wizard.errors import Declined, RemodelError
+from wizard.errors import Declined, RemodelError, StartOver
 from wizard.operation import Plan, Step
 from wizard.operators import Verdict
 from wizard.questions import Question
@@ -46,7 +46,11 @@ class ScreenOperator:
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
         """The gate; raises Declined when it was not passed."""
         self._unless_stopping()
-        if not await self._answer(GateScreen(plan, changed, self._app.model.told(plan.operation))):
+        shown = GateScreen(plan, changed, self._app.model.told(plan.operation))
+        answer = await self._answer(shown)
+        if answer == "again" and plan.gate is not None and plan.gate.again is not None:
+            raise StartOver(plan.operation, *plan.gate.again)
+        if answer != "go":
             raise Declined(
                 f"Stopped at the gate of {plan.operation}.",
                 hint="Nothing was done. `remodel resume` comes back to this gate.",

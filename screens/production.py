@@ -23,7 +23,7 @@ class ProductionScreen(StepScreen):
             for number, (name, target) in enumerate(self.run.config.targets.items()):
                 with Vertical(classes="section", id=f"section-{number}"):
                     yield Static(
-                        f"{name}  {target.ssh}, {target.delivery} into {target.address.database}",
+                        f"{name}  {target.where}, {target.delivery} into {target.address.database}",
                         classes="section-title",
                         markup=False,
                     )

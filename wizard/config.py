@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,14 @@ from dotenv import dotenv_values
 
 from wizard import yamlfile
 from wizard.errors import ConfigError
+from wizard.policy import POLICIES
 from wizard.postgres.address import Address
 from wizard.redaction import Secret
 from wizard.section import Section
 
 FILE = "remodel.yml"
+# libpq's own default, `prefer`, sends everything in the clear where TLS fails.
+SSLMODES = ("require", "verify-full", "verify-ca", "disable")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,10 @@ class Local:
 
 @dataclass(frozen=True)
 class Target:
-    """A database that the result is delivered to. `address` is as seen from its own host."""
+    """A database that the result is delivered to. `address` is as seen from its own host.
+
+    Without `ssh` it is one that this machine reaches itself, as a managed PostgreSQL is.
+    """
 
     name: str
     ssh: str
@@ -71,6 +77,24 @@ class Target:
     def delivery(self) -> str:
         """`swap` or `playbook`."""
         return "playbook" if self.playbook else "swap"
+
+    @property
+    def where(self) -> str:
+        """Where it is, in a word: the SSH destination, or else the database's own host."""
+        return self.ssh or self.address.host
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What becomes of production's content on its way to the local database.
+
+    `exclude_table_data` names tables that come without their rows; `anonymise` are commands that
+    run in the project once the backup is restored. What those leave is never delivered to where
+    it came from: then the source is no target.
+    """
+
+    exclude_table_data: tuple[str, ...] = ()
+    anonymise: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,8 +140,17 @@ class Config:
     targets: Mapping[str, Target]
     conversion: Conversion
     postgres_bin: Path | None
+    backup: Backup = Backup()
+    drift: Mapping[str, str] = field(default_factory=dict)
+    """Policies by table, see `wizard.policy`: a session may go on with others."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """Dotted key -> `remodel.yml:12`, `.env`, `the environment` or `default`."""
+
+    @property
+    def reached(self) -> list[Target]:
+        """Every database but the local one that is connected to: the targets and the source."""
+        others = [] if self.source.name in self.targets else [self.source]
+        return [*self.targets.values(), *others]
 
     @property
     def folder(self) -> Path:
@@ -143,7 +176,7 @@ class Config:
             "local": str(self.local.address),
             "source": self.source.name,
             "targets": {
-                name: f"{target.delivery} to {target.address.database} on {target.ssh}, "
+                name: f"{target.delivery} to {target.address.database} on {target.where}, "
                 f"site {target.site}"
                 for name, target in self.targets.items()
             },
@@ -188,6 +221,11 @@ def read(path: Path) -> Config:
     conversion = top.section("conversion")
     postgres = top.section("postgres", optional=True)
     postgres_bin = postgres.text("bin", "")
+    backup_section = top.section("backup", optional=True)
+    backup = Backup(
+        backup_section.words("exclude_table_data"), backup_section.commands("anonymise")
+    )
+    drift = top.section("drift", optional=True)
 
     config = Config(
         path=path.resolve(),
@@ -200,7 +238,11 @@ def read(path: Path) -> Config:
         ),
         local=Local(_address(local, "LOCAL", secrets), local_site),
         source=targets[source] if source in targets else _no_source(source, targets, path),
-        targets=targets,
+        targets={
+            name: target
+            for name, target in targets.items()
+            if not (backup.anonymise and name == source)
+        },
         conversion=Conversion(
             source=conversion.label("from"),
             target=conversion.label("to"),
@@ -211,9 +253,20 @@ def read(path: Path) -> Config:
             fields=conversion.field_map("fields"),
         ),
         postgres_bin=_rooted(folder, postgres_bin) if postgres_bin else None,
+        backup=backup,
+        drift={table: drift.choice(table, POLICIES) for table in drift.names()},
         origin={**top.origin, **secrets.origin},
     )
-    for section in (top, project, local, targets_section, conversion, postgres):
+    for section in (
+        top,
+        project,
+        local,
+        targets_section,
+        conversion,
+        postgres,
+        backup_section,
+        drift,
+    ):
         section.no_more_keys()
     _check(config)
     return config
@@ -221,6 +274,12 @@ def read(path: Path) -> Config:
 
 def _check(config: Config) -> None:
     conversion = config.conversion
+    if not config.targets:
+        raise ConfigError(
+            f"There is nothing to deliver to: what backup.anonymise leaves must not go back to "
+            f"{config.source.name}.",
+            hint="Add a staging target, or take backup.anonymise out.",
+        )
     if conversion.source == conversion.target:
         raise ConfigError(
             f"conversion.from and conversion.to are both {conversion.source}.",
@@ -248,7 +307,7 @@ def _no_source(source: str, targets: Mapping[str, Target], path: Path) -> Target
 
 
 def _target(section: Section, name: str, folder: Path, secrets: _Secrets) -> Target:
-    ssh = section.text("ssh")
+    ssh = section.text("ssh", "")
     if ssh.startswith("-"):
         section.refuse("ssh", f"{ssh!r} looks like an option")
     ssh_config = section.text("ssh_config", "")
@@ -265,8 +324,24 @@ def _target(section: Section, name: str, folder: Path, secrets: _Secrets) -> Tar
         playbook=playbook,
         playbook_path=_rooted(folder, playbook_path) if playbook_path else None,
     )
+    if ssh:
+        section.no_more_keys()
+        return target
+    return _without_ssh(section, target)
+
+
+def _without_ssh(section: Section, target: Target) -> Target:
+    """A target that this machine reaches itself: over the network with TLS, unless told."""
+    if not target.address.host:
+        section.refuse("ssh", "the key 'ssh' is missing; a database without it needs a `host`")
+    for key in ("ssh_config", "before", "after"):
+        if getattr(target, key):
+            section.refuse(key, "this needs `ssh`, and there is none")
+    sslmode = section.choice("sslmode", SSLMODES)
     section.no_more_keys()
-    return target
+    if target.address.host.startswith("/"):  # a unix socket, which has no TLS
+        return target
+    return replace(target, address=replace(target.address, sslmode=sslmode))
 
 
 def _address(section: Section, name: str, secrets: _Secrets) -> Address:

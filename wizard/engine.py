@@ -14,6 +14,7 @@ from wizard.errors import (
     Declined,
     PlanStale,
     RemodelError,
+    StartOver,
     UsageError,
 )
 from wizard.events import (
@@ -55,10 +56,15 @@ class Engine:
 
     async def go(self) -> None:
         """Do everything that is left. Raises what stopped it; the journal knows how far."""
-        journal = self.run.session.journal
-        for step in self.steps:
-            await self._step(step)
-        journal.note("finished", True)
+        while True:
+            try:
+                for step in self.steps:
+                    await self._step(step)
+            except StartOver as wanted:
+                await self._start_over(wanted)
+            else:
+                break
+        self.run.session.journal.note("finished", True)
 
     async def _step(self, step: Step) -> None:
         run = self.run
@@ -66,7 +72,8 @@ class Engine:
             run.events.emit(StepDone("", step=step.name))
             return
         run.events.emit(StepEntered("", step=step.name))
-        await self.operator.begin(step)
+        if not self._again:
+            await self.operator.begin(step)
         await self._ask(step)
         for operation in step.operations(run):
             while not await self._perform(operation):
@@ -133,7 +140,7 @@ class Engine:
             with self.run.reporting(operation.key):
                 if not await self._pick_up(operation):
                     await self._do(operation)
-        except (Declined, PlanStale):
+        except (Declined, PlanStale, StartOver):
             raise
         except RemodelError as error:
             self._finish(operation, "failed", str(error))
@@ -192,6 +199,9 @@ class Engine:
 
     async def _through_the_gate(self, operation: Operation, plan: Plan) -> Plan:
         """Consent, then plan again: what is done is what was consented to, or it is not done."""
+        if self._agreed(plan):
+            self.run.events.emit(Consented(operation.key, fingerprint=plan.fingerprint))
+            return plan
         changed: list[str] = []
         while True:
             await self.operator.consent(plan, changed)
@@ -211,6 +221,31 @@ class Engine:
         self.run.events.emit(Consented(operation.key, fingerprint=now.fingerprint))
         return now
 
+    @property
+    def _again(self) -> str:
+        """The operation at whose gate the operator chose to start over, until it is there again."""
+        return str(self.run.session.journal.noted("again", ""))
+
+    def _agreed(self, plan: Plan) -> bool:
+        """Whether the same plan was consented to before all was begun anew. A target's gate is
+        passed by hand all the same."""
+        if self._again == plan.operation:
+            self.run.session.journal.note("again", "")
+        recorded = self.run.session.answers.consents.get(plan.operation, {})
+        local = plan.gate is not None and not plan.gate.target
+        return bool(self._again) and local and recorded.get("fingerprint") == plan.fingerprint
+
+    async def _start_over(self, wanted: StartOver) -> None:
+        """Take everything back to the step of a question, answer that one otherwise, keep all
+        other answers. What was delivered stays delivered."""
+        run = self.run
+        run.session.journal.note("again", wanted.operation)
+        await self._back(wanted.question.partition(".")[0], anew=True)
+        for step in self.steps:
+            for question in step.questions(run):
+                if question.key == wanted.question:
+                    self._answered(question, wanted.answer)
+
     def _finish(self, operation: Operation, outcome: Outcome, message: str) -> None:
         journal = self.run.session.journal
         state = journal.state(operation.key)
@@ -229,12 +264,21 @@ class Engine:
         names = [step.name for step in self.steps]
         if to not in names:
             raise UsageError(f"There is no step {to!r}.", hint="Steps: " + ", ".join(names))
+        self.run.session.journal.note("again", "")
+        return await self._back(to)
+
+    async def _back(self, to: str, *, anew: bool = False) -> list[str]:
+        """Take operations back, the last one first, and forget answers. To begin `anew`, the
+        answers stay, and so do operations that last."""
+        names = [step.name for step in self.steps]
         undone = []
         for step in reversed(self.steps[names.index(to) :]):
             for operation in reversed(step.operations(self.run)):
+                if anew and operation.lasts(self.run):
+                    continue
                 if await self._undo(operation):
                     undone.append(operation.key)
-            for question in step.questions(self.run):
+            for question in () if anew else step.questions(self.run):
                 self.run.session.forget(question)
         self.run.session.journal.note("finished", False)
         return undone

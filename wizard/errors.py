@@ -10,7 +10,8 @@ RemodelError                    1
 ├── Stopped                     4   work is left
 │   ├── InputMissing            4   ... because nobody answered a question
 │   ├── ConsentMissing          4   ... because nobody consented to a plan
-│   └── Declined                4   ... because the operator said no, or stopped
+│   ├── Declined                4   ... because the operator said no, or stopped
+│   └── StartOver               4   ... because the operator wants all since a step done anew
 ├── PlanStale                   5   consent was given to another plan
 ├── IdentityMismatch            5   this is not the database, host or project it was
 └── VerificationFailed          6   the work was done, and looking at it found a fault
@@ -106,6 +107,17 @@ class ConsentMissing(Stopped):
 
 class Declined(Stopped):
     """The operator did not consent, or asked to stop."""
+
+
+class StartOver(Stopped):
+    """At the gate of `operation` the operator chose its other way: back to the step of
+    `question`, have it answered otherwise, and do all since then anew."""
+
+    def __init__(self, operation: str, question: str, answer: str) -> None:
+        super().__init__(f"{operation} waits for {question} to be {answer}.")
+        self.operation = operation
+        self.question = question
+        self.answer = answer
 
 
 class PlanStale(RemodelError):

@@ -11,7 +11,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +39,13 @@ class Gate:
 
     `target` names the delivery target that is touched; headless, it must also be allowed on
     the command line. It is empty for what happens on the operator's own machine.
+    `again` is another way than consent, where there is one: a question and its answer. All since
+    its step is taken back and done anew with the answers and consents that are recorded.
     """
 
     phrase: str
     target: str = ""
+    again: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Plan:
             "does": list(self.does),
             "destroys": [[loss.what, loss.count] for loss in self.destroys],
             "undo": self.undo,
-            "gate": [self.gate.phrase, self.gate.target] if self.gate else None,
+            "gate": list(astuple(self.gate)) if self.gate else None,
             "facts": dict(self.facts),
             "details": dict(self.details),
             "skip": self.skip,
@@ -101,11 +104,15 @@ class Plan:
             does=tuple(data["does"]),
             destroys=tuple(Loss(what, count) for what, count in data["destroys"]),
             undo=data["undo"],
-            gate=Gate(*data["gate"]) if data["gate"] else None,
+            gate=_gate(*data["gate"]) if data["gate"] else None,
             facts=data["facts"],
             details=data["details"],
             skip=data["skip"],
         )
+
+
+def _gate(phrase: str, target: str, again: Sequence[str] | None = None) -> Gate:
+    return Gate(phrase, target, (again[0], again[1]) if again else None)
 
 
 def difference(consented: Mapping[str, Any], now: Mapping[str, Any], at: str = "") -> list[str]:
@@ -189,6 +196,10 @@ class Operation(ABC):
 
         A crash may cut it off, and then it runs again: it has to come to the same.
         """
+
+    def lasts(self, run: Run) -> bool:
+        """Whether it stays done when what is before it is done anew, as a delivery does."""
+        return False
 
     async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         """Secure what `undo` will need, before the act; it goes into the journal first."""

@@ -15,12 +15,20 @@ from typing import Any, Literal, Protocol
 
 from wizard import fieldmap
 from wizard.answers import Answers
-from wizard.errors import ConsentMissing, Declined, InputMissing, PlanStale, RemodelError
+from wizard.errors import (
+    ConsentMissing,
+    Declined,
+    InputMissing,
+    PlanStale,
+    RemodelError,
+    StartOver,
+)
 from wizard.fieldmap import FieldTable
 from wizard.operation import Plan, Step, difference
 from wizard.questions import Question
 
 Verdict = Literal["retry", "stop"]
+AGAIN = "again"
 
 
 class Operator(Protocol):
@@ -38,7 +46,8 @@ class Operator(Protocol):
         """An accepted answer for each question; `recorded` holds earlier ones as defaults."""
 
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
-        """Show the gate of `plan`; returns when it was passed, raises Declined otherwise.
+        """Show the gate of `plan`; returns when it was passed, raises Declined otherwise, or
+        StartOver where the gate offers that.
 
         `changed` says what is different from the plan that was consented to a moment ago.
         """
@@ -163,7 +172,10 @@ class Plain:
         """Show the plan and have the gate's phrase typed."""
         self._write("\n".join(gate_lines(plan, changed)))
         assert plan.gate is not None
-        typed = await self._line(f"Type {plan.gate.phrase} to go on, anything else stops: ")
+        other = f"`{AGAIN}` to do it all anew, " if plan.gate.again else ""
+        typed = await self._line(f"Type {plan.gate.phrase} to go on, {other}anything else stops: ")
+        if plan.gate.again and typed == AGAIN:
+            raise StartOver(plan.operation, *plan.gate.again)
         if typed != plan.gate.phrase:
             raise Declined(
                 f"Stopped at the gate of {plan.operation}.",

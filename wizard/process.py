@@ -204,24 +204,31 @@ class Child:
             os.killpg(self.pid, number)
 
 
+def _standard_input(given: bytes | int | None) -> int:
+    if given is None:
+        return asyncio.subprocess.DEVNULL
+    return given if isinstance(given, int) else asyncio.subprocess.PIPE
+
+
 @asynccontextmanager
 async def start(
     argv: Sequence[str | Path],
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    stdin: bytes | None = None,
+    stdin: bytes | int | None = None,
     on_stderr: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Child]:
     """Start a command whose output is read by iterating over it; leaving ends it.
 
-    `env` is added to our own environment. Raises OperationFailed when there is no such command.
+    `env` is added to our own environment. A `stdin` that is a number is a file descriptor that the
+    command gets as it is. Raises OperationFailed when there is no such command.
     """
     command = [str(part) for part in argv]
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
-            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+            stdin=_standard_input(stdin),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=cwd,
@@ -237,7 +244,7 @@ async def start(
             found=str(error),
             hint="Check that it is installed, executable, and named as remodel.yml has it.",
         ) from None
-    child = Child(process, stdin, on_stderr)
+    child = Child(process, stdin if isinstance(stdin, bytes) else None, on_stderr)
     try:
         yield child
     finally:

@@ -14,7 +14,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import asyncssh
@@ -46,21 +46,23 @@ class _Client(asyncssh.SSHClient):
 
 
 async def host_key(login: Login) -> HostKey:
-    """The key that the host presents now, and what it is to us. Nobody is logged in.
+    """The key that the host presents now, and what it is to us. Nobody is logged in there.
 
-    Raises ConnectionFailed when there is no SSH server.
+    Raises ConnectionFailed when there is no SSH server, or no way through the jump hosts.
     """
     options = await resolve(login)
     known = known_hosts(login, options)
     client = _Client()
-    try:
-        # Nothing is trusted here, so that the key is shown to us and the login never begins.
-        connection = await _open(login, options, KnownHosts(known.pattern), known, client)
-        connection.abort()
-    except asyncssh.HostKeyNotVerifiable:
-        pass
-    except (OSError, asyncssh.Error) as error:
-        raise _unreachable(login, options, error) from None
+    async with _jumps(login, options) as through:
+        try:
+            # Nothing is trusted here: the key is shown to us and the login never begins.
+            trusted = KnownHosts(known.pattern)
+            connection = await _open(login, options, trusted, known, client, through)
+            connection.abort()
+        except asyncssh.HostKeyNotVerifiable:
+            pass
+        except (OSError, asyncssh.Error) as error:
+            raise _unreachable(login, options, error) from None
     if client.presented is None:
         raise ConnectionFailed(f"{login.destination} did not show a host key.")
     return known.describe(client.presented)
@@ -71,25 +73,68 @@ async def connect(login: Login) -> AsyncIterator[Connection]:
     """Log in. Leaving closes the connection, with everything that runs over it.
 
     Raises ConnectionFailed (unreachable, refused, host key unknown), or IdentityMismatch when
-    the host key is another than the known one.
+    the host key is another than the known one; the same for each jump host of the ssh_config.
     """
+    async with _logged_in(login) as connection:
+        yield Connection(login, connection)
+
+
+@asynccontextmanager
+async def _logged_in(
+    login: Login,
+    through: asyncssh.SSHClientConnection | None = None,
+    passed: tuple[str, ...] = (),
+) -> AsyncIterator[asyncssh.SSHClientConnection]:
     options = await resolve(login)
     known = known_hosts(login, options)
     client = _Client()
-    try:
-        connection = await _open(login, options, known, known, client)
-    except asyncssh.HostKeyNotVerifiable as error:
-        raise _untrusted(login, known, client.presented, error) from None
-    except asyncssh.PermissionDenied as error:
-        raise _refused(login, options, error) from None
-    except (OSError, asyncssh.Error) as error:
-        raise _unreachable(login, options, error) from None
-    try:
-        yield Connection(login, connection)
-    finally:
-        connection.close()
-        with contextlib.suppress(OSError, asyncssh.Error):
-            await asyncio.wait_for(connection.wait_closed(), TIMEOUT)
+    async with AsyncExitStack() as stack:
+        if through is None:
+            through = await stack.enter_async_context(_jumps(login, options, passed))
+        try:
+            connection = await _open(login, options, known, known, client, through)
+        except asyncssh.HostKeyNotVerifiable as error:
+            raise _untrusted(login, known, client.presented, error) from None
+        except asyncssh.PermissionDenied as error:
+            raise _refused(login, options, error) from None
+        except (OSError, asyncssh.Error) as error:
+            raise _unreachable(login, options, error) from None
+        try:
+            yield connection
+        finally:
+            connection.close()
+            with contextlib.suppress(OSError, asyncssh.Error):
+                await asyncio.wait_for(connection.wait_closed(), TIMEOUT)
+
+
+@asynccontextmanager
+async def _jumps(
+    login: Login, options: asyncssh.SSHClientConnectionOptions, passed: tuple[str, ...] = ()
+) -> AsyncIterator[asyncssh.SSHClientConnection | None]:
+    """The connection to the last of the ssh_config's jump hosts; None where it names none.
+
+    asyncssh would log in to them by itself, but with the user's known_hosts alone.
+    """
+    named = options.tunnel if isinstance(options.tunnel, str) else "none"
+    hops = [hop.strip() for hop in named.split(",")] if named.lower() != "none" else []
+    async with AsyncExitStack() as stack:
+        through = None
+        for hop in hops:
+            if hop in passed:
+                raise ConfigError(
+                    f"The ssh_config leads from {hop} to itself.",
+                    hint=f"Give it `ProxyJump none` in a `Host {hop}` before the others.",
+                )
+            user, at, place = hop.rpartition("@")
+            host, colon, port = place.rpartition(":")
+            jump = Login(
+                f"{user}{at}{host if colon else place}",
+                login.known_hosts,
+                login.config,
+                int(port) if colon else None,
+            )
+            through = await stack.enter_async_context(_logged_in(jump, through, (*passed, hop)))
+        yield through
 
 
 class Connection:
@@ -173,6 +218,16 @@ class Connection:
                 listener.close()
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+
+    @asynccontextmanager
+    async def sftp(self) -> AsyncIterator[asyncssh.SFTPClient]:
+        """The far side's files. asyncssh's own errors are the caller's to tell apart."""
+        with self.losing("opening SFTP"):
+            client = await self._connection.start_sftp_client()
+        try:
+            yield client
+        finally:
+            client.exit()
 
     async def _socket_directory(self, port: int) -> str:
         # Debian and Red Hat move PostgreSQL's own default, /tmp.
@@ -271,8 +326,11 @@ async def _open(
     trusted: KnownHosts,
     known: KnownHosts,
     client: _Client,
+    through: asyncssh.SSHClientConnection | None,
 ) -> asyncssh.SSHClientConnection:
     given = arguments(login)
+    if through is not None:
+        given["tunnel"] = through
     if not options.config.get("Ciphers", ()):  # the user's own choice stands
         given["encryption_algs"] = CIPHERS
     return await asyncssh.connect(
@@ -303,7 +361,7 @@ def _untrusted(
             f"The host key of {login.destination} is not known.",
             found=found,
             hint="Start `remodel` once on a terminal to see and accept the host key, or put its "
-            f"line into {login.known_hosts}.",
+            f"line into {login.known_hosts}. That of a jump host `ssh` itself asks for.",
         )
     trusted = "\n".join(f"known: {known.describe(each).fingerprint}" for each in known.trusted)
     return IdentityMismatch(

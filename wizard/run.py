@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from wizard.config import Config, Target
-from wizard.errors import IdentityMismatch
+from wizard.errors import ConfigError, IdentityMismatch
 from wizard.events import Events, Report
 from wizard.operation import NotYet
 from wizard.pagetree import PageTree
-from wizard.postgres import identity, server, tools
+from wizard.postgres import dump, identity, routes, server, tools
 from wizard.postgres.address import Address
+from wizard.postgres.archive import Archive
 from wizard.postgres.identity import Pins
+from wizard.postgres.routes import Route
 from wizard.postgres.tools import Tool
 from wizard.remote import Connection, Login, connect
 from wizard.session import Session
@@ -28,10 +30,20 @@ from wizard.site import Site
 
 @dataclass(frozen=True)
 class Far:
-    """A target as it is reached: the SSH connection, and its database through a forward."""
+    """A target as it is reached: its database from here, and the SSH connection if there is one."""
 
-    connection: Connection
+    ssh: Connection | None
     address: Address
+
+    @property
+    def connection(self) -> Connection:
+        """The SSH connection. Raises ConfigError for a target without one."""
+        if self.ssh is None:
+            raise ConfigError(
+                f"{self.address} is reached without SSH, so no command can run there.",
+                hint="Give the target's `ssh` in remodel.yml.",
+            )
+        return self.ssh
 
 
 class Run:
@@ -166,7 +178,7 @@ class Run:
         Raises ConnectionFailed, or IdentityMismatch when it is another database by now.
         """
         far = await self._reach(target)
-        self.pins.check(target.name, await identity.read(far.address, target.ssh))
+        self.pins.check(target.name, await identity.read(far.address, target.where))
         return far
 
     async def far_address(self, target: Target) -> Address:
@@ -174,6 +186,8 @@ class Run:
         return (await self._reach(target)).address
 
     async def _reach(self, target: Target) -> Far:
+        if not target.ssh:
+            return Far(None, target.address)
         if target.name in self._far and not self._far[target.name][0].connection.alive:
             await self._hang_up(target.name)
         if target.name not in self._far:
@@ -192,11 +206,46 @@ class Run:
 
     async def repin(self, target: Target, address: Address) -> None:
         """After a swap of our own doing the target's database is another: pin that one."""
-        self.pins.pin(target.name, await identity.read(address, target.ssh))
+        self.pins.pin(target.name, await identity.read(address, target.where))
 
     def pinned(self) -> list[tuple[str, int]]:
         """Databases that the worker must refuse: (system identifier, OID) of every target."""
         return [(pin.system_identifier, pin.oid) for pin in self.pins.all().values()]
+
+    async def route(self, target: Target, into_major: int | None = None) -> Route:
+        """How a dump of the target gets here, for a server `into_major`, or for its own."""
+        far = await self.far(target)
+        major = (await server.about(far.address)).major
+        return await routes.find(
+            far.ssh,
+            major,
+            into_major or major,
+            sslmode=far.address.sslmode,
+            configured=self.config.postgres_bin,
+        )
+
+    async def fetch(
+        self,
+        target: Target,
+        path: Path,
+        route: Route | None = None,
+        *,
+        snapshot: str = "",
+        without: tuple[str, ...] = (),
+    ) -> Archive:
+        """Dump the target's database into `path`, by its best route. Raises as `dump.fetch`."""
+        far = await self.far(target)
+        route = route or await self.route(target)
+        return await dump.by(
+            route,
+            far.ssh,
+            target.address,
+            far.address,
+            path,
+            self.report,
+            snapshot=snapshot,
+            without=without,
+        )
 
     # PostgreSQL's programs on this machine
 
@@ -211,7 +260,7 @@ class Run:
         )
 
     async def pg_restore(self, dump_major: int, server_major: int) -> Tool:
-        """A pg_restore that reads such an archive and fits such a server."""
+        """A pg_restore that reads such an archive and, where one does both, fits such a server."""
         return await tools.choose_restore(
             dump_major, server_major, configured=self.config.postgres_bin
         )

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from tests.conftest import APP_PASSWORD, OWNER
 from wizard.events import Event, Events, Report
 from wizard.hostkeys import trust
 from wizard.postgres.address import Address, connect
 from wizard.postgres.tools import Tool, find
+from wizard.redaction import Secret
 from wizard.remote import Connection, Login, host_key
 from wizard.remote import connect as log_in
-from wizard.sandbox.cluster import binaries
+from wizard.sandbox.cluster import Cluster, binaries
 from wizard.sandbox.sshd import SshServer
 
 CONTENT = """
@@ -84,6 +89,29 @@ async def far_filled(far_database: Address) -> Address:
     async with await connect(far_database) as connection:
         await connection.execute(CONTENT)
     return far_database
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def cluster_16(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """A PostgreSQL 16 beside the 18s, with the role `app`."""
+    root = tmp_path_factory.mktemp("old")
+    password = Secret("old-password")
+    cluster = Cluster(root, user="old", password=password, major=16, durable=False)
+    await cluster.start()
+    try:
+        await cluster.create_role(OWNER, APP_PASSWORD)
+        yield cluster
+    finally:
+        await cluster.stop()
+        shutil.rmtree(root)
+
+
+@pytest.fixture
+async def database_16(cluster_16: Cluster) -> AsyncIterator[Address]:
+    """A fresh empty database on PostgreSQL 16, owned and reached by `app`."""
+    await cluster_16.create_database("empty", owner=OWNER)
+    yield replace(cluster_16.address("empty"), user=OWNER, password=APP_PASSWORD)
+    await cluster_16.drop_database("empty")
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
+from tests.conftest import APP_PASSWORD, OWNER
 from wizard.errors import (
     ConfigError,
     ConnectionFailed,
@@ -21,14 +23,15 @@ from wizard.errors import (
     VerificationFailed,
 )
 from wizard.events import Event, Progress, Report
-from wizard.postgres import archive
+from wizard.postgres import archive, baseline, plain
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
-from wizard.postgres.dump import dump, fetch
+from wizard.postgres.dump import Making, dump, fetch
 from wizard.postgres.tools import Tool
+from wizard.process import run
 from wizard.redaction import Secret
 from wizard.remote import Connection
-from wizard.sandbox.cluster import binaries
+from wizard.sandbox.cluster import Cluster, binaries
 from wizard.sandbox.sshd import SshServer
 
 
@@ -63,8 +66,9 @@ async def test_a_dump_is_private_counted_hashed_and_provable(
     assert made.dump_version == pg_dump.version
     assert Archive.from_dict(made.as_dict()) == made
     progress = [event for event in events if isinstance(event, Progress)]
-    assert progress[-1].done == progress[-1].total == path.stat().st_size
-    await archive.prove(made, pg_restore, report)
+    assert progress[-1].done == progress[-1].total
+    assert f"{made.bytes:,} bytes of archive received" in progress[-1].note
+    await archive.prove(made, report)
     assert replace(await archive.take(path, pg_restore, report), made_at="") == replace(
         made, made_at=""
     )
@@ -138,6 +142,24 @@ async def test_a_dump_never_replaces_a_file(
     assert path.read_text() == "precious"
 
 
+async def test_a_dump_is_of_the_moment_that_a_session_holds(
+    filled: Address, backups: Path, report: Report, pg_dump: Tool, pg_restore: Tool
+) -> None:
+    async with baseline.held(filled) as held:
+        async with await connect(filled) as session:
+            await session.execute("UPDATE page SET title = 'Later' WHERE id = 7")
+        made = await dump(
+            filled,
+            backups / "db",
+            report,
+            pg_dump=pg_dump,
+            pg_restore=pg_restore,
+            making=Making(snapshot=held.snapshot),
+        )
+    text = (await run([pg_restore.path, "--file=-", made.path])).stdout
+    assert "\tPage 7\t" in text and "Later" not in text
+
+
 # Fetched over SSH
 
 
@@ -150,7 +172,7 @@ async def test_fetching_over_ssh(
 ) -> None:
     made = await fetch(connection, far_filled, backups / "db", report, pg_restore=pg_restore)
     assert files(backups) == ["db", "db.sha256"]
-    await archive.prove(made, pg_restore, report)
+    await archive.prove(made, report)
 
 
 async def test_the_password_goes_through_standard_input(
@@ -301,7 +323,7 @@ async def test_a_truncated_archive(made: Archive, pg_restore: Tool, report: Repo
     os.truncate(made.path, made.bytes - 2_000)
     await archive.describe(made.path, pg_restore)  # its table of contents is whole
     with pytest.raises(VerificationFailed) as caught:
-        await archive.prove(made, pg_restore, report)
+        await archive.prove(made, report)
     assert caught.value.exit_code == ExitCode.VERIFICATION
     with pytest.raises(VerificationFailed, match="to its end"):
         await archive.take(made.path, pg_restore, report)
@@ -312,7 +334,7 @@ async def test_a_flipped_bit(made: Archive, pg_restore: Tool, report: Report) ->
     content[made.bytes // 2] ^= 1
     made.path.write_bytes(content)
     with pytest.raises(VerificationFailed, match="checksum") as caught:
-        await archive.prove(made, pg_restore, report)
+        await archive.prove(made, report)
     assert made.sha256 in caught.value.found
 
 
@@ -329,4 +351,66 @@ async def test_files_that_are_no_archive(
 async def test_a_missing_file(made: Archive, pg_restore: Tool, report: Report) -> None:
     made.path.unlink()
     with pytest.raises(VerificationFailed, match="cannot be opened"):
-        await archive.prove(made, pg_restore, report)
+        await archive.prove(made, report)
+
+
+# Names that mean something to somebody
+
+
+@pytest.mark.parametrize(
+    "name", ["we'ird \"na;me", "$(touch harm)", "`touch harm`; touch harm #", "a\\b|c&d", "ünï*?"]
+)
+async def test_a_database_by_any_name(
+    name: str,
+    connection: Connection,
+    ssh_server: SshServer,
+    far_cluster: Cluster,
+    backups: Path,
+    report: Report,
+    pg_dump: Tool,
+    pg_restore: Tool,
+) -> None:
+    """Over SSH a name passes two shells; a table's name passes pg_dump's patterns as well."""
+    await far_cluster.create_database(name, owner=OWNER)
+    try:
+        address = replace(far_cluster.address(name), user=OWNER, password=APP_PASSWORD)
+        async with await connect(address) as session:
+            for table in (name, f"{name[:-1]}x"):
+                quoted = sql.Identifier(table)
+                await session.execute(sql.SQL("CREATE TABLE {} AS SELECT 1 AS n").format(quoted))
+        making = Making(without=(f"public.{name}",))
+        made = await fetch(
+            connection, address, backups / "far", report, pg_restore=pg_restore, making=making
+        )
+        assert made.database == name
+        await dump(address, backups / "here", report, pg_dump=pg_dump, pg_restore=pg_restore)
+        listed = await run([pg_restore.path, "--list", made.path])
+        assert listed.stdout.count("TABLE DATA") == 1
+    finally:
+        await far_cluster.drop_database(name)
+    assert not [*ssh_server.home.glob("harm*"), *backups.glob("harm*"), *Path.cwd().glob("harm*")]
+
+
+@pytest.mark.parametrize("host", ["-h", "host=evil", "postgres://evil/db", "one,two", "a\0b"])
+def test_hosts_that_are_options_or_connection_strings(host: str) -> None:
+    with pytest.raises(ConfigError):
+        Address("db", host)
+
+
+async def test_links_in_the_way_are_not_followed(
+    filled: Address, backups: Path, report: Report, pg_dump: Tool, pg_restore: Tool
+) -> None:
+    backups.mkdir(mode=0o700)
+    precious = backups / "precious"
+    precious.write_text("precious")
+    for name in ("db.part", "db.sha256", "db.sql.gz.part"):
+        (backups / name).symlink_to(precious)
+    made = await dump(filled, backups / "db", report, pg_dump=pg_dump, pg_restore=pg_restore)
+    await plain.write(made, backups / "db.sql.gz", pg_restore)
+    assert precious.read_text() == "precious"
+    assert files(backups) == ["db", "db.sha256", "db.sql.gz", "precious"]
+    assert not any(path.is_symlink() for path in backups.iterdir())
+    (backups / "other").symlink_to(precious)
+    with pytest.raises(OperationFailed, match="already"):
+        await dump(filled, backups / "other", report, pg_dump=pg_dump, pg_restore=pg_restore)
+    assert precious.read_text() == "precious"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from wizard.errors import OperationFailed, VerificationFailed
+from wizard.errors import OperationFailed
 from wizard.events import Event, Finding, Progress, Report
 from wizard.postgres import fingerprint, server
 from wizard.postgres.address import Address, connect
@@ -139,7 +139,7 @@ async def test_a_broken_archive_leaves_no_database(
     made.path.write_bytes(content)
     made = replace(made, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     await create_beside(filled, beside.database, like=filled.database, report=report)
-    with pytest.raises(VerificationFailed) as caught:
+    with pytest.raises(OperationFailed) as caught:
         await restore(made, beside, report, pg_restore=pg_restore)
     assert "error:" in caught.value.found
     assert beside.database not in await names(filled)

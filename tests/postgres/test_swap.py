@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 import pytest
@@ -111,6 +113,112 @@ async def test_swapping_under_four_writers(
     assert (await fingerprint.tables(live))["written"].rows > 0
 
 
+async def test_over_ten_swaps_no_committed_write_is_lost_unseen(
+    live: Address, beside: str, kept: str, report: Report
+) -> None:
+    """Two databases take turns. What is seen before the renames is all there will ever be."""
+    committed: set[int] = set()
+    seen: set[int] = set()
+    numbers = itertools.count()
+    going, wrote = True, asyncio.Event()
+
+    async def write() -> None:
+        while going:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    **live.parameters(), autocommit=True
+                ) as connection:
+                    while going:
+                        number = next(numbers)
+                        await connection.execute("INSERT INTO written VALUES (%s)", [number])
+                        committed.add(number)
+                        wrote.set()
+            except psycopg.OperationalError:
+                await asyncio.sleep(0.001)
+
+    async def look(guard: psycopg.AsyncConnection[Any]) -> None:
+        seen.clear()
+        seen.update(await rows(guard))
+
+    tasks = [asyncio.create_task(write()) for _ in range(4)]
+    reported: set[int] = set()
+    try:
+        for new, old in [(beside, kept), (kept, beside)] * 5:
+            wrote.clear()
+            await asyncio.wait_for(wrote.wait(), 10)
+            await swap.swap(live, new, old, report, terminate=True, check=look)
+            async with server.operations(live) as session:
+                await session.execute(f'ALTER DATABASE "{old}" ALLOW_CONNECTIONS true')
+            async with await connect(live.at(old)) as connection:
+                assert await rows(connection) == seen
+            reported |= seen
+    finally:
+        going = False
+        await asyncio.gather(*tasks)
+    async with await connect(live) as connection:
+        assert committed <= reported | await rows(connection)
+    assert len(committed) > 10
+
+
+async def rows(connection: psycopg.AsyncConnection[Any]) -> set[int]:
+    cursor = await connection.execute("SELECT n FROM written")
+    return {n for (n,) in await cursor.fetchall()}
+
+
+async def test_what_the_check_refuses_stays_and_is_open(
+    live: Address, beside: str, kept: str, report: Report, cluster: Cluster
+) -> None:
+    calls: list[bool] = []
+
+    async def refuse(guard: psycopg.AsyncConnection[Any]) -> None:
+        calls.append((await swap.observe(live, beside, kept)).closed)
+        if len(calls) == 2:
+            with pytest.raises(ConnectionFailed, match="not currently accepting"):
+                await connect(cluster.address(live.database))  # not even a superuser
+            raise OperationFailed("somebody wrote")
+
+    async with server.operations(live) as session:
+        await session.execute(f'ALTER DATABASE "{live.database}" CONNECTION LIMIT 30')
+    with pytest.raises(OperationFailed, match="somebody wrote"):
+        await swap.swap(live, beside, kept, report, terminate=True, check=refuse)
+    assert calls == [False, True]
+    assert await ask(live) == "old"
+    assert (await facts(live, live.database)).connection_limit == 30
+
+
+async def test_whoever_is_on_the_way_in_is_waited_for(
+    live: Address,
+    beside: str,
+    kept: str,
+    report: Report,
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A session that begins holds a lock on the database before pg_stat_activity has it."""
+    monkeypatch.setattr(swap, "PATIENCE", 0.2)
+    async with await connect(cluster.address("postgres"), autocommit=False) as other:
+        # A lock on the same object, by a statement that can be held back.
+        await other.execute(f"COMMENT ON DATABASE \"{live.database}\" IS 'held'".encode())
+        with pytest.raises(OperationFailed, match="in use") as refused:
+            await swap.swap(live, beside, kept, report, terminate=True)
+        assert "somebody is connecting" in refused.value.found
+    assert await ask(live) == "old"
+    await swap.swap(live, beside, kept, report, terminate=True)
+    assert await ask(live) == "new"
+
+
+async def test_two_operators_at_once_and_the_second_is_told_of_the_first(live: Address) -> None:
+    async with swap.alone(live, "session 20261122-150405"):
+        with pytest.raises(OperationFailed, match="Somebody else is delivering") as refused:
+            async with swap.alone(live, "session 20261122-150406"):
+                pass
+        assert "session 20261122-150405" in refused.value.found
+        async with swap.alone(live.at("another"), "session 20261122-150406"):
+            pass
+    async with swap.alone(live, "session 20261122-150406"):
+        pass
+
+
 async def test_rolling_back(live: Address, beside: str, kept: str, report: Report) -> None:
     await swap.swap(live, beside, kept, report, terminate=True)
     aside = server.beside(live.database, "aside")
@@ -195,7 +303,7 @@ async def test_cancelling_in_the_middle_reopens_the_live_database(
 ) -> None:
     closed = asyncio.Event()
 
-    async def never(session: object, name: str) -> None:
+    async def never(session: object, name: str, guard: int = 0) -> None:
         closed.set()
         await asyncio.Event().wait()
 
@@ -220,10 +328,10 @@ async def test_a_lost_connection_in_the_middle_reopens_the_live_database(
 ) -> None:
     end = swap._terminate
 
-    async def lose(session: psycopg.AsyncConnection[object], name: str) -> None:
+    async def lose(session: psycopg.AsyncConnection[object], name: str, guard: int = 0) -> None:
         async with await connect(cluster.address("postgres")) as other:
             await other.execute("SELECT pg_terminate_backend(%s, 5000)", [session.info.backend_pid])
-        await end(session, name)
+        await end(session, name, guard)
 
     monkeypatch.setattr(swap, "_terminate", lose)
     with pytest.raises(ConnectionFailed, match="was lost"):

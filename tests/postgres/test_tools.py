@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from wizard.errors import ConfigError
-from wizard.postgres import tools
+from wizard.postgres import routes, tools
+from wizard.postgres.tools import Tool
 from wizard.remote import Connection
 from wizard.sandbox.cluster import binaries
 from wizard.sandbox.sshd import SshServer
@@ -31,8 +32,10 @@ async def test_pg_dump_is_of_the_servers_version_or_newer() -> None:
 async def test_pg_restore_fits_the_archive_and_the_server() -> None:
     assert (await tools.choose_restore(18, 18)).major == 18
     assert (await tools.choose_restore(16, 16)).major == 16
-    with pytest.raises(ConfigError, match="no version of pg_restore does both"):
-        await tools.choose_restore(18, 16)
+    assert (await tools.choose_restore(18, 16)).major == 18  # reads it; the loader does the rest
+    assert not tools.fits(18, 16)
+    with pytest.raises(ConfigError, match="pg_restore 19 or newer"):
+        await tools.choose_restore(19, 18)
 
 
 async def test_a_program_that_is_no_pg_dump_is_passed_over(tmp_path: Path) -> None:
@@ -41,6 +44,106 @@ async def test_a_program_that_is_no_pg_dump_is_passed_over(tmp_path: Path) -> No
     broken.chmod(0o755)
     found = await tools.find("pg_dump", configured=tmp_path)
     assert found and broken not in [tool.path for tool in found]
+
+
+def client(major: int, place: str, *methods: str) -> Tool:
+    return Tool(Path(place), major, f"{major}.1", methods)
+
+
+@pytest.mark.parametrize(
+    ("server", "into", "far", "here", "expected"),
+    [
+        # as new as the server, and there: one round trip, compressed before it travels
+        (16, 18, [16, 18], [16, 18], (True, 16, 16, "gzip", False)),
+        # only newer there, and the local server is old: the pair here goes all the way
+        (16, 16, [18], [16, 18], (False, 16, 16, "gzip", False)),
+        # too old there
+        (18, 18, [15], [18], (False, 18, 18, "gzip", False)),
+        # no pair: the loader
+        (17, 15, [17], [18], (True, 17, 18, "gzip", True)),
+        (18, 16, [], [16, 18], (False, 18, 18, "gzip", True)),
+        # nothing here reads its archives: a script
+        (18, 15, [18], [15], (True, 18, None, "gzip", True)),
+        (18, 18, [18], [], (True, 18, None, "gzip", True)),
+        # nothing may read the server
+        (18, 18, [16], [17], None),
+    ],
+)
+def test_routes(
+    server: int,
+    into: int,
+    far: list[int],
+    here: list[int],
+    expected: tuple[bool, int, int | None, str, bool] | None,
+) -> None:
+    route = routes.choose(
+        server,
+        into,
+        far=[client(major, f"/far/{major}/pg_dump") for major in far],
+        here=[client(major, f"/here/{major}/pg_dump") for major in here],
+        restores=[client(major, f"/here/{major}/pg_restore") for major in here],
+    )
+    assert expected == (
+        route
+        and (
+            route.far,
+            route.pg_dump.major,
+            route.pg_restore and route.pg_restore.major,
+            route.method,
+            route.loads,
+        )
+    )
+
+
+def test_the_quickest_compression_that_both_ends_have() -> None:
+    def method(far: tuple[str, ...], here: dict[int, tuple[str, ...]]) -> tuple[str, int]:
+        route = routes.choose(
+            16,
+            18,
+            far=[client(16, "/far/pg_dump", *far)],
+            here=[client(major, f"/{major}/pg_dump", *known) for major, known in here.items()],
+            restores=[client(major, f"/{major}/pg_restore") for major in here],
+        )
+        assert route is not None and route.pg_restore is not None
+        return route.method, route.pg_restore.major
+
+    assert method(("zstd", "lz4"), {16: (), 18: ("zstd", "lz4")}) == ("zstd", 18)
+    assert method(("zstd", "lz4"), {16: ("lz4",)}) == ("lz4", 16)
+    assert method(("zstd",), {16: ("lz4",), 18: ()}) == ("gzip", 16)
+    assert method((), {18: ("zstd",)}) == ("gzip", 18)
+
+
+@pytest.mark.parametrize(("major", "option"), [(14, "1"), (15, "1"), (16, "lz4"), (18, "lz4")])
+def test_pg_dump_before_16_is_never_told_a_name(major: int, option: str) -> None:
+    """14 takes it for a number, and does not compress at all."""
+    assert tools.compressing(client(major, "pg_dump", "lz4"), "lz4") == f"--compress={option}"
+
+
+async def test_every_pg_dump_of_the_far_side(
+    connection: Connection, ssh_server: SshServer, tmp_path: Path
+) -> None:
+    """One that says it was built with zstd, one before names, one that does not run."""
+    ssh_server.environment["PATH"] = f"{tmp_path}:/bin"
+    spoken = tmp_path / "pg_dump"
+    for version, methods in (("17.2", ("zstd",)), ("15.3", ())):
+        spoken.write_text(
+            f'#!/bin/sh\ncase "$*" in --version) echo "pg_dump (PostgreSQL) {version}";;\n'
+            '*lz4*) echo "pg_dump: error: this build does not support compression with LZ4" >&2;;\n'
+            '*) echo "pg_dump: error: connection to server failed" >&2;; esac\nexit 1\n'.replace(
+                "exit 1", 'test "$*" = --version'
+            )
+        )
+        spoken.chmod(0o755)
+        found = {tool.path: tool for tool in await tools.far_dumps(connection)}
+        assert (found[spoken].version, found[spoken].methods) == (version, methods)
+    spoken.write_text("#!/bin/sh\nexit 1\n")
+    assert spoken not in {tool.path for tool in await tools.far_dumps(connection)}
+
+
+async def test_a_build_without_tls_is_no_pg_dump_for_a_network() -> None:
+    here = await tools.find("pg_dump", configured=binaries(18))
+    assert binaries(18) / "pg_dump" not in {t.path for t in await tools.with_tls(here, "require")}
+    assert binaries(18) / "pg_dump" in {t.path for t in await tools.with_tls(here, "disable")}
 
 
 async def test_the_far_side(connection: Connection, ssh_server: SshServer) -> None:

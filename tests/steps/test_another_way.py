@@ -1,8 +1,9 @@
-"""The same steps on a project set up otherwise: an editable install, a dump that is here, a
-delivery by the operator's own command, no local database yet."""
+"""The same steps on a project set up otherwise: an editable install, a plain dump that is here and
+is anonymised, a delivery by the operator's own command, no local database yet."""
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 from pathlib import Path
 
@@ -27,12 +28,20 @@ zcat {script} | {bin}/psql -q -v ON_ERROR_STOP=1 -d harbour_staging -f - > /dev/
 echo restored
 """
 
+ANONYMISE = """
+test "$DJANGO_SETTINGS_MODULE" = config.settings.local && test -f manage.py &&
+echo "$PGDATABASE $PGUSER" > ../anonymised
+"""
+
 
 def set_up(demo: Demo) -> Path:
     """A remodel.yml for all of that, and what it needs."""
     data = yaml.safe_load((demo.root / "remodel.yml").read_text())
     binaries = data["postgres"]["bin"]
-    (demo.root / "taken.dump").write_bytes(dump_of_production(demo))
+    plain = [f"{binaries}/pg_restore", "--file=-"]  # with owners and grants of production's
+    text = subprocess.run(plain, input=dump_of_production(demo), check=True, capture_output=True)
+    (demo.root / "taken.sql.gz").write_bytes(gzip.compress(text.stdout))
+    data["backup"] = {"anonymise": [["sh", "-c", ANONYMISE]]}
     with demo.connect("production") as connection:
         address = connection.info
         script = demo.root / "restore.sh"
@@ -73,7 +82,7 @@ async def test_editable_existing_dump_playbook_and_no_local_database(demo: Demo)
     reinstall = yaml.safe_load((demo.root / "remodel.yml").read_text())["project"]["install"]
     try:
         found = config.read(set_up(demo))
-        answers = {"backup.archive": "taken.dump", "production.targets": ["staging"]}
+        answers = {"backup.archive": "taken.sql.gz", "production.targets": ["staging"]}
         with sessions.begin(found) as session:
             await drive.headless(found, session, Consenting(answers), Output())
             journal = session.journal
@@ -82,6 +91,7 @@ async def test_editable_existing_dump_playbook_and_no_local_database(demo: Demo)
                 for key in ("structure.install", "slugs.install", "slugs.install_migrations")
             ]
             assert all(state is not None and state.kind == "skipped" for state in installs)
+            assert (demo.root / "anonymised").read_text() == "harbour dev\n"
             delivered = journal.state("production.deliver:staging")
             assert delivered is not None
             safety = Path(delivered.data["safety"])

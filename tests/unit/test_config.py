@@ -115,6 +115,52 @@ def test_secrets_come_by_name_from_env_file_and_environment(
     assert found.origin["REMODEL_PRODUCTION_PASSWORD"] == ".env"
 
 
+def test_a_target_that_this_machine_reaches_itself(tmp_path: Path) -> None:
+    text = GOOD.replace("    ssh: deploy@staging.example.org\n", "    host: db.example.net\n")
+    found = config.read(write(tmp_path, text)).targets["staging"]
+    assert (found.ssh, found.where, found.address.sslmode) == ("", "db.example.net", "require")
+    text = text.replace("host: db.", "sslmode: verify-full\n    host: db.")
+    assert config.read(write(tmp_path, text)).targets["staging"].address.sslmode == "verify-full"
+    assert "db.example.net" in str(config.read(write(tmp_path, text)).identity()["targets"])
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("", "the key 'ssh' is missing; a database without it needs a `host`"),
+        ("    host: db\n    before: [[x]]\n", "before: this needs `ssh`"),
+        ("    host: db\n    after: [[x]]\n", "after: this needs `ssh`"),
+        ("    host: db\n    ssh_config: x\n", "ssh_config: this needs `ssh`"),
+        ("    host: db\n    sslmode: prefer\n", "'prefer' is not one of"),
+        ("    host: host=evil\n", "looks like an option or a connection string"),
+        ("    host: -h\n", "looks like an option or a connection string"),
+        ("    host: one,two\n", "is more than one"),
+        ("    ssh: x\n    sslmode: require\n", "sslmode: this key is not known"),
+    ],
+)
+def test_targets_without_ssh_that_are_none(tmp_path: Path, more: str, words: str) -> None:
+    text = GOOD.replace("    ssh: deploy@staging.example.org\n", more)
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        config.read(write(tmp_path, text))
+
+
+def test_what_stays_behind_and_who_takes_out_the_rest(tmp_path: Path) -> None:
+    more = "backup: {exclude_table_data: [django_session], anonymise: [[./manage.py, anonymise]]}\n"
+    backup = config.read(write(tmp_path, GOOD + more)).backup
+    assert backup.exclude_table_data == ("django_session",)
+    assert backup.anonymise == (("./manage.py", "anonymise"),)
+
+
+def test_what_is_anonymised_never_goes_back_to_where_it_came_from(tmp_path: Path) -> None:
+    more = "backup: {anonymise: [[./manage.py, anonymise]]}\n"
+    found = config.read(write(tmp_path, GOOD + more))
+    assert list(found.targets) == ["staging"] and found.source.name == "production"
+    assert [target.name for target in found.reached] == ["staging", "production"]
+    alone = re.sub(r"  staging:\n(    .*\n)+", "", GOOD)
+    with pytest.raises(ConfigError, match="nothing to deliver to"):
+        config.read(write(tmp_path, alone + more))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

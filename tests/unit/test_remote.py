@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import select
+import shutil
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from wizard.hostkeys import trust
 from wizard.postgres.address import Address
 from wizard.postgres.address import connect as connect_to_database
 from wizard.remote import Connection, Login, connect, host_key
-from wizard.sandbox.sshd import SshServer
+from wizard.sandbox.sshd import SshServer, _Gatekeeper
 
 
 @pytest.fixture
@@ -230,3 +231,120 @@ async def test_the_default_socket_is_found(connection: Connection, far_database:
     with pytest.raises(ConfigError, match="port 9"):
         async with connection.forward_socket("", 9):
             pass
+
+
+# What the ssh_config says
+
+
+@pytest.fixture
+async def bastion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SshServer]:
+    """A jump host: a server that lets TCP connections through."""
+    monkeypatch.setattr(_Gatekeeper, "connection_requested", lambda *_: True, raising=False)
+    home = tmp_path / "jumper"
+    home.mkdir()
+    server = SshServer(
+        tmp_path / "bastion", user="jumper", environment={}, home=home, sockets=tmp_path
+    )
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+def jumping(login: Login, ssh_server: SshServer, bastion: SshServer, tmp_path: Path) -> Login:
+    """`login`, whose ssh_config goes by way of `bastion`."""
+    assert login.config is not None
+    bastion.write_ssh_config(tmp_path / "bastion_config", "bastion")
+    text = login.config.read_text() + "    ProxyJump bastion\n\n"
+    login.config.write_text(text + (tmp_path / "bastion_config").read_text())
+    return login
+
+
+async def test_by_way_of_a_jump_host_both_keys_are_checked(
+    jumping: Login, ssh_server: SshServer, bastion: SshServer
+) -> None:
+    with pytest.raises(ConnectionFailed, match="host key of bastion is not known") as caught:
+        await host_key(jumping)
+    assert bastion.fingerprint in caught.value.found
+    trust(jumping.known_hosts, await host_key(replace(jumping, destination="bastion")))
+    seen = await host_key(jumping)
+    assert (seen.fingerprint, seen.standing) == (ssh_server.fingerprint, "unknown")
+    with pytest.raises(ConnectionFailed, match="host key of far is not known"):
+        async with connect(jumping):
+            pass
+    trust(jumping.known_hosts, seen)
+    async with connect(jumping) as connection:
+        assert (await connection.run(["echo", "there"])).stdout == "there\n"
+        bastion.cut()
+        with pytest.raises(ConnectionFailed):
+            await connection.run(["true"])
+
+
+async def test_a_jump_host_that_leads_to_itself(
+    jumping: Login, bastion: SshServer, ssh_server: SshServer
+) -> None:
+    assert jumping.config is not None
+    jumping.config.write_text(jumping.config.read_text() + "    ProxyJump bastion\n")
+    with pytest.raises(ConfigError, match="from bastion to itself"):
+        await host_key(jumping)
+
+
+async def test_an_alias_has_its_own_known_host(
+    login: Login, ssh_server: SshServer, tmp_path: Path
+) -> None:
+    assert login.config is not None
+    login.config.write_text(login.config.read_text() + "    HostKeyAlias production\n")
+    seen = await host_key(login)
+    assert seen.line == f"production {ssh_server.host_key}"
+    trust(login.known_hosts, seen)
+    async with connect(login) as connection:
+        assert (await connection.run(["true"])).returncode == 0
+
+
+async def test_what_was_agreed_on(login: Login, ssh_server: SshServer) -> None:
+    """The quickest cipher, no compression, and the user's own choice where there is one."""
+    await accept(login)
+    async with connect(login) as connection:
+        assert _agreed(connection) == ("aes128-gcm@openssh.com", "none")
+    assert login.config is not None
+    login.config.write_text(
+        login.config.read_text() + "    Ciphers aes256-ctr\n    Compression yes\n"
+    )
+    async with connect(login) as connection:
+        assert _agreed(connection) == ("aes256-ctr", "none")
+
+
+def _agreed(connection: Connection) -> tuple[str, str]:
+    inner = connection._connection
+    return inner.get_extra_info("send_cipher"), inner.get_extra_info("send_compression")
+
+
+async def test_an_agent_is_asked(
+    login: Login, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if not (shutil.which("ssh-agent") and shutil.which("ssh-add")):
+        pytest.skip("there is no ssh-agent here")
+    await accept(login)
+    assert login.config is not None
+    lines = login.config.read_text().splitlines()
+    login.config.write_text("\n".join(line for line in lines if "Identit" not in line))
+    socket = tmp_path / "agent"
+    agent = await asyncio.create_subprocess_exec(
+        "ssh-agent", "-D", "-a", str(socket), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert agent.stdout is not None
+        await agent.stdout.readline()  # it listens once it tells where
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        with pytest.raises((ConnectionFailed, ConfigError)):
+            async with connect(login):
+                pass
+        adding = await asyncio.create_subprocess_exec(
+            "ssh-add", "-q", str(ssh_server.client_key), stderr=asyncio.subprocess.DEVNULL
+        )
+        assert await adding.wait() == 0
+        async with connect(login) as connection:
+            assert (await connection.run(["true"])).returncode == 0
+    finally:
+        agent.terminate()
+        await agent.wait()

@@ -23,14 +23,20 @@ class Address:
     port: int = 5432
     user: str = ""
     password: Secret | None = None
+    sslmode: str = ""
 
     def __post_init__(self) -> None:
-        for name, value in (("database", self.database), ("user", self.user)):
+        names = {"database": self.database, "user": self.user}
+        if not self.host.startswith("/"):
+            names["host"] = self.host
+        for name, value in names.items():
             if value.startswith("-") or "=" in value or "://" in value or "\0" in value:
                 raise ConfigError(
                     f"The {name} name {value!r} looks like an option or a connection string.",
                     hint=f"Give the plain {name} name in remodel.yml.",
                 )
+        if "," in self.host:  # libpq takes it for a list, and connects to any of it
+            raise ConfigError(f"The host {self.host!r} is more than one.", hint="Name one host.")
 
     def at(self, database: str) -> Address:
         """The same server, another database."""
@@ -44,6 +50,7 @@ class Address:
             "port": self.port,
             "user": self.user,
             "password": self.password.reveal() if self.password else "",
+            "sslmode": self.sslmode,
         }
         return {key: value for key, value in given.items() if value}
 

@@ -2,26 +2,31 @@
 
 Archives are pg_dump's custom format. Its table of contents stands at the head, so `pg_restore
 -l` is content with a truncated file; only reading all of it finds the fault. A flipped bit is
-found by zlib most of the time, by the checksum always.
+found by zlib most of the time, by the checksum always. A plain script, zipped or not, is a dump
+as well: it is read by `wizard.postgres.script`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from wizard.errors import OperationFailed, VerificationFailed
 from wizard.events import Report
+from wizard.postgres import script
 from wizard.postgres.tools import ENVIRONMENT, Tool
 from wizard.process import run, start
 
 MAGIC = b"PGDMP"
+AHEAD = 64  # portions of an archive that pg_restore may be behind
 POLL = 0.2  # seconds between looks at how far a tool has read
 
 
@@ -49,7 +54,8 @@ class Archive:
     made_at: str  # ISO 8601, UTC; of an existing dump what its header says
     dump_version: str
     server_version: str
-    database: str
+    database: str  # a script does not tell
+    is_script: bool = False
 
     @property
     def dump_major(self) -> int:
@@ -80,13 +86,30 @@ async def describe(path: Path, pg_restore: Tool) -> Header:
     )
 
 
+async def read(path: Path, pg_restore: Tool | None, report: Report) -> Header:
+    """Read a dump of either kind from its first byte to its last, into nothing.
+
+    Raises VerificationFailed when it is not whole. Without `pg_restore` it has to be a script.
+    """
+    if is_archive(path) and pg_restore is not None:
+        header = await describe(path, pg_restore)
+        await read_whole(path, pg_restore, report)
+        return header
+    found = await script.read_whole(path, report)
+    return Header("", found.dump_version, found.server_version, _modified(path))
+
+
+def is_archive(path: Path) -> bool:
+    """Whether this begins as an archive does; anything else can only be a script."""
+    return _head(path) == MAGIC
+
+
 async def take(path: Path, pg_restore: Tool, report: Report) -> Archive:
     """Take over an existing dump: prove it whole and remember what it is.
 
     A flipped bit may pass for content; the checksum beside a dump of ours tells.
     """
-    header = await describe(path, pg_restore)
-    await read_whole(path, pg_restore, report)
+    header = await read(path, pg_restore, report)
     found = await checksum(path, report)
     noted = noted_checksum(path)
     if noted.exists() and noted.read_text().split()[:1] != [found]:
@@ -99,6 +122,7 @@ async def take(path: Path, pg_restore: Tool, report: Report) -> Archive:
         dump_version=header.dump_version,
         server_version=header.server_version,
         database=header.database,
+        is_script=not is_archive(path),
     )
 
 
@@ -107,12 +131,20 @@ def noted_checksum(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
-async def prove(archive: Archive, pg_restore: Tool, report: Report) -> None:
-    """Check that an archive is what it was, and readable to its end.
+def note_checksum(path: Path, digest: str) -> None:
+    """Write that file anew: what stands in its place, a link perhaps, is not written through."""
+    noted = noted_checksum(path)
+    noted.unlink(missing_ok=True)
+    with os.fdopen(os.open(noted, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"{digest}  {path.name}\n")
 
-    Raises VerificationFailed: missing, another size, another checksum, or broken inside.
+
+async def prove(archive: Archive, report: Report) -> None:
+    """Check that a dump is byte for byte what it was when it was read to its end.
+
+    Raises VerificationFailed: missing, another size, another checksum.
     """
-    _check_magic(archive.path)
+    _head(archive.path)
     size = archive.path.stat().st_size
     if size != archive.bytes:
         raise _broken(archive.path, f"it has {size:,} bytes and had {archive.bytes:,}")
@@ -123,8 +155,7 @@ async def prove(archive: Archive, pg_restore: Tool, report: Report) -> None:
             "its checksum changed",
             f"SHA-256 was {archive.sha256}\nand is    {found}",
         )
-    await read_whole(archive.path, pg_restore, report)
-    report.finding("backup", f"{archive.path.name}: {size:,} bytes, read to the end")
+    report.finding("backup", f"{archive.path.name}: {size:,} bytes, as they were proven")
 
 
 async def read_whole(path: Path, pg_restore: Tool, report: Report) -> None:
@@ -143,6 +174,50 @@ async def read_whole(path: Path, pg_restore: Tool, report: Report) -> None:
         if child.returncode != 0:
             raise _broken(path, "pg_restore cannot read it to its end", child.stderr_tail)
     report.progress(total, total, "bytes", "proving")
+
+
+@asynccontextmanager
+async def read_along(name: str, pg_restore: Tool) -> AsyncIterator[Callable[[bytes], Any]]:
+    """Let pg_restore read an archive, into nothing, while it is still arriving.
+
+    What is given awaits each portion of it. Leaving waits until all was read, and raises
+    VerificationFailed when it was not whole: `read_whole` without a second reading.
+    """
+    read_end, write_end = os.pipe()
+    argv = [str(pg_restore.path), "--file=/dev/null"]
+    portions: asyncio.Queue[bytes] = asyncio.Queue(AHEAD)
+
+    async def feed() -> None:
+        try:
+            while data := await portions.get():
+                # It may end early; what is left is let go of, and its status tells.
+                with suppress(BrokenPipeError):
+                    await asyncio.to_thread(_write, write_end, data)
+        finally:
+            os.close(write_end)
+
+    feeding = asyncio.create_task(feed())
+    try:
+        async with start(argv, env=ENVIRONMENT, stdin=read_end) as child:
+            os.close(read_end)
+            read_end = -1
+            yield portions.put
+            await portions.put(b"")
+            async for _ in child:
+                pass
+            if child.returncode != 0:
+                raise _broken(Path(name), "pg_restore cannot read it to its end", child.stderr_tail)
+    finally:
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        if read_end >= 0:
+            os.close(read_end)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 async def checksum(path: Path, report: Report) -> str:
@@ -189,18 +264,26 @@ def _position(pid: int, path: Path) -> int | None:
     return None
 
 
-def _check_magic(path: Path) -> None:
+def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            head = file.read(len(MAGIC))
+            return file.read(len(MAGIC))
     except OSError as error:
         raise VerificationFailed(
             f"The dump {path} cannot be opened.",
             found=str(error),
             hint="Check the path, or make a new backup.",
         ) from None
-    if head != MAGIC:
+
+
+def _check_magic(path: Path) -> None:
+    if (head := _head(path)) != MAGIC:
         raise _broken(path, "it is no archive in pg_dump's custom format", f"It begins {head!r}.")
+
+
+def _modified(path: Path) -> str:
+    """A script does not tell when it was made; the file does, as long as it is not copied."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
 
 
 def _field(listing: str, name: str) -> str:

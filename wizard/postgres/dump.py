@@ -1,8 +1,8 @@
 """Making a dump, here or over SSH: both through one contract.
 
-The bytes go into NAME.part (0600, in a 0700 directory), are counted and hashed. Only when the
-tool ended with status 0, the file is on disk, and pg_restore has read all of it, does the file
-get its name. Whatever fails before leaves nothing.
+The bytes go into NAME.part (0600, in a 0700 directory), are counted and hashed, and go past
+pg_restore, which reads all of it into nothing. Only when both ended with status 0 and the file is
+on disk, does it get its name. Whatever fails before leaves nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,12 +23,11 @@ from wizard.events import Report
 from wizard.postgres import archive, server, tools
 from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive
+from wizard.postgres.routes import Route
 from wizard.postgres.tools import Tool
 from wizard.process import Output, start
 from wizard.remote import Connection
 
-# Without --no-owner and its like: the archive holds everything, restoring chooses.
-OPTIONS = ("--format=custom", "--verbose")
 TABLE = re.compile(r'dumping contents of table "(.+)"$')
 COMPRESSED_TO = 4  # a first guess, table bytes for one byte of archive, until measured
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -36,8 +35,45 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 Starting = Callable[[Callable[[str], None]], AbstractAsyncContextManager[Output]]
 
 
+@dataclass(frozen=True)
+class Making:
+    """How a dump is made, besides where. Without a method it is compressed with gzip.
+
+    `snapshot` is one that a session exports until the dump is made; the rows of the tables
+    `without`, named `schema.table`, are left out.
+    """
+
+    script: bool = False
+    method: str = ""
+    snapshot: str = ""
+    without: tuple[str, ...] = ()
+
+    def options(self, pg_dump: Tool) -> list[str]:
+        """The options of pg_dump.
+
+        Without --no-owner and its like: the dump holds everything, restoring chooses.
+        """
+        options = [
+            f"--format={'plain' if self.script else 'custom'}",
+            tools.compressing(pg_dump, "" if self.script else self.method),
+            "--verbose",
+        ]
+        if self.snapshot:
+            options.append(f"--snapshot={self.snapshot}")
+        for name in self.without:  # quoted, a pattern is a name
+            schema, _, table = name.partition(".")
+            options.append(f"--exclude-table-data={_quoted(schema)}.{_quoted(table)}")
+        return options
+
+
 async def dump(
-    address: Address, path: Path, report: Report, *, pg_dump: Tool, pg_restore: Tool
+    address: Address,
+    path: Path,
+    report: Report,
+    *,
+    pg_dump: Tool,
+    pg_restore: Tool | None,
+    making: Making | None = None,
 ) -> Archive:
     """Dump a database that this machine reaches into `path`.
 
@@ -45,12 +81,13 @@ async def dump(
     VerificationFailed when the result cannot be read.
     """
     sizes = await server.table_sizes(address)
-    argv = [str(pg_dump.path), *OPTIONS, *tools.reach(address)]
+    making = making or Making(method=next(iter(pg_dump.methods), ""))
+    argv = [str(pg_dump.path), *making.options(pg_dump), *tools.reach(address)]
 
     def starting(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[Output]:
         return start(argv, env=tools.environment(address), on_stderr=on_stderr)
 
-    return await _take_in(starting, str(address), path, sizes, pg_restore, report)
+    return await _take_in(starting, str(address), path, _without(sizes, making), pg_restore, report)
 
 
 async def fetch(
@@ -59,8 +96,9 @@ async def fetch(
     path: Path,
     report: Report,
     *,
-    pg_restore: Tool,
+    pg_restore: Tool | None,
     pg_dump: str = "pg_dump",
+    making: Making | None = None,
 ) -> Archive:
     """Dump a database of the far side over SSH into `path` here.
 
@@ -69,11 +107,12 @@ async def fetch(
     ConfigError when that pg_dump is missing or too old, ConnectionFailed when the connection ends
     in the middle.
     """
+    making = making or Making()
     async with near(connection, far) as here:
         about = await server.about(here)
-        await tools.far_dump(connection, about.major, path=pg_dump)
+        tool = await tools.far_dump(connection, about.major, path=pg_dump)
         sizes = await server.table_sizes(here)
-    argv = ["env", "LC_ALL=C", pg_dump, *OPTIONS, *tools.reach(far)]
+    argv = ["env", "LC_ALL=C", pg_dump, *making.options(tool), *tools.reach(far)]
     password = None
     if far.password is not None:
         # `env=` of SSH needs AcceptEnv on the server, and arguments are everybody's to read.
@@ -85,7 +124,40 @@ async def fetch(
         return connection.stream(argv, input=password, on_stderr=on_stderr)
 
     where = f"{far.database} on {connection}"
-    return await _take_in(starting, where, path, sizes, pg_restore, report)
+    return await _take_in(starting, where, path, _without(sizes, making), pg_restore, report)
+
+
+async def by(
+    route: Route,
+    connection: Connection | None,
+    far: Address,
+    here: Address,
+    path: Path,
+    report: Report,
+    *,
+    snapshot: str = "",
+    without: tuple[str, ...] = (),
+) -> Archive:
+    """Dump a database by the route that was found for it.
+
+    `far` is the database as its own host reaches it, `here` as this machine does. Raises as
+    `dump` and `fetch`.
+    """
+    making = Making(route.pg_restore is None, route.method, snapshot, without)
+    if route.far and connection is not None:
+        program = str(route.pg_dump.path)
+        return await fetch(
+            connection,
+            far,
+            path,
+            report,
+            pg_restore=route.pg_restore,
+            pg_dump=program,
+            making=making,
+        )
+    return await dump(
+        here, path, report, pg_dump=route.pg_dump, pg_restore=route.pg_restore, making=making
+    )
 
 
 @asynccontextmanager
@@ -100,7 +172,7 @@ async def _take_in(
     where: str,
     path: Path,
     sizes: Mapping[str, int],
-    pg_restore: Tool,
+    pg_restore: Tool | None,
     report: Report,
 ) -> Archive:
     """The contract: see the module."""
@@ -116,12 +188,14 @@ async def _take_in(
     try:
         gauge = _Gauge(sizes, report)
         try:
-            digest = await _write(starting, where, part, gauge)
+            digest = await _write(starting, where, part, gauge, pg_restore)
         except OSError as error:
             raise _unwritable(part, gauge.received, free, error) from None
-        header = await archive.describe(part, pg_restore)
-        await archive.read_whole(part, pg_restore, report)
-        archive.noted_checksum(path).write_text(f"{digest}  {path.name}\n")
+        if pg_restore is not None:
+            header = await archive.describe(part, pg_restore)
+        else:
+            header = await archive.read(part, None, report)
+        archive.note_checksum(path, digest)
         part.rename(path)
         _sync_directory(path.parent)
     except BaseException:
@@ -139,19 +213,28 @@ async def _take_in(
         dump_version=header.dump_version,
         server_version=header.server_version,
         database=header.database,
+        is_script=pg_restore is None,
     )
 
 
-async def _write(starting: Starting, where: str, part: Path, gauge: _Gauge) -> str:
-    """Stream into `part` and onto the disk; the SHA-256."""
+async def _write(
+    starting: Starting, where: str, part: Path, gauge: _Gauge, pg_restore: Tool | None
+) -> str:
+    """Stream into `part` and onto the disk, and past pg_restore's eyes; the SHA-256."""
     digest = hashlib.sha256()
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    async with AsyncExitStack() as stack:
+        file = stack.enter_context(os.fdopen(descriptor, "wb"))
+        watched = None
+        if pg_restore is not None:
+            watched = await stack.enter_async_context(archive.read_along(part.name, pg_restore))
         async with starting(gauge.heard) as output:
             async for chunk in output:
                 file.write(chunk)
                 digest.update(chunk)
                 gauge.got(len(chunk))
+                if watched is not None:
+                    await watched(chunk)
             if output.returncode != 0:
                 raise OperationFailed(
                     f"pg_dump of {where} failed with exit status {output.returncode}.",
@@ -205,6 +288,14 @@ class _Gauge:
             note += f", at {self._current}"
         total = sum(self.sizes.values())
         self.report.progress(min(self._finished + within, total), total, "bytes", note)
+
+
+def _without(sizes: Mapping[str, int], making: Making) -> dict[str, int]:
+    return {name: size for name, size in sizes.items() if name not in making.without}
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _complaint(said: str) -> str:

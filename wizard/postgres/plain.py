@@ -24,8 +24,9 @@ async def write(archive: Archive, path: Path, pg_restore: Tool) -> int:
     part = path.with_name(path.name + ".part")
     tail = b""
     argv = [str(pg_restore.path), "--no-owner", "--no-acl", "--file=-", str(archive.path)]
+    part.unlink(missing_ok=True)
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             async with start(argv, env=ENVIRONMENT) as child:
                 with gzip.GzipFile(fileobj=file, mode="wb") as zipped:

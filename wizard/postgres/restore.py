@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from psycopg import sql
 from wizard.errors import OperationFailed
 from wizard.events import Report
 from wizard.postgres import archive as archives
-from wizard.postgres import server, tools
+from wizard.postgres import loader, server, tools
 from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive, watching
 from wizard.postgres.server import Database
@@ -57,24 +58,35 @@ async def create_beside(address: Address, name: str, *, like: str | None, report
             await copy_settings(session, like, name, report)
 
 
-async def restore(archive: Archive, into: Address, report: Report, *, pg_restore: Tool) -> None:
-    """Fill the new, empty database `into` from an archive that was proven before.
+async def restore(
+    archive: Archive, into: Address, report: Report, *, pg_restore: Tool | None
+) -> None:
+    """Fill the new, empty database `into` from a dump that was proven before.
 
     Proven once more, for a file may have changed since it was taken. The objects belong to our
-    role. On any failure, and when cancelled, the half-filled database
-    is dropped. Raises OperationFailed with pg_restore's own words.
+    role. A script needs no `pg_restore`. On any failure, and when cancelled, the half-filled
+    database is dropped. Raises OperationFailed with pg_restore's or the server's own words.
     """
     try:
-        await archives.prove(archive, pg_restore, report)
-        with tempfile.NamedTemporaryFile("w", prefix="remodel-", suffix=".toc") as toc:
-            toc.write(await _contents(archive, into, report, pg_restore))
-            toc.flush()
-            await _fill(archive, into, Path(toc.name), report, pg_restore)
+        await archives.prove(archive, report)
+        if archive.is_script or pg_restore is None:
+            await loader.load(archive.path, into, report)
+        else:
+            await _restore(archive, into, report, pg_restore)
         async with server.session(into) as connection:
             await connection.execute("ANALYZE")
     except BaseException:
         await to_its_end(drop(into, into.database, force=True))
         raise
+
+
+async def _restore(archive: Archive, into: Address, report: Report, pg_restore: Tool) -> None:
+    """By pg_restore alone, or where that is too new for the server, by it and the loader."""
+    fits = tools.fits(pg_restore.major, (await server.about(into)).major)
+    with tempfile.NamedTemporaryFile("w", prefix="remodel-", suffix=".toc") as toc:
+        toc.write(await _contents(archive, into, report, pg_restore))
+        toc.flush()
+        await (_fill if fits else _pour)(archive, into, Path(toc.name), report, pg_restore)
 
 
 async def drop(address: Address, name: str, *, force: bool = False) -> None:
@@ -136,6 +148,31 @@ async def _fill(
                 hint="The half-filled database was dropped; what was there before is untouched.",
             )
     report.progress(archive.bytes, archive.bytes, "bytes", "restored")
+
+
+async def _pour(
+    archive: Archive, into: Address, toc: Path, report: Report, pg_restore: Tool
+) -> None:
+    """What pg_restore writes as a script, through the loader."""
+    argv = [str(pg_restore.path), *OPTIONS, f"--use-list={toc}", "--file=-", str(archive.path)]
+
+    def tell(position: int) -> None:
+        report.progress(min(position, archive.bytes), archive.bytes, "bytes", "loading")
+
+    async with start(argv, env=tools.ENVIRONMENT) as child:
+
+        async def text() -> AsyncGenerator[bytes, None]:
+            async for chunk in child:
+                yield chunk
+            if child.returncode != 0:
+                raise OperationFailed(
+                    f"pg_restore could not write {archive.path.name} as a script.",
+                    found=child.stderr_tail,
+                )
+
+        async with watching(child.pid, archive.path, tell):
+            await loader.pour(text(), archive.path.name, into, report)
+    report.progress(archive.bytes, archive.bytes, "bytes", "loaded")
 
 
 async def _contents(archive: Archive, into: Address, report: Report, pg_restore: Tool) -> str:

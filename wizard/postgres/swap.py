@@ -3,14 +3,23 @@
 For the clients of the live database this is a window of some tens of milliseconds in which
 connecting fails. Both renames are one transaction: the live name leads to the old database or to
 the new one, never to neither.
+
+What is written to the old database does not reach the new one, so the caller may look before the
+renames: over a session that was there before the doors closed, and when nobody else is inside.
+Nobody is: the database lets nobody in, not even a superuser; all sessions are ended and gone; and
+whoever was on the way in is waited for, who holds a lock on the database until pg_stat_activity
+has them (src/backend/utils/init/postinit.c, InitPostgres).
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
+import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +37,19 @@ PATIENCE = 5.0  # seconds for terminated sessions to be gone
 LINGER = 1.0  # seconds that a session may take to go after its client has closed it
 POLL = 0.005
 
+Check = Callable[[psycopg.AsyncConnection[Any]], Awaitable[None]]
+"""Looks at the live database before it is replaced, and raises to leave it in its place.
+
+Called twice over one session: while the database is open, so that what is slow or refuses costs
+nobody anything, and when nobody else is inside, so that what it sees is the last there is.
+"""
+
+ARRIVING = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.objid
+        WHERE l.locktype = 'object' AND l.classid = 'pg_database'::regclass
+          AND d.datname = %s AND l.pid <> pg_backend_pid())
+"""
 # Whose sessions pg_terminate_backend() lets `me` end: `r` is the session's role.
 MAY_END = """(me.rolsuper OR (NOT r.rolsuper AND (
     pg_has_role(me.oid, r.oid, 'USAGE') OR pg_has_role(me.oid, 'pg_signal_backend', 'USAGE'))))"""
@@ -58,15 +80,59 @@ async def observe(address: Address, beside: str, kept: str) -> Standing:
     )
 
 
+@asynccontextmanager
+async def alone(address: Address, work: str) -> AsyncIterator[None]:
+    """Be the only one of us at work on the database of that name on its server.
+
+    `work` says to another who comes what this one is at. Raises OperationFailed that names who
+    holds it. The lock goes with its session, whatever ends it.
+    """
+    digest = hashlib.sha256(f"remodel {address.database}".encode()).digest()
+    key = int.from_bytes(digest[:8], signed=True)
+    async with server.operations(address) as session:
+        who = f"remodel of {_person()} at {socket.gethostname()}, {work}"
+        await session.execute("SELECT set_config('application_name', %s, false)", [who])
+        cursor = await session.execute("SELECT pg_try_advisory_lock(%s)", [key])
+        if await cursor.fetchone() != (True,):
+            cursor = await session.execute(
+                """
+                SELECT a.pid, coalesce(usename, ''), coalesce(application_name, ''),
+                       coalesce(client_addr::text, ''), coalesce(state, '')
+                FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+                  AND l.classid::bigint << 32 | l.objid::bigint = %s
+                """,
+                [key],
+            )
+            holders = [str(Session(*row)) for row in await cursor.fetchall()]
+            raise OperationFailed(
+                f"Somebody else is delivering to {address.database} at this moment.",
+                found="\n".join(holders) or "They have just finished.",
+                hint="Talk to them. When they are done, look at the plan again: the database is "
+                "another one then.",
+            )
+        yield
+
+
+def _person() -> str:
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or f"user {os.getuid()}"
+
+
 async def swap(
-    address: Address, beside: str, keep_as: str, report: Report, *, terminate: bool
+    address: Address,
+    beside: str,
+    keep_as: str,
+    report: Report,
+    *,
+    terminate: bool,
+    check: Check | None = None,
 ) -> None:
     """Rename `address.database` to `keep_as` and `beside` to `address.database`.
 
     With `terminate` the live database is closed and our own role's sessions in it are ended;
     without, sessions are an error. The old database is kept and lets nobody in. Where there is
     no live database yet, only the new one is renamed. Raises OperationFailed that names the
-    sessions in the way; the live database is open again then.
+    sessions in the way, or what `check` raises; the live database is open again then.
     """
     live = address.database
     async with server.operations(address) as session:
@@ -81,7 +147,7 @@ async def swap(
         if old is None:
             await _commit(session, renames, [beside])
         else:
-            async with _emptied(session, address, limit, terminate, report):
+            async with _emptied(session, address, limit, terminate, report, check):
                 await _commit(session, renames, [live, beside])
     report.finding("swap", f"{live} is the new database" + (f"; {keep_as}: the old" if old else ""))
 
@@ -117,7 +183,7 @@ async def reopen(address: Address, limit: int = -1) -> None:
             f"The database {address.database} may be closed: a swap was cut off in its middle.",
             found=str(error),
             hint="Resume as soon as the connection is back, or let its owner run: "
-            f"ALTER DATABASE {name} CONNECTION LIMIT {limit}",
+            f"ALTER DATABASE {name} ALLOW_CONNECTIONS true CONNECTION LIMIT {limit}",
         ) from None
 
 
@@ -128,47 +194,64 @@ async def _emptied(
     limit: int,
     terminate: bool,
     report: Report,
+    check: Check | None = None,
 ) -> AsyncIterator[None]:
     """The live database without sessions, and closed to new ones when `terminate`.
 
     Leaving by an exception opens it again.
     """
     name = address.database
-    if not terminate:
-        await _refuse_sessions(session, name)
-        yield
-        return
-    await _refuse_untouchable(session, name)
-    began = time.monotonic()
-    try:
-        await session.execute(
-            sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(sql.Identifier(name))
-        )
-        await _terminate(session, name)
-        yield
-    except BaseException:
-        await to_its_end(reopen(address, limit))
-        raise
-    report.finding("closed for", f"{(time.monotonic() - began) * 1000:.0f} ms")
+    async with AsyncExitStack() as stack:
+        guard = None
+        if check is not None:
+            guard = await stack.enter_async_context(server.session(address))
+            await check(guard)
+        if not terminate:
+            if guard is not None:
+                await guard.close()
+            await _refuse_sessions(session, name)
+            yield
+            return
+        await _refuse_untouchable(session, name)
+        began = time.monotonic()
+        try:
+            await session.execute(
+                sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name))
+            )
+            await _terminate(session, name, guard.info.backend_pid if guard else 0)
+            if check is not None and guard is not None:
+                await check(guard)
+                await guard.close()
+                await _terminate(session, name)
+            yield
+        except BaseException:
+            await to_its_end(reopen(address, limit))
+            raise
+        report.finding("closed for", f"{(time.monotonic() - began) * 1000:.0f} ms")
 
 
-async def _terminate(session: psycopg.AsyncConnection[Any], name: str) -> None:
-    """End our role's sessions and wait until they are gone: terminating is asynchronous.
+async def _terminate(session: psycopg.AsyncConnection[Any], name: str, guard: int = 0) -> None:
+    """End our role's sessions but `guard`, and wait until nobody is inside or on the way in.
 
-    A row that a session commits in between would be in the old database only.
+    Terminating is asynchronous: a row that a session commits in between would be in the old
+    database only.
     """
     deadline = time.monotonic() + PATIENCE
-    while users := await server.sessions_of(session, name):
+    while True:
+        arriving = await (await session.execute(ARRIVING, [name])).fetchone()
+        users = [each for each in await server.sessions_of(session, name) if each.pid != guard]
+        if not users and arriving == (False,):
+            return
         if time.monotonic() > deadline:
-            raise _in_use(name, users)
+            raise _in_use(name, users, "somebody is connecting")
         # Again and again: a client may have been on its way in when the door closed.
         await session.execute(
             f"""
             SELECT pg_terminate_backend(a.pid)
             FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid, pg_roles me
-            WHERE me.rolname = current_user AND a.datname = %s AND {MAY_END}
+            WHERE me.rolname = current_user AND a.datname = %s AND a.pid <> %s AND {MAY_END}
             """,
-            [name],
+            [name, guard],
         )
         await asyncio.sleep(POLL)
 

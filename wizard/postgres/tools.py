@@ -8,9 +8,10 @@ of 17 and later sets `transaction_timeout`, which servers before 17 do not know.
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from wizard.remote import Connection
 
 DEBIAN = Path("/usr/lib/postgresql")
+PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin")
 FIRST_WITH_TRANSACTION_TIMEOUT = 17
+FIRST_WITH_METHODS = 16  # pg_dump 14 takes `--compress=lz4` for a number, and does not compress
+METHODS = ("zstd", "lz4")  # quickest first; what every build has besides is gzip
+
+NO_SUCH_METHOD = "compression"  # "this build does not support compression with ZSTD"
+NO_TLS = "SSL support is not compiled in"
 
 # Messages of the tools are read (progress) and shown; English ones are what a search finds.
 ENVIRONMENT = {"LC_ALL": "C"}
@@ -36,6 +43,8 @@ class Tool:
     path: Path
     major: int
     version: str
+    methods: tuple[str, ...] = ()
+    """Of `METHODS`, those that this build of pg_dump has."""
 
     def __str__(self) -> str:
         return f"{self.path} ({self.version})"
@@ -61,7 +70,30 @@ def reach(address: Address) -> list[str]:
 def environment(address: Address) -> dict[str, str]:
     """What a client program needs in its environment to reach `address`."""
     password = {"PGPASSWORD": address.password.reveal()} if address.password else {}
-    return {**ENVIRONMENT, **password}
+    sslmode = {"PGSSLMODE": address.sslmode} if address.sslmode else {}
+    return {**ENVIRONMENT, **sslmode, **password}
+
+
+def variables(address: Address) -> dict[str, str]:
+    """`address` as the environment of a command that is not ours."""
+    given = {
+        "PGDATABASE": address.database,
+        "PGHOST": address.host,
+        "PGPORT": str(address.port),
+        "PGUSER": address.user,
+        "PGPASSWORD": address.password.reveal() if address.password else "",
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def compressing(pg_dump: Tool, method: str) -> str:
+    """The option of pg_dump for a method of compression.
+
+    gzip at its lowest level: at its default one, pg_dump and not the network sets the pace. As a
+    number, since pg_dump before 16 knows no names.
+    """
+    named = method in METHODS and pg_dump.major >= FIRST_WITH_METHODS
+    return f"--compress={method if named else 1}"
 
 
 async def find(name: str, *, configured: Path | None = None) -> list[Tool]:
@@ -85,16 +117,18 @@ async def find(name: str, *, configured: Path | None = None) -> list[Tool]:
 async def choose_dump(server_major: int, *, configured: Path | None = None) -> Tool:
     """The pg_dump for a server: of its own version, else the next newer one.
 
+    Its `methods` are those that whatever pg_restore here reads its archives understands.
+
     Raises ConfigError when every pg_dump found is older than the server.
     """
     tools = await find("pg_dump", configured=configured)
     fitting = [tool for tool in tools if tool.major >= server_major]
-    return _closest(
-        "pg_dump",
-        tools,
-        fitting,
-        f"PostgreSQL {server_major} needs pg_dump {server_major} or newer",
-    )
+    needed = f"PostgreSQL {server_major} needs pg_dump {server_major} or newer"
+    chosen = _closest("pg_dump", tools, fitting, needed)
+    # An installation's pg_restore reads what its pg_dump writes, and any of these may be asked to.
+    readers = await with_methods(tool for tool in tools if tool.major >= chosen.major)
+    common = (m for m in METHODS if all(m in tool.methods for tool in readers))
+    return replace(chosen, methods=tuple(common))
 
 
 async def choose_restore(
@@ -102,29 +136,79 @@ async def choose_restore(
 ) -> Tool:
     """The pg_restore for an archive of pg_dump `dump_major` into a server `server_major`.
 
-    Raises ConfigError when none fits, or none can: from 17 or later to before 17.
+    Where none can do both, from 17 or later to before 17, it is one that reads the archive; what
+    it writes as a script, the loader takes in (see `wizard.postgres.loader.needed`). Raises
+    ConfigError when none reads it.
     """
-    limited = server_major < FIRST_WITH_TRANSACTION_TIMEOUT
-    if limited and dump_major >= FIRST_WITH_TRANSACTION_TIMEOUT:
-        raise ConfigError(
-            f"An archive of pg_dump {dump_major} cannot be restored into PostgreSQL "
-            f"{server_major}: no version of pg_restore does both.",
-            found=f"pg_restore {dump_major} or newer reads the archive, but sets "
-            "transaction_timeout, which servers before 17 refuse.",
-            hint=f"Upgrade the PostgreSQL {server_major} server to {dump_major} or newer, or dump "
-            "with a pg_dump of 16 or older if the source's version allows it.",
-        )
-    needed = f"an archive of pg_dump {dump_major} needs pg_restore {dump_major} or newer"
-    if limited:
-        needed += f", and PostgreSQL {server_major} needs 16 or older"
     tools = await find("pg_restore", configured=configured)
-    fitting = [
-        tool
-        for tool in tools
-        if tool.major >= dump_major
-        and not (limited and tool.major >= FIRST_WITH_TRANSACTION_TIMEOUT)
-    ]
-    return _closest("pg_restore", tools, fitting, needed)
+    reading = [tool for tool in tools if tool.major >= dump_major]
+    fitting = [tool for tool in reading if fits(tool.major, server_major)]
+    needed = f"an archive of pg_dump {dump_major} needs pg_restore {dump_major} or newer"
+    return _closest("pg_restore", tools, fitting or reading, needed)
+
+
+def fits(restore_major: int, server_major: int) -> bool:
+    """Whether a pg_restore can restore into a server, as far as the settings it makes go."""
+    return (
+        restore_major < FIRST_WITH_TRANSACTION_TIMEOUT
+        or server_major >= FIRST_WITH_TRANSACTION_TIMEOUT
+    )
+
+
+async def with_methods(tools: Iterable[Tool]) -> list[Tool]:
+    """The same pg_dumps, with the compressions that each was built with.
+
+    pg_dump looks at its options before it connects, so one that has the method complains of the
+    socket's directory, which is not there.
+    """
+    found = []
+    for tool in tools:
+        methods = []
+        for method in METHODS if tool.major >= FIRST_WITH_METHODS else ():
+            done = await run([tool.path, *_probing(method)], env=ENVIRONMENT)
+            if NO_SUCH_METHOD not in done.stderr_tail:
+                methods.append(method)
+        found.append(replace(tool, methods=tuple(methods)))
+    return found
+
+
+async def with_tls(tools: Iterable[Tool], sslmode: str) -> list[Tool]:
+    """Those that may use such an `sslmode` of libpq: not every build has TLS."""
+    env = {**ENVIRONMENT, "PGSSLMODE": sslmode}
+    found = []
+    for tool in tools:
+        done = await run([tool.path, "--host=/nonexistent", "--dbname=postgres"], env=env)
+        if NO_TLS not in done.stderr_tail:
+            found.append(tool)
+    return found
+
+
+def _probing(method: str) -> list[str]:
+    return [f"--compress={method}", "--format=custom", "--host=/nonexistent", "--dbname=postgres"]
+
+
+async def far_dumps(connection: Connection) -> list[Tool]:
+    """Every pg_dump on the far side that runs: in its PATH, and where packages put them."""
+    places = " ".join(f"{place}/pg_dump" for place in PLACES)
+    probes = "; ".join(
+        f'case "$("$p" {shlex.join(_probing(method))} 2>&1)" in '
+        f"*{NO_SUCH_METHOD}*) ;; *) printf ' %s' {method};; esac"
+        for method in METHODS
+    )
+    # One round trip for all of it; `command -v` is POSIX, `which` may be missing.
+    script = (
+        f'LC_ALL=C; export LC_ALL; for p in "$(command -v pg_dump)" {places}; do '
+        '[ -x "$p" ] && v=$("$p" --version 2>/dev/null) || continue; '
+        f'printf "%s\\n%s\\n" "$p" "$v"; {probes}; echo; done; true'
+    )
+    done = await connection.run(["sh", "-c", script])
+    lines = done.stdout.splitlines()
+    found = []
+    for path, said, methods in zip(lines[::3], lines[1::3], lines[2::3], strict=False):
+        if tool := _parse(Path(path), said):
+            known = methods.split() if tool.major >= FIRST_WITH_METHODS else []
+            found.append(replace(tool, methods=tuple(known)))
+    return found
 
 
 async def far_dump(

@@ -4,81 +4,138 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wizard.errors import IdentityMismatch, OperationFailed
+from wizard import process
+from wizard.download import download
+from wizard.errors import ConfigError, IdentityMismatch, OperationFailed
 from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen, Step
-from wizard.postgres import archive, dump, identity, restore, server, swap, tools
+from wizard.postgres import (
+    archive,
+    baseline,
+    exclusion,
+    identity,
+    restore,
+    server,
+    swap,
+    tools,
+)
 from wizard.postgres.archive import Archive
 from wizard.postgres.tools import Tool
 from wizard.questions import Question
 from wizard.run import Run
 
 FETCH = "fetch"
+FAR = "ssh:"
 
 
 class Fetch(Operation):
-    """A dump of the source, streamed over SSH; or a dump that is already here."""
+    """A dump of the source, streamed; or one that is there already, here or on the far side."""
 
     key = "backup.fetch"
     title = "Fetch a backup of production"
     about = "pg_dump over SSH into backups/, checksummed and read whole"
 
     async def plan(self, run: Run) -> Plan:
-        answer = run.answer("backup.archive")
+        answer = str(run.answer("backup.archive"))
+        if answer == FETCH:
+            return await self._dump(run)
+        return self._download(run, answer) if answer.startswith(FAR) else self._take(run, answer)
+
+    async def _dump(self, run: Run) -> Plan:
         source = run.config.source
-        if answer != FETCH:
-            path = (run.config.folder / answer).resolve()
-            return Plan(
-                operation=self.key,
-                title="Take the dump that is here",
-                does=(f"read {path} from its first byte to its last",),
-                undo="nothing to undo",
-                facts={"archive": answer},
-                details={"path": str(path)},
-            )
         far = await run.far(source)
         size = (await server.contents(far.address)).bytes
-        path = run.config.backups / f"db.{source.name}.{run.session.id}.dump"
+        route = await run.route(source, await run.local_major())
+        without = await exclusion.resolve(far.address, run.config.backup.exclude_table_data)
+        path = _place(run, ".dump" if route.pg_restore else ".sql.gz")
+        where = source.ssh if route.far else "this machine"
         return Plan(
             operation=self.key,
             title=f"Fetch a backup of {source.name}",
             does=(
-                f"run pg_dump on {source.ssh} for {source.address.database} "
+                f"run pg_dump on {where} for {source.address.database} "
                 f"({size / 1e6:,.1f} MB of rows there)",
+                f"by {route.why}",
+                *(f"leave the rows of {table} there" for table in without),
                 f"stream it to {path}, count and hash it, then read it whole",
             ),
             undo=f"delete {path.name}",
-            facts={"source": source.name, "database": source.address.database},
+            facts={
+                "source": source.name,
+                "database": source.address.database,
+                **({"without": list(without)} if without else {}),
+            },
+            details={"path": str(path)},
+        )
+
+    def _download(self, run: Run, answer: str) -> Plan:
+        source, there = run.config.source, answer.removeprefix(FAR)
+        if not source.ssh:
+            raise ConfigError(
+                f"{answer!r} is a file on the host of {source.name}, which has no `ssh`.",
+                hint="Give a file that is here, or `fetch`.",
+            )
+        path = _place(run, ".sql.gz" if there.endswith(".gz") else ".dump")
+        return Plan(
+            operation=self.key,
+            title=f"Fetch the dump that is on {source.ssh}",
+            does=(
+                f"fetch {there} to {path}, or what an interrupted attempt left to fetch of it",
+                "hash it, then read it from its first byte to its last",
+            ),
+            undo=f"delete {path.name}",
+            facts={"source": source.name, "archive": answer},
+            details={"path": str(path), "there": there},
+        )
+
+    def _take(self, run: Run, answer: str) -> Plan:
+        path = (run.config.folder / answer).resolve()
+        return Plan(
+            operation=self.key,
+            title="Take the dump that is here",
+            does=(f"read {path} from its first byte to its last",),
+            undo="nothing to undo",
+            facts={"archive": answer},
             details={"path": str(path)},
         )
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        path, report = Path(plan.details["path"]), run.report
+        path, report, source = Path(plan.details["path"]), run.report, run.config.source
         if "source" not in plan.facts:
             return _taken(await archive.take(path, await _prover(run), report))
-        source = run.config.source
         far = await run.far(source)
-        # pg_dump there may be newer than its server; only the archive tells which it was.
-        there = await tools.far_dump(far.connection)
-        prover = await run.pg_restore(there.major, await run.local_major())
-        return _taken(
-            await dump.fetch(far.connection, source.address, path, report, pg_restore=prover)
-        )
+        if "there" in plan.details:
+            there, prover = plan.details["there"], await _prover(run)
+            proven = await download(far.connection, there, path, report, pg_restore=prover)
+            return _taken(proven)
+        route = await run.route(source, await run.local_major())
+        without = tuple(plan.facts.get("without", ()))
+        async with baseline.held(far.address) as held:
+            if not held.snapshot:
+                report.finding("snapshot", "none is to be had: drift counts from just before the dump", "info")
+            proven = await run.fetch(source, path, route, snapshot=held.snapshot, without=without)
+            return {**_taken(proven), "baseline": held.as_dict()}
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
         path = Path(plan.details["path"])
         if "source" in plan.facts and path.exists():
+            if plan.facts.get("without"):  # the copy's contents are no baseline then
+                return Observation(Seen.PARTLY, "the dump is there, its baseline is not")
             found = await archive.take(path, await _prover(run), run.report)
             return Observation(Seen.DONE, "a dump gets its name only once proven", _taken(found))
-        return Observation(Seen.NOT_DONE, "an interrupted fetch leaves no file and begins again")
+        return Observation(Seen.NOT_DONE, "a dump that was interrupted leaves no file")
+
+    async def clear(self, run: Run, plan: Plan) -> None:
+        path = Path(plan.details["path"])
+        path.unlink(missing_ok=True)
+        archive.noted_checksum(path).unlink(missing_ok=True)
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         if "source" in plan.facts:
-            path = Path(plan.details["path"])
-            path.unlink(missing_ok=True)
-            archive.noted_checksum(path).unlink(missing_ok=True)
+            await self.clear(run, plan)
 
 
 class Restore(Operation):
@@ -129,7 +186,9 @@ class Restore(Operation):
         local, details = run.config.local.address, plan.details
         taken = Archive.from_dict(details["archive"])
         beside = local.at(details["beside"])
-        tool = await run.pg_restore(taken.dump_major, await run.local_major())
+        tool = None
+        if not taken.is_script:
+            tool = await run.pg_restore(taken.dump_major, await run.local_major())
         like = local.database if details["kept"] else None
         await restore.create_beside(local, beside.database, like=like, report=run.report)
         await restore.restore(taken, beside, run.report, pg_restore=tool)
@@ -139,7 +198,11 @@ class Restore(Operation):
             await swap.swap(local, beside.database, details["kept"], run.report, terminate=False)
         run.report.tree({})
         pages = await run.pagetree.count() or 0
-        return {"kept": details["kept"], "message": f"{pages:,} pages in {local.database}"}
+        return {
+            "kept": details["kept"],
+            **await _copys_baseline(run),
+            "message": f"{pages:,} pages in {local.database}",
+        }
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
         local, details = run.config.local.address, plan.details
@@ -147,9 +210,8 @@ class Restore(Operation):
         if standing.beside is not None:
             return Observation(Seen.PARTLY, f"{details['beside']} stands beside, not swapped")
         if (standing.kept if details["kept"] else standing.live) is not None:
-            return Observation(
-                Seen.DONE, "the restored database has the name", {"kept": details["kept"]}
-            )
+            facts = {"kept": details["kept"], **await _copys_baseline(run)}
+            return Observation(Seen.DONE, "the restored database has the name", facts)
         return Observation(Seen.NOT_DONE, f"{local.database} is as it was")
 
     async def clear(self, run: Run, plan: Plan) -> None:
@@ -172,6 +234,49 @@ class Restore(Operation):
                 await restore.drop(local, local.database)
             await restore.drop(local, aside)
         run.report.tree({})
+
+
+class Anonymise(Repeatable):
+    """The project's own commands that take persons out of the local copy, before anything else."""
+
+    key = "backup.anonymise"
+    title = "Anonymise the local copy"
+    about = "backup.anonymise of remodel.yml, run in the project"
+
+    async def plan(self, run: Run) -> Plan:
+        run.fact("backup.restore")
+        commands = run.config.backup.anonymise
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            does=(
+                *(f"run {' '.join(words)}" for words in commands),
+                f"NOTE: what these take away must never be delivered to {run.config.source.name}",
+            ),
+            undo="`remodel undo --to backup`",
+            facts={"commands": [list(words) for words in commands]},
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        project, local = run.config.project, run.config.local.address
+        await run.site()  # which refuses settings that lead to a target
+        await run.stop_site()
+        env = {
+            **tools.variables(local),
+            "DJANGO_SETTINGS_MODULE": project.settings,
+        }
+        for words in run.config.backup.anonymise:
+            say = partial(run.report.line, Path(words[0]).name)
+            ended = await process.run(words, cwd=project.path, env=env, on_line=say)
+            if ended.returncode != 0:
+                raise OperationFailed(
+                    f"{' '.join(words)} ended with exit code {ended.returncode}.",
+                    found=ended.stderr_tail or ended.stdout[-2000:],
+                    hint="The local copy still holds what it should have taken out. Mend it, then "
+                    "try again: all the commands run once more.",
+                )
+        run.report.tree({})
+        return {"message": f"{len(run.config.backup.anonymise)} commands succeeded"}
 
 
 class PlaceSite(Repeatable):
@@ -235,6 +340,17 @@ class Baseline(Repeatable):
         return {"count": len(urls), "message": f"{len(urls):,} URLs"}
 
 
+async def _copys_baseline(run: Run) -> dict[str, Any]:
+    """What the untouched copy holds, where the source was not asked while it was dumped."""
+    if "baseline" in run.fact("backup.fetch"):
+        return {}
+    return {"baseline": await baseline.of_copy(run.config.local.address)}
+
+
+def _place(run: Run, suffix: str) -> Path:
+    return run.config.backups / f"db.{run.config.source.name}.{run.session.id}{suffix}"
+
+
 async def _prover(run: Run) -> Tool:
     """A pg_restore for a dump of unknown origin: the newest that fits the local server."""
     major = await run.local_major()
@@ -249,6 +365,11 @@ def _taken(proven: Archive) -> dict[str, Any]:
     }
 
 
+def _operations(run: Run) -> list[Operation]:
+    anonymise = [Anonymise()] if run.config.backup.anonymise else []
+    return [Fetch(), Restore(), *anonymise, PlaceSite(), Baseline()]
+
+
 def _questions(run: Run) -> list[Question]:
     return [ARCHIVE]
 
@@ -256,8 +377,9 @@ def _questions(run: Run) -> list[Question]:
 ARCHIVE = Question(
     key="backup.archive",
     text="Fetch a new backup, or take a dump that is here?",
-    help="`fetch` dumps production over SSH now. A path takes an existing custom-format dump\n"
-    "(relative to remodel.yml); what production wrote since then is not in it.",
+    help="`fetch` dumps production now. A path takes an existing dump, pg_dump's custom format or\n"
+    "a plain .sql or .sql.gz (relative to remodel.yml); ssh:PATH one on production's host. What\n"
+    "production wrote since then is not in it.",
     default=FETCH,
 )
 
@@ -267,6 +389,6 @@ STEP = Step(
     purpose="Fetch production's database, prove the dump whole, and make it the local database.",
     touches="Reads production. Replaces the local database, whose old content is kept beside it.",
     undo="`remodel undo --to backup` gives the old local database its name back.",
-    operations=lambda run: [Fetch(), Restore(), PlaceSite(), Baseline()],
+    operations=_operations,
     questions=_questions,
 )

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from wizard.comparison import contents, faults_of, require_same
 from wizard.config import Target
-from wizard.delivery import After, ForTarget, Playbook, Swap, contents, faults_of, require_same
+from wizard.delivery import After, ForTarget, Swap
 from wizard.errors import VerificationFailed
 from wizard.operation import Observation, Operation, Plan, Repeatable, Seen, Step
+from wizard.playbook import Playbook
 from wizard.postgres import archive, dump, plain, restore, server
 from wizard.postgres.archive import Archive
 from wizard.questions import Question
@@ -174,7 +176,7 @@ class Check(ForTarget, Repeatable):
         return Plan(
             operation=self.key,
             title=self.title,
-            does=(f"read {self.target.address.database} on {self.target.ssh}",),
+            does=(f"read {self.target.address.database} on {self.target.where}",),
             undo=f"`remodel rollback --target {self.target.name}`",
         )
 

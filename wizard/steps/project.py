@@ -10,7 +10,7 @@ from wizard.config import Target
 from wizard.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
 from wizard.operation import Gate, Operation, Plan, Repeatable, Step
 from wizard.pagetree import Node, PageTree
-from wizard.postgres import identity, server, tools
+from wizard.postgres import exclusion, identity, server
 from wizard.run import Run
 from wizard.steps.copy import judge_fields
 from wizard.yamlfile import nearest
@@ -80,7 +80,7 @@ class Preflight(Repeatable):
             does=(
                 f"start Python in {run.config.project.path} and ask Django for its models",
                 f"connect to {run.config.local.address}",
-                *(f"connect to {target.ssh}" for target in run.config.targets.values()),
+                *(f"connect to {target.where}" for target in run.config.reached),
                 f"look for {conversion.source} pages to become {conversion.target}",
             ),
             undo="nothing to undo",
@@ -90,7 +90,7 @@ class Preflight(Repeatable):
         faults: list[RemodelError] = []
         for look in (_python, _tools):
             await _collect(faults, run, look(run))
-        for target in run.config.targets.values():
+        for target in run.config.reached:
             await _collect(faults, run, _target(run, target))
         await _collect(faults, run, _local(run))
         await run.stop_site()  # the next one is told which databases are targets
@@ -188,18 +188,19 @@ async def _tools(run: Run) -> None:
 async def _target(run: Run, target: Target) -> None:
     report = run.report
     far = await run.far(target)
-    role = run.pins.role_of(await identity.read(far.address, target.ssh), but=target.name)
+    role = run.pins.role_of(await identity.read(far.address, target.where), but=target.name)
     if role:
         raise IdentityMismatch(
             f"{target.name} and {role} are one and the same database.",
-            found=f"{target.address.database} on {target.ssh}",
+            found=f"{target.address.database} on {target.where}",
             hint="Give each target a database of its own in remodel.yml.",
         )
     about = await server.about(far.address)
     report.finding(f"{target.name} PostgreSQL", f"{about.version}, {target.address.database}")
     if target is run.config.source:
-        pg_dump = await tools.far_dump(far.connection, about.major)
-        report.finding(f"{target.name} pg_dump", pg_dump.version)
+        route = await run.route(target, await run.local_major())
+        report.finding(f"{target.name} backup", route.why)
+        await exclusion.resolve(far.address, run.config.backup.exclude_table_data)
         await _pages(run, PageTree(far.address))
     if target.delivery == "swap" and not about.can_create_db:
         report.finding(
@@ -292,8 +293,8 @@ async def _some(run: Run, tree: PageTree, below: str, where: str) -> None:
 
 
 def _operations(run: Run) -> list[Operation]:
-    targets = run.config.targets.values()
-    hosts: dict[str, Target] = {target.ssh: target for target in reversed(list(targets))}
+    targets = run.config.reached
+    hosts: dict[str, Target] = {target.ssh: target for target in reversed(targets) if target.ssh}
     return [*(Trust(target) for target in reversed(hosts.values())), Preflight()]
 
 

@@ -1,0 +1,101 @@
+"""One key at a gate: back to an earlier step, and everything as it was answered the first time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from screens.gate import GateScreen
+from tests.screens import scripted
+from wizard.errors import OperationFailed
+from wizard.operation import Gate, Step
+from wizard.questions import Question
+from wizard.run import Run
+
+ARCHIVE = Question(key="backup.archive", text="Which backup?", default="taken.dump")
+
+
+class Asked:
+    """Two steps that lead to a gate with another way, and what was done in them."""
+
+    def __init__(self) -> None:
+        self.fetch = scripted.Scripted("backup.fetch", "Fetch", act=self._fetch)
+        self.restore = scripted.Scripted("backup.restore", "Restore", gate=Gate("harbour"))
+        self.early = scripted.Scripted("production.deliver:staging", "To staging")
+        self.early.lasts = lambda run: True  # type: ignore[method-assign]
+        gate = Gate("production loses 2 rows", "production", ("backup.archive", "fetch"))
+        self.deliver = scripted.Scripted("production.deliver:production", "Replace", gate=gate)
+        self.fetched: list[str] = []
+        self.breaks = False
+
+    async def _fetch(self, run: Run) -> None:
+        if self.breaks:
+            self.breaks = False
+            raise OperationFailed("The line went dead.")
+        self.fetched.append(run.answer("backup.archive"))
+
+    @property
+    def steps(self) -> tuple[Step, Step]:
+        return (
+            scripted.step("backup", self.fetch, self.restore, questions=[ARCHIVE]),
+            scripted.step("production", self.early, self.deliver),
+        )
+
+    @property
+    def done(self) -> tuple[int, int, int, int]:
+        return (self.fetch.done, self.restore.done, self.early.done, self.deliver.done)
+
+
+def at_gate(app: Any, words: str) -> bool:
+    return isinstance(app.screen, GateScreen) and words in app.screen.phrase
+
+
+async def to_the_gate(app: Any, pilot: Any) -> None:
+    """The first time: a question, a gate, and two steps that wait to be begun."""
+    await pilot.press("enter")  # backup
+    await scripted.until(pilot, lambda: "Which backup?" in scripted.text_of(app))
+    await pilot.press("enter")
+    await scripted.until(pilot, lambda: at_gate(app, "harbour"))
+    await pilot.press(*"harbour", "enter")
+    await scripted.until(pilot, lambda: app.looking_at == "production" and app._begin is not None)
+    await pilot.press("enter")
+    await scripted.until(pilot, lambda: at_gate(app, "loses"))
+
+
+async def test_f5_does_it_all_anew_and_asks_nothing_again(house: Any) -> None:
+    asked = Asked()
+    async with house.app(*asked.steps) as (app, pilot):
+        await to_the_gate(app, pilot)
+        await scripted.until(pilot, lambda: "F5 does it all anew" in scripted.text_of(app))
+        await pilot.press("f5")
+        await scripted.until(pilot, lambda: asked.done[:2] == (2, 2) and at_gate(app, "loses"))
+        assert asked.fetched == ["taken.dump", "fetch"]
+        assert asked.done == (2, 2, 1, 0)
+        await pilot.press("escape")
+        await scripted.until(pilot, lambda: not isinstance(app.screen, GateScreen))
+    assert asked.done == (2, 2, 1, 0)
+
+
+async def test_what_fails_on_the_way_is_taken_up_where_it_is(house: Any) -> None:
+    asked = Asked()
+    async with house.app(*asked.steps) as (app, pilot):
+        await to_the_gate(app, pilot)
+        asked.breaks = True
+        await pilot.press("f5")
+        await scripted.until(pilot, lambda: "The line went dead." in scripted.text_of(app))
+        await pilot.press("s")
+        await scripted.until(pilot, lambda: not app.is_running)
+    async with house.app(*asked.steps) as (app, pilot):
+        await scripted.until(pilot, lambda: at_gate(app, "loses"))
+    assert asked.fetched == ["taken.dump", "fetch"]
+    assert asked.done == (2, 2, 1, 0)
+
+
+async def test_a_gate_without_another_way_has_no_such_key(house: Any) -> None:
+    plain = scripted.Scripted("project.act", "Act", gate=Gate("harbour"))
+    async with house.app(scripted.step("project", plain)) as (app, pilot):
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: at_gate(app, "harbour"))
+        await pilot.press("f5")
+        await pilot.pause()
+        assert at_gate(app, "harbour")
+        assert "F5" not in scripted.text_of(app)

@@ -1,0 +1,157 @@
+"""What is written to production between the backup and the delivery is never lost unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.consenting import Consenting
+from tests.end_to_end import independent
+from tests.postgres.test_drift import ended
+from tests.served import Demo
+from tests.unit.test_config import GOOD, write
+from wizard import config, drive
+from wizard import session as sessions
+from wizard.drive import Output
+from wizard.errors import OperationFailed, RemodelError, StartOver
+from wizard.operation import Plan
+from wizard.operators import Verdict
+from wizard.postgres import baseline
+from wizard.postgres.address import Address, connect
+from wizard.postgres.baseline import Baseline
+from wizard.written import Unchanged
+
+DELIVER = "production.deliver:production"
+PAGE = "(SELECT max(id) FROM wagtailcore_page)"
+
+# What Wagtail's editor does: a log-in, the page, the log; and what a program saves, without a log.
+EDIT = f"""
+    WITH editor AS (
+        UPDATE auth_user SET last_login = now() WHERE username = 'ana' RETURNING id
+    ), page AS (
+        UPDATE wagtailcore_page SET title = 'About boats' WHERE id = {PAGE}
+        RETURNING id, content_type_id
+    )
+    INSERT INTO wagtailcore_pagelogentry (label, action, data, timestamp, uuid, content_changed,
+                                          deleted, content_type_id, user_id, page_id)
+    SELECT 'About boats', 'wagtail.edit', '{{}}', now(), gen_random_uuid(), true, false,
+           content_type_id, editor.id, page.id FROM page, editor;
+    INSERT INTO wagtailcore_revision (content_type_id, base_content_type_id, object_id, object_str,
+                                      created_at, user_id, content)
+    SELECT content_type_id, base_content_type_id, object_id, 'About nets', now(),
+           (SELECT id FROM auth_user WHERE username = 'ana'), content
+    FROM wagtailcore_revision ORDER BY id DESC LIMIT 1
+"""
+# On the target, between the consent and the renames; a second time it finds nothing to do.
+LATE = f"""
+    UPDATE wagtailcore_page SET title = 'Late' WHERE id = {PAGE} AND title <> 'Late'
+"""
+
+
+class Editing(Consenting):
+    """At the first gate somebody edits production. The loss is accepted; then it is not."""
+
+    def __init__(self, demo: Demo) -> None:
+        super().__init__()
+        self.demo = demo
+        self.seen: list[Plan] = []
+        self.failures: list[RemodelError] = []
+        self.before: independent.Before | None = None
+
+    async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
+        await super().consent(plan, changed)
+        if plan.operation == "backup.restore":
+            with self.demo.connect("production") as connection:
+                connection.execute(EDIT.encode())
+        if plan.operation == DELIVER:
+            self.seen.append(plan)
+            if len(self.seen) == 2:
+                with self.demo.connect("production") as connection:
+                    self.before = independent.look(connection)
+                assert plan.gate is not None
+                assert plan.gate.again is not None
+                raise StartOver(plan.operation, *plan.gate.again)
+
+    async def failed(self, error: RemodelError, operation: str) -> Verdict:
+        self.failures.append(error)
+        return "retry" if len(self.failures) == 1 else "stop"
+
+
+async def test_accepted_then_written_to_again_then_fetched_again(demo: Demo) -> None:
+    """Staging was delivered to by then, and stays as it is."""
+    data = yaml.safe_load((demo.root / "remodel.yml").read_text())
+    data["targets"]["production"]["before"].append(["psql", "-d", "harbour", "-c", LATE])
+    path = demo.root / "writing.yml"
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    found, operator = config.read(path), Editing(demo)
+    with sessions.begin(found) as session:
+        await drive.headless(found, session, operator, Output())
+        first = session.journal
+        assert [entry.kind for entry in first.entries(DELIVER)][-2:] == ["intent", "done"]
+    accepted, again, clear = operator.seen
+
+    # What would be lost is told, by table, by row and by person.
+    assert accepted.gate is not None
+    assert accepted.gate.phrase == "production loses 3 rows"
+    assert any("Ana Moreira edited 'About boats' at " in line for line in accepted.does)
+    assert any("Ana Moreira saved a revision of 'About nets'" in line for line in accepted.does)
+    assert "NOTE: lost, and not waited for: auth_user: 1 changed" in accepted.does
+    lost = [str(loss) for loss in accepted.destroys]
+    assert any("wagtailcore_page: 1 changed (" in line for line in lost)
+    assert any("wagtailcore_pagelogentry: 1 new (" in line for line in lost)
+
+    # Consent was to that loss and no other.
+    (refused,) = operator.failures
+    assert "was written to after its plan was consented to" in refused.message
+    assert "wagtailcore_page" in refused.found
+    assert again.facts["drift"] != accepted.facts["drift"]
+    assert again.facts["drift"].keys() == accepted.facts["drift"].keys()
+
+    # The backup was fetched again; nobody was asked twice but at the gate that was not passed.
+    assert clear.gate is not None
+    assert clear.gate.phrase == "production"
+    assert "drift" not in clear.facts
+    asked = operator.consented
+    assert {key: asked.count(key) for key in asked if asked.count(key) > 1} == {DELIVER: 3}
+    assert operator.before is not None
+    with demo.connect("production") as connection:
+        independent.judge(connection, operator.before, "harbour.example")
+        row = connection.execute("SELECT 1 FROM wagtailcore_page WHERE title = 'Late'").fetchone()
+        assert row == (1,)
+    with demo.connect("production", "harbour_staging") as connection:
+        row = connection.execute("SELECT 1 FROM wagtailcore_page WHERE title = 'Late'").fetchone()
+        assert row is None
+
+
+async def test_the_check_lets_what_was_accepted_pass_and_nothing_else(
+    database: Address, tmp_path: Path
+) -> None:
+    found = config.read(write(tmp_path, GOOD + "drift: {hit: warn}\n"))
+    target = found.targets["production"]
+    async with await connect(database) as guard:
+        await guard.execute("CREATE TABLE page (id int PRIMARY KEY); CREATE TABLE hit (n int)")
+        async with baseline.held(database) as held:
+            since = Baseline.from_dict(held.as_dict())
+        await guard.execute("INSERT INTO page VALUES (1); INSERT INTO hit VALUES (1)")
+        refusing = Unchanged(target, since, found.drift, {})
+        with pytest.raises(OperationFailed, match="was written to after") as refused:
+            await refusing(guard)
+        assert refused.value.found == f"page: {refusing.judged.facts()['page']}"
+        accepting = Unchanged(target, since, found.drift, refusing.judged.facts())
+        await accepting(guard)
+        await run(database, "INSERT INTO hit VALUES (2)", guard.info.backend_pid)
+        await accepting(guard)
+        assert [change.what for change in accepting.judged.warn] == ["2 new"]
+        await run(database, "UPDATE page SET id = 2", guard.info.backend_pid)
+        with pytest.raises(OperationFailed, match="was written to after"):
+            await accepting(guard)
+
+
+async def run(address: Address, statement: str, guard: int) -> None:
+    """By a session that then ends, as all others have when a delivery looks again."""
+    async with await connect(address) as connection:
+        await connection.execute(statement.encode())
+    await ended(address, guard)

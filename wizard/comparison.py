@@ -1,0 +1,80 @@
+"""One database held against another, and the conversion against what a target has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from wizard.config import Target
+from wizard.errors import VerificationFailed
+from wizard.pagetree import PageTree
+from wizard.postgres import fingerprint
+from wizard.postgres.address import Address, connect
+from wizard.postgres.fingerprint import TableFingerprint
+from wizard.run import Run
+
+NAMED = 20  # converted pages that a check tells one by one; of more it tells the number
+
+
+async def contents(address: Address) -> dict[str, Any]:
+    """What a database holds, to be held against another: `{tables, sequences}`, JSON-ready."""
+    tables = await fingerprint.tables(address)
+    return {
+        "tables": {name: asdict(table) for name, table in tables.items()},
+        "sequences": await fingerprint.sequences(address),
+    }
+
+
+def differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Sentences about where two `contents` differ."""
+    before, now = (
+        {name: TableFingerprint(**table) for name, table in each["tables"].items()}
+        for each in (expected, found)
+    )
+    return fingerprint.difference(before, now) + [
+        f"sequence {name}: was at {value}, is at {found['sequences'].get(name)}"
+        for name, value in expected["sequences"].items()
+        if found["sequences"].get(name) != value
+    ]
+
+
+async def require_same(address: Address, expected: Mapping[str, Any], what: str) -> None:
+    """Raise VerificationFailed unless the database at `address` has these contents."""
+    different = differences(expected, await contents(address))
+    if different:
+        raise VerificationFailed(
+            f"{what} is not equal to the local one.",
+            found="\n".join(different[:20]),
+            hint="Nothing was delivered. Look for something that writes to the local database.",
+        )
+
+
+async def faults_of(run: Run, target: Target, address: Address) -> list[str]:
+    """What is wrong with the target's database, read with plain SQL."""
+    faults: list[str] = []
+    tree = PageTree(address)
+    mapping = {int(old): int(new) for old, new in run.fact("copy.convert")["map"].items()}
+    wanted = run.config.conversion.target
+    pages = {page.id: page for page in await tree.among(mapping.values())}
+    faults += [
+        f"page {new} is not a {wanted}"
+        for new in mapping.values()
+        if new not in pages or pages[new].type.lower() != wanted.lower()
+    ]
+    gone = mapping.keys() - mapping.values()  # none of them where ids were kept
+    faults += [f"the original page {page.id} is still there" for page in await tree.among(gone)]
+    for page in list(pages.values())[:NAMED]:
+        run.report.finding(
+            page.url_path, f"{page.type} {page.title!r} with {page.children:,} children"
+        )
+    if len(pages) > NAMED:
+        run.report.finding("converted pages", f"{len(pages):,} in all are {wanted}")
+    async with await connect(address) as connection:
+        rows = await connection.execute("SELECT hostname, port FROM wagtailcore_site")
+        sites = [f"{hostname}:{port}" for hostname, port in await rows.fetchall()]
+    if str(target.site) not in sites:
+        faults.append(f"no Site is on {target.site}; there is {', '.join(sites)}")
+    else:
+        run.report.finding("Site", str(target.site))
+    return faults

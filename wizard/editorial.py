@@ -1,0 +1,120 @@
+"""Who did what on a site since a moment, from Wagtail's own log and revisions.
+
+An explanation of drift and no proof of it: what a program saves, a form's submission or a session
+leave no entry there (Wagtail: wagtail/models/audit_log.py, wagtail/models/revisions.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from wizard.postgres import baseline as base
+from wizard.postgres.address import Address
+from wizard.postgres.baseline import Baseline
+from wizard.postgres.drift import fresh
+from wizard.postgres.server import session
+
+LINES = 50
+"""How many doings are told, the newest of them."""
+
+VERBS = {
+    "wagtail.create": "created",
+    "wagtail.edit": "edited",
+    "wagtail.publish": "published",
+    "wagtail.unpublish": "unpublished",
+    "wagtail.delete": "deleted",
+    "wagtail.move": "moved",
+    "wagtail.rename": "renamed",
+    "wagtail.reorder": "reordered",
+    "wagtail.copy": "copied",
+    "wagtail.revert": "reverted",
+    "wagtail.schedule.publish": "scheduled",
+    "wagtail.lock": "locked",
+    "wagtail.unlock": "unlocked",
+}
+
+# Whose table users are in, the foreign key of the revisions tells; log entries have none.
+USERS = """
+    SELECT confrelid::regclass::text, a.attname::text
+    FROM pg_constraint c
+    JOIN pg_attribute u ON u.attrelid = c.conrelid AND u.attnum = c.conkey[1]
+    JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = c.confkey[1]
+    WHERE c.contype = 'f' AND c.conrelid = to_regclass('public.wagtailcore_revision')
+      AND u.attname = 'user_id'
+"""
+NAME = """
+    coalesce(nullif(trim(concat_ws(' ', to_jsonb(u) ->> 'first_name', to_jsonb(u) ->> 'last_name')),
+             ''), to_jsonb(u) ->> 'username', to_jsonb(u) ->> 'email', 'Somebody')
+"""
+LOGGED = ("wagtailcore_pagelogentry", "wagtailcore_modellogentry")
+REVISIONS = "wagtailcore_revision"
+
+
+async def since(address: Address, baseline: Baseline) -> list[str]:
+    """Sentences such as `Ana edited 'About us' at 10:42`, oldest first; none without Wagtail."""
+    async with session(address) as connection, base.looking(connection):
+        now = await base.moment(connection)
+        tables = {each.name: each for each in await base.relations_of(connection)}
+        if not {*LOGGED, REVISIONS} <= tables.keys():
+            return []
+        user = await (await connection.execute(USERS)).fetchone()
+
+        def late(table: str) -> sql.Composable:
+            if baseline.snapshot:
+                return fresh(now, baseline)
+            was = baseline.tables.get(table)
+            last = was.runs[-1][1] if was and was.runs else 0
+            return sql.SQL("t.id > {}").format(sql.Literal(last))
+
+        parts = [
+            sql.SQL(
+                "SELECT t.timestamp, t.user_id::text, t.action::text, t.label, t.revision_id "
+                "FROM {} t WHERE {}"
+            ).format(sql.Identifier("public", table), late(table))
+            for table in LOGGED
+        ]
+        saved = sql.SQL(
+            "SELECT t.created_at, t.user_id::text, 'saved', t.object_str, t.id "
+            "FROM public.wagtailcore_revision t WHERE {}"
+        ).format(late(REVISIONS))
+        rows = await _done(connection, [*parts, saved], user)
+    logged = {revision for _, _, action, _, revision in rows if action != "saved"}
+    return [
+        _sentence(at, who, action, what)
+        for at, who, action, what, revision in rows
+        if action != "saved" or revision not in logged
+    ][-LINES:]
+
+
+async def _done(
+    connection: psycopg.AsyncConnection[Any],
+    parts: list[sql.Composed],
+    user: tuple[str, str] | None,
+) -> list[tuple[datetime, str, str, str, int | None]]:
+    """What was done: when, by whom, what, to what, and the revision that it is about."""
+    name: sql.Composable = sql.SQL("'Somebody'")
+    join: sql.Composable = sql.SQL("")
+    if user is not None:
+        table, key = user
+        name = sql.SQL("CASE WHEN u IS NULL THEN 'Somebody' ELSE " + NAME + " END")
+        join = sql.SQL("LEFT JOIN {} u ON u.{}::text = d.who").format(
+            sql.SQL(table),  # quoted by regclass
+            sql.Identifier(key),
+        )
+    question = sql.SQL(
+        "SELECT d.at, {}, d.action, d.what, d.revision "
+        "FROM ({}) d (at, who, action, what, revision) {} ORDER BY d.at"
+    ).format(name, sql.SQL(" UNION ALL ").join(parts), join)
+    return await (await connection.execute(question)).fetchall()
+
+
+def _sentence(at: datetime, who: str, action: str, what: str) -> str:
+    when = at.astimezone()
+    today = when.date() == datetime.now().astimezone().date()
+    verb = "saved a revision of" if action == "saved" else VERBS.get(action)
+    told = f"{verb} {what!r}" if verb else f"did {action} to {what!r}"
+    return f"{who} {told} {'at' if today else 'on'} {when:{'%H:%M' if today else '%Y-%m-%d %H:%M'}}"

@@ -1,0 +1,71 @@
+"""Which drift stops a delivery: by table, a policy of remodel.yml or a default.
+
+block   what was written is content: the delivery waits for a new backup, or for the loss to be
+        accepted in words
+warn    it is told, and lost
+ignore  the site makes it again by itself
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal, get_args
+
+from wizard.postgres.drift import Change, Drift
+
+Policy = Literal["block", "warn", "ignore"]
+POLICIES: tuple[str, ...] = get_args(Policy)
+
+DEFAULTS: Mapping[str, Policy] = {
+    "django_session": "ignore",
+    "wagtailimages_rendition": "ignore",
+    "wagtailcore_referenceindex": "ignore",
+    "wagtailsearch_*": "ignore",
+    "wagtailadmin_editingsession": "ignore",
+    "wagtailadmin_formstate": "ignore",
+    "wagtailforms_formsubmission": "warn",
+    "wagtailsearchpromotions_query*": "warn",  # how often was searched for what
+    "django_admin_log": "warn",
+}
+"""Table names, with `*` for any characters; the first that fits. All others block."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A drift, sorted by what the policy says of each table."""
+
+    block: tuple[Change, ...] = ()
+    warn: tuple[Change, ...] = ()
+    ignore: tuple[Change, ...] = ()
+
+    def facts(self) -> dict[str, str]:
+        """What would be consented to: exactly this loss, by table. Empty when nothing blocks."""
+        return {change.table: f"{change.what} [{change.digest}]" for change in self.block}
+
+    @property
+    def rows(self) -> int:
+        """How many rows would be lost that block, at least."""
+        return sum(change.rows for change in self.block)
+
+
+def judge(drift: Drift, policies: Mapping[str, str]) -> Judged:
+    """Sort the changes; what `policies` names, as DEFAULTS are written, goes before those."""
+    sorted_: dict[str, list[Change]] = {policy: [] for policy in POLICIES}
+    for change in drift.changes:
+        sorted_[of(change, policies)].append(change)
+    return Judged(*(tuple(sorted_[policy]) for policy in POLICIES))
+
+
+def of(change: Change, policies: Mapping[str, str]) -> str:
+    """The policy for one table. A log-in alone, of whatever user model, only warns."""
+    for pattern, policy in policies.items():
+        if fnmatchcase(change.table, pattern):
+            return policy
+    if change.logins:
+        return "warn"
+    for pattern, policy in DEFAULTS.items():
+        if fnmatchcase(change.table, pattern):
+            return policy
+    return "block"

@@ -1,0 +1,365 @@
+"""What was written to a database since its baseline: by table, rows new, changed and gone.
+
+With the baseline's snapshot every number is exact. A row version of a later transaction is new
+where its primary key is, and changed where the key was there; versions of then that are missing
+and not changed are gone. Where a table has no single integer for a key, or too scattered ones,
+new and changed are one number and so are changed and gone; that nothing was written is exact
+there too. Without a snapshot (the backup is a dump from elsewhere) keys tell new and gone rows
+exactly, and a digest of the table whether others changed.
+
+Errs to one side only: a statement that rewrites a table (a column's type) has all of it told as
+changed, and so has a row that 2^32 transactions have passed over. Nothing written is missed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from wizard.errors import OperationFailed
+from wizard.postgres import baseline as base
+from wizard.postgres.address import Address
+from wizard.postgres.baseline import Baseline, Moment, Relation, Table
+from wizard.postgres.server import session
+
+NAMED = 10
+"""Keys of rows that a sentence tells."""
+LISTED = 1_000
+"""Keys of rows that a change lists, of each kind."""
+
+# What counts the writes to each table, and which file it is in: TRUNCATE and a rewrite change
+# that. A backend hands its counts in when it ends, before it leaves pg_stat_activity; from
+# PostgreSQL 15 on they are in shared memory and none is lost.
+ACTIVITY = """
+    SELECT c.oid::bigint,
+           pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid)
+           + pg_stat_get_tuples_deleted(c.oid), c.relfilenode::bigint,
+           current_setting('track_counts')::bool AND NOT EXISTS (
+               SELECT FROM pg_db_role_setting WHERE setconfig::text LIKE '%track_counts%')
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was written to one table.
+
+    `written` row versions are later than the baseline, `missing` ones of then are not there any
+    more. `new`, `changed` and `gone` are None where they cannot be told apart. `keys` are those
+    of the rows by these words. `altered` is a table that is defined otherwise, `logins` one in
+    which nothing but last_login differs. `digest` is of exactly this change.
+    """
+
+    table: str
+    written: int
+    missing: int
+    new: int | None
+    changed: int | None
+    gone: int | None
+    keys: Mapping[str, tuple[int, ...]]
+    altered: bool = False
+    logins: bool = False
+    digest: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.table}: {self.what}"
+
+    @property
+    def rows(self) -> int:
+        """How many rows are concerned, at least."""
+        if self.new is None or self.changed is None or self.gone is None:
+            return max(self.written, self.missing)
+        return self.new + self.changed + self.gone
+
+    @property
+    def what(self) -> str:
+        """In words: `2 new (7, 8), 1 changed (3)`."""
+        told = []
+        for word in ("new", "changed", "gone"):
+            count = getattr(self, word)
+            if count:
+                keys = self.keys.get(word, ())
+                named = ", ".join(map(str, keys[:NAMED])) + (", …" if count > NAMED else "")
+                told.append(f"{count:,} {word}" + (f" ({named})" if keys else ""))
+        if self.changed is None and self.gone is not None:
+            told.append("other values in rows that were there")
+        elif self.changed is None and (self.written or self.missing):
+            told = [f"{self.written:,} new or changed", f"{self.missing:,} changed or gone"]
+        elif self.changed is None:
+            told = ["other rows than in the backup"]
+        if self.altered:
+            told.append("other columns, constraints or indexes")
+        return ", ".join(told)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Every table that was written to or altered, by name; sequences as sentences.
+
+    A sequence that moved on is no loss by itself: its numbers are given again.
+    """
+
+    changes: tuple[Change, ...]
+    sequences: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+
+async def find(address: Address, baseline: Baseline) -> Drift:
+    """What was written to the database at `address` since `baseline`.
+
+    A million rows take some tenths of a second. Raises OperationFailed when the baseline is of
+    another database, or too long ago to be compared with.
+    """
+    async with session(address) as connection:
+        return await look(connection, baseline)
+
+
+async def look(
+    connection: psycopg.AsyncConnection[Any],
+    baseline: Baseline,
+    only: Collection[str] | None = None,
+) -> Drift:
+    """`find` over a session with autocommit; with `only`, in these tables and new ones alone."""
+    async with base.looking(connection):
+        now = await base.moment(connection)
+        _require_comparable(now, baseline)
+        relations = await base.relations_of(connection)
+        chosen = [
+            each
+            for each in relations
+            if only is None or each.name in only or each.name not in baseline.tables
+        ]
+        definitions = await base.definitions_of(connection, chosen)
+        counted = await _count(connection, chosen, now, baseline)
+        changes = [
+            Change(name, 0, was.rows, 0, 0, was.rows, {}, altered=True, digest="dropped")
+            for name, was in baseline.tables.items()
+            if name not in {each.name for each in relations}
+        ]
+        for each in chosen:
+            was = baseline.tables.get(each.name)
+            rows, written, digest, logins = counted[each.name]
+            altered = was is None or definitions[each.oid] != was.definition
+            was = was or Table(0, "", ())
+            if baseline.snapshot:
+                same = not written and rows == was.rows
+            else:
+                same = digest == was.content and rows == was.rows
+            if same and not altered:
+                continue
+            if not altered and rows == was.rows and was.but_logins and logins == was.but_logins:
+                users = written or None
+                change = Change(each.name, written, written, 0, users, 0, {}, logins=True)
+            else:
+                change = await _told(
+                    connection, each, was, rows, written, now, baseline, altered, same
+                )
+            of = f"{digest} {was.rows - rows + written} {definitions[each.oid]}"
+            changes.append(replace(change, digest=hashlib.sha256(of.encode()).hexdigest()[:8]))
+        sequences = await base.sequences_of(connection)
+    return Drift(
+        tuple(sorted(changes, key=lambda change: change.table)),
+        tuple(
+            f"{name}: was at {value}, is at {sequences.get(name)}"
+            for name, value in sorted(baseline.sequences.items())
+            if sequences.get(name) != value
+        ),
+    )
+
+
+class Watch:
+    """A database looked at twice: in full while it is open, and quickly once nobody is inside.
+
+    The second look is at the tables that were written to since the first alone, so that nobody
+    waits for it. Both have to be over one session, and before the second all others have ended:
+    that is when the last of their writes are counted. A table that is altered in between, without
+    its rows, is not seen to be.
+    """
+
+    def __init__(self, baseline: Baseline) -> None:
+        self.baseline = baseline
+        self._first: Drift | None = None
+        self._activity: dict[int, tuple[int, int]] | None = None
+
+    async def look(self, connection: psycopg.AsyncConnection[Any]) -> Drift:
+        """What was written since the baseline, as `find` tells it."""
+        before, first = self._activity, self._first
+        # Before the snapshot: what is counted later is looked at again.
+        self._activity = await _activity(connection)
+        if before is None or first is None or self._activity is None:
+            self._first = await look(connection, self.baseline)
+            return self._first
+        if before == self._activity:
+            return first
+        relations = {each.oid: each.name for each in await base.relations_of(connection)}
+        touched = {
+            name for oid, name in relations.items() if self._activity.get(oid) != before.get(oid)
+        }
+        again = await look(connection, self.baseline, touched)
+        kept = [
+            change
+            for change in first.changes
+            if change.table not in touched and change.table in relations.values()
+        ]
+        found = {change.table: change for change in (*kept, *again.changes)}
+        return Drift(tuple(found[name] for name in sorted(found)), again.sequences)
+
+
+async def _activity(
+    connection: psycopg.AsyncConnection[Any],
+) -> dict[int, tuple[int, int]] | None:
+    """How much was written to each table so far, by OID; None where it is not counted reliably."""
+    if connection.info.server_version < 150000:
+        return None
+    rows = await (await connection.execute(ACTIVITY)).fetchall()
+    if not all(counting for *_, counting in rows):
+        return None
+    return {oid: (writes, file) for oid, writes, file, _ in rows}
+
+
+def _require_comparable(now: Moment, baseline: Baseline) -> None:
+    if not baseline.snapshot:
+        return
+    if (now.system_identifier, now.oid) != (baseline.system_identifier, baseline.oid):
+        raise OperationFailed(
+            f"The database {now.database} is not the one that the backup was taken from.",
+            found=f"system identifier {now.system_identifier}, OID {now.oid}; the backup's were "
+            f"{baseline.system_identifier}, {baseline.oid}",
+            hint="Somebody replaced it since. Fetch a new backup.",
+        )
+    if now.next - baseline.horizon > base.SPAN:
+        raise OperationFailed(
+            f"The backup of {now.database} is too long ago to be compared with.",
+            found=f"{now.next - baseline.horizon:,} transactions since",
+            hint="Fetch a new backup.",
+        )
+
+
+def fresh(now: Moment, baseline: Baseline) -> sql.Composable:
+    """The condition on a row `t`: written by a transaction that the baseline did not see."""
+    late = base.late(now.next - baseline.horizon)
+    if not baseline.seen:
+        return late
+    return sql.SQL("({late} AND NOT ({next} - age(t.xmin) = ANY({seen}::bigint[])))").format(
+        late=late, next=sql.Literal(now.next), seen=sql.Literal(list(baseline.seen))
+    )
+
+
+async def _count(
+    connection: psycopg.AsyncConnection[Any],
+    relations: Sequence[Relation],
+    now: Moment,
+    baseline: Baseline,
+) -> dict[str, tuple[int, int, str, str]]:
+    """By table: its rows, the fresh ones, a digest of them or of all, one of all but log-ins."""
+    questions = []
+    for each in relations:
+        counts = sql.SQL("SELECT count(*), 0::bigint, {} FROM {} t").format(
+            base.content_of(each), each.quoted
+        )
+        if baseline.snapshot:  # the condition once a row, and a digest of the few alone
+            counts = sql.SQL(
+                "SELECT count(*), count(d), coalesce(sum(d), 0)::text FROM (SELECT CASE WHEN {} "
+                "THEN hashtextextended(concat_ws(' ', {}, t.xmin), 0) END d FROM {} t) t"
+            ).format(
+                fresh(now, baseline),
+                sql.Identifier("t", each.key) if each.key else sql.SQL("''"),
+                each.quoted,
+            )
+        was = baseline.tables.get(each.name)
+        logins: sql.Composable = sql.SQL("''")
+        if was and was.but_logins:
+            logins = sql.SQL("(SELECT {} FROM {} t)").format(base.but_logins_of(each), each.quoted)
+        questions.append(
+            sql.SQL("SELECT {}, c.*, {} FROM ({}) c").format(sql.Literal(each.name), logins, counts)
+        )
+    if not questions:
+        return {}
+    cursor = await connection.execute(sql.SQL(" UNION ALL ").join(questions))
+    return {name: (rows, *rest) for name, rows, *rest in await cursor.fetchall()}
+
+
+async def _told(
+    connection: psycopg.AsyncConnection[Any],
+    relation: Relation,
+    was: Table,
+    rows: int,
+    written: int,
+    now: Moment,
+    baseline: Baseline,
+    altered: bool,
+    same: bool,
+) -> Change:
+    """A table that differs, row by row as far as its keys tell."""
+    missing = was.rows - rows + written
+    name = relation.name
+    if same:
+        return Change(name, 0, 0, 0, 0, 0, {}, altered)
+    runs = was.runs if relation.key else None
+    if not baseline.snapshot:
+        current = None
+        if runs is not None:
+            current = (await base.runs_of(connection, [relation]))[name]
+        if runs is None or current is None:
+            return Change(name, 0, 0, None, None, None, {}, altered)
+        added, gone = _beyond(current, runs), _beyond(runs, current)
+        keys = _listed(new=added, gone=gone)
+        return Change(name, len(added), len(gone), len(added), None, len(gone), keys, altered)
+    if runs is None:
+        plain = (written, 0, 0) if not missing else (0, 0, missing) if not written else None
+        new, changed, lost = plain or (None, None, None)
+        return Change(name, written, missing, new, changed, lost, {}, altered)
+    cursor = await connection.execute(
+        sql.SQL("SELECT {key} FROM {table} t WHERE {fresh} ORDER BY 1").format(
+            key=sql.Identifier(relation.key), table=relation.quoted, fresh=fresh(now, baseline)
+        )
+    )
+    found = [key for (key,) in await cursor.fetchall()]
+    new_keys = base.missing(found, runs)
+    added_keys = set(new_keys)
+    changed_keys = [key for key in found if key not in added_keys]
+    lost = missing - len(changed_keys)
+    gone_keys: list[int] = []
+    if lost:
+        current = (await base.runs_of(connection, [relation]))[name]
+        gone_keys = _beyond(runs, current) if current is not None else []
+    return Change(
+        name,
+        written,
+        missing,
+        len(new_keys),
+        len(changed_keys),
+        lost,
+        _listed(new=new_keys, changed=changed_keys, gone=gone_keys),
+        altered,
+    )
+
+
+def _beyond(keys: base.Runs, runs: base.Runs) -> list[int]:
+    """The keys of the first that are not in the second, both being runs."""
+    found: list[int] = []
+    position = 0
+    for first, last in keys:
+        key = first
+        while key <= last:
+            while position < len(runs) and runs[position][1] < key:
+                position += 1
+            if position < len(runs) and runs[position][0] <= key:
+                key = runs[position][1] + 1
+            else:
+                end = min(last, runs[position][0] - 1) if position < len(runs) else last
+                found += range(key, end + 1)
+                key = end + 1
+    return found
+
+
+def _listed(**keys: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    return {word: tuple(some[:LISTED]) for word, some in keys.items() if some}

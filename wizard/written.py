@@ -1,0 +1,204 @@
+"""What was written to a target since the backup, as the plan of its delivery shows it.
+
+None of it is in the converted database. What the policy blocks has to be accepted in words, or
+the backup is fetched again and everything recorded is replayed on the fresh copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from wizard import editorial, policy
+from wizard.config import Target
+from wizard.errors import OperationFailed
+from wizard.events import Report
+from wizard.operation import Gate, Loss
+from wizard.policy import Judged
+from wizard.postgres import drift, server
+from wizard.postgres.address import Address
+from wizard.postgres.baseline import Baseline
+from wizard.run import Run
+
+FETCH_AGAIN = ("backup.archive", "fetch")
+TOLD = 6
+"""Doings that a plan tells; all of them are in the document beside it."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written to `target` since `baseline`, judged; without a baseline it is unknown.
+
+    `doings` say who did what, from Wagtail's log. `left_out` are tables whose rows the backup
+    does not have, with how many there were.
+    """
+
+    target: Target
+    baseline: Baseline | None
+    judged: Judged = field(default_factory=Judged)
+    doings: tuple[str, ...] = ()
+    sequences: tuple[str, ...] = ()
+    left_out: Mapping[str, int | None] | None = None
+    unknown: str = ""
+
+    @property
+    def does(self) -> tuple[str, ...]:
+        """Lines of the plan."""
+        database = self.target.address.database
+        if self.baseline is None:
+            return (f"NOTE: what was written to {database} meanwhile is not known: {self.unknown}",)
+        lines = [f"NOTE: lost, and not waited for: {change}" for change in self.judged.warn]
+        if not self.judged.block:
+            but = ", but for what follows" if lines else ""
+            lines.insert(0, f"{database} is as it was when it was backed up{but}")
+        lines += [f"since the backup: {line}" for line in self.doings[-TOLD:]]
+        return tuple(lines)
+
+    @property
+    def destroys(self) -> tuple[Loss, ...]:
+        """Losses of the plan: exactly these rows, or what nobody knows."""
+        database = self.target.address.database
+        left = [
+            Loss(f"the rows of {table}, which the backup left out", count)
+            for table, count in (self.left_out or {}).items()
+        ]
+        if self.baseline is None:
+            told = f"what was written to {database} since the backup is not in the new one"
+            return (Loss(told), *left)
+        return (*(Loss(f"written since the backup: {each}") for each in self.judged.block), *left)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the plan's fingerprint: exactly this loss; nothing where nothing blocks."""
+        facts = self.judged.facts()
+        return {"drift": facts} if facts else {}
+
+    @property
+    def gate(self) -> Gate:
+        """The target's name; or, to accept a loss, that it loses so many rows."""
+        name = self.target.name
+        if not self.judged.block:
+            return Gate(name, name)
+        rows = self.judged.rows
+        lost = f"loses {rows} row{'s' if rows != 1 else ''}" if rows else "loses changes"
+        return Gate(f"{name} {lost}", name, FETCH_AGAIN)
+
+    def tell(self, report: Report) -> None:
+        """What there is to read beside the plan: every table, and who did what."""
+        judged = self.judged
+        sorted_ = (("BLOCKS", judged.block), ("warns", judged.warn), ("ignored", judged.ignore))
+        rows = [
+            f"{change.table}\t{change.what}\t{word}"
+            for word, changes in sorted_
+            for change in changes
+        ]
+        rows += [f"{line}\t\tsequence" for line in self.sequences] if judged.block else []
+        title = f"Written to {self.target.address.database} since the backup"
+        if judged.block or judged.warn:
+            report.document(title, "table", "\n".join(["table\trows\tpolicy", *rows]))
+        if self.doings:
+            report.document(f"{title}, by whom", "text", "\n".join(self.doings))
+
+
+async def since_backup(run: Run, target: Target, address: Address) -> Written:
+    """Compare the target's database, reached at `address`, with what the backup held."""
+    if target != run.config.source:
+        return Written(target, None, unknown="the backup is not from there")
+    baseline = of_backup(run)
+    left_out = {
+        table: baseline.tables[table].rows if baseline and table in baseline.tables else None
+        for table in (name.removeprefix("public.") for name in run.config.backup.exclude_table_data)
+    }
+    if baseline is None:
+        return Written(target, None, left_out=left_out, unknown="nothing was noted with the backup")
+    if await server.database(address) is None:
+        return Written(target, None, left_out=left_out, unknown="it is not there any more")
+    try:
+        found = await drift.find(address, baseline)
+    except OperationFailed as error:
+        return Written(target, None, left_out=left_out, unknown=error.message)
+    return Written(
+        target,
+        baseline,
+        policy.judge(found, run.config.drift),
+        tuple(await _doings(address, baseline) if found else ()),
+        found.sequences,
+        left_out,
+    )
+
+
+async def _doings(address: Address, baseline: Baseline) -> Sequence[str]:
+    """Who did what. An explanation of drift, without which the drift is as true."""
+    try:
+        return await editorial.since(address, baseline)
+    except OperationFailed as error:
+        return (f"who did it cannot be told: {error.message}",)
+
+
+def of_backup(run: Run) -> Baseline | None:
+    """The baseline of the session's backup: production's own, or else that of its copy."""
+    for operation in ("backup.fetch", "backup.restore"):
+        if run.settled(operation) and (taken := run.fact(operation).get("baseline")):
+            return Baseline.from_dict(taken)
+    return None
+
+
+class Unchanged:
+    """The check of a delivery: the target holds what was consented to be lost, and no more.
+
+    It may be called more than once over a session, the second time quickly; `judged` is what it
+    saw last.
+    """
+
+    def __init__(
+        self, target: Target, baseline: Baseline, policies: Mapping[str, str], consented: Any
+    ) -> None:
+        self.target = target
+        self.policies = policies
+        self.consented = consented
+        self.judged = Judged()
+        self._watch = drift.Watch(baseline)
+
+    async def __call__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self.judged = policy.judge(await self._watch.look(connection), self.policies)
+        found = self.judged.facts()
+        if found == (self.consented or {}):
+            return
+        fresh = [
+            f"{table}: {what}"
+            for table, what in found.items()
+            if what != (self.consented or {}).get(table)
+        ]
+        raise OperationFailed(
+            f"{self.target.address.database} was written to after its plan was consented to.",
+            found="\n".join(fresh) or "what was consented to be lost is there no more",
+            hint="Nothing was delivered. Try again: the plan tells what would be lost by now. "
+            "A command in `before` that stops the service keeps it from happening.",
+        )
+
+    def tell(self, report: Report) -> None:
+        """What is in the old database only, now that it is replaced."""
+        for change in (*self.judged.block, *self.judged.warn):
+            report.finding(f"only in the old database: {change.table}", change.what, "warn")
+        if self.judged.ignore:
+            names = ", ".join(change.table for change in self.judged.ignore)
+            report.finding("only in the old database, as is right", names, "info")
+
+
+async def since_delivery(address: Address, delivered: Mapping[str, Any] | None) -> Sequence[str]:
+    """Lines about what was written to a delivered database, from the baseline taken of it."""
+    if not delivered:
+        return ("NOTE: what was written since the delivery is not known",)
+    baseline = Baseline.from_dict(delivered)
+    try:
+        found = await drift.find(address, baseline)
+    except OperationFailed as error:
+        return (f"NOTE: what was written since the delivery is not known: {error.message}",)
+    judged = policy.judge(found, {})
+    lines = [f"written since the delivery: {each}" for each in (*judged.block, *judged.warn)]
+    if lines:
+        lines += [f"since the delivery: {line}" for line in await _doings(address, baseline)]
+    return lines or ("nothing was written since the delivery",)
