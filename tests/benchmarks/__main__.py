@@ -1,7 +1,7 @@
-"""`make bench`, or `python -m tests.benchmarks children posts tree` for some of the parts.
+"""`make bench`, or `python -m tests.benchmarks children posts tree drift` for some of the parts.
 
-Writes results.json, and from it results.md and results.svg, beside this file; a part that is
-not run keeps the results it has.
+Writes results.json and results.svg beside this file, and the tables into the README; a part that
+is not run keeps the results it has.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from typing import Any
 
 from tests.benchmarks import memory, plot, report
 from tests.benchmarks.byhand import by_hand
+from tests.benchmarks.drift import drifting
 from tests.benchmarks.ground import Ground, ground
 from tests.benchmarks.opening import opening
 from tests.benchmarks.ours import BLOG, POST, converted, total
 from wizard.postgres.address import connect
 
 HERE = Path(__file__).parent
+README = HERE.parents[1] / "README.md"
+BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->"
 CHILDREN = {1_000: "whole", 5_000: "whole", 20_000: "sampled", 200_000: "not"}
 SAMPLE = 300  # children that the notes' way moves where it is sampled
 POSTS = 10_000
@@ -48,24 +51,32 @@ async def children(ground: Ground) -> list[dict[str, Any]]:
         async with AsyncExitStack() as watching:
             if last:  # watching takes time, too
                 size["memory"] = await watching.enter_async_context(memory.peaks())
-            runs = [
-                await _fresh(ground, filled, BLOG, {"slug": "show"}, "new")
-                for _ in range(1 if last else TIMES)
-            ]
+            runs, theirs = [], []
+            for turn in range(1 if last else TIMES):
+                runs.append(await _fresh(ground, filled, BLOG, {"slug": "show"}, "new"))
+                if notes == "sampled" or (notes == "whole" and turn == 0):
+                    theirs.append(await _notes(ground, filled, notes))
         size["ours"] = _median(runs)
         say(f"{number:,} children: ours {total(size['ours']):.2f} s {size['ours']['seconds']}")
+        say(f"  of {', '.join(f'{total(run):.2f}' for run in runs)} s")
         say(f"  stages of convert: {size['ours']['stages']}")
         if last:
             say(f"  memory in MB: {size['memory']}")
-        if notes != "not":
-            async with ground.fresh(filled) as database:
-                given = [str(SAMPLE)] if notes == "sampled" else []
-                size["notes"] = json.loads(await ground.script(database, "notes.py", *given))
+        if theirs:
+            size["notes"] = sorted(theirs, key=report.notes_total)[len(theirs) // 2]
             taken = report.notes_total(size["notes"])
             say(f"  the notes' way: {taken:.1f} s {size['notes']}")
+            say(f"  of {', '.join(f'{report.notes_total(run):.0f}' for run in theirs)} s")
             say(f"  {taken / total(size['ours']):,.0f} times faster")
         found.append(size)
     return found
+
+
+async def _notes(ground: Ground, filled: str, how: str) -> dict[str, Any]:
+    async with ground.fresh(filled) as database:
+        given = [str(SAMPLE)] if how == "sampled" else []
+        run: dict[str, Any] = json.loads(await ground.script(database, "notes.py", *given))
+    return run
 
 
 async def posts(ground: Ground) -> list[dict[str, Any]]:
@@ -137,7 +148,7 @@ async def _machine(ground: Ground) -> dict[str, Any]:
     }
 
 
-PARTS = {"children": children, "posts": posts, "tree": tree}
+PARTS = {"children": children, "posts": posts, "tree": tree, "drift": drifting}
 
 
 async def main(names: list[str]) -> None:
@@ -151,10 +162,12 @@ async def main(names: list[str]) -> None:
             for name in names or PARTS:
                 results[name] = await PARTS[name](where)
                 kept.write_text(json.dumps(results, indent=1) + "\n")
-    (HERE / "results.md").write_text(report.markdown(results))
     if "children" in results:
         (HERE / "results.svg").write_text(plot.plot(results["children"]))
-    say(report.markdown(results))
+    told = report.markdown(results)
+    before, _, rest = README.read_text().partition(BEGIN)
+    README.write_text(f"{before}{BEGIN}\n{told}\n{END}{rest.partition(END)[2]}")
+    say(told)
 
 
 if __name__ == "__main__":

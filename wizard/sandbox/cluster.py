@@ -196,7 +196,6 @@ class Cluster:
             "unix_socket_directories": '"' + str(self.sockets).replace('"', '""') + '"',
             "unix_socket_permissions": "0700",
             "port": str(self.port),
-            "shared_buffers": "64MB",
             "max_connections": "50",
             "lc_messages": "C",
         }

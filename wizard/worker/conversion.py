@@ -74,7 +74,8 @@ def convert_plan(
         tree.require_sound(cursor, type="tree", when="before the conversion")
         places = Places(cursor, map)
         ledger = Ledger(cursor, map, places, dict.fromkeys(pages, 0))
-        ledger.open()
+        with ledger.reading() as reading:
+            ledger.open(reading)
         going = departures.find(cursor, map, places)
         plan = {
             "source": map.source._meta.label,
@@ -134,7 +135,16 @@ class _Conversion:
     """One conversion inside of its transaction."""
 
     STAGES = (
-        *("check", "ledger", "pages", "references", "links", "revisions", "indexes"),
+        *(
+            "check",
+            "ledger",
+            "fingerprints",
+            "pages",
+            "references",
+            "links",
+            "revisions",
+            "indexes",
+        ),
         *("constraints", "verify"),
     )
 
@@ -161,12 +171,14 @@ class _Conversion:
     def run(self) -> dict[str, Any]:
         cursor, map = self.cursor, self.map
         idmap.load(cursor, self.pages)
-        with self._stage("check"):
-            before = self._check()
-        with self._stage("ledger"):
-            places = self.places
-            ledger = Ledger(cursor, map, places, self.pages)
-            ledger.open()
+        places = Places(cursor, map)
+        ledger = Ledger(cursor, map, places, self.pages)
+        with ledger.reading() as reading:
+            with self._stage("check"):
+                before = self._check(places)
+            with self._stage("ledger"):
+                ledger.open(reading)
+        with self._stage("fingerprints"):
             named = _named(self, ledger)
             untouched = contents.fingerprints(cursor, named)
         with self._stage("pages"):
@@ -222,12 +234,11 @@ class _Conversion:
         yield
         self.seconds[name] = time.perf_counter() - began
 
-    def _check(self) -> int:
+    def _check(self, places: Places) -> int:
         """Everything that a plan would have found; and the number of pages there are."""
         _require_type(self.cursor, self.map, list(self.pages))
         tree.require_sound(self.cursor, type="tree", when="before the conversion")
-        self.places = Places(self.cursor, self.map)
-        self.going = departures.find(self.cursor, self.map, self.places)
+        self.going = departures.find(self.cursor, self.map, places)
         self.left = remainder.found(self.cursor, self.map, list(self.pages))
         faults = _faults(self.cursor, self.map, self.going, self.ids, self.prefix)
         if faults:

@@ -63,8 +63,27 @@ class Ledger:
             "account text) WITH (fillfactor = 50) ON COMMIT DROP"
         )
 
-    def open(self) -> None:
+    def reading(self) -> links.Reading:
+        """Begin to read the values that mention the map's old pages; `open` enters them."""
+        for model, field in links.fields_with_links():
+            table = model._meta.db_table
+            self._add(f"{table}.{field.column}", "link", table, field=field)
+        table, field = revisions.table_name(), revisions.content_field()
+        self._add(f"{table}.{field.column}", "revision", table, field=field)
+        return links.Reading(
+            [
+                revisions.query_of(self.pages)
+                if entry.kind == "revision"
+                else links.query_of(
+                    entry.table, self.places.key(entry.table, "t"), entry.field, self.pages
+                )
+                for entry in self.entries
+            ]
+        )
+
+    def open(self, reading: links.Reading) -> None:
         """Enter everything that refers to the map's old pages now."""
+        holding = list(self.entries)
         for key in references.foreign_keys(self.map.source):
             entry = self._add(key.name, "log" if key.log else "foreign key", key.table, key)
             self._enter_column(entry, f"m.old = t.{quoted(key.column)}", [], key.types)
@@ -74,29 +93,18 @@ class Ledger:
             entry = self._add(pair.name, kind, pair.table, pair)
             condition, given = references.matches(pair, types)
             self._enter_column(entry, condition, given, pair.types)
-        self._enter_all_values()
-        self.cursor.execute("ANALYZE remodel_ledger")
-
-    def _enter_all_values(self) -> None:
         same = {page: page for page in self.pages}
         levels = references.levels(self.map)
-        entries, queries = [], []
-        for model, field in links.fields_with_links():
-            table = model._meta.db_table
-            entries.append(self._add(f"{table}.{field.column}", "link", table, field=field))
-            queries.append(links.query_of(table, self.places.key(table, "t"), field, same))
-        table, field = revisions.table_name(), revisions.content_field()
-        entries.append(self._add(f"{table}.{field.column}", "revision", table, field=field))
-        queries.append(revisions.query_of(same))
         dropped = [name for name, new in renames(self.map).items() if new is None]
-        for number, rows in links.read_ahead(queries):
-            entry = entries[number]
+        for number, rows in reading:
+            entry = holding[number]
             if entry.kind == "revision":
                 found = revisions.holders(rows, same, levels, self.becomes, without=dropped)
             else:
                 strays = self.strays.setdefault(entry.name, [])
                 found = links.holders(rows, entry.field, levels, same, self.becomes, strays)
             self._enter_values(entry, found)
+        self.cursor.execute("ANALYZE remodel_ledger")
 
     def _add(
         self, name: str, kind: str, table: str, reference: Any = None, field: Any = None

@@ -348,44 +348,52 @@ def read(query: str, given: list[Any]) -> Iterator[Rows]:
             yield rows
 
 
-def read_ahead(queries: list[Query]) -> Iterator[tuple[int, Rows]]:
-    """Rows of several queries with the number of each, read while those before are looked at.
+class Reading:
+    """Rows of several queries with the number of each, read while other things are done.
 
     By another connection, which sees nothing of what this transaction has changed: only for
-    before it changes anything, and without its temporary tables.
+    before it changes anything, and without its temporary tables. A context manager, at whose end
+    the other connection is closed.
     """
-    from django.db import transaction
 
-    chunks: queue.Queue[Any] = queue.Queue(maxsize=AHEAD)
-    enough = threading.Event()
+    def __init__(self, queries: list[Query]) -> None:
+        self._queries = queries
+        self._chunks: queue.Queue[Any] = queue.Queue(maxsize=AHEAD)
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="remodel-reading", daemon=True)
 
-    def run() -> None:
-        connection = page_connection()  # Django's connections are each thread's own
-        try:
-            with transaction.atomic(using=connection.alias):
-                for number, query in enumerate(queries):
-                    for rows in read(*query):
-                        if enough.is_set():
-                            return
-                        chunks.put((number, rows))
-            chunks.put(None)
-        except BaseException as error:
-            chunks.put(error)
-        finally:
-            connection.close()
+    def __enter__(self) -> Reading:
+        self._thread.start()
+        return self
 
-    reading = threading.Thread(target=run, name="remodel-reading", daemon=True)
-    reading.start()
-    try:
-        while (found := chunks.get()) is not None:
+    def __iter__(self) -> Iterator[tuple[int, Rows]]:
+        while (found := self._chunks.get()) is not None:
             if isinstance(found, BaseException):
                 raise found
             yield found
-    finally:
-        enough.set()
-        while reading.is_alive():
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        while self._thread.is_alive():
             with suppress(queue.Empty):
-                chunks.get(timeout=0.05)  # so that it is not stuck with a full queue
+                self._chunks.get(timeout=0.05)  # so that it is not stuck with a full queue
+
+    def _read(self) -> None:
+        from django.db import transaction
+
+        connection = page_connection()  # Django's connections are each thread's own
+        try:
+            with transaction.atomic(using=connection.alias):
+                for number, query in enumerate(self._queries):
+                    for rows in read(*query):
+                        if self._enough.is_set():
+                            return
+                        self._chunks.put((number, rows))
+            self._chunks.put(None)
+        except BaseException as error:
+            self._chunks.put(error)
+        finally:
+            connection.close()
 
 
 def query_of(
