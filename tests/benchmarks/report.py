@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.benchmarks.ours import total
@@ -11,7 +12,12 @@ Results = dict[str, Any]
 
 def markdown(results: Results) -> str:
     """The tables of every part that has results."""
-    parts = {"children": _children, "posts": _posts, "tree": _tree, "drift": _drift}
+    parts: dict[str, Callable[[Any], str]] = {
+        "children": _children,
+        "posts": _posts,
+        "tree": _tree,
+        "drift": _drift,
+    }
     written = [write(results[name]) for name, write in parts.items() if name in results]
     return "\n\n".join([_machine(results["machine"]), *written]) + "\n"
 
