@@ -128,7 +128,7 @@ class GateScreen(ModalScreen[Answer]):
         else:
             told = Text.assemble("Type ", (self.phrase, f"bold {YELLOW}"), " to go on.")
             if self.check_action("again", ()):
-                told.append(" F5 does it all anew.")
+                told.append(" F5 fetches again and replays.")
             say.update(told)
 
     def on_input_changed(self) -> None:

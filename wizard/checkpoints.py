@@ -38,8 +38,13 @@ class Checkpointed(Operation):
 
 def name(run: Run, operation: str) -> str:
     """`podcast__20261122_150405_structure_migrate`: which session, before which operation."""
+    return named(run.config.local.address.database, run.stamp, operation)
+
+
+def named(database: str, stamp: str, operation: str) -> str:
+    """The name of the checkpoint that the session of `stamp` takes before an operation."""
     label = operation.replace(".", "_").replace(":", "_")
-    return server.beside(run.config.local.address.database, f"{run.stamp}_{label}")
+    return server.beside(database, f"{stamp}_{label}")
 
 
 async def take(run: Run, operation: str) -> str:
@@ -59,6 +64,12 @@ async def bring_back(run: Run, label: str) -> None:
     """Make the local database what it was when the checkpoint was taken."""
     await run.stop_site()
     await run.require_own_local()
+    if await server.database(run.config.local.address.at(label)) is None:
+        raise OperationFailed(
+            f"The checkpoint {label} is gone, so there is no way back to it.",
+            found="It was purged, or somebody dropped it.",
+            hint="Begin a new session: it fetches a backup anew.",
+        )
     async with run.alone():
         await checkpoint.bring_back(run.config.local.address, label, run.report)
     run.report.tree({})

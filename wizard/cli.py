@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from wizard import __version__, answers, config, drive, setup
+from wizard import __version__, answers, config, drive, holdings, purge, rehearsal, setup
 from wizard import session as sessions
 from wizard.config import Config
 from wizard.delivery import AfterRollback, Rollback
@@ -124,8 +124,10 @@ def resume(
 @cli.command("sessions")
 @CONFIG
 def sessions_(config_path: Path | None) -> None:
-    """List the sessions of this project."""
-    known = sessions.summaries(_config(config_path))
+    """List the sessions of this project, and the disk that they use."""
+    found = _config(config_path)
+    known = sessions.summaries(found)
+    databases = asyncio.run(holdings.local(found.local.address)) if known else None
     if not known:
         click.echo("No session yet. `remodel` begins one.")
     for one in known:
@@ -134,6 +136,7 @@ def sessions_(config_path: Path | None) -> None:
         if one.interrupted:
             state += f", interrupted in {', '.join(one.interrupted)}"
         click.echo(f"{one.id}  begun {begun}  {one.conversion}  {state}")
+        click.echo(f"    {holdings.use(found, one.id, databases)}")
 
 
 @cli.command()
@@ -212,6 +215,66 @@ def rollback(
                 operator = Replay(answers.Answers(consents=given), allow, by_hand)
             step = Step("rollback", "Rollback", "", "", "", lambda run: operations)
             await drive.once(found, session, operator, Output(as_json), step)
+
+    drive.run(work())
+
+
+@cli.command("purge")
+@click.argument("identifier", default="", metavar="[ID]")
+@click.option("--consent", multiple=True, metavar="FINGERPRINT", help="Headless: each plan's.")
+@ALLOW
+@JSON
+@CONFIG
+def purge_(
+    identifier: str,
+    consent: tuple[str, ...],
+    allow: tuple[str, ...],
+    as_json: bool,
+    config_path: Path | None,
+) -> None:
+    """Drop and delete what a session holds, behind a gate; without an ID, list what all hold."""
+    found = _config(config_path)
+    _known_targets(found, allow)
+    if not identifier:
+        for line in drive.run(purge.listed(found)):
+            click.echo(line)
+        return
+
+    async def work() -> None:
+        with sessions.resume(found, identifier) as session:
+            operator: Operator = Plain()
+            if consent or not sys.stdin.isatty():
+                by_hand = "on a terminal, or with --consent and the plan's fingerprint"
+                operator = purge.Fingerprints(consent, allow, by_hand)
+            await drive.once(found, session, operator, Output(as_json), purge.step(found, session))
+
+    drive.run(work())
+
+
+@cli.command()
+@click.argument("identifier", default="", metavar="[ID]")
+@click.option("--answers", "path", type=Path_, help="These answers instead of a session's.")
+@click.option("--back", is_flag=True, help="Only take back a rehearsal that was cut off.")
+@JSON
+@CONFIG
+def rehearse(
+    identifier: str, path: Path | None, back: bool, as_json: bool, config_path: Path | None
+) -> None:
+    """Do a session again on a fresh copy of production, take it all back, say what has changed.
+
+    No target is written to. The exit code is 5 when a replay would stop at a gate that was
+    consented to, and that of the fault when there is one.
+    """
+    found, output = _config(config_path), Output(as_json)
+
+    async def work() -> None:
+        for taken in await rehearsal.back(found, output):
+            click.echo(f"Taken back: {taken}", err=True)
+        if not back:
+            with rehearsal.recorded(found, identifier, path) as of:
+                if path is not None:
+                    await drive.check(found, of.answers)
+                await rehearsal.rehearse(found, of, output)
 
     drive.run(work())
 

@@ -72,11 +72,18 @@ class Target:
     playbook: tuple[str, ...] = ()
     """The operator's own restore command; when given, delivery is by playbook, not by swap."""
     playbook_path: Path | None = None
+    check: tuple[tuple[str, ...], ...] = ()
+    """What has to succeed on the target, its database's name in REMODEL_DATABASE: of a swap once
+    with the new database beside the live one, before that is touched; and after each delivery."""
+    in_place: bool = False
+    """Whether the live database itself is filled anew, for a role that may not make databases."""
 
     @property
     def delivery(self) -> str:
-        """`swap` or `playbook`."""
-        return "playbook" if self.playbook else "swap"
+        """`swap`, `playbook` or `in place`."""
+        if self.playbook:
+            return "playbook"
+        return "in place" if self.in_place else "swap"
 
     @property
     def where(self) -> str:
@@ -313,6 +320,8 @@ def _target(section: Section, name: str, folder: Path, secrets: _Secrets) -> Tar
     ssh_config = section.text("ssh_config", "")
     playbook = section.words("playbook")
     playbook_path = section.text("playbook_path", "")
+    if playbook and "delivery" in section.names():
+        section.refuse("delivery", "the playbook is how it is delivered; leave out one of them")
     target = Target(
         name=name,
         ssh=ssh,
@@ -323,6 +332,8 @@ def _target(section: Section, name: str, folder: Path, secrets: _Secrets) -> Tar
         after=section.commands("after"),
         playbook=playbook,
         playbook_path=_rooted(folder, playbook_path) if playbook_path else None,
+        check=section.commands("check"),
+        in_place=section.choice("delivery", ("swap", "in place")) == "in place",
     )
     if ssh:
         section.no_more_keys()
@@ -334,7 +345,7 @@ def _without_ssh(section: Section, target: Target) -> Target:
     """A target that this machine reaches itself: over the network with TLS, unless told."""
     if not target.address.host:
         section.refuse("ssh", "the key 'ssh' is missing; a database without it needs a `host`")
-    for key in ("ssh_config", "before", "after"):
+    for key in ("ssh_config", "before", "after", "check"):
         if getattr(target, key):
             section.refuse(key, "this needs `ssh`, and there is none")
     sslmode = section.choice("sslmode", SSLMODES)

@@ -1,7 +1,8 @@
 """How the result gets to a target by swap, and back.
 
 A swap restores beside the live database and exchanges the names, keeping the old one. For the
-operator's own restore command see `wizard.playbook`.
+operator's own restore command see `wizard.playbook`, for a role that may not make databases
+`wizard.inplace`.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from typing import Any
 from wizard import process, written
 from wizard.comparison import require_same
 from wizard.config import Target
-from wizard.errors import OperationFailed, RemodelError
+from wizard.errors import OperationFailed, RemodelError, VerificationFailed
 from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen
 from wizard.pagetree import PageTree
 from wizard.postgres import baseline as baselines
-from wizard.postgres import restore, server, swap
+from wizard.postgres import preflight, restore, server, swap
 from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive
-from wizard.run import Run
+from wizard.remote import Connection
+from wizard.run import Far, Run
 from wizard.written import Unchanged
 
 
@@ -54,6 +56,10 @@ class Swap(ForTarget):
         run.fact(f"production.drill:{target.name}")
         taken = Archive.from_dict(run.fact(f"production.dump:{target.name}")["archive"])
         far = await run.far(target)
+        found = await preflight.swap(
+            far.address, await preflight.needs(run.config.local.address), _its_host(target, far)
+        )
+        found.require(target.name, target.delivery)
         pages = await PageTree(far.address).count()
         lost = await written.since_backup(run, target, far.address)
         lost.tell(run.report)
@@ -64,12 +70,14 @@ class Swap(ForTarget):
             operation=self.key,
             title=f"Replace {database} on {target.where} ({target.name})",
             does=(
-                f"the backup this is made from is {_age(backup)}",
+                f"the backup this is made from is {age(backup)}",
                 f"restore {Path(taken.path).name} ({taken.bytes:,} bytes) beside {database}",
+                *(f"check it by {' '.join(words)} on {target.where}" for words in target.check),
                 "compare every table with the local database",
                 *(f"run {' '.join(command)} on {target.where}" for command in target.before),
                 f"end the connections to {database}, rename it to {kept}, rename the new one",
                 *(f"then run {' '.join(command)}" for command in target.after),
+                *found.told,
                 *lost.does,
             ),
             destroys=(
@@ -85,6 +93,7 @@ class Swap(ForTarget):
                 "delivery": "swap",
                 "before": [list(command) for command in target.before],
                 "after": [list(command) for command in target.after],
+                **({"check": [list(words) for words in target.check]} if target.check else {}),
                 **lost.facts,
             },
             details={
@@ -117,6 +126,10 @@ class Swap(ForTarget):
         )
         try:
             await restore.restore(taken, beside, report, pg_restore=tool)
+            await run_checks(
+                run, target, beside.database, "The live database is untouched. Mend it, try again."
+            )
+            # After the checks: one that writes has made it another database.
             await require_same(beside, facts["contents"], "The new database on the target")
             async with baselines.held(beside) as held:  # nobody writes to it before the swap
                 delivered = held.as_dict()
@@ -218,7 +231,7 @@ class Rollback(ForTarget):
         kept = run.fact(f"production.deliver:{target.name}")["kept"]
         if not kept:
             raise OperationFailed(
-                f"{target.name} was delivered by a playbook, which keeps no database.",
+                f"{target.name} was delivered otherwise than by a swap: no old database is kept.",
                 hint=f"Restore {run.fact(f'production.deliver:{target.name}')['safety']}.",
             )
         database = target.address.database
@@ -272,6 +285,27 @@ class Rollback(ForTarget):
         await run.repin(self.target, await run.far_address(self.target))
 
 
+async def run_checks(run: Run, target: Target, database: str, hint: str) -> None:
+    """Run the target's `check` commands, which find the database's name in REMODEL_DATABASE.
+
+    Raises VerificationFailed with `hint` when one ends with another exit code than 0.
+    """
+    for words in target.check:
+        far = await run.far(target)
+        ended = await far.connection.run(
+            ["env", f"REMODEL_DATABASE={database}", *words],
+            on_line=partial(run.report.line, words[0]),
+        )
+        if ended.returncode != 0:
+            raise VerificationFailed(
+                f"{' '.join(words)} on {target.where}, with {database}, ended with exit code "
+                f"{ended.returncode}.",
+                found=ended.stderr_tail or ended.stdout[-2000:],
+                hint=hint,
+            )
+        run.report.finding(" ".join(words), f"succeeded on {target.where} with {database}")
+
+
 async def run_commands(run: Run, target: Target, commands: Sequence[Sequence[str]]) -> None:
     """Run commands on the target, one by one, their output live; the first failure stops."""
     for words in commands:
@@ -284,6 +318,12 @@ async def run_commands(run: Run, target: Target, commands: Sequence[Sequence[str
                 hint="Mend it on that host, then try again.",
             )
         run.report.finding(" ".join(words), f"succeeded on {target.where}")
+
+
+def _its_host(target: Target, far: Far) -> Connection | None:
+    """The SSH connection, where it leads to the very host that the database is on."""
+    host = target.address.host
+    return far.ssh if host.startswith("/") or host in preflight.LOCAL_HOSTS else None
 
 
 async def _limit(address: Address) -> int:
@@ -313,7 +353,8 @@ def stopped(target: Target) -> Iterator[None]:
         raise
 
 
-def _age(taken: Archive) -> str:
+def age(taken: Archive) -> str:
+    """How old a backup is, in words for a plan."""
     try:
         made = datetime.fromisoformat(taken.made_at)
     except ValueError:  # an existing dump: as pg_restore words it, in that machine's time

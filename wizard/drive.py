@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wizard import report, summary
+from wizard import purge, report, summary
 from wizard import session as sessions
 from wizard.answers import Answers
 from wizard.answers import check as check_answers
@@ -120,10 +120,11 @@ async def check(config: Config, answers: Answers) -> None:
         answers,
         questions(config),
         gated=[operation.key for operation in operations if operation.gated],
-        # A rollback's consent is recorded too, and replays nothing.
+        # The consents to a rollback and a purge are recorded too, and replay nothing.
         gates=[
             *(operation.key for operation in operations),
             *(f"production.rollback:{name}" for name in config.targets),
+            *purge.keys(config),
         ],
         steps=[step.name for step in STEPS],
     )

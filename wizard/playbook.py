@@ -10,14 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from wizard import process, written
+from wizard import delivered, process, written
 from wizard.comparison import contents, differences
 from wizard.config import Target
 from wizard.delivery import ForTarget, run_commands, stopped
 from wizard.errors import ConfigError, OperationFailed, VerificationFailed
 from wizard.operation import Loss, Observation, Plan, Seen
 from wizard.pagetree import PageTree
-from wizard.postgres import archive, identity, server, swap
+from wizard.postgres import archive, identity, preflight, server, swap
 from wizard.postgres.address import Address
 from wizard.run import Run
 from wizard.written import Unchanged
@@ -45,6 +45,10 @@ class Playbook(ForTarget):
                 hint=f"Add --limit {target.name} to targets.{target.name}.playbook.",
             )
         address = await self._address(run)
+        told: tuple[str, ...] = ()
+        if await server.database(address) is not None:
+            needs = await preflight.needs(run.config.local.address)
+            told = (await preflight.playbook(address, needs)).told
         pages = await PageTree(address).count()
         lost = await written.since_backup(run, target, address)
         lost.tell(run.report)
@@ -58,6 +62,8 @@ class Playbook(ForTarget):
                 *(f"run {' '.join(words)} on {target.where}" for words in target.before),
                 f"fetch a safety dump of {database} to {safety.name}",
                 f"run {' '.join(command)} with {Path(script).name} written",
+                f"compare every table of {database} with what was delivered",
+                *told,
                 *lost.does,
             ),
             destroys=(
@@ -96,7 +102,16 @@ class Playbook(ForTarget):
                     await run.fetch(target, safety)
                     await self._unchanged(run, plan)
                 await self._restore(run, safety)
-        return {"kept": "", "safety": str(safety), "message": "the command succeeded"}
+                # Its exit code is believed when it tells of a failure; a success is looked at.
+                await delivered.require(
+                    run,
+                    target,
+                    address,
+                    facts["contents"],
+                    f"The command succeeded, and yet this is there. Look at what it said, mend it, "
+                    f"then try again; the safety dump is {safety}.",
+                )
+        return {"kept": "", "safety": str(safety), "message": "every table is as delivered"}
 
     async def _restore(self, run: Run, safety: Path) -> None:
         command = self.target.playbook

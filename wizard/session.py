@@ -11,6 +11,7 @@
     urls-before.json         what each URL led to
     ledger.json              the account of everything that refers to the converted pages
     report.md, report.html   for people, written at the end and by `remodel report`
+  rehearsals/                likewise, while one is at work; removed once all is taken back
 """
 
 from __future__ import annotations
@@ -101,8 +102,24 @@ class Session:
         answers.write(self.folder / "answers.yml", self.answers, self._questions, recorded)
 
 
+def rehearsals(config: Config) -> list[Path]:
+    """The folders of rehearsals that are at work, or were cut off."""
+    return [path.parent for path in (config.state / "rehearsals").glob("*/journal.sqlite")]
+
+
+def _require_no_rehearsal(config: Config) -> None:
+    """Raise OperationFailed while local database and source files are a rehearsal's."""
+    if found := rehearsals(config):
+        raise OperationFailed(
+            "A rehearsal is at work, or was cut off: it has the local database.",
+            found="\n".join(str(path) for path in found),
+            hint="Let it end; if it does not run any more: remodel rehearse --back",
+        )
+
+
 def begin(config: Config) -> Session:
     """A new session for `config`, locked."""
+    _require_no_rehearsal(config)
     sessions = config.state / "sessions"
     config.state.mkdir(mode=0o700, exist_ok=True)
     sessions.mkdir(mode=0o700, exist_ok=True)
@@ -144,6 +161,7 @@ def resume(config: Config, identifier: str = "") -> Session:
     names = [summary.id for summary in known]
     if identifier not in names:
         raise UsageError(f"There is no session {identifier!r}.", hint=nearest(identifier, names))
+    _require_no_rehearsal(config)
     session = Session(config.state / "sessions" / identifier)
     changed = difference(session.journal.noted("identity", {}), config.identity())
     if changed:

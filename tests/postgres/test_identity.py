@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.identity import Pins, read
 from wizard.postgres.restore import drop
+from wizard.redaction import Secret
+from wizard.sandbox.cluster import Cluster
 
 
 async def test_pinned_on_first_use_and_known_again(database: Address, tmp_path: Path) -> None:
@@ -41,6 +45,41 @@ async def test_one_database_reached_in_two_ways(database: Address, tmp_path: Pat
     pins = Pins(tmp_path / "pins.json")
     pins.pin("production", await read(database, "deploy@example.org"))
     assert pins.role_of(await read(database, "local")) == "production"
+
+
+async def test_a_physical_clone_on_another_host(tmp_path: Path) -> None:
+    """It has the system identifier, the OIDs and the names of what it was copied from: only where
+    it is tells it apart, and two targets of one session it cannot be."""
+    addresses = {}
+    original, clone = (
+        Cluster(tmp_path / name, user="app", password=Secret("x"), durable=False)
+        for name in ("original", "clone")
+    )
+    try:
+        await original.start()
+        await original.create_database("site")
+        addresses["deploy@example.org"] = original.address("site")
+        await original.stop()
+        clone.home.mkdir(exist_ok=True)
+        shutil.copytree(original.data, clone.data)
+        if os.geteuid() == 0:  # the server runs as another user
+            owner = original.data.stat()
+            for path in (clone.data, *clone.data.rglob("*")):
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        await original.start()
+        await clone.start()
+        addresses["deploy@staging.example.org"] = clone.address("site")
+        one, other = [await read(address, host) for host, address in addresses.items()]
+    finally:
+        await original.stop()
+        await clone.stop()
+    assert one.is_same_database(other)
+    assert one != other
+    pins = Pins(tmp_path / "pins.json")
+    pins.check("production", one)
+    with pytest.raises(IdentityMismatch):
+        pins.check("production", other)
+    assert pins.role_of(other, but="staging") == "production"
 
 
 def test_a_broken_pins_file_is_no_empty_one(tmp_path: Path) -> None:

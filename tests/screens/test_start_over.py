@@ -65,7 +65,7 @@ async def test_f5_does_it_all_anew_and_asks_nothing_again(house: Any) -> None:
     asked = Asked()
     async with house.app(*asked.steps) as (app, pilot):
         await to_the_gate(app, pilot)
-        await scripted.until(pilot, lambda: "F5 does it all anew" in scripted.text_of(app))
+        await scripted.until(pilot, lambda: "F5 fetches again and replays" in scripted.text_of(app))
         await pilot.press("f5")
         await scripted.until(pilot, lambda: asked.done[:2] == (2, 2) and at_gate(app, "loses"))
         assert asked.fetched == ["taken.dump", "fetch"]

@@ -115,6 +115,15 @@ def test_secrets_come_by_name_from_env_file_and_environment(
     assert found.origin["REMODEL_PRODUCTION_PASSWORD"] == ".env"
 
 
+def test_in_place_and_checked(tmp_path: Path) -> None:
+    more = "    delivery: in place\n    check: [[manage.py, migrate, --check]]\n    before:"
+    production = config.read(write(tmp_path, GOOD.replace("    before:", more))).targets[
+        "production"
+    ]
+    assert production.delivery == "in place"
+    assert production.check == (("manage.py", "migrate", "--check"),)
+
+
 def test_a_target_that_this_machine_reaches_itself(tmp_path: Path) -> None:
     text = GOOD.replace("    ssh: deploy@staging.example.org\n", "    host: db.example.net\n")
     found = config.read(write(tmp_path, text)).targets["staging"]
@@ -130,6 +139,8 @@ def test_a_target_that_this_machine_reaches_itself(tmp_path: Path) -> None:
         ("", "the key 'ssh' is missing; a database without it needs a `host`"),
         ("    host: db\n    before: [[x]]\n", "before: this needs `ssh`"),
         ("    host: db\n    after: [[x]]\n", "after: this needs `ssh`"),
+        ("    host: db\n    check: [[x]]\n", "check: this needs `ssh`"),
+        ("    host: db\n    delivery: swap\n", "delivery: the playbook is how it is delivered"),
         ("    host: db\n    ssh_config: x\n", "ssh_config: this needs `ssh`"),
         ("    host: db\n    sslmode: prefer\n", "'prefer' is not one of"),
         ("    host: host=evil\n", "looks like an option or a connection string"),

@@ -58,11 +58,17 @@ async def load(path: Path, into: Address, report: Report) -> None:
 
 async def pour(text: Chunks, name: str, into: Address, report: Report) -> None:
     """`load` from a text as it comes, such as what pg_restore writes. `name` is for messages."""
-    async with await connect(into) as connection:
-        loading = _Loading(connection, name, report)
-        pieces = script.pieces(text, loading.splitter)
-        async with aclosing(pieces), connection.transaction():
-            await loading.take(pieces)
+    async with await connect(into) as connection, connection.transaction():
+        await fill(connection, text, name, report)
+
+
+async def fill(
+    connection: psycopg.AsyncConnection[Any], text: Chunks, name: str, report: Report
+) -> None:
+    """`pour` over a session whose transaction is the caller's, who may have emptied it before."""
+    loading = _Loading(connection, name, report)
+    async with aclosing(script.pieces(text, loading.splitter)) as pieces:
+        await loading.take(pieces)
 
 
 class _Loading:

@@ -115,7 +115,8 @@ class Fetch(Operation):
         without = tuple(plan.facts.get("without", ()))
         async with baseline.held(far.address) as held:
             if not held.snapshot:
-                report.finding("snapshot", "none is to be had: drift counts from just before the dump", "info")
+                since = "none is to be had: drift counts from just before the dump"
+                report.finding("snapshot", since, "info")
             proven = await run.fetch(source, path, route, snapshot=held.snapshot, without=without)
             return {**_taken(proven), "baseline": held.as_dict()}
 

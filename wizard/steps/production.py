@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from wizard.comparison import contents, faults_of, require_same
 from wizard.config import Target
-from wizard.delivery import After, ForTarget, Swap
+from wizard.delivery import After, ForTarget, Swap, run_checks
 from wizard.errors import VerificationFailed
+from wizard.inplace import InPlace
 from wizard.operation import Observation, Operation, Plan, Repeatable, Seen, Step
 from wizard.playbook import Playbook
-from wizard.postgres import archive, dump, plain, restore, server
+from wizard.postgres import archive, dump, loader, plain, restore, server
+from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive
 from wizard.questions import Question
 from wizard.run import Run
@@ -71,8 +74,8 @@ class Dump(ForTarget):
         path = folder / f"db.{target.name}.{run.session.id}.converted.dump"
         does = [f"dump {run.config.local.address.database} to {path}", "read it whole"]
         script = folder / f"db.{target.name}.psql.gz"
-        if target.delivery == "playbook":
-            does.append(f"write it as {script}, for the playbook")
+        if target.delivery != "swap":
+            does.append(f"write it as {script}, a plain script")
         return Plan(
             operation=self.key,
             title=f"Dump the converted database for {target.name}",
@@ -95,7 +98,7 @@ class Dump(ForTarget):
             "contents": held,
             "message": f"{path.name}: {proven.bytes:,} bytes, read whole",
         }
-        if self.target.delivery == "playbook":
+        if self.target.delivery != "swap":
             script = Path(plan.details["script"])
             await plain.write(proven, script, prover)
             facts["script"] = str(script)
@@ -125,7 +128,8 @@ class Drill(ForTarget):
     about = "every table compared with the local database, then dropped"
 
     async def plan(self, run: Run) -> Plan:
-        taken = run.fact(f"production.dump:{self.target.name}")["archive"]
+        dumped = run.fact(f"production.dump:{self.target.name}")
+        taken, scripts = dumped["archive"], [dumped["script"]] if "script" in dumped else []
         scratch = server.beside(run.config.local.address.database, f"{run.stamp}_drill")
         return Plan(
             operation=self.key,
@@ -134,6 +138,7 @@ class Drill(ForTarget):
                 f"restore {Path(taken['path']).name} into {scratch}",
                 "compare every table's rows and contents with the local database",
                 f"drop {scratch}",
+                *(f"the same with {Path(each).name}, read as SQL" for each in scripts),
             ),
             undo="nothing is left of it",
             details={"scratch": scratch},
@@ -144,15 +149,28 @@ class Drill(ForTarget):
         local, taken = run.config.local.address, Archive.from_dict(facts["archive"])
         scratch = local.at(plan.details["scratch"])
         tool = await run.pg_restore(taken.dump_major, await run.local_major())
-        await restore.create_beside(local, scratch.database, like=local.database, report=run.report)
-        try:
+        async with self._scratch(run, scratch):
             await restore.restore(taken, scratch, run.report, pg_restore=tool)
             await require_same(scratch, facts["contents"], "The drill's database")
-        finally:
-            await restore.drop(local, scratch.database, force=True)
+        if "script" in facts:  # what a playbook restores from, or a delivery in place
+            script = Path(facts["script"])
+            async with self._scratch(run, scratch):
+                await loader.load(script, scratch, run.report)
+                await require_same(scratch, facts["contents"], f"What {script.name} holds")
+            run.report.finding(script.name, "loaded to its last line, each table equal")
         count = len(facts["contents"]["tables"])
         run.report.finding("drill", f"{count} tables restored, each equal in rows and contents")
         return {"message": f"{count} tables equal"}
+
+    @asynccontextmanager
+    async def _scratch(self, run: Run, scratch: Address) -> AsyncIterator[None]:
+        """An empty database like the local one, dropped in the end."""
+        local = run.config.local.address
+        await restore.create_beside(local, scratch.database, like=local.database, report=run.report)
+        try:
+            yield
+        finally:
+            await restore.drop(local, scratch.database, force=True)
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
         local = run.config.local.address
@@ -176,21 +194,27 @@ class Check(ForTarget, Repeatable):
         return Plan(
             operation=self.key,
             title=self.title,
-            does=(f"read {self.target.address.database} on {self.target.where}",),
+            does=(
+                f"read {self.target.address.database} on {self.target.where}",
+                *(f"run {' '.join(words)} there" for words in self.target.check),
+            ),
             undo=f"`remodel rollback --target {self.target.name}`",
         )
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         target, report = self.target, run.report
+        delivered = run.fact(f"production.deliver:{target.name}")
+        kept = delivered["kept"]
+        back = f"remodel rollback --target {target.name}"
+        if not kept:
+            back = f"Restore {delivered['safety']}."
         far = await run.far(target)
         faults = await faults_of(run, target, far.address)
         if faults:
             raise VerificationFailed(
-                f"{target.name} is not what was delivered.",
-                found="\n".join(faults),
-                hint=f"remodel rollback --target {target.name}",
+                f"{target.name} is not what was delivered.", found="\n".join(faults), hint=back
             )
-        kept = run.fact(f"production.deliver:{target.name}")["kept"]
+        await run_checks(run, target, target.address.database, f"Mend it and try again, or: {back}")
         if kept:
             report.finding(
                 f"roll back {target.name}",
@@ -199,6 +223,13 @@ class Check(ForTarget, Repeatable):
                 f"{kept} is the database as it was",
             )
         return {"message": f"{target.name} has the converted pages"}
+
+
+DELIVERIES: Mapping[str, type[ForTarget]] = {
+    "swap": Swap,
+    "playbook": Playbook,
+    "in place": InPlace,
+}
 
 
 def chosen(run: Run) -> list[Target]:
@@ -210,7 +241,7 @@ def chosen(run: Run) -> list[Target]:
 def _operations(run: Run) -> list[Operation]:
     operations: list[Operation] = []
     for target in chosen(run):
-        deliver = Playbook if target.delivery == "playbook" else Swap
+        deliver = DELIVERIES[target.delivery]
         operations += [
             PlaceSite(target),
             Dump(target),

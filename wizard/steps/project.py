@@ -207,7 +207,7 @@ async def _target(run: Run, target: Target) -> None:
             f"{target.name} rights",
             f"{target.address.user or 'the user'} may not create databases",
             "warn",
-            "Delivery by swap needs CREATEDB on the target; a playbook does not.",
+            "A swap needs CREATEDB on the target; `in place` and a playbook do not.",
         )
     else:
         report.finding(f"{target.name} delivery", target.delivery)

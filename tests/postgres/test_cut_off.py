@@ -1,0 +1,178 @@
+"""The tool is killed at each point of a cut-over: the live name leads to the old database or to
+the new one, and whoever comes next is told which."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.postgres.test_swap import ask, say
+from wizard.errors import ConnectionFailed, OperationFailed
+from wizard.events import Event, Events, Line, Report
+from wizard.postgres import server, swap
+from wizard.postgres.address import Address, connect
+from wizard.postgres.dump import dump
+from wizard.postgres.restore import create_beside, drop, restore
+from wizard.postgres.tools import Tool
+
+# A process of its own that swaps and kills itself at the named point; the password comes by
+# standard input.
+SWAPPING = """
+import asyncio, os, signal, sys
+import psycopg
+from wizard.events import Events, Report
+from wizard.postgres import swap
+from wizard.postgres.address import Address
+from wizard.redaction import Secret
+
+database, host, port, user, beside, kept, point = sys.argv[1:]
+address = Address(database, host, int(port), user, Secret(sys.stdin.readline().strip()))
+
+def killed(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+async def killing(*_, **__):
+    killed()
+
+if point == "before it is closed":
+    swap._refuse_untouchable = killing
+elif point == "closed":
+    swap._terminate = killing
+elif point == "emptied":
+    swap._commit = killing
+elif point in ("between the renames", "renamed, not committed"):
+    renames = 1 if point == "between the renames" else 2
+    execute = psycopg.AsyncConnection.execute
+    seen = []
+    async def counting(self, query, *args, **kwargs):
+        result = await execute(self, query, *args, **kwargs)
+        text = query.as_string() if hasattr(query, "as_string") else str(query)
+        if " RENAME TO " in text:
+            seen.append(text)
+            if len(seen) == renames:
+                killed()
+        return result
+    psycopg.AsyncConnection.execute = counting
+elif point == "committed":
+    Report.finding = killed
+asyncio.run(swap.swap(address, beside, kept, Report(Events(), ""), terminate=True))
+"""
+
+
+@pytest.fixture
+async def live(database: Address) -> AsyncIterator[Address]:
+    await say(database, "old")
+    yield database
+    for each in await server.databases(database):
+        if each.name.startswith(f"{database.database}__"):
+            await drop(database, each.name, force=True)
+
+
+def killed_at(point: str, live: Address, beside: str, kept: str) -> None:
+    assert live.password is not None
+    arguments = [live.database, live.host, str(live.port), live.user, beside, kept, point]
+    done = subprocess.run(
+        [sys.executable, "-c", SWAPPING, *arguments],
+        input=live.password.reveal(),
+        text=True,
+        capture_output=True,
+        cwd=Path(__file__).parents[2],
+        timeout=60,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+async def alone_with(live: Address) -> None:
+    """Until the server has noticed: a killed process' session ends, and its transaction with it."""
+    async with asyncio.timeout(20), server.operations(live) as session:
+        while True:
+            cursor = await session.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'remodel' "
+                "AND pid <> pg_backend_pid()"
+            )
+            if await cursor.fetchone() == (0,):
+                return
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("point", "word", "closed"),
+    [
+        ("before it is closed", "old", False),
+        ("closed", "old", True),
+        ("emptied", "old", True),
+        ("between the renames", "old", True),
+        ("renamed, not committed", "old", True),
+        ("committed", "new", False),
+    ],
+)
+async def test_killed(point: str, word: str, closed: bool, live: Address, report: Report) -> None:
+    beside, kept = (server.beside(live.database, label) for label in ("new", "old"))
+    await create_beside(live, beside, like=live.database, report=report)
+    await say(live.at(beside), "new")
+    killed_at(point, live, beside, kept)
+    await alone_with(live)
+
+    standing = await swap.observe(live, beside, kept)
+    assert standing.live is not None  # at no point is there no database of that name
+    assert (standing.kept is None, standing.beside is None) == (word == "old", word == "new")
+    assert standing.closed is closed
+    if closed:  # the one state in which the site is down; whoever resumes opens it
+        with pytest.raises(ConnectionFailed, match="not currently accepting"):
+            await connect(live)
+        await swap.reopen(live)
+    assert await ask(live) == word
+    if word == "old":  # and again, to the end
+        await swap.swap(live, beside, kept, report, terminate=True)
+        assert await ask(live) == "new"
+
+
+async def test_writers_find_their_way_after_a_kill(live: Address, report: Report) -> None:
+    """What was committed before the kill is in the database that is reopened."""
+    beside, kept = (server.beside(live.database, label) for label in ("new", "old"))
+    await create_beside(live, beside, like=live.database, report=report)
+    async with await connect(live) as connection:
+        await connection.execute("INSERT INTO written VALUES (1)")
+        killed_at("emptied", live, beside, kept)
+        with pytest.raises(psycopg.OperationalError):
+            await connection.execute("INSERT INTO written VALUES (2)")
+    await swap.reopen(live)
+    async with await connect(live) as connection:
+        cursor = await connection.execute("SELECT n FROM written")
+        assert await cursor.fetchall() == [(1,)]
+
+
+async def test_a_pg_restore_that_is_killed_leaves_no_database(
+    filled: Address, tmp_path: Path, pg_dump: Tool, pg_restore: Tool
+) -> None:
+    """In the middle of its work, as the kernel does when memory runs out."""
+    wrapper = tmp_path / "pg_restore"
+    wrapper.write_text(f'#!/bin/sh\necho $$ > {tmp_path}/pid\nexec {pg_restore.path} "$@"\n')
+    wrapper.chmod(0o700)
+    killed: list[int] = []
+
+    def heard(event: Event) -> None:
+        if isinstance(event, Line) and event.text.startswith("processing data") and not killed:
+            killed.append(int((tmp_path / "pid").read_text()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    events = Events()
+    events.subscribe(heard)
+    report = Report(events, "test")
+    made = await dump(filled, tmp_path / "db", report, pg_dump=pg_dump, pg_restore=pg_restore)
+    beside = filled.at(server.beside(filled.database, "new"))
+    await create_beside(filled, beside.database, like=filled.database, report=report)
+    with pytest.raises(OperationFailed, match=f"into {beside.database}"):
+        await restore(made, beside, report, pg_restore=replace(pg_restore, path=wrapper))
+    assert killed
+    assert await server.database(beside) is None
+    assert (await server.contents(filled)).tables == 2

@@ -1,0 +1,116 @@
+"""What would make a delivery fail is told before anything is done."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from wizard.errors import OperationFailed
+from wizard.postgres import preflight
+from wizard.postgres.address import Address, connect
+from wizard.postgres.preflight import Needs
+from wizard.remote import Connection
+from wizard.sandbox.cluster import Cluster
+
+
+async def as_superuser(cluster: Cluster, database: str, *statements: str) -> None:
+    async with await connect(cluster.address(database)) as connection:
+        for statement in statements:
+            await connection.execute(statement.encode())
+
+
+async def test_nothing_is_in_the_way(database: Address) -> None:
+    found = await preflight.swap(database, await preflight.needs(database), None)
+    found.require("production", "swap")
+    assert found.faults == ()
+    (line,) = found.told
+    assert "how much is free there is not known" in line
+    assert (await preflight.in_place(database, Needs())).told == ()
+
+
+async def test_somebody_elses_database_and_no_right_to_make_one(
+    cluster: Cluster, database: Address
+) -> None:
+    await as_superuser(
+        cluster,
+        "postgres",
+        f'ALTER DATABASE "{database.database}" OWNER TO developer',
+        "ALTER ROLE app NOCREATEDB",
+    )
+    try:
+        found = await preflight.swap(database, Needs(), None)
+    finally:
+        await as_superuser(
+            cluster,
+            "postgres",
+            f'ALTER DATABASE "{database.database}" OWNER TO app',
+            "ALTER ROLE app CREATEDB",
+        )
+    owner, right = found.faults
+    assert "belongs to developer" in owner
+    assert "app may not create databases" in right
+    with pytest.raises(OperationFailed, match=r"production \(swap\) would fail") as refused:
+        found.require("production", "swap")
+    assert refused.value.found == f"{owner}\n{right}"
+
+
+async def test_extensions_that_are_not_to_be_had(database: Address) -> None:
+    needed = Needs(None, {"nosuch": True, "unused": False, "plpgsql": True})
+    found = await preflight.swap(database, needed, None)
+    assert found.faults == (
+        "the converted database uses the extension nosuch, which the server does not have",
+    )
+    assert found.notes == (
+        "the extension unused, which the server does not have, is left out; nothing uses it",
+    )
+    told = (await preflight.playbook(database, needed)).told
+    assert told == tuple(f"NOTE: {line}" for line in (*found.faults, *found.notes))
+
+
+async def test_whether_an_extension_is_used(cluster: Cluster, database: Address) -> None:
+    async with await connect(cluster.address(database.database)) as connection:
+        cursor = await connection.execute("SELECT name FROM pg_available_extensions")
+        available = {name for (name,) in await cursor.fetchall()}
+        if "citext" not in available:
+            pytest.skip("this PostgreSQL comes without citext")
+        await connection.execute("CREATE EXTENSION citext")
+        assert (await preflight.needs(database)).extensions == {"citext": False}
+        await connection.execute("CREATE TABLE t (word citext)")
+        assert (await preflight.needs(database)).extensions == {"citext": True}
+
+
+async def test_sessions_and_what_hangs_on_the_database(cluster: Cluster, database: Address) -> None:
+    name = database.database
+    await as_superuser(cluster, name, "CREATE PUBLICATION news")
+    async with (
+        await connect(cluster.address(name)) as superuser,
+        await psycopg.AsyncConnection.connect(
+            **database.parameters(), application_name="pgbouncer"
+        ) as pooler,
+    ):
+        found = await preflight.swap(database, Needs(), None)
+        pids = (superuser.info.backend_pid, pooler.info.backend_pid)
+    assert found.faults == ()
+    one, other, publication = sorted(found.notes)
+    assert f"pid {pids[1]}, " in one
+    assert one.startswith("a pooler's sessions are ended like all others")
+    assert other.startswith("our role may not end this session")
+    assert f"pid {pids[0]}, role developer" in other
+    assert publication.startswith("the publication news belongs to the database")
+
+
+async def test_room_on_the_disk(
+    far_cluster: Cluster, far_database: Address, connection: Connection
+) -> None:
+    """df is asked where our role is told where the data are."""
+    unknown = await preflight.swap(far_database, Needs(10), connection)
+    assert "not known (our role is not told where)" in unknown.notes[0]
+    await as_superuser(far_cluster, "postgres", "GRANT pg_read_all_settings TO app")
+    try:
+        enough = await preflight.swap(far_database, Needs(10), connection)
+        short = await preflight.swap(far_database, Needs(10**18), connection)
+    finally:
+        await as_superuser(far_cluster, "postgres", "REVOKE pg_read_all_settings FROM app")
+    assert enough.faults == ()
+    assert f"are free in {far_cluster.data}" in enough.notes[0]
+    assert short.faults[0].startswith("the new database takes about 1,000,000,000,000,000,000 by")

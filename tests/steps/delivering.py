@@ -1,0 +1,103 @@
+"""A session at the point where its converted database is to be delivered, without a site."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.unit.test_config import GOOD
+from wizard import config
+from wizard import session as sessions
+from wizard.config import Target
+from wizard.events import Events
+from wizard.hostkeys import trust
+from wizard.operation import Operation, Plan
+from wizard.postgres import identity
+from wizard.postgres.address import Address, connect
+from wizard.remote import host_key
+from wizard.run import Run
+from wizard.sandbox.cluster import binaries
+from wizard.sandbox.sshd import SshServer
+from wizard.steps.production import Drill, Dump
+
+SITE = """
+    CREATE TABLE wagtailcore_page (id serial PRIMARY KEY, title text NOT NULL);
+    CREATE TABLE django_session (session_key text PRIMARY KEY);
+    CREATE TABLE wagtailcore_revision (
+        id serial PRIMARY KEY, page_id integer REFERENCES wagtailcore_page, content jsonb);
+    INSERT INTO wagtailcore_page (title) SELECT %(title)s || i FROM generate_series(1, 30) i;
+    INSERT INTO wagtailcore_revision (page_id, content)
+    SELECT id, jsonb_build_object('title', title) FROM wagtailcore_page
+"""
+
+
+async def fill(address: Address, title: str) -> None:
+    """Tables as a site has them, with 30 pages of these titles."""
+    async with await connect(address) as connection:
+        for statement in SITE.split(";"):
+            told = {"title": title} if "%(title)s" in statement else None
+            await connection.execute(statement.encode(), told)
+
+
+async def titles(address: Address) -> set[str]:
+    """The first words of the pages' titles: `old` or `new`."""
+    async with await connect(address) as connection:
+        rows = await connection.execute("SELECT split_part(title, ' ', 1) FROM wagtailcore_page")
+        return {str(word) for (word,) in await rows.fetchall()}
+
+
+@asynccontextmanager
+async def dumped(
+    folder: Path, local: Address, far: Address, *, ssh: SshServer | None = None, **how: Any
+) -> AsyncIterator[tuple[Run, Target]]:
+    """A run whose local database is `new`, dumped and drilled, and the target `staging` at `far`,
+    which is `old`; `how` it is delivered goes into remodel.yml. It is reached by `ssh` if given."""
+    if ssh is not None:
+        ssh.write_ssh_config(folder / "ssh_config", "far")
+        how |= {"ssh": "far", "ssh_config": "ssh_config"}
+    data = yaml.safe_load(GOOD)
+    data["local"] |= {"database": local.database, "host": local.host, "user": local.user}
+    data["targets"]["staging"] = {
+        "host": far.host,
+        "database": far.database,
+        "user": far.user,
+        "site": {"hostname": "staging.example.org"},
+        **how,
+    }
+    data["postgres"] = {"bin": str(binaries(18))}
+    path = folder / "remodel.yml"
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    assert local.password is not None
+    assert far.password is not None
+    (folder / ".env").write_text(
+        f"REMODEL_LOCAL_PASSWORD={local.password.reveal()}\n"
+        f"REMODEL_STAGING_PASSWORD={far.password.reveal()}\n"
+    )
+    await fill(local, "new ")
+    await fill(far, "old ")
+    found = config.read(path)
+    target = found.targets["staging"]
+    with sessions.begin(found) as session:
+        async with Run(found, session, Events()) as run:
+            if ssh is not None:
+                trust(run.known_hosts, await host_key(run.login(target)))
+            await identity.mark(local, run.mark)
+            session.journal.write("production.site:staging", "done", {})
+            dump = await perform(run, Dump(target))
+            session.journal.write("backup.fetch", "done", {"archive": dump["archive"]})
+            await perform(run, Drill(target))
+            yield run, target
+
+
+async def perform(run: Run, operation: Operation, plan: Plan | None = None) -> dict[str, Any]:
+    """Plan, apply, settle and write it down, as the engine does."""
+    plan = plan or await operation.plan(run)
+    run.session.journal.write(operation.key, "intent", plan.as_dict())
+    facts = dict(await operation.apply(run, plan))
+    await operation.settle(run, plan, facts)
+    run.session.journal.write(operation.key, "done", facts)
+    return facts

@@ -1,0 +1,124 @@
+"""Without CREATEDB: the live database itself is filled anew, all or nothing."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.steps.delivering import dumped, perform, titles
+from wizard.delivery import Rollback, Swap
+from wizard.errors import OperationFailed, VerificationFailed
+from wizard.inplace import InPlace
+from wizard.operation import Seen
+from wizard.postgres.address import Address, connect
+from wizard.redaction import Secret
+from wizard.sandbox.cluster import Cluster
+
+GUEST = "guest"
+
+
+@pytest.fixture
+async def poor(far_cluster: Cluster) -> AsyncIterator[Address]:
+    """A database on the far side whose owner may make no other."""
+    password = Secret("guest-password")
+    async with await connect(far_cluster.address("postgres")) as connection:
+        row = await connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [GUEST])
+        if await row.fetchone() is None:
+            await far_cluster.create_role(GUEST, password, createdb=False)
+    await far_cluster.create_database("poor", owner=GUEST)
+    yield replace(far_cluster.address("poor"), user=GUEST, password=password)
+    await far_cluster.drop_database("poor")
+
+
+async def test_a_swap_is_refused_beforehand_and_in_place_is_offered(
+    database: Address, poor: Address, tmp_path: Path
+) -> None:
+    async with dumped(tmp_path, database, poor) as (run, target):
+        with pytest.raises(OperationFailed, match="would fail") as refused:
+            await Swap(target).plan(run)
+    assert "guest may not create databases" in refused.value.found
+    assert "delivery: in place" in refused.value.found
+    assert await titles(poor) == {"old"}
+
+
+async def test_delivered_verified_and_told_after_a_crash(
+    database: Address, poor: Address, tmp_path: Path
+) -> None:
+    async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
+        async with await connect(poor) as connection:  # what a dump of ours does not have
+            await connection.execute(
+                "CREATE TYPE mood AS ENUM ('glad'); CREATE VIEW seen AS TABLE wagtailcore_page;"
+                "CREATE SCHEMA more; CREATE TABLE more.things (id int, how mood);"
+                "CREATE TABLE counted (id int GENERATED ALWAYS AS IDENTITY);"
+                "CREATE FUNCTION public.twice(mood) RETURNS text LANGUAGE sql AS 'SELECT $1::text';"
+                "CREATE TYPE span AS RANGE (subtype = int); CREATE DOMAIN word AS text"
+            )
+        operation = InPlace(target)
+        plan = await operation.plan(run)
+        assert (await operation.observe(run, plan)).seen is Seen.NOT_DONE
+        facts = await perform(run, operation, plan)
+        assert await titles(poor) == {"new"}
+        async with await connect(poor) as connection:
+            cursor = await connection.execute(
+                "SELECT to_regclass('seen'), to_regclass('more.things'), to_regtype('mood'),"
+                " to_regtype('span'), to_regtype('word'), to_regclass('counted')"
+            )
+            assert await cursor.fetchone() == (None,) * 6
+        assert Path(facts["safety"]).read_bytes()[:5] == b"PGDMP"
+        observation = await operation.observe(run, plan)
+        assert observation.seen is Seen.DONE
+        assert observation.facts["safety"] == facts["safety"]
+        with pytest.raises(OperationFailed, match="no old database is kept") as refused:
+            await Rollback(target).plan(run)
+        assert facts["safety"] in refused.value.hint
+
+
+async def test_whatever_goes_wrong_until_the_end_nothing_has_happened(
+    database: Address, poor: Address, tmp_path: Path
+) -> None:
+    """At the latest moment there is: all was dropped and loaded, the last line is missing."""
+    async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
+        facts = run.fact("production.dump:staging")
+        script = Path(facts["script"])
+        text = gzip.decompress(script.read_bytes())
+        script.write_bytes(gzip.compress(text[: text.index(b"-- PostgreSQL database dump compl")]))
+        facts["script_sha256"] = hashlib.sha256(script.read_bytes()).hexdigest()
+        run.session.journal.write("production.dump:staging", "done", facts)
+        operation = InPlace(target)
+        plan = await operation.plan(run)
+        with pytest.raises(VerificationFailed, match="its closing line is missing"):
+            await operation.apply(run, plan)
+        assert await titles(poor) == {"old"}
+        observation = await operation.observe(run, plan)
+        assert observation.why == "its transaction was taken back by the server"
+        assert observation.seen is Seen.NOT_DONE
+
+
+async def test_a_session_that_holds_on_is_named(
+    database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wizard.postgres.refill.LOCK_TIMEOUT", "50ms")
+    async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
+        plan = await InPlace(target).plan(run)
+        async with await connect(poor, autocommit=False) as connection:
+            await connection.execute("UPDATE wagtailcore_page SET title = 'late'")
+            with pytest.raises(OperationFailed, match="holds on to poor") as refused:
+                await InPlace(target).apply(run, plan)
+            assert str(connection.info.backend_pid) in refused.value.found
+    assert await titles(poor) == {"late"}
+
+
+async def test_objects_of_others_are_told_beforehand(
+    database: Address, poor: Address, far_cluster: Cluster, tmp_path: Path
+) -> None:
+    async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
+        async with await connect(far_cluster.address("poor")) as admin:
+            await admin.execute("CREATE TABLE audit (id int)")
+        with pytest.raises(OperationFailed, match="in place") as refused:
+            await InPlace(target).plan(run)
+    assert refused.value.found == "public.audit of production is not ours to drop"

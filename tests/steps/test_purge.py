@@ -1,0 +1,165 @@
+"""What a session holds is found by its journal alone, and dropped only as it was consented to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.unit.test_config import write
+from wizard import config, drive, holdings, purge
+from wizard import session as sessions
+from wizard.config import Config, Local, SiteAddress, Target
+from wizard.drive import Output
+from wizard.errors import ConsentMissing, IdentityMismatch, PlanStale
+from wizard.events import Events, Report
+from wizard.operation import Plan
+from wizard.postgres import identity, restore, server
+from wizard.postgres.address import Address
+from wizard.purge import Fingerprints, Purge
+from wizard.run import Run
+from wizard.session import Session
+
+
+@pytest.fixture
+def found(tmp_path: Path, database: Address, far_database: Address) -> Config:
+    """A project whose production is a database that is reached without SSH."""
+    read = config.read(write(tmp_path))
+    site = SiteAddress("example.org", 443)
+    target = Target("production", ssh="", ssh_config=None, address=far_database, site=site)
+    local = Local(database, read.local.site)
+    return replace(read, local=local, source=target, targets={"production": target})
+
+
+@pytest_asyncio.fixture
+async def delivered(found: Config) -> AsyncIterator[Session]:
+    """A session that took a checkpoint and delivered, as its journal and the servers have it."""
+    near, far = found.local.address, found.targets["production"].address
+    found.backups.mkdir()
+    with sessions.begin(found) as session:
+        stamp = session.id.replace("-", "_")
+        made = {
+            "before": server.beside(near.database, f"{stamp}_before"),
+            "checkpoint": server.beside(near.database, f"{stamp}_structure_migrate"),
+            "unnoted": server.beside(near.database, f"{stamp}_copy_convert"),
+            "old": server.beside(far.database, f"{stamp}_old"),
+        }
+        journal = session.journal
+        for key, details in (
+            ("backup.restore", {"kept": made["before"], "beside": f"x__{stamp}_new"}),
+            ("structure.migrate", {}),
+            ("copy.convert", {}),  # and cut off right after its checkpoint
+            ("production.deliver:production", {"kept": made["old"], "beside": f"y__{stamp}_new"}),
+        ):
+            journal.write(key, "intent", Plan(key, "", details=details).as_dict())
+        journal.write("structure.migrate", "kept", {"checkpoint": made["checkpoint"]})
+        journal.write("production.deliver:production", "done", {"kept": made["old"]})
+        for name in ("before", "checkpoint", "unnoted"):
+            await restore.create_beside(near, made[name], like=None, report=Report(Events(), ""))
+        await restore.create_beside(far, made["old"], like=None, report=Report(Events(), ""))
+        async with Run(found, session, Events()) as run:
+            run.pins.pin("production", await identity.read(far, found.source.where))
+        for name in (f"db.production.{session.id}.dump", "db.production.20200101-000000.dump"):
+            (found.backups / name).write_bytes(b"PGDMP" * 1000)
+        yield session
+        for address, names in ((near, ("before", "checkpoint", "unnoted")), (far, ("old",))):
+            for name in names:
+                await restore.drop(address, made[name])
+
+
+def names_of(databases: list[server.Database], stamp: str) -> list[str]:
+    return sorted(each.name.partition(stamp)[2] for each in databases if stamp in each.name)
+
+
+async def headless(found: Config, session: Session, given: list[str], *allowed: str) -> None:
+    operator = Fingerprints(given, allowed, "by hand")
+    await drive.once(found, session, operator, Output(json=True), purge.step(found, session))
+
+
+async def fingerprints(found: Config, session: Session) -> list[str]:
+    async with Run(found, session, Events()) as run:
+        operations = purge.step(found, session).operations(run)
+        return [(await operation.plan(run)).fingerprint for operation in operations]
+
+
+async def test_two_keys_then_all_of_this_session_and_nothing_else(
+    found: Config, delivered: Session
+) -> None:
+    near, far = found.local.address, found.targets["production"].address
+    stamp = delivered.id.replace("-", "_")
+    foreign = server.beside(near.database, "20200101_000000_before")
+    await restore.create_beside(near, foreign, like=None, report=Report(Events(), ""))
+    given = await fingerprints(found, delivered)
+    assert len(set(given)) == 2
+
+    with pytest.raises(ConsentMissing, match="Nobody has consented"):
+        await headless(found, delivered, [])
+    with pytest.raises(PlanStale):
+        await headless(found, delivered, ["0" * 16])
+    everything = ["_before", "_copy_convert", "_structure_migrate"]
+    assert names_of(await server.databases(near), stamp) == everything
+
+    with pytest.raises(ConsentMissing, match="production is not allowed"):
+        await headless(found, delivered, given)
+    assert names_of(await server.databases(near), stamp) == []
+    assert names_of(await server.databases(far), stamp) == ["_old"]
+    assert [path.name for path in found.backups.iterdir()] == ["db.production.20200101-000000.dump"]
+
+    await headless(found, delivered, given, "production")
+    assert names_of(await server.databases(far), stamp) == []
+    left = {each.name for each in await server.databases(near)}
+    assert {near.database, foreign} <= left
+    assert far.database in {each.name for each in await server.databases(far)}
+    (done,) = (x.data for x in delivered.journal.entries("purge.local") if x.kind == "done")
+    assert len(done["dropped"]) == 3
+    assert done["deleted"] == [f"db.production.{delivered.id}.dump"]
+    assert holdings.use(found, delivered.id, await server.databases(near)).far == {}
+    await headless(found, delivered, [])  # nothing is left, so there is no gate
+    await restore.drop(near, foreign)
+
+
+async def test_a_listing_tells_sizes_and_touches_nothing(found: Config, delivered: Session) -> None:
+    lines = await purge.listed(found)
+    assert "1 files in backups, 3 local databases" in lines[0]
+    assert any(
+        "_copy_convert" in line and "checkpoint before copy.convert" in line for line in lines
+    )
+    assert any("_old" in line and "on production" in line for line in lines)
+    nowhere = replace(found.local.address, port=1)
+    lines = await purge.listed(replace(found, local=Local(nowhere, found.local.site)))
+    assert "local databases not reached" in lines[0]
+    assert len(list(found.backups.iterdir())) == 2
+
+
+async def test_another_database_of_that_name_stays(found: Config, delivered: Session) -> None:
+    """Dropped and made again by somebody between the consent and the act."""
+    operation, near = Purge(), found.local.address
+    async with Run(found, delivered, Events()) as run:
+        plan = await operation.plan(run)
+        name = next(name for name in plan.details["oids"] if name.endswith("_before"))
+        await restore.drop(near, name)
+        await restore.create_beside(near, name, like=None, report=run.report)
+        with pytest.raises(IdentityMismatch, match="another database than when"):
+            await operation.apply(run, plan)
+    assert await server.database(near.at(name)) is not None
+
+
+async def test_neither_a_live_database_nor_another_server(
+    found: Config, delivered: Session
+) -> None:
+    target = found.targets["production"]
+    async with Run(found, delivered, Events()) as run:
+        pinned = run.pins.all()["production"]
+        old = next(iter(holdings.far_names(found, delivered.id, delivered.journal, "production")))
+        kept = await server.database(target.address.at(old))
+        assert kept is not None
+        run.pins.pin("production", replace(pinned, oid=kept.oid))  # renamed by hand, and live
+        with pytest.raises(IdentityMismatch, match="knows as production"):
+            await Purge(target).plan(run)
+        run.pins.pin("production", replace(pinned, system_identifier="7"))
+        with pytest.raises(IdentityMismatch, match="not the one this session delivered to"):
+            await Purge(target).plan(run)
+    assert await server.database(target.address.at(old)) is not None

@@ -1,0 +1,65 @@
+"""Whether a database that was filled by a restore holds what was delivered, all of it.
+
+Whoever restores may also start the service, which writes at once: tables that may be written to
+by policy may have more rows, or other ones, by the time they are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wizard import policy
+from wizard.comparison import contents, differences
+from wizard.config import Target
+from wizard.errors import VerificationFailed
+from wizard.postgres import server
+from wizard.postgres.address import Address
+from wizard.postgres.drift import Change
+from wizard.run import Run
+
+
+async def require(
+    run: Run, target: Target, address: Address, expected: Mapping[str, Any], hint: str
+) -> None:
+    """Raise VerificationFailed unless the database at `address` has the `contents` expected."""
+    if await server.database(address) is None:
+        faults = [f"there is no database {target.address.database} any more"]
+    else:
+        faults = damage(expected, await contents(address), run.config.drift)
+    if faults:
+        raise VerificationFailed(
+            f"{target.address.database} on {target.where} is not what was delivered.",
+            found="\n".join(faults[:20]),
+            hint=hint,
+        )
+    tables = expected["tables"]
+    rows = sum(table["rows"] for table in tables.values())
+    run.report.finding("delivered", f"{len(tables)} tables and {rows:,} rows are there")
+
+
+def damage(
+    expected: Mapping[str, Any], found: Mapping[str, Any], policies: Mapping[str, str]
+) -> list[str]:
+    """What is missing or other than expected, as lines; what a running site may do is none."""
+    allowed = {
+        name
+        for name, table in expected["tables"].items()
+        if (now := found["tables"].get(name))
+        and now["definition"] == table["definition"]
+        and now["rows"] >= table["rows"]
+        and policy.of(Change(name, 0, 0, None, None, None, {}), policies) != "block"
+    }
+    before, after = (
+        {
+            "tables": {name: it for name, it in each["tables"].items() if name not in allowed},
+            "sequences": {},
+        }
+        for each in (expected, found)
+    )
+    sequences = found["sequences"]
+    return differences(before, after) + [
+        f"sequence {name}: was at {value}, is at {sequences.get(name)}"
+        for name, value in expected["sequences"].items()
+        if name not in sequences or (sequences[name] or 0) < (value or 0)
+    ]

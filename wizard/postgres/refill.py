@@ -1,0 +1,125 @@
+"""Replacing what is in a live database by what a script holds, in one transaction.
+
+For a role that may not make databases. Everybody who uses the site waits from the first lock to
+the end of the transaction, as long as loading takes; whatever goes wrong before its end, the
+server itself takes back, and the database is what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from wizard.errors import OperationFailed
+from wizard.events import Report
+from wizard.postgres import loader, script, server
+from wizard.postgres.address import Address
+
+LOCK_TIMEOUT = "10s"  # for one lock: a transaction that somebody left open would hold up the site
+
+TABLES = """
+    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+                         AND d.objid = c.oid AND d.deptype = 'e')
+    ORDER BY 1, 2
+"""
+# All that is in a schema depends on it; what belongs to an extension, or to another object as an
+# identity's sequence to its table, goes and comes with that.
+OBJECTS = """
+    SELECT i.type, i.identity
+    FROM pg_depend d JOIN pg_namespace n ON n.oid = d.refobjid,
+         pg_identify_object(d.classid, d.objid, 0) i
+    WHERE d.refclassid = 'pg_namespace'::regclass AND d.deptype = 'n'
+      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND d.classid <> 'pg_extension'::regclass AND NOT EXISTS (
+          SELECT FROM pg_depend e
+          WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype IN ('e', 'i'))
+    ORDER BY i.type <> 'table', d.objid
+"""
+# As pg_identify_object() words them (src/backend/catalog/objectaddress.c), where DROP has others.
+DROPPED_AS = {"composite type": "TYPE", "statistics object": "STATISTICS"}
+SCHEMAS = """
+    SELECT nspname FROM pg_namespace n
+    WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public')
+      AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extnamespace = n.oid)
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass
+                         AND d.objid = n.oid AND d.deptype = 'e')
+"""
+
+Step = Callable[[], Awaitable[None]]
+
+
+async def refill(
+    address: Address,
+    path: Path,
+    report: Report,
+    *,
+    check: Step,
+    begun: Callable[[int], None],
+) -> None:
+    """Empty the database of our objects and load the script at `path`, all or nothing.
+
+    `check` runs when nobody can write any more and raises to leave everything as it is. `begun`
+    is told the transaction's id before the end, to be kept for `outcome`. Raises
+    OperationFailed, in the server's own words.
+    """
+    tell = partial(report.progress, total=path.stat().st_size, unit="bytes", note="loading")
+    async with server.session(address) as connection:
+        try:
+            async with connection.transaction():
+                await _lock(connection)
+                await check()
+                await _empty(connection)
+                cursor = await connection.execute("SELECT txid_current()")
+                (number,) = await cursor.fetchone() or (0,)
+                begun(int(number))
+                await loader.fill(connection, script.chunks(path, tell), path.name, report)
+        except psycopg.errors.LockNotAvailable as error:
+            users = await server.sessions(address)
+            raise OperationFailed(
+                f"Somebody holds on to {address.database} and does not let it be replaced.",
+                found="\n".join([str(error), *map(str, users)]),
+                hint="Everything is as it was. Stop the service by a command in `before`, or "
+                "have these end their work, then try again.",
+            ) from None
+        await connection.execute("ANALYZE")
+
+
+async def outcome(address: Address, transaction: int) -> str:
+    """What became of a transaction that `refill` began: `committed`, `aborted`, `in progress`.
+
+    Empty when it is too long ago to be known (PostgreSQL documentation, 9.27.5, txid_status).
+    """
+    async with server.session(address) as connection:
+        try:
+            cursor = await connection.execute("SELECT txid_status(%s::bigint)", [transaction])
+        except psycopg.errors.InvalidParameterValue:  # in the future: another server's
+            return ""
+        (status,) = await cursor.fetchone() or ("",)
+        return str(status or "")
+
+
+async def _lock(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Keep everybody from writing, and let them read; whoever writes now is waited for."""
+    await connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+    tables = await (await connection.execute(TABLES)).fetchall()
+    if tables:
+        names = sql.SQL(", ").join(sql.Identifier(*table) for table in tables)
+        await connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(names))
+
+
+async def _empty(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Drop what is ours to drop. Extensions stay: only a superuser could make some of them."""
+    for kind, identity in await (await connection.execute(OBJECTS)).fetchall():
+        # The identity is quoted by the server, as DROP takes it.
+        statement = f"DROP {DROPPED_AS.get(kind, kind.upper())} IF EXISTS {identity} CASCADE"
+        await connection.execute(statement.encode())
+    for (schema,) in await (await connection.execute(SCHEMAS)).fetchall():
+        await connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(schema)))
+    await connection.execute("SELECT lo_unlink(oid) FROM pg_largeobject_metadata")

@@ -1,0 +1,227 @@
+"""`remodel purge`: what a session holds is dropped and deleted, place by place, each behind a gate.
+
+The live database is never among it, nor one that the session's journal does not name. What was
+dropped stands in the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from wizard import holdings
+from wizard import session as sessions
+from wizard.answers import Answers
+from wizard.config import Config, Target
+from wizard.errors import IdentityMismatch
+from wizard.holdings import Held, megabytes
+from wizard.operation import Gate, Loss, Plan, Repeatable, Step
+from wizard.operators import Replay
+from wizard.postgres import restore, server, swap
+from wizard.postgres.address import Address
+from wizard.postgres.identity import Identity
+from wizard.run import Run
+from wizard.session import Session
+
+LOCAL = "purge.local"
+
+
+class Purge(Repeatable):
+    """Drop and delete what this session holds here, or on one target."""
+
+    about = "databases that were kept, checkpoints, dumps; none of it comes back"
+    gated = True
+
+    def __init__(self, target: Target | None = None) -> None:
+        self.target = target
+        self.key = f"purge.target:{target.name}" if target else LOCAL
+        self.title = f"Purge what is kept on {target.name}" if target else "Purge what is kept here"
+
+    async def plan(self, run: Run) -> Plan:
+        session, where = run.session.id, self.target.where if self.target else "this machine"
+        held = await self._held(run)
+        paths = [] if self.target else holdings.files(run.config, session)
+        does = [f"drop {each}" for each in held]
+        does += [f"delete {path.name}, {megabytes(holdings.sized([path]))}" for path in paths]
+        if not self.target and not run.session.journal.noted("finished"):
+            does.append("NOTE: this session has work left; after this it cannot go on or be undone")
+        return Plan(
+            operation=self.key,
+            title=f"Purge what session {session} holds on {where}",
+            does=tuple(does),
+            destroys=(
+                *(Loss(f"the database {each.name}: {each.what}") for each in held),
+                *(Loss(f"the file {path.name}{_told(path)}") for path in paths),
+            ),
+            undo="there is no way back",
+            gate=Gate(self.target.name, self.target.name) if self.target else Gate(session),
+            facts={
+                "session": session,
+                "where": where,
+                "databases": [each.name for each in held],
+                "files": [path.name for path in paths],
+            },
+            details={
+                "oids": {each.name: each.oid for each in held},
+                "files": [str(path) for path in paths],
+                "bytes": holdings.sized(paths) + sum(each.bytes or 0 for each in held),
+            },
+            skip="" if held or paths else f"session {session} holds nothing on {where}",
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        dropped, deleted = [], []
+        async with self._alone(run):
+            for name, oid in plan.details["oids"].items():
+                address = await self._address(run)
+                found = await server.database(address.at(name))
+                if found is None:
+                    continue
+                if found.oid != oid:
+                    raise IdentityMismatch(
+                        f"{name} is another database than when its purge was consented to.",
+                        found=f"OID {found.oid}, was {oid}",
+                        hint="Find out who made it. It was left as it is.",
+                    )
+                await restore.drop(address, name)
+                dropped.append(name)
+                run.report.finding("dropped", name)
+        for text in plan.details["files"]:
+            Path(text).unlink(missing_ok=True)
+            deleted.append(Path(text).name)
+            run.report.finding("deleted", Path(text).name)
+        return {
+            "dropped": dropped,
+            "deleted": deleted,
+            "message": f"{len(dropped)} databases and {len(deleted)} files are gone, "
+            f"{megabytes(plan.details['bytes'])}",
+        }
+
+    async def _held(self, run: Run) -> list[Held]:
+        """What is there of what the journal names. Raises IdentityMismatch for a live one."""
+        journal, session = run.session.journal, run.session.id
+        names = (
+            holdings.far_names(run.config, session, journal, self.target.name)
+            if self.target
+            else holdings.local_names(run.config, session, journal)
+        )
+        if not names:
+            return []
+        address = await self._address(run)
+        held = holdings.among(await server.databases(address), names)
+        system = await _system(address) if held else ""
+        for each in held:
+            role = run.pins.role_of(Identity("", each.name, system, each.oid))
+            if role:
+                raise IdentityMismatch(
+                    f"{each.name} is the database that this session knows as {role}.",
+                    found=f"system identifier {system}, OID {each.oid}",
+                    hint="Somebody renamed it. Nothing is dropped before it has its name again.",
+                )
+        return held
+
+    async def _address(self, run: Run) -> Address:
+        """The server, which for a target has to be the one that the session delivered to.
+
+        Not its live database: a later session may have replaced that, and what this one kept is
+        there all the same.
+        """
+        if self.target is None:
+            return run.config.local.address
+        address = await run.far_address(self.target)
+        pinned = run.pins.all().get(self.target.name)
+        system = await _system(address)
+        if pinned is None or (pinned.system_identifier, pinned.host) != (system, self.target.where):
+            raise IdentityMismatch(
+                f"The server of {self.target.name} is not the one this session delivered to.",
+                found=f"pinned: {pinned}\nfound:  system identifier {system} on "
+                f"{self.target.where}",
+                hint="Nothing was dropped. Correct remodel.yml, or drop by hand what is left.",
+            )
+        return address
+
+    @asynccontextmanager
+    async def _alone(self, run: Run) -> AsyncIterator[None]:
+        """Nobody of us delivers to the target or rolls it back meanwhile."""
+        if self.target is None:
+            yield
+            return
+        address = await run.far_address(self.target)
+        async with swap.alone(address, f"purge of session {run.session.id}"):
+            yield
+
+
+def _told(path: Path) -> str:
+    """What a file is the only one of: a playbook keeps no database to go back to."""
+    return ", the way back from that delivery" if path.name.endswith(".safety.dump") else ""
+
+
+async def _system(address: Address) -> str:
+    """The identifier of a server, asked beside the database of `address`, which may be gone."""
+    async with server.operations(address) as connection:
+        cursor = await connection.execute("SELECT system_identifier::text FROM pg_control_system()")
+        row = await cursor.fetchone()
+    return str(row[0]) if row else ""
+
+
+def step(config: Config, session: Session) -> Step:
+    """This machine first, then each target that the journal names databases on."""
+    journal = session.journal
+    operations: list[Purge] = [Purge()]
+    for target in config.targets.values():
+        if holdings.far_names(config, session.id, journal, target.name):
+            operations.append(Purge(target))
+    for operation in operations:  # a session may hold more since it was purged last
+        state = journal.state(operation.key)
+        if state is not None and state.kind in ("done", "skipped"):
+            journal.write(operation.key, "cleared", {"why": "looked at anew"})
+    return Step(
+        "purge",
+        "Purge",
+        "Drop and delete what a session holds.",
+        "Databases that were kept, checkpoints and dumps of this session; no live database.",
+        "There is no way back.",
+        lambda run: operations,
+    )
+
+
+async def listed(config: Config) -> list[str]:
+    """What each session holds, as lines. Reads the local server; targets only by the journals."""
+    databases = await holdings.local(config.local.address)
+    lines: list[str] = []
+    for one in sessions.summaries(config):
+        use = holdings.use(config, one.id, databases)
+        lines.append(f"{one.id}  {use}")
+        lines += [f"    database {each}" for each in use.databases or ()]
+        lines += [
+            f"    file {path.name}, {megabytes(holdings.sized([path]))}" for path in use.files
+        ]
+        lines += [
+            f"    on {target}, by the journal: {', '.join(names)}"
+            for target, names in use.far.items()
+        ]
+    if not lines:
+        return ["No session yet, so nothing is held."]
+    return [*lines, "", "`remodel purge ID` shows what would be dropped and deleted, and asks."]
+
+
+def keys(config: Config) -> list[str]:
+    """Under which keys a consent to a purge is recorded."""
+    return [LOCAL, *(f"purge.target:{name}" for name in config.targets)]
+
+
+class Fingerprints(Replay):
+    """Headless: the fingerprints on the command line, whichever gate each of them is for."""
+
+    def __init__(self, given: Sequence[str], allowed: Sequence[str], by_hand: str) -> None:
+        super().__init__(Answers(), allowed, by_hand)
+        self._given = given
+
+    async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
+        """As a replay does, with the one that fits."""
+        if self._given:
+            fits = plan.fingerprint if plan.fingerprint in self._given else " or ".join(self._given)
+            self._answers.consents[plan.operation] = {"fingerprint": fits}
+        await super().consent(plan, changed)

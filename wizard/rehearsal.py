@@ -1,0 +1,469 @@
+"""`remodel rehearse`: a recorded session on a fresh copy of production, and then all taken back.
+
+It is a session of its own, under `.remodel/rehearsals/`, with the same steps up to the drill. The
+deliveries are planned and not done: no target is written to. Source files that the recorded
+session wrote are put aside first, so that it begins as that one began. In the end the local
+database and the source files are what they were, and nothing of the rehearsal is left.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from wizard import answers, editorial, holdings, package, policy
+from wizard import session as sessions
+from wizard.answers import Answers
+from wizard.config import Config
+from wizard.drive import Output
+from wizard.engine import Engine
+from wizard.errors import OperationFailed, PlanStale, RemodelError, UsageError
+from wizard.events import Event, Events, Finding, Planned
+from wizard.journal import Journal
+from wizard.narration import JsonLines
+from wizard.operation import (
+    Observation,
+    Operation,
+    Plan,
+    Repeatable,
+    Seen,
+    Step,
+    difference,
+)
+from wizard.operators import Replay
+from wizard.postgres import drift, restore, server
+from wizard.postgres.baseline import Baseline
+from wizard.run import Run
+from wizard.session import Session
+from wizard.steps import STEPS, production
+from wizard.steps.backup import FETCH
+from wizard.steps.production import Dump
+from wizard.steps.sources import reinstall
+from wizard.yamlfile import nearest
+
+ARCHIVE = "backup.archive"
+HERE = ("production.site", "production.dump", "production.drill")
+"""The operations of the last step that touch nothing but the local server and backups/."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What is rehearsed: the answers, and the session that they are from, where there is one."""
+
+    answers: Answers
+    session: str = ""
+    journal: Journal | None = None
+    differs: tuple[str, ...] = ()
+    """Where remodel.yml is another than the session was begun with."""
+
+    def plan(self, operation: str) -> Plan | None:
+        """What was done then; None for what was not, or was skipped."""
+        found = self.journal.intent(operation) if self.journal else None
+        return Plan.from_dict(found) if found else None
+
+
+@contextmanager
+def recorded(config: Config, identifier: str, path: Path | None) -> Iterator[Recorded]:
+    """The named session, or else the newest; `path` has other answers than the session's own.
+
+    With `path` alone there is no session to compare with, only its consents. Raises UsageError
+    when there is no such session.
+    """
+    if path is not None and not identifier:
+        yield Recorded(answers.read(path))
+        return
+    names = [one.id for one in sessions.summaries(config)]
+    if not names or (identifier and identifier not in names):
+        raise UsageError(
+            f"There is no session {identifier}".rstrip() + " to rehearse.",
+            hint=nearest(identifier, names) or "Give recorded answers with --answers FILE.",
+        )
+    folder = config.state / "sessions" / (identifier or names[-1])
+    journal = Journal((folder / "journal.sqlite").resolve(), read_only=True)
+    try:
+        given = answers.read(path or folder / "answers.yml")
+        differs = difference(journal.noted("identity", {}), config.identity())
+        yield Recorded(given, folder.name, journal, tuple(differs))
+    finally:
+        journal.close()
+
+
+@dataclass
+class Account:
+    """What is otherwise than it was recorded, as sentences."""
+
+    stale: list[str] = field(default_factory=list)
+    """Consents that a replay would stop at, with how their plans differ."""
+    open: list[str] = field(default_factory=list)
+    """Gates that nobody has consented to yet."""
+    changed: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
+
+    def as_dict(self, of: str) -> dict[str, Any]:
+        """JSON-ready, as the last line but the error of `--json`."""
+        return {"kind": "rehearsal", "session": of, **vars(self)}
+
+    def lines(self, of: str) -> list[str]:
+        """For a person."""
+        told = [
+            ("a replay would stop here, its consent is to another plan", self.stale),
+            ("not consented to yet", self.open),
+            ("planned otherwise", self.changed),
+            ("written to production since", self.written),
+            ("found now and not then", self.warned),
+        ]
+        lines = ["", f"Rehearsal of {f'session {of}' if of else 'the recorded answers'}"]
+        for title, sentences in told:
+            if sentences:
+                lines += [f"  {title}:", *(f"    {each}" for each in sentences)]
+        if len(lines) == 2:
+            lines.append("  nothing has changed since it was recorded")
+        return [*lines, "  Everything was taken back; no target was written to."]
+
+
+class SetAside(Operation):
+    """The source files as they were before the recorded session wrote them."""
+
+    key = "rehearsal.source"
+    title = "Put the source files back as they were before the session"
+    about = "models and migrations that the session wrote, until the rehearsal is over"
+
+    def __init__(self, journal: Journal | None) -> None:
+        self.journal = journal
+
+    async def plan(self, run: Run) -> Plan:
+        found = written_by(self.journal) if self.journal else {}
+        aside: dict[str, list[str | None]] = {}
+        for path, (before, after) in found.items():
+            now = _text(path)
+            if now == before:
+                continue
+            if now not in after:
+                raise OperationFailed(
+                    f"{path.name} was edited since the session wrote it.",
+                    found=str(path),
+                    hint="Rehearse with the code as the session left it, or as it was before.",
+                )
+            aside[str(path)] = [before, now]
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            does=tuple(
+                f"{'delete' if before is None else 'put back'} {path}"
+                for path, (before, _) in aside.items()
+            ),
+            undo="they are written again, to the byte",
+            details={"files": aside},
+            skip="" if aside else "they are as they were",
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        for name, (before, _) in plan.details["files"].items():
+            _place(Path(name), before)
+        await reinstall(run)
+        return {"message": f"{len(plan.details['files'])} files put aside"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        files = plan.details["files"].items()
+        aside = [_text(Path(name)) == before for name, (before, _) in files]
+        if all(aside):
+            return Observation(Seen.DONE, "they are as they were before the session")
+        return Observation(Seen.PARTLY if any(aside) else Seen.NOT_DONE, "not all are")
+
+    async def clear(self, run: Run, plan: Plan) -> None:
+        await self.undo(run, plan, {})
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        files = plan.details["files"]
+        for name, texts in files.items():
+            if _text(Path(name)) not in texts:
+                raise OperationFailed(
+                    f"{Path(name).name} was edited during the rehearsal; it is left as it is.",
+                    found=name,
+                    hint="Take your own changes out (keep them elsewhere), then "
+                    "`remodel rehearse --back`.",
+                )
+        for name, (_, now) in files.items():
+            _place(Path(name), now)
+        await reinstall(run)
+
+
+def written_by(journal: Journal) -> dict[Path, tuple[str | None, list[str]]]:
+    """Each source file that a session wrote: its text before (None: none), its texts since."""
+    found: dict[Path, tuple[str | None, list[str]]] = {}
+    for key in ("structure.model", "structure.migration", "slugs.fields", "slugs.migrations"):
+        intent, kept = journal.intent(key), journal.kept(key)
+        details = intent["details"] if intent else {}
+        if "before" in kept:
+            path = Path(details["path"])
+            before, after = found.get(path, (kept["before"], []))
+            found[path] = (before, [*after, kept["before"], details["after"]])
+        for name, text in details.get("files", {}).items():
+            found[Path(name)] = (None, [text])
+    return found
+
+
+def _text(path: Path) -> str | None:
+    return package.read(path) if path.exists() else None
+
+
+def _place(path: Path, text: str | None) -> None:
+    if text is None:
+        path.unlink(missing_ok=True)
+    elif _text(path) != text:
+        package.write(path, text)
+
+
+class Since(Repeatable):
+    """What was written to production since the recorded session's backup; reads only."""
+
+    key = "rehearsal.written"
+    title = "Look at what was written to production since"
+    about = "by table and by person, from the recorded backup's baseline"
+
+    def __init__(self, journal: Journal | None, account: Account) -> None:
+        self.journal = journal
+        self.account = account
+
+    async def plan(self, run: Run) -> Plan:
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            undo="nothing to undo",
+            skip="" if self._baseline() else "no baseline was recorded",
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        baseline = self._baseline()
+        assert baseline is not None
+        far = await run.far(run.config.source)
+        try:
+            judged = policy.judge(await drift.find(far.address, baseline), run.config.drift)
+            doings = await editorial.since(far.address, baseline)
+        except OperationFailed as error:
+            self.account.written.append(f"it is not known: {error.message}")
+            return {"message": error.message}
+        changes = [*judged.block, *judged.warn]
+        self.account.written += [*map(str, changes), *(doings if changes else ())]
+        return {"message": f"{len(changes)} tables"}
+
+    def _baseline(self) -> Baseline | None:
+        for key in ("backup.fetch", "backup.restore"):
+            state = self.journal.state(key) if self.journal else None
+            if state is not None and state.kind == "done" and state.data.get("baseline"):
+                return Baseline.from_dict(state.data["baseline"])
+        return None
+
+
+class RehearsedDump(Dump):
+    """As `Dump`; but what a playbook would take goes into the rehearsal's own folder."""
+
+    async def plan(self, run: Run) -> Plan:
+        plan = await super().plan(run)
+        theirs = plan.details["script"]
+        ours = str(run.artefact(Path(theirs).name))
+        return replace(
+            plan,
+            does=tuple(line.replace(theirs, ours) for line in plan.does),
+            details={**plan.details, "script": ours},
+        )
+
+
+class Foreseen(Repeatable):
+    """The plan of a delivery, as its gate would show it. Nothing of it is done."""
+
+    def __init__(self, delivery: Operation) -> None:
+        self.delivery = delivery
+        self.key = f"rehearsal.gate:{delivery.key.partition(':')[2]}"
+        self.title = "Plan the delivery, and leave it at that"
+        self.about = delivery.about
+
+    async def plan(self, run: Run) -> Plan:
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            does=(f"compute the plan of {self.delivery.key}, reading only",),
+            undo="nothing to undo",
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        foreseen = await self.delivery.plan(run)
+        run.events.emit(Planned(self.delivery.key, plan=foreseen.as_dict()))
+        return {"message": foreseen.title}
+
+
+class Rehearsing(Replay):
+    """Passes every gate of what will be taken back; a host key is not, and needs its consent."""
+
+    async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
+        """Whether a replay would have passed is told afterwards."""
+        if plan.operation.startswith("project."):
+            await super().consent(plan, changed)
+
+
+def steps(of: Recorded, account: Account) -> tuple[Step, ...]:
+    """The recorded session's steps, without what touches a target."""
+    first, *others = STEPS
+    begin = _step("rehearsal", "Rehearsal", [SetAside(of.journal)])
+    look = _step("since", "Since then", [Since(of.journal, account)])
+    last = replace(production.STEP, operations=_rehearsed)
+    return (begin, first, look, *(last if step is production.STEP else step for step in others))
+
+
+def _step(name: str, title: str, operations: Sequence[Operation]) -> Step:
+    undo = "All is taken back in the end."
+    return Step(name, title, operations[0].title, "No target.", undo, lambda run: operations)
+
+
+def _rehearsed(run: Run) -> list[Operation]:
+    """Of the last step what happens here; of the deliveries, their plans."""
+    operations: list[Operation] = []
+    for operation in production.STEP.operations(run):
+        name = operation.key.partition(":")[0]
+        if isinstance(operation, Dump):
+            operations.append(RehearsedDump(operation.target))
+        elif name in HERE:
+            operations.append(operation)
+        elif name == "production.deliver":
+            operations.append(Foreseen(operation))
+    return operations
+
+
+async def rehearse(config: Config, of: Recorded, output: Output) -> None:
+    """Rehearse, take everything back, and tell on stdout what has changed.
+
+    Raises what stopped it, after all was taken back; PlanStale when it went through and a replay
+    would not; OperationFailed when something could not be taken back.
+    """
+    account, planned, findings = Account(), dict[str, Plan](), list[Finding]()
+    account.changed += [f"remodel.yml: {line}" for line in of.differs]
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Planned):
+            planned[event.operation] = Plan.from_dict(event.plan)
+        elif isinstance(event, Finding):
+            findings.append(event)
+
+    with _begin(config) as session:
+        events = Events()
+        output.listen(events)
+        stop = events.subscribe(hear)
+        given = replace(of.answers, answers={**of.answers.answers, ARCHIVE: FETCH})
+        operator = Rehearsing(given, (), "remodel, then rehearse what it recorded")
+        async with Run(config, session, events) as run:
+            engine = Engine(run, steps(of, account), operator)
+            try:
+                await engine.go()
+            except BaseException as error:
+                stop()
+                await _take_back(run, engine, error)
+                raise
+            stop()
+            await _take_back(run, engine)
+    _compare(of, planned, account)
+    account.warned += _warnings(of.journal, findings)
+    if output.json:
+        JsonLines(sys.stdout).write(account.as_dict(of.session))
+    else:
+        print("\n".join(account.lines(of.session)), flush=True)
+    if account.stale:
+        raise PlanStale(
+            "The rehearsal went through; a replay would stop, since plans have changed.",
+            found="\n".join(account.stale),
+            hint="Go through those gates by hand, or record the session anew.",
+        )
+
+
+async def back(config: Config, output: Output) -> list[str]:
+    """Take back the rehearsals that were cut off; returns their ids."""
+    done = []
+    nothing = Recorded(Answers())
+    for folder in sorted(sessions.rehearsals(config)):
+        with Session(folder) as session:
+            events = Events()
+            output.listen(events)
+            async with Run(config, session, events) as run:
+                operator = Rehearsing(nothing.answers, (), "")
+                await _take_back(run, Engine(run, steps(nothing, Account()), operator))
+        done.append(folder.name)
+    return done
+
+
+async def _take_back(run: Run, engine: Engine, stopped: BaseException | None = None) -> None:
+    """Undo all of it, drop its checkpoints, and remove its folder."""
+    try:
+        await engine.undo("rehearsal")
+        local, session = run.config.local.address, run.session
+        names = holdings.local_names(run.config, session.id, session.journal)
+        for held in holdings.among(await server.databases(local), names):
+            if not held.name.endswith("_before"):  # that has the local name again by now
+                await restore.drop(local, held.name)
+    except RemodelError as error:
+        reason = f"\n\nIt had stopped: {stopped}" if isinstance(stopped, RemodelError) else ""
+        raise OperationFailed(
+            "The rehearsal could not be taken back.",
+            found=f"{error}{reason}",
+            hint="Mend that, then `remodel rehearse --back`. No target was written to.",
+        ) from None
+    shutil.rmtree(run.session.folder)
+
+
+def _begin(config: Config) -> Session:
+    """A session that no list shows, locked like any other."""
+    folder = config.state / "rehearsals" / time.strftime("%Y%m%d-%H%M%S-rehearsal")
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700)
+    try:
+        session = Session(folder)
+    except RemodelError:
+        folder.rmdir()
+        raise
+    session.answers.project = config.identity()["conversion"]
+    return session
+
+
+def _compare(of: Recorded, planned: Mapping[str, Plan], account: Account) -> None:
+    """Each plan of the rehearsal with the one that was consented to, or done, back then."""
+    for key, plan in planned.items():
+        if key.startswith(("rehearsal.", "project.")):
+            continue
+        before = of.plan(key)
+        if plan.gate and not plan.skip:
+            consent = of.answers.consents.get(key)
+            if consent is None:
+                account.open.append(f"{key}: {plan.title}")
+            elif consent["fingerprint"] != plan.fingerprint:
+                known = consent.get("plan") or {}
+                account.stale += [
+                    f"{key}: {line}" for line in difference(known, plan.consented())
+                ] or [f"{key}: {plan.title}"]
+        elif before is not None and bool(before.skip) is bool(plan.skip):
+            if key != "backup.fetch" or of.answers.answers.get(ARCHIVE) == FETCH:
+                lines = difference(before.consented(), plan.consented())
+                account.changed += [f"{key}: {line}" for line in lines]
+        elif of.journal is not None and (state := of.journal.state(key)) is not None:
+            if state.kind == "skipped" and not plan.skip:
+                account.changed.append(f"{key}: was skipped, and is not: {plan.title}")
+            elif state.kind == "done" and plan.skip:
+                account.changed.append(f"{key}: was done, and is skipped: {plan.skip}")
+
+
+def _warnings(journal: Journal | None, findings: Sequence[Finding]) -> list[str]:
+    """What is warned of now, and was not then. Without a session all of it."""
+    known = {
+        (event.get("operation"), event.get("name"))
+        for _, event in (journal.events() if journal else ())
+        if event.get("kind") == "finding" and event.get("status") in ("warn", "fail")
+    }
+    return [
+        f"{each.operation}: {each.name}: {each.value}"
+        for each in findings
+        if each.status in ("warn", "fail") and (each.operation, each.name) not in known
+    ]
