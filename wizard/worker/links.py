@@ -51,12 +51,14 @@ class Tally:
     """A map of pages that changes nothing, and counts what it is asked for in `found`.
 
     Given to the functions below in place of a map, it counts the references of a value by the
-    very rules by which they are followed. `pages` maps the ids to count to those to tell.
+    very rules by which they are followed. `pages` maps the ids to count to those to tell. In
+    `strays` are the ids in blocks of which only the project knows what they mean.
     """
 
     def __init__(self, pages: Mapping[int, int]) -> None:
         self._pages = pages
         self.found: dict[int, int] = {}
+        self.strays = 0
 
     def get(self, page: Any, default: Any = None, /) -> Any:
         """Count the page, and give the default."""
@@ -64,6 +66,10 @@ class Tally:
             known = self._pages[page]
             self.found[known] = self.found.get(known, 0) + 1
         return default
+
+    def look(self, value: Any) -> None:
+        """Look for ids in the value of a block that is not known."""
+        self.strays += sum(_scalars(value, self._pages))
 
 
 def in_rich_text(html: str, pages: Pages) -> str:
@@ -104,6 +110,8 @@ def in_block(block: Any, value: Any, pages: Pages, levels: set[Any]) -> Any:
         return pages.get(value, value) if concrete in levels else value
     if hasattr(block, "child_blocks") and isinstance(value, dict) and "columns" in value:
         return _in_table(block, value, pages, levels)
+    if isinstance(pages, Tally) and type(block).__module__.partition(".")[0] != "wagtail":
+        pages.look(value)
     return value
 
 
@@ -236,18 +244,6 @@ def numbers(text: str, pages: Collection[int]) -> list[int]:
     if len(pages) <= FEW:  # no word boundaries, so that it may be more than there are
         return [page for page in pages for _ in range(text.count(str(page)))]
     return [number for number in map(int, DIGITS.findall(text)) if number in pages]
-
-
-def _has_strays(
-    field: Any, value: str, pages: Mapping[int, int], levels: set[Any], tally: Tally
-) -> bool:
-    """Whether a stream has an id as a value of its own more often than choosers account for."""
-    known = sum(tally.found.values())
-    if not isinstance(field, _fields()[1]) or len(numbers(value, pages)) <= known:
-        return False
-    in_texts = Tally(pages)
-    in_field(field, value, in_texts, set())  # of rich text alone: no chooser takes these pages
-    return sum(_scalars(json.loads(value), pages)) > known - sum(in_texts.found.values())
 
 
 def _scalars(raw: Any, pages: Mapping[int, int]) -> Iterator[int]:
@@ -422,7 +418,7 @@ def holders(
     """Which of a field's values have a reference to a page inside of them.
 
     `pages` maps the ids to look for to those to tell, `becomes` those to follow to the new ones.
-    `strays` gets the keys of streams in which an id stands where no reference is known.
+    `strays` gets the keys of streams in which a block of the project's own holds an id.
     """
     found = []
     for row, value, was in rows:
@@ -430,7 +426,7 @@ def holders(
             continue
         tally = Tally(pages)
         in_field(field, value, tally, levels)
-        if strays is not None and _has_strays(field, value, pages, levels, tally):
+        if strays is not None and tally.strays:
             strays.append(row)
         if not tally.found:
             continue
