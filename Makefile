@@ -13,7 +13,7 @@ test: $(VENV)/dev.stamp
 
 # Every Wagtail that is supported, and sites that nobody here wrote, each in its own environment.
 matrix: $(VENV)/dev.stamp
-	$(BIN)/pytest tests/matrix tests/real_sites tests/end_to_end -m matrix -rs --numprocesses 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest tests/matrix tests/real_sites tests/end_to_end tests/steps -m matrix -rs --numprocesses 2 --dist loadgroup $(ARGS)
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -13,14 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wizard import delivered, written
+from wizard import delivered, policy, written
 from wizard.delivery import ForTarget, age, run_commands, stopped
 from wizard.errors import OperationFailed, VerificationFailed
 from wizard.operation import Loss, Observation, Plan, Seen
 from wizard.pagetree import PageTree
-from wizard.postgres import archive, preflight, refill, server, swap
+from wizard.postgres import archive, drift, preflight, refill, server, swap
+from wizard.postgres import baseline as baselines
 from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive
+from wizard.postgres.baseline import Baseline
 from wizard.run import Run
 from wizard.written import Unchanged
 
@@ -54,8 +56,8 @@ class InPlace(ForTarget):
             title=f"Replace what is in {database} on {target.where} ({target.name})",
             does=(
                 f"the backup this is made from is {age(backup)}",
-                f"fetch a safety dump of {database} to {safety.name}",
                 *(f"run {' '.join(words)} on {target.where}" for words in target.before),
+                f"fetch a safety dump of {database} to {safety.name}",
                 f"in one transaction: drop what is in {database}, load {script.name}",
                 "NOTE: the site waits as long as that takes; if it fails, nothing has happened",
                 "NOTE: grants to other roles on tables are not carried over",
@@ -94,15 +96,16 @@ class InPlace(ForTarget):
         address = await run.far_address(target)
         safety = Path(plan.details["safety"])
         async with swap.alone(address, f"session {run.session.id}"):
-            await run.fetch(target, safety)
             await run_commands(run, target, target.before)
-            with stopped(target):
+            with stopped(target):  # so that what the service writes is in the safety dump
+                async with baselines.held(address) as held:
+                    await run.fetch(target, safety, snapshot=held.snapshot)
                 address = (await run.far(target)).address  # the identity, just before the act
                 await refill.refill(
                     address,
                     script,
                     run.report,
-                    check=partial(self._unchanged, run, plan, address),
+                    check=partial(self._unchanged, run, plan, held.baseline, address),
                     begun=partial(_note, self._transaction(run)),
                 )
                 await delivered.require(
@@ -141,13 +144,21 @@ class InPlace(ForTarget):
             hint=f"Restore {facts.get('safety')}.",
         )
 
-    async def _unchanged(self, run: Run, plan: Plan, address: Address) -> None:
+    async def _unchanged(self, run: Run, plan: Plan, saved: Baseline, address: Address) -> None:
         """Over another session, while ours lets nobody write."""
-        baseline = written.of_backup(run)
-        if not plan.details["baseline"] or baseline is None:
-            return
-        check = Unchanged(self.target, baseline, run.config.drift, plan.facts.get("drift"))
         async with server.session(address) as connection:
+            since = policy.judge(await drift.Watch(saved).look(connection), run.config.drift)
+            if since.block or since.warn:  # whatever the policy lets go, no old database has it
+                raise OperationFailed(
+                    f"{address.database} was written to after its safety dump had begun.",
+                    found="\n".join(map(str, (*since.block, *since.warn))),
+                    hint="Everything is as it was. Stop the service by a command in `before`, "
+                    "then try again.",
+                )
+            baseline = written.of_backup(run)
+            if not plan.details["baseline"] or baseline is None:
+                return
+            check = Unchanged(self.target, baseline, run.config.drift, plan.facts.get("drift"))
             await check(connection)
         check.tell(run.report)
 

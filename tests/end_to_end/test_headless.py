@@ -61,7 +61,12 @@ def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> No
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.matrix),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.matrix),
+    ],
 )
 def test_a_signal_stops_in_good_order_and_resume_goes_on(
     demo: Demo, number: signal.Signals, code: int
@@ -89,6 +94,7 @@ def test_a_signal_stops_in_good_order_and_resume_goes_on(
         independent.judge(connection, before, "harbour.example")
 
 
+@pytest.mark.matrix
 def test_killed_and_undone_and_another_session_on_the_same_database(demo: Demo) -> None:
     """SIGKILL in the middle of a migrate, undo, then a second session: never each other's work."""
     models = demo.models.read_text()

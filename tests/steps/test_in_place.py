@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from wizard.delivery import Rollback, Swap
 from wizard.errors import OperationFailed, VerificationFailed
 from wizard.inplace import InPlace
 from wizard.operation import Seen
+from wizard.postgres import refill
 from wizard.postgres.address import Address, connect
 from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
@@ -97,6 +99,26 @@ async def test_whatever_goes_wrong_until_the_end_nothing_has_happened(
         observation = await operation.observe(run, plan)
         assert observation.why == "its transaction was taken back by the server"
         assert observation.seen is Seen.NOT_DONE
+
+
+async def test_what_is_written_after_the_safety_dump_is_not_lost(
+    database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else would have it: no old database is kept. The moment is made, all else is real."""
+    really = refill.refill
+
+    async def late(address: Address, *args: Any, **named: Any) -> None:
+        async with await connect(poor) as connection:
+            await connection.execute("UPDATE wagtailcore_page SET title = 'late'")
+        await really(address, *args, **named)
+
+    monkeypatch.setattr(refill, "refill", late)
+    async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
+        plan = await InPlace(target).plan(run)
+        with pytest.raises(OperationFailed, match="after its safety dump had begun") as refused:
+            await InPlace(target).apply(run, plan)
+    assert "wagtailcore_page: " in refused.value.found
+    assert await titles(poor) == {"late"}
 
 
 async def test_a_session_that_holds_on_is_named(

@@ -65,6 +65,7 @@ def states(journal: Journal) -> dict[str, tuple[str, dict[str, Any]]]:
     return {key: (state.kind, state.data) for key, state in found.items() if state is not None}
 
 
+@pytest.mark.matrix
 async def test_ids_kept_in_place(demo: Demo) -> None:
     with demo.connect("production") as connection:
         before = independent.look(connection)
