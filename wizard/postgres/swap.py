@@ -238,12 +238,6 @@ async def _terminate(session: psycopg.AsyncConnection[Any], name: str, guard: in
     """
     deadline = time.monotonic() + PATIENCE
     while True:
-        arriving = await (await session.execute(ARRIVING, [name])).fetchone()
-        users = [each for each in await server.sessions_of(session, name) if each.pid != guard]
-        if not users and arriving == (False,):
-            return
-        if time.monotonic() > deadline:
-            raise _in_use(name, users, "somebody is connecting")
         # Again and again: a client may have been on its way in when the door closed.
         await session.execute(
             f"""
@@ -253,6 +247,12 @@ async def _terminate(session: psycopg.AsyncConnection[Any], name: str, guard: in
             """,
             [name, guard],
         )
+        arriving = await (await session.execute(ARRIVING, [name])).fetchone()
+        users = [each for each in await server.sessions_of(session, name) if each.pid != guard]
+        if not users and arriving == (False,):
+            return
+        if time.monotonic() > deadline:
+            raise _in_use(name, users, "somebody is connecting")
         await asyncio.sleep(POLL)
 
 
