@@ -33,7 +33,7 @@ def _machine(machine: dict[str, Any]) -> str:
     return (
         f"Measured {machine['date']} on {machine['cores']} cores ({machine['processor']}), "
         f"{versions}; PostgreSQL durable, with the settings that it comes with. "
-        "Everything in one run, each measurement on a fresh copy of the same database."
+        "Each table is one run, each measurement on a fresh copy of the same database."
     )
 
 
