@@ -182,6 +182,7 @@ def test_check_plan_and_sessions_touch_nothing(demo: Demo) -> None:
     ) == before
 
 
+@pytest.mark.matrix
 def test_undo_goes_back_to_before_the_backup(demo: Demo) -> None:
     models = demo.models.read_text()
     with demo.connect("local") as connection:

@@ -143,6 +143,7 @@ def with_ids(rows: list[tuple[Any, ...]], mapping: dict[str, int]) -> list[tuple
     return [(*facts, links.sub(new, json.dumps(body)), path) for *facts, body, path in rows]
 
 
+@pytest.mark.matrix
 async def test_a_sibling_that_is_there_with_a_field_map(with_note: Demo) -> None:
     demo = with_note
     with demo.connect("production") as connection:
