@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wizard import process, written
+from wizard import earlier, process, written
 from wizard.comparison import require_same
 from wizard.config import Target
 from wizard.errors import OperationFailed, RemodelError, VerificationFailed
@@ -63,6 +63,7 @@ class Swap(ForTarget):
         pages = await PageTree(far.address).count()
         lost = await written.since_backup(run, target, far.address)
         lost.tell(run.report)
+        earlier.tell(run, target)
         backup = Archive.from_dict(run.fact("backup.fetch")["archive"])
         database = target.address.database
         kept = server.beside(database, f"{run.stamp}_old")

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wizard import delivered, policy, written
+from wizard import delivered, earlier, policy, written
 from wizard.delivery import ForTarget, age, run_commands, stopped
 from wizard.errors import OperationFailed, VerificationFailed
 from wizard.operation import Loss, Observation, Plan, Seen
@@ -47,6 +47,7 @@ class InPlace(ForTarget):
         pages = await PageTree(far.address).count()
         lost = await written.since_backup(run, target, far.address)
         lost.tell(run.report)
+        earlier.tell(run, target)
         database = target.address.database
         made = datetime.now().strftime("%H%M%S")  # never over one from an earlier attempt
         safety = run.config.backups / f"db.{target.name}.{run.session.id}.{made}.safety.dump"

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from wizard import delivered, process, written
+from wizard import delivered, earlier, process, written
 from wizard.comparison import contents, differences
 from wizard.config import Target
 from wizard.delivery import ForTarget, run_commands, stopped
@@ -52,6 +52,7 @@ class Playbook(ForTarget):
         pages = await PageTree(address).count()
         lost = await written.since_backup(run, target, address)
         lost.tell(run.report)
+        earlier.tell(run, target)
         database = target.address.database
         made = datetime.now().strftime("%H%M%S")  # never over one from an earlier attempt
         safety = run.config.backups / f"db.{target.name}.{run.session.id}.{made}.safety.dump"

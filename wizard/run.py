@@ -25,7 +25,7 @@ from wizard.postgres.routes import Route
 from wizard.postgres.tools import Tool
 from wizard.remote import Connection, Login, connect
 from wizard.session import Session
-from wizard.site import Site
+from wizard.site import DATABASE, Site
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,31 @@ class Run:
         if not self._site.running:
             await self._site.start()
         return self._site
+
+    @asynccontextmanager
+    async def site_on(self, database: str) -> AsyncIterator[Site]:
+        """A worker of its own in the operator's project, in another database of the local server.
+
+        Raises ConfigError when the project's settings lead elsewhere all the same.
+        """
+        project = self.config.project
+        named = {DATABASE: database}
+        async with Site(
+            project.python,
+            project.path,
+            project.settings,
+            environment=named,
+            pinned=self.pinned(),
+        ) as site:
+            found = site.hello.database
+            meant = await identity.read(self.config.local.address.at(database), "local")
+            if found.identity != (meant.system_identifier, meant.oid):
+                raise ConfigError(
+                    f"The project could not be pointed to {database}.",
+                    found=found.error or f"it is in {found.name}, OID {found.oid}",
+                    hint="The settings lead elsewhere whatever the database's NAME is.",
+                )
+            yield site
 
     async def stop_site(self) -> None:
         """End the worker: after the models changed, since a Python process does not forget the

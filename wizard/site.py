@@ -35,6 +35,7 @@ from wizard.redaction import without_secrets
 __all__ = ["Found", "Hello", "Site", "find_project"]
 
 PROTOCOL = 1
+DATABASE = "REMODEL_DATABASE"  # names another database to the worker than the settings do
 WORKER = Path(__file__).parent / "worker" / "__main__.py"
 START_TIMEOUT = 120.0  # seconds; a large project imports for a while
 STOP_TIMEOUT = 5.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -11,6 +12,12 @@ import pytest
 
 from tests.end_to_end import independent
 from tests.served import Demo
+from wizard import session as sessions
+from wizard.config import read
+from wizard.errors import VerificationFailed
+from wizard.events import Events
+from wizard.run import Run
+from wizard.steps.production import Drill
 
 ALLOW = ("--allow", "staging", "--allow", "production")
 
@@ -25,6 +32,13 @@ def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> No
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert events[-1]["kind"] == "summary"
     assert set(events[-1]["delivered"]) == {"staging", "production"}
+    beside_the_gate = {
+        event["name"]: event["value"]
+        for event in events
+        if event["kind"] == "finding" and event["operation"] == "production.deliver:production"
+    }
+    assert beside_the_gate["staging"].startswith("delivered and checked")
+    assert beside_the_gate["staging: closed for"].endswith(" ms")
     with demo.connect("production") as connection:
         independent.judge(connection, before, "harbour.example")
     with demo.connect("production", "harbour_staging") as connection:
@@ -34,6 +48,10 @@ def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> No
     home = demo.root / "production" / "home"
     assert (home / "podcast-stopped").exists()
     assert (home / "podcast-started").exists()
+
+    found = asyncio.run(drilled_wrong(demo))
+    assert re.search(r"migrate --check: cast\.\S+ has not been applied", found)
+    assert "is gone; it led to" in found
 
     shown = demo.remodel("rollback", "--target", "production")
     assert shown.returncode == 4
@@ -58,6 +76,31 @@ def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> No
         assert secret not in done.stdout + done.stderr
         for path in (demo.root / ".remodel").rglob("*"):
             assert path.is_dir() or secret.encode() not in path.read_bytes(), path
+
+
+async def drilled_wrong(demo: Demo) -> str:
+    """What the drill's look by the project finds in a copy that lacks a migration and a URL."""
+    config = read(demo.root / "remodel.yml")
+    wrong = config.local.address.at("harbour_wrong")
+    with demo.connect("local", "postgres") as connection:
+        connection.execute("CREATE DATABASE harbour_wrong TEMPLATE harbour OWNER dev")
+    with demo.connect("local", wrong.database) as connection:
+        connection.execute(
+            "DELETE FROM django_migrations WHERE id = "
+            "(SELECT max(id) FROM django_migrations WHERE app = 'cast')"
+        )
+        connection.execute(
+            "UPDATE wagtailcore_page SET slug = 'elsewhere', url_path = '/home/elsewhere/' "
+            "WHERE path = (SELECT max(path) FROM wagtailcore_page)"
+        )
+    session = sessions.summaries(config)[-1]
+    with sessions.resume(config, session.id) as opened:
+        async with Run(config, opened, Events()) as run:
+            with pytest.raises(VerificationFailed) as caught:
+                await Drill(config.targets["production"]).serve(run, wrong)
+    with demo.connect("local", "postgres") as connection:
+        connection.execute("DROP DATABASE harbour_wrong")
+    return str(caught.value.found)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from wizard.config import Target
 from wizard.delivery import After, ForTarget, Swap, run_checks
 from wizard.errors import VerificationFailed
 from wizard.inplace import InPlace
+from wizard.judgement import judge
 from wizard.operation import Observation, Operation, Plan, Repeatable, Seen, Step
 from wizard.playbook import Playbook
 from wizard.postgres import archive, dump, loader, plain, restore, server
@@ -117,7 +118,12 @@ class Dump(ForTarget):
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         await self.clear(run, plan)
-        Path(plan.details["script"]).unlink(missing_ok=True)
+        script = Path(plan.details["script"])
+        # Every session writes it under that name: what another wrote since is that one's.
+        if "script" not in facts or not script.exists():
+            return
+        if await archive.checksum(script, run.report) == facts["script_sha256"]:
+            script.unlink()
 
 
 class Drill(ForTarget):
@@ -125,7 +131,7 @@ class Drill(ForTarget):
 
     name = "drill"
     title = "Drill: restore the dump into a scratch database"
-    about = "every table compared with the local database, then dropped"
+    about = "every table and URL compared with the local database, then dropped"
 
     async def plan(self, run: Run) -> Plan:
         dumped = run.fact(f"production.dump:{self.target.name}")
@@ -137,6 +143,7 @@ class Drill(ForTarget):
             does=(
                 f"restore {Path(taken['path']).name} into {scratch}",
                 "compare every table's rows and contents with the local database",
+                "look at it with the project: migrations, every URL, the page tree",
                 f"drop {scratch}",
                 *(f"the same with {Path(each).name}, read as SQL" for each in scripts),
             ),
@@ -152,6 +159,7 @@ class Drill(ForTarget):
         async with self._scratch(run, scratch):
             await restore.restore(taken, scratch, run.report, pg_restore=tool)
             await require_same(scratch, facts["contents"], "The drill's database")
+            await self.serve(run, scratch)
         if "script" in facts:  # what a playbook restores from, or a delivery in place
             script = Path(facts["script"])
             async with self._scratch(run, scratch):
@@ -161,6 +169,22 @@ class Drill(ForTarget):
         count = len(facts["contents"]["tables"])
         run.report.finding("drill", f"{count} tables restored, each equal in rows and contents")
         return {"message": f"{count} tables equal"}
+
+    async def serve(self, run: Run, scratch: Address) -> None:
+        """The project itself, in the scratch database: would it serve what it served?"""
+        async with run.site_on(scratch.database) as site:
+            now, faults = await judge(run, site)
+            faults += [
+                f"migrate --check: {name} has not been applied"
+                for name in await site.ask("migration_plan")
+            ]
+        if faults:
+            raise VerificationFailed(
+                f"The project does not find in {scratch.database} what it has locally.",
+                found="\n".join(faults[:50]),
+                hint="No target was touched. `remodel undo --to copy` begins again from there.",
+            )
+        run.report.finding("URLs of the dump", f"{len(now):,} compared, each leads where it led")
 
     @asynccontextmanager
     async def _scratch(self, run: Run, scratch: Address) -> AsyncIterator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from wizard import checkpoints, package, source
 from wizard.checkpoints import Checkpointed
 from wizard.errors import VerificationFailed
+from wizard.judgement import judge
 from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen, Step
 from wizard.run import Run
 from wizard.steps.copy import first, named
@@ -202,14 +202,10 @@ class CompareUrls(Repeatable):
         )
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        before = json.loads(run.artefact("urls-before.json").read_text(encoding="utf-8"))
         site = await run.site()
-        now = await site.ask("urls", run.report)
-        faults = compare_urls(before, now, run.fact("copy.convert")["map"])
+        now, faults = await judge(run, site)
         rows = [f"{page['url']}\t{page['type']}\t{page['title']}" for page in now]
         run.report.document("URLs", "table", "\n".join(["url\ttype\ttitle", *rows]))
-        problems = await site.ask("tree_problems")
-        faults += [f"page tree: {name}: {ids}" for name, ids in problems.items() if ids]
         faults += [
             f"Django would still migrate: {change}"
             for app in run.config.conversion.apps
@@ -240,33 +236,6 @@ class CompareUrls(Repeatable):
 def _error(message: Mapping[str, Any]) -> bool:
     """Whether a message of Django's system checks is an error, and no warning."""
     return int(message["level"]) >= ERROR
-
-
-def compare_urls(
-    before: list[dict[str, Any]], now: list[dict[str, Any]], mapping: Mapping[str, int]
-) -> list[str]:
-    """Sentences about every URL that is gone, new, or leads to another page than before.
-
-    Rows are those of the worker's `urls`; `mapping` maps old page ids to new ones.
-    """
-    faults = []
-    old = {(page["site"], page["url"]): page for page in before}
-    new = {(page["site"], page["url"]): page for page in now}
-    for gone in sorted(old.keys() - new.keys()):
-        faults.append(f"{gone[1]} is gone; it led to {old[gone]['title']!r}")
-    for added in sorted(new.keys() - old.keys()):
-        faults.append(f"{added[1]} is new; it leads to {new[added]['title']!r}")
-    for both in sorted(old.keys() & new.keys()):
-        was, is_, url = old[both], new[both], both[1]
-        expected = mapping.get(str(was["page_id"]), was["page_id"])
-        if is_["page_id"] != expected:
-            faults.append(f"{url} leads to page {is_['page_id']}, and should to {expected}")
-        faults += [
-            f"{url}: {name} was {was[name]!r}, is {is_[name]!r}"
-            for name in ("title", "live", "restricted")
-            if was[name] != is_[name]
-        ]
-    return faults
 
 
 def _operations(run: Run) -> list[Operation]:

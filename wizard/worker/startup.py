@@ -16,6 +16,7 @@ from typing import Any
 from .protocol import PROTOCOL, Refusal, Reply
 
 SETTINGS = "DJANGO_SETTINGS_MODULE"
+DATABASE = "REMODEL_DATABASE"  # a copy beside the settings' database, to be looked at
 
 
 class Media:
@@ -84,6 +85,7 @@ def start() -> dict[str, Any]:
             hint="Name the settings module of the Wagtail site as project.settings.",
         )
     settings.WAGTAILREDIRECTS_AUTO_CREATE = False
+    _turn_to(os.environ.get(DATABASE, ""))
     media.guard()
     from .models import page_labels
 
@@ -101,6 +103,16 @@ def start() -> dict[str, Any]:
         "apps": _apps(),
         "pending": None if database["error"] else _pending(),
     }
+
+
+def _turn_to(database: str) -> None:
+    """Have the pages' connection lead to another database of the same server."""
+    from .database import page_connection
+
+    if database:
+        connection = page_connection()
+        connection.close()
+        connection.settings_dict["NAME"] = database  # shared by the connections of every thread
 
 
 def _load_settings(name: str) -> None:
