@@ -201,8 +201,9 @@ async def _sessions(connection: psycopg.AsyncConnection[Any], name: str) -> list
             )
         elif each.application.lower().startswith(("pgbouncer", "pgcat", "odyssey", "pgpool")):
             notes.append(
-                "a pooler's sessions are ended like all others; it connects anew by itself, and "
-                f"its clients may see one failed query: {each}"
+                "a pooler's sessions are ended like all others, and a login that fails while the "
+                "names are swapped may make it refuse its clients for seconds (PgBouncer: 15): "
+                f"have `before` pause it and `after` resume it: {each}"
             )
     return notes
 

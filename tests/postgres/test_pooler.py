@@ -1,0 +1,107 @@
+"""A real PgBouncer before the database: delivering through it, and swapping behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.conftest import APP_PASSWORD
+from tests.postgres.test_swap import ask, beside, kept, live
+from wizard.events import Report
+from wizard.postgres import preflight, swap
+from wizard.postgres.address import Address
+from wizard.postgres.preflight import Needs
+from wizard.sandbox.account import unprivileged
+
+PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
+
+__all__ = ["beside", "kept", "live"]
+
+pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed here")
+
+
+@pytest.fixture
+async def pooled(live: Address, tmp_path: Path) -> AsyncIterator[Address]:
+    """The live database as PgBouncer's clients reach it."""
+    assert PGBOUNCER is not None
+    folder = Path(live.host)  # the server's own, which its account may use
+    users = folder / "users.txt"
+    users.write_text(f'"{live.user}" "{APP_PASSWORD.reveal()}"\n')
+    settings = folder / "pgbouncer.ini"
+    settings.write_text(
+        f"[databases]\n* = host={live.host} port={live.port}\n"
+        f"[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {folder}\n"
+        f"auth_type = scram-sha-256\nauth_file = {users}\npool_mode = transaction\n"
+        f"admin_users = {live.user}\nignore_startup_parameters = extra_float_digits\n"
+    )
+    account = unprivileged()
+    account.take(folder)
+    process = await asyncio.create_subprocess_exec(
+        *account.argv(Path(PGBOUNCER), str(settings)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        **account.spawn(),
+    )
+    address = replace(live, port=6432)
+    try:
+        async with asyncio.timeout(20):
+            while not (folder / ".s.PGSQL.6432").exists():
+                await asyncio.sleep(0.02)
+        yield address
+    finally:
+        process.terminate()
+        await process.wait()
+        for path in (users, settings):
+            path.unlink()
+
+
+async def test_delivering_through_it_is_refused(pooled: Address) -> None:
+    found = await preflight.swap(pooled, Needs(), None)
+    assert any(fault.startswith("this port is a pooler's") for fault in found.faults)
+
+
+async def test_paused_around_the_swap_its_clients_wait_and_none_fails(
+    live: Address, pooled: Address, beside: str, kept: str, report: Report
+) -> None:
+    """Otherwise a login that fails while the names are swapped makes it refuse everybody for
+    `server_login_retry`, 15 seconds by default."""
+    going, failed = True, list[str]()
+    wrote = asyncio.Semaphore(0)
+
+    async def write() -> None:
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                **pooled.parameters(), autocommit=True, prepare_threshold=None
+            ) as connection:
+                while going:
+                    await connection.execute("INSERT INTO written VALUES (1)")
+                    wrote.release()
+        except psycopg.Error as error:
+            failed.append(repr(error))
+
+    async def some_more() -> None:
+        for _ in range(50):
+            await asyncio.wait_for(wrote.acquire(), 10)
+
+    clients = [asyncio.create_task(write()) for _ in range(4)]
+    async with await psycopg.AsyncConnection.connect(
+        **pooled.at("pgbouncer").parameters(), autocommit=True, prepare_threshold=None
+    ) as console:
+        await some_more()
+        await console.execute("PAUSE")  # what `before` is for
+        await swap.swap(live, beside, kept, report, terminate=True)
+        while wrote._value:  # what was written before
+            await wrote.acquire()
+        await console.execute("RESUME")  # and `after`
+        await some_more()
+    going = False
+    await asyncio.gather(*clients)
+    assert not failed
+    assert await ask(pooled) == "new"
