@@ -91,12 +91,17 @@ class Press:
             for (table,) in tables
         }
 
-    def edit(self, **changes: str) -> None:
-        """Replace text in the models file: `edit(old=..., new=...)`."""
-        models = self.project / "press" / "models.py"
+    def edit(self, *, old: str, new: str, app: str = "press") -> None:
+        """Replace text in an app's models file."""
+        models = self.project / app / "models.py"
         text = models.read_text()
-        assert changes["old"] in text
-        models.write_text(text.replace(changes["old"], changes["new"]))
+        assert old in text
+        models.write_text(text.replace(old, new))
+
+    def add(self, code: str, app: str = "press") -> None:
+        """Write more models to the end of an app's models file."""
+        models = self.project / app / "models.py"
+        models.write_text(f"{models.read_text()}\n\n{code}")
 
     def add_target(self) -> None:
         """The models between the two phases: the moved fields on both, prefixed on the target."""

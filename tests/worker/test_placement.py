@@ -297,8 +297,7 @@ def thank(request, page):
 
 
 async def test_the_projects_code_that_is_not_called_is_listed(press: Any) -> None:
-    models = press.project / "press" / "models.py"
-    models.write_text(models.read_text() + RECEIVERS)
+    press.add(RECEIVERS)
     (press.project / "press" / "wagtail_hooks.py").write_text(HOOKS)
     new, kept = await judged(
         press,

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from . import computed, revisions, tree
+from . import computed, references, revisions, tree
 from .computed import CHUNK, expression, pages_named, values_from
 from .database import page_connection
 from .fieldmap import Carry, FieldMap
 from .fits import alike, checked, described, kind
 from .follows import Follow
+from .models import base_page
 from .tree import literal, quoted
 
 Check = tuple[str, list[Any], str]  # a condition that is true where wrong, parameters, the wrong
@@ -98,7 +99,10 @@ def _ask(cursor: Any, where: str, rows: str, checks: list[Check]) -> tuple[list[
 
 
 def _blocks(cursor: Any, map: FieldMap, carry: Carry, value: str) -> list[str]:
-    """Blocks in the pages' streams that the target's stream has not."""
+    """Blocks in the pages' streams that the target's stream has not.
+
+    On the page itself, and in what is to be published: the latest draft, and a scheduled one.
+    """
     known = list(carry.field.stream_block.child_blocks)
     draft = f"(r.content ->> {literal(carry.origin.name)})"
     blocks = (
@@ -113,7 +117,9 @@ def _blocks(cursor: Any, map: FieldMap, carry: Carry, value: str) -> list[str]:
              UNION ALL
             SELECT b.value->>'type', m.old
               FROM remodel_map m JOIN {tree.table()} p ON p.id = m.old
-              JOIN {quoted(revisions.table_name())} r ON r.id = p.latest_revision_id
+              JOIN {quoted(revisions.table_name())} r ON r.object_id = m.old::text
+               AND r.base_content_type_id = {references.content_type(base_page())}
+               AND (r.id = p.latest_revision_id OR r.approved_go_live_at IS NOT NULL)
                    {blocks.format(draft)}) found
          WHERE type <> ALL (%s) GROUP BY 1 ORDER BY 1
         """,

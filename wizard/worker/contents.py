@@ -9,6 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import comments, fieldmap, localize, references
+from .departures import Departures
+from .fieldmap import FieldMap
+from .ledger import Ledger
+from .models import base_page
 from .tree import quoted
 
 # Types that have no hash function of their own, as something that has.
@@ -26,6 +31,50 @@ class Named:
     whole: bool = False
     columns: set[str] = field(default_factory=set)
     pages: set[str] = field(default_factory=set)  # columns with the ids whose rows are left out
+
+
+def named(
+    map: FieldMap, ledger: Ledger, departures: Departures, *, fresh: bool
+) -> dict[str, Named]:
+    """What of each table a conversion changes; `fresh` where the pages get new ids."""
+    found: dict[str, Named] = {}
+
+    def of(table: str) -> Named:
+        return found.setdefault(table, Named())
+
+    entered = ledger.counts()
+    for entry in ledger.entries:
+        if entry.kind in ("index", "passing state"):
+            of(entry.table).whole = True
+        elif entry.kind == "revision":
+            of(entry.table).columns.add(entry.field.column)
+        elif not entered.get(entry.number):
+            continue
+        elif entry.field is not None:
+            if fresh:
+                of(entry.table).columns.add(entry.field.column)
+        else:
+            of(entry.table).columns.update(entry.reference.types)
+            if fresh:
+                of(entry.table).columns.add(entry.reference.column)
+    columns = {"url_path", "numchild"} if fresh else {"content_type_id"}
+    of(base_page()._meta.db_table).columns.update(columns)
+    for level in references.levels(map):
+        if fresh or level not in map.shared:
+            of(level._meta.db_table).pages.add(level._meta.pk.column)
+    for follow in map.follows:
+        of(follow.old._meta.db_table).pages.add(follow.old_link.column)
+        of(follow.new._meta.db_table).pages.add(follow.new_link.column)
+    for key in departures.keys:
+        if key.on_delete == "CASCADE":
+            of(key.table).pages.add(key.column)
+        else:
+            of(key.table).columns.add(key.column)
+    if fieldmap.renames(map):
+        of(comments.table_name()).columns.add("contentpath")
+    for table in localize.tables():
+        of(table).whole = True
+    return found
 
 
 def fingerprints(cursor: Any, named: dict[str, Named]) -> dict[str, tuple[int, str]]:

@@ -43,8 +43,6 @@ from .protocol import Refusal, Reply
 from .sites import clear_root_paths
 from .tree import quoted
 
-SAID = 20  # pages that a sentence names
-
 
 def convert_plan(
     reply: Reply,
@@ -70,7 +68,7 @@ def convert_plan(
     connection = page_connection()
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         idmap.load(cursor, dict.fromkeys(pages) if ids == "new" else dict(zip(pages, pages)))
-        facts = _pages(cursor, map, pages, prefix if ids == "new" else "")
+        idmap.require_type(cursor, map.source)
         tree.require_sound(cursor, type="tree", when="before the conversion")
         places = Places(cursor, map)
         ledger = Ledger(cursor, map, places, dict.fromkeys(pages, 0))
@@ -83,7 +81,7 @@ def convert_plan(
             "direction": map.direction,
             "ids": ids,
             "prefix": prefix,
-            "pages": facts,
+            "pages": idmap.facts(cursor, prefix if ids == "new" else ""),
             "field_map": fieldmap.rows(map),
             "losses": _losses(cursor, map, going),
             "faults": _faults(cursor, map, going, ids, prefix),
@@ -91,7 +89,7 @@ def convert_plan(
             "fires": signals.fires(map.source, map.target, ids),
             "ledger": ledger.lines(),
             "left": [*remainder.found(cursor, map, pages), *ledger.left()],
-            "marks": _marks(cursor),
+            "marks": idmap.marks(cursor),
         }
         transaction.set_rollback(True, using=connection.alias)
     return plan
@@ -135,16 +133,8 @@ class _Conversion:
     """One conversion inside of its transaction."""
 
     STAGES = (
-        *(
-            "check",
-            "ledger",
-            "fingerprints",
-            "pages",
-            "references",
-            "links",
-            "revisions",
-            "indexes",
-        ),
+        *("check", "ledger", "fingerprints"),
+        *("pages", "references", "links", "revisions", "indexes"),
         *("constraints", "verify"),
     )
 
@@ -179,7 +169,7 @@ class _Conversion:
             with self._stage("ledger"):
                 ledger.open(reading)
         with self._stage("fingerprints"):
-            named = _named(self, ledger)
+            named = contents.named(map, ledger, self.going, fresh=self.fresh)
             untouched = contents.fingerprints(cursor, named)
         with self._stage("pages"):
             inserted = self._pages()
@@ -236,7 +226,7 @@ class _Conversion:
 
     def _check(self, places: Places) -> int:
         """Everything that a plan would have found; and the number of pages there are."""
-        _require_type(self.cursor, self.map, list(self.pages))
+        idmap.require_type(self.cursor, self.map.source)
         tree.require_sound(self.cursor, type="tree", when="before the conversion")
         self.going = departures.find(self.cursor, self.map, places)
         self.left = remainder.found(self.cursor, self.map, list(self.pages))
@@ -275,7 +265,9 @@ class _Conversion:
             raise Refusal(
                 "verification",
                 "The converted pages do not have the values that they should.",
-                found="\n".join(f"{name}: pages {ids[:SAID]}" for name, ids in different.items()),
+                found="\n".join(
+                    f"{name}: pages {ids[: idmap.SAID]}" for name, ids in different.items()
+                ),
             )
         short = {name: count for name, count in inserted.items() if count != len(self.pages)}
         if short:
@@ -330,50 +322,6 @@ class _Conversion:
         self.verified.append({"name": name, "detail": detail})
 
 
-def _named(work: _Conversion, ledger: Ledger) -> dict[str, contents.Named]:
-    """What of each table this conversion names as changing."""
-    found: dict[str, contents.Named] = {}
-
-    def of(table: str) -> contents.Named:
-        return found.setdefault(table, contents.Named())
-
-    entered = ledger.counts()
-    for entry in ledger.entries:
-        if entry.kind in ("index", "passing state"):
-            of(entry.table).whole = True
-        elif entry.kind == "revision":
-            of(entry.table).columns.add(entry.field.column)
-        elif not entered.get(entry.number):
-            continue
-        elif entry.field is not None:
-            if work.fresh:
-                of(entry.table).columns.add(entry.field.column)
-        else:
-            of(entry.table).columns.update(entry.reference.types)
-            if work.fresh:
-                of(entry.table).columns.add(entry.reference.column)
-    base = base_page()._meta
-    if work.fresh:
-        of(base.db_table).columns.update({"url_path", "numchild"})
-    else:
-        of(base.db_table).columns.add("content_type_id")
-    for level in references.levels(work.map):
-        if work.fresh or level not in work.map.shared:
-            of(level._meta.db_table).pages.add(level._meta.pk.column)
-    for follow in work.map.follows:
-        of(follow.old._meta.db_table).pages.add(follow.old_link.column)
-        of(follow.new._meta.db_table).pages.add(follow.new_link.column)
-    for key in work.going.keys:
-        of(key.table).pages.add(key.column) if key.on_delete == "CASCADE" else of(
-            key.table
-        ).columns.add(key.column)
-    if fieldmap.renames(work.map):
-        of(comments.table_name()).columns.add("contentpath")
-    for table in localize.tables():
-        of(table).whole = True
-    return found
-
-
 def _map(
     source: str, target: str, prefix: str, move: list[str], fields: dict[str, Any], ids: str
 ) -> FieldMap:
@@ -404,57 +352,3 @@ def _losses(cursor: Any, map: FieldMap, going: Departures) -> dict[str, int]:
         **going.losses,
         **references.count_transient(cursor, map.source),
     }
-
-
-def _require_type(cursor: Any, map: FieldMap, pages: list[int]) -> None:
-    """Raises Refusal `no_page` or `wrong_type`."""
-    if not pages:
-        raise Refusal("no_page", "No page is named to be converted.")
-    cursor.execute(
-        f"SELECT m.old, p.id IS NULL FROM remodel_map m LEFT JOIN {tree.table()} p ON p.id = m.old "
-        "WHERE p.id IS NULL OR p.content_type_id <> %s OR p.depth < 2 ORDER BY 1",
-        [references.content_type(map.source)],
-    )
-    found = cursor.fetchall()
-    missing = [page for page, gone in found if gone]
-    if missing:
-        raise Refusal("no_page", f"There are no pages with the ids {missing[:SAID]}.")
-    if found:
-        wrong = [page for page, _ in found]
-        raise Refusal(
-            "wrong_type", f"The pages {wrong[:SAID]} are not of the type {map.source._meta.label}."
-        )
-
-
-def _pages(cursor: Any, map: FieldMap, pages: list[int], prefix: str) -> list[dict[str, Any]]:
-    """The facts of the pages to be converted, in the order of the tree."""
-    _require_type(cursor, map, pages)
-    cursor.execute(
-        f"""
-        SELECT p.id, p.title, p.slug, %s || p.slug, p.url_path, p.live, p.numchild,
-               parent.id, parent.title, p.alias_of_id
-          FROM remodel_map m JOIN {tree.table()} p ON p.id = m.old
-          LEFT JOIN {tree.table()} parent
-            ON parent.path = left(p.path, -{tree.step()}) AND p.depth > 1
-         ORDER BY p.path
-        """,
-        [prefix],
-    )
-    names = ("old", "title", "slug", "new_slug", "url_path", "live", "children")
-    return [
-        dict(zip((*names, "parent", "parent_title", "alias_of"), row)) for row in cursor.fetchall()
-    ]
-
-
-def _marks(cursor: Any) -> dict[int, str]:
-    cursor.execute(
-        f"""
-        SELECT c.id FROM remodel_map m
-          JOIN {tree.table()} c ON left(c.path, -{tree.step()}) = m.path
-         WHERE length(c.path) > {tree.step()}
-        """
-    )
-    marks = {row[0]: "moved" for row in cursor.fetchall()}
-    cursor.execute("SELECT old FROM remodel_map")
-    marks.update({row[0]: "going" for row in cursor.fetchall()})
-    return marks

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 from .database import page_connection
 from .places import Places
@@ -45,6 +45,25 @@ def is_plain(value: str, found: Mapping[int, int], becomes: Mapping[int, int]) -
     return value.count(old) == times and new not in value and old not in new
 
 
+def held(
+    key: str,
+    value: str,
+    was: int,
+    found: dict[int, int],
+    becomes: Mapping[int, int] | None,
+    follow: Callable[[Mapping[int, int]], str],
+) -> Holder:
+    """The holder of a value with these references.
+
+    `follow` computes what the value becomes by a map, and is asked only where it is not plain.
+    """
+    if not becomes:
+        return Holder(key, found)
+    if is_plain(value, found, becomes):
+        return Holder(key, found, PLAIN, was)
+    return Holder(key, found, "", was, follow(becomes))
+
+
 class Followed:
     """The values of one conversion on their way, by entry of the ledger and key of the row."""
 
@@ -77,16 +96,18 @@ class Followed:
             self._write_kept(table, column)
 
     def _replace(self, table: str, columns: List[Column]) -> None:
+        """A value that is another by now is left as it is, for the ledger to miss."""
         picked, changes = [], []
         for entry, column, kind in columns:
             name = f"t.{quoted(column)}"
             picked += [
                 f"max(m.old) FILTER (WHERE l.entry = {entry})::text AS o{entry}",
                 f"max(m.new) FILTER (WHERE l.entry = {entry})::text AS n{entry}",
+                f"max(l.was) FILTER (WHERE l.entry = {entry}) AS w{entry}",
             ]
             changes.append(
-                f"{quoted(column)} = CASE WHEN w.o{entry} IS NULL THEN {name} "
-                f"ELSE replace({name}::text, w.o{entry}, w.n{entry})::{kind} END"
+                f"{quoted(column)} = CASE WHEN w.w{entry} = {hashed(f'{name}::text')} "
+                f"THEN replace({name}::text, w.o{entry}, w.n{entry})::{kind} ELSE {name} END"
             )
         self.cursor.execute(
             f"UPDATE {quoted(table)} t SET {', '.join(changes)} FROM ("
@@ -98,7 +119,7 @@ class Followed:
         )
 
     def _write_kept(self, table: str, column: Column) -> None:
-        """A row that has another value by now is left as it is, for the ledger to miss."""
+        """The same for what was computed."""
         entry, name, kind = column
         self.cursor.execute(
             f"UPDATE {quoted(table)} t SET {quoted(name)} = v.value::{kind} FROM remodel_values v "

@@ -1,9 +1,9 @@
 """The id map of a conversion: old page to new, as a temporary table of the transaction.
 
-Every statement that follows the map joins `remodel_map`, whether it has one page
-or thousands. Where ids are kept, the map is the identity. `path` is the place in the tree that
-the old page has and the new one takes, `aside` the one that the old page is left at, and
-`children` how many pages are right below it.
+Every statement that follows the map joins `remodel_map`, whether it has one page or thousands.
+Where ids are kept, the map is the identity. `path` is the place in the tree that the old page
+has and the new one takes, `aside` the one that the old page is left at, and `children` how many
+pages are right below it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,23 @@ from typing import Any
 
 from . import tree
 from .protocol import Refusal
+from .references import content_type
+
+SAID = 20  # pages that a sentence names
 
 
 def from_json(given: dict[str, int]) -> dict[int, int]:
-    """A map as it comes over the wire, whose keys are strings. Raises Refusal when empty."""
-    if not given:
-        raise Refusal("no_page", "No page is named to be converted.")
+    """A map as it comes over the wire, whose keys are strings."""
     return {int(old): int(new) for old, new in given.items()}
 
 
 def load(cursor: Any, pages: Mapping[int, int | None]) -> None:
-    """Make the temporary table; it goes with the transaction. A plan may have no new ids yet."""
+    """Make the temporary table; it goes with the transaction. A plan may have no new ids yet.
+
+    Raises Refusal `no_page` for a map without any.
+    """
+    if not pages:
+        raise Refusal("no_page", "No page is named to be converted.")
     cursor.execute(
         "CREATE TEMPORARY TABLE remodel_map (old bigint PRIMARY KEY, new bigint UNIQUE, "
         "path text, aside text, children integer) ON COMMIT DROP"
@@ -45,3 +51,55 @@ def fresh_ids(cursor: Any, table: str, count: int) -> list[int]:
         [tree.quoted(table), count],
     )
     return [row[0] for row in cursor.fetchall()]
+
+
+def require_type(cursor: Any, source: Any) -> None:
+    """Raises Refusal `no_page` or `wrong_type` unless the old pages are pages of the source."""
+    cursor.execute(
+        f"SELECT m.old, p.id IS NULL FROM remodel_map m LEFT JOIN {tree.table()} p ON p.id = m.old "
+        "WHERE p.id IS NULL OR p.content_type_id <> %s OR p.depth < 2 ORDER BY 1",
+        [content_type(source)],
+    )
+    found = cursor.fetchall()
+    missing = [page for page, gone in found if gone]
+    if missing:
+        raise Refusal("no_page", f"There are no pages with the ids {missing[:SAID]}.")
+    if found:
+        wrong = [page for page, _ in found]
+        raise Refusal(
+            "wrong_type", f"The pages {wrong[:SAID]} are not of the type {source._meta.label}."
+        )
+
+
+def facts(cursor: Any, prefix: str) -> list[dict[str, Any]]:
+    """What a plan tells of the old pages, in the order of the tree."""
+    cursor.execute(
+        f"""
+        SELECT p.id, p.title, p.slug, %s || p.slug, p.url_path, p.live, p.numchild,
+               parent.id, parent.title, p.alias_of_id
+          FROM remodel_map m JOIN {tree.table()} p ON p.id = m.old
+          LEFT JOIN {tree.table()} parent
+            ON parent.path = left(p.path, -{tree.step()}) AND p.depth > 1
+         ORDER BY p.path
+        """,
+        [prefix],
+    )
+    names = ("old", "title", "slug", "new_slug", "url_path", "live", "children")
+    return [
+        dict(zip((*names, "parent", "parent_title", "alias_of"), row)) for row in cursor.fetchall()
+    ]
+
+
+def marks(cursor: Any) -> dict[int, str]:
+    """The old pages as `going`, and those right below them as `moved`."""
+    cursor.execute(
+        f"""
+        SELECT c.id FROM remodel_map m
+          JOIN {tree.table()} c ON left(c.path, -{tree.step()}) = m.path
+         WHERE length(c.path) > {tree.step()}
+        """
+    )
+    found = {row[0]: "moved" for row in cursor.fetchall()}
+    cursor.execute("SELECT old FROM remodel_map")
+    found.update({row[0]: "going" for row in cursor.fetchall()})
+    return found

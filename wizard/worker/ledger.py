@@ -15,14 +15,21 @@ from typing import Any
 
 from . import links, references, revisions
 from .fieldmap import FieldMap, copies, renames
-from .followed import Column, Followed, Holder, kind_of
+from .followed import PLAIN, Column, Followed, Holder, kind_of
 from .places import Place, Places
 from .protocol import Refusal
+from .reading import Query, Reading, query_of, read
 from .references import ForeignKey, Generic
 from .tree import quoted
 
 ACCOUNTS = ("kept", "followed", "rewritten", "rebuilt", "dropped")
 SHOWN = 1000  # rows of an entry that are told one by one
+
+# Holders as rows, of what `_held` makes of them.
+HELD = (
+    "FROM json_to_recordset(%s::json) "
+    "AS w (key text, page bigint, number bigint, note text, was bigint)"
+)
 
 
 @dataclass(frozen=True)
@@ -59,31 +66,28 @@ class Ledger:
         self.strays: dict[str, list[str]] = {}
         cursor.execute(
             "CREATE TEMPORARY TABLE remodel_ledger "
+            # `was` is the hash of a value that is plain to follow; `remodel_values` has others'.
             "(entry int, key text, page bigint, number bigint, note text, was bigint, "
             "account text) WITH (fillfactor = 50) ON COMMIT DROP"
         )
 
-    def reading(self) -> links.Reading:
-        """Begin to read the values that mention the map's old pages; `open` enters them."""
+    def reading(self) -> Reading[Entry]:
+        """Begin to read the values that mention the map's old pages, for `open`."""
         for model, field in links.fields_with_links():
             table = model._meta.db_table
             self._add(f"{table}.{field.column}", "link", table, field=field)
         table, field = revisions.table_name(), revisions.content_field()
         self._add(f"{table}.{field.column}", "revision", table, field=field)
-        return links.Reading(
-            [
-                revisions.query_of(self.pages)
-                if entry.kind == "revision"
-                else links.query_of(
-                    entry.table, self.places.key(entry.table, "t"), entry.field, self.pages
-                )
-                for entry in self.entries
-            ]
-        )
+        return Reading([(entry, self._query_of(entry)) for entry in self.entries])
 
-    def open(self, reading: links.Reading) -> None:
-        """Enter everything that refers to the map's old pages now."""
-        holding = list(self.entries)
+    def _query_of(self, entry: Entry) -> Query:
+        if entry.kind == "revision":
+            return revisions.query_of(self.pages)
+        key = self.places.key(entry.table, "t")
+        return query_of(entry.table, key, entry.field, self.pages)
+
+    def open(self, values: Reading[Entry]) -> None:
+        """Enter everything that refers to the map's old pages now; the values from `reading`."""
         for key in references.foreign_keys(self.map.source):
             entry = self._add(key.name, "log" if key.log else "foreign key", key.table, key)
             self._enter_column(entry, f"m.old = t.{quoted(key.column)}", [], key.types)
@@ -96,8 +100,7 @@ class Ledger:
         same = {page: page for page in self.pages}
         levels = references.levels(self.map)
         dropped = [name for name, new in renames(self.map).items() if new is None]
-        for number, rows in reading:
-            entry = holding[number]
+        for entry, rows in values:
             if entry.kind == "revision":
                 found = revisions.holders(rows, same, levels, self.becomes, without=dropped)
             else:
@@ -124,22 +127,22 @@ class Ledger:
             given,
         )
 
-    def _enter_values(
-        self, entry: Entry, holders: list[Holder], table: str = "remodel_ledger", note: str = ""
-    ) -> None:
-        rows = [
-            {"k": holder.key, "p": page, "n": times, "o": note or holder.note, "w": holder.was}
-            for holder in holders
-            for page, times in holder.found.items()
-        ]
-        if not rows:
-            return
-        self.cursor.execute(
-            f"INSERT INTO {table} (entry, key, page, number, note, was) SELECT {entry.number}, * "
-            "FROM json_to_recordset(%s::json) AS w (k text, p bigint, n bigint, o text, w bigint)",
-            [json.dumps(rows)],
-        )
-        self.followed.keep(entry.number, holders)
+    def _enter_values(self, entry: Entry, holders: list[Holder]) -> None:
+        if holders:
+            self.cursor.execute(
+                "INSERT INTO remodel_ledger (entry, key, page, number, note, was) "
+                f"SELECT {entry.number}, * {HELD}",
+                [_held(holders)],
+            )
+            self.followed.keep(entry.number, holders)
+
+    def _find_held(self, entry: Entry, holders: list[Holder]) -> None:
+        if holders:
+            self.cursor.execute(
+                "INSERT INTO remodel_found (entry, key, page, number, note) "
+                f"SELECT {entry.number}, key, page, number, note {HELD}",
+                [_held(holders)],
+            )
 
     def left(self) -> list[dict[str, Any]]:
         """Streams that have a page's id where nobody but the project knows what it means."""
@@ -209,7 +212,7 @@ class Ledger:
         """Look everything up again. Raises Refusal `ledger` when a row has no account."""
         self.cursor.execute(
             "CREATE TEMPORARY TABLE remodel_found (entry int, key text, page bigint, "
-            "number bigint, note text, was bigint) ON COMMIT DROP"
+            "number bigint, note text) ON COMMIT DROP"
         )
         entered = self.counts()
         for entry in self.entries:
@@ -294,17 +297,18 @@ class Ledger:
         besides += [new for _, new in copies(self.map)]
         keys = self._keys(entry) + (" AND left(l.note, 3) = 'own'" if self.becomes else "")
         levels = references.levels(self.map)
-        for rows in links.read(*revisions.query_of(self.pages, keys)):
+        for rows in read(*revisions.query_of(self.pages, keys)):
             found = revisions.holders(rows, self._news(), levels, without=besides)
-            self._enter_values(entry, found, "remodel_found")
+            self._find_held(entry, found)
 
     def _find_moved(self, entry: Entry, place: Place) -> None:
         key = self.places.key_before(place, "t")
         condition = f"{key} IN ({self._keys(entry)})"
         field, levels = place.field or entry.field, references.levels(self.map)
-        for rows in links.read(*links.query_of(place.table, key, field, self.pages, condition)):
+        query = query_of(place.table, key, field, self.pages, condition)
+        for rows in read(*query):
             found = links.holders(rows, field, levels, self._news())
-            self._enter_values(entry, found, "remodel_found", note="moved")
+            self._find_held(entry, [holder._replace(note="moved") for holder in found])
 
     def _news(self) -> dict[int, int]:
         return {new: old for old, new in self.pages.items()}
@@ -374,3 +378,20 @@ def _note(types: tuple[str, ...]) -> str:
     if not types:
         return "''"
     return "concat_ws(',', " + ", ".join(f"t.{quoted(column)}" for column in types) + ")"
+
+
+def _held(holders: list[Holder]) -> str:
+    """A row for each page that a value refers to, as JSON."""
+    return json.dumps(
+        [
+            {
+                "key": holder.key,
+                "page": page,
+                "number": number,
+                "note": holder.note,
+                "was": holder.was if holder.note == PLAIN else None,
+            }
+            for holder in holders
+            for page, number in holder.found.items()
+        ]
+    )

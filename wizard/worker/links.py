@@ -9,33 +9,21 @@ block that keeps an id in a form of its own is not followed.
 from __future__ import annotations
 
 import json
-import queue
 import re
-import threading
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Callable, List, Protocol, Tuple
 
 from .database import once_an_operation, page_connection
-from .followed import PLAIN, Holder, hashed, is_plain
+from .followed import Holder, held
+from .reading import Rows, mentions, numbers, read
 from .references import concrete_models
 from .tree import quoted
-
-Rows = List[Tuple[Any, ...]]
-Query = Tuple[str, List[Any]]
-
-CHUNK = 500
-AHEAD = 4  # chunks
-FEW = 10
-RARE = 4  # digits of a number that is seldom found in a text without being meant
-PATTERN_LIMIT = 1000  # more ids than this make a slower regular expression than no filter
 
 # An SQL condition on the rows `t` of a model that are to be read for one of its fields, and its
 # parameters.
 Candidates = Callable[[Any, Any], Tuple[str, List[Any]]]
 
-DIGITS = re.compile(r"\d+")
 ANCHOR = re.compile(r"<a\b[^>]*?\blinktype=[\"']page[\"'][^>]*>")
 ID = re.compile(r"(\bid=[\"'])(\d+)([\"'])")
 
@@ -220,32 +208,6 @@ def in_field(field: Any, value: Any, pages: Pages, levels: set[Any]) -> Any:
     return value
 
 
-def mentions(column: str, pages: Collection[int]) -> tuple[str, list[Any]]:
-    """An SQL condition that a text column may have one of the ids, and its parameters.
-
-    Fit to leave out most of what has none, and cheap: a regular expression takes ten times as
-    long as a search for digits, and only tells more where the number is short.
-    """
-    if len(pages) > PATTERN_LIMIT:
-        return f"{column} <> ''", []
-    numbers = [str(page) for page in pages]
-    pattern = r"\m(" + "|".join(numbers) + r")\M"
-    if len(pages) > FEW:
-        return f"{column} ~ %s", [pattern]
-    digits = " OR ".join(f"strpos({column}, %s) > 0" for _ in numbers)
-    if all(len(number) >= RARE for number in numbers):
-        return f"({digits})", numbers
-    # Not AND: PostgreSQL would put the regular expression first, which counts as one operator.
-    return f"CASE WHEN {digits} THEN {column} ~ %s ELSE false END", [*numbers, pattern]
-
-
-def numbers(text: str, pages: Collection[int]) -> list[int]:
-    """The pages whose ids seem to stand in the text: a look that is cheaper than parsing it."""
-    if len(pages) <= FEW:  # no word boundaries, so that it may be more than there are
-        return [page for page in pages for _ in range(text.count(str(page)))]
-    return [number for number in map(int, DIGITS.findall(text)) if number in pages]
-
-
 def _scalars(raw: Any, pages: Mapping[int, int]) -> Iterator[int]:
     """1 for each number or text in JSON that is one of the ids, and nothing else."""
     if isinstance(raw, dict):
@@ -336,77 +298,6 @@ def _changed(
             yield changed
 
 
-def read(query: str, given: list[Any]) -> Iterator[Rows]:
-    """Rows of a query, some at a time, so that memory does not grow with their number."""
-    with page_connection().chunked_cursor() as reading:
-        reading.execute(query, given)
-        while rows := reading.fetchmany(CHUNK):
-            yield rows
-
-
-class Reading:
-    """Rows of several queries with the number of each, read while other things are done.
-
-    By another connection, which sees nothing of what this transaction has changed: only for
-    before it changes anything, and without its temporary tables. A context manager, at whose end
-    the other connection is closed.
-    """
-
-    def __init__(self, queries: list[Query]) -> None:
-        self._queries = queries
-        self._chunks: queue.Queue[Any] = queue.Queue(maxsize=AHEAD)
-        self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._read, name="remodel-reading", daemon=True)
-
-    def __enter__(self) -> Reading:
-        self._thread.start()
-        return self
-
-    def __iter__(self) -> Iterator[tuple[int, Rows]]:
-        while (found := self._chunks.get()) is not None:
-            if isinstance(found, BaseException):
-                raise found
-            yield found
-
-    def __exit__(self, *_: object) -> None:
-        self._enough.set()
-        while self._thread.is_alive():
-            with suppress(queue.Empty):
-                self._chunks.get(timeout=0.05)  # so that it is not stuck with a full queue
-
-    def _read(self) -> None:
-        from django.db import transaction
-
-        connection = page_connection()  # Django's connections are each thread's own
-        try:
-            with transaction.atomic(using=connection.alias):
-                for number, query in enumerate(self._queries):
-                    for rows in read(*query):
-                        if self._enough.is_set():
-                            return
-                        self._chunks.put((number, rows))
-            self._chunks.put(None)
-        except BaseException as error:
-            self._chunks.put(error)
-        finally:
-            connection.close()
-
-
-def query_of(
-    table: str, key: str, field: Any, pages: Collection[int], condition: str = ""
-) -> Query:
-    """A query of `(row's key, value, hash)` for `holders`; of all rows that mention a page.
-
-    Or of those that a condition on the rows `t` tells.
-    """
-    column = f"t.{quoted(field.column)}::text"
-    if condition:
-        return f"SELECT {key}, {column}, 0 FROM {quoted(table)} t WHERE {condition}", []
-    said, given = mentions("v.value", pages)
-    values = f"SELECT {key} AS key, {column} AS value FROM {quoted(table)} t OFFSET 0"
-    return f"SELECT v.key, v.value, {hashed('v.value')} FROM ({values}) v WHERE {said}", given
-
-
 def holders(
     rows: Rows,
     field: Any,
@@ -428,66 +319,7 @@ def holders(
         in_field(field, value, tally, levels)
         if strays is not None and tally.strays:
             strays.append(row)
-        if not tally.found:
-            continue
-        if not becomes:
-            found.append(Holder(row, tally.found))
-        elif is_plain(value, tally.found, becomes):
-            found.append(Holder(row, tally.found, PLAIN, was))
-        else:
-            new = in_field(field, value, becomes, levels)
-            found.append(Holder(row, tally.found, "", was, new))
+        if tally.found:
+            follow = partial(in_field, field, value, levels=levels)
+            found.append(held(row, value, was, tally.found, becomes, follow))
     return found
-
-
-def unfollowed(cursor: Any, pages: Collection[int]) -> dict[str, int]:
-    """Rows of the project's own text and JSON columns that seem to refer to an old page.
-
-    They are neither rich text nor streams to Wagtail, so nobody but the project knows what they
-    mean: a rich text link in plain text, a number or a text in JSON that is a page's id, a text
-    that is nothing but a page's id in a column named after pages.
-    """
-    from wagtail import models as wagtail_models
-
-    theirs = wagtail_models.__name__.partition(".")[0]
-    known = set(fields_with_links())
-    found = {}
-    for model in concrete_models():
-        module = model.__module__.partition(".")[0]
-        for field in model._meta.local_concrete_fields:
-            if (model, field) in known or module in {theirs, "django", "wagtail_localize"}:
-                continue
-            condition = _seems(field)
-            if condition is None:
-                continue
-            cursor.execute(
-                f"SELECT count(*) FROM {quoted(model._meta.db_table)} t WHERE {condition}"
-            )
-            number = cursor.fetchone()[0]
-            if number:
-                found[f"{model._meta.db_table}.{field.column}"] = number
-    return found
-
-
-def _seems(field: Any) -> str | None:
-    """SQL that a value of the field seems to refer to a page of the map."""
-    column = f"t.{quoted(field.column)}"
-    kind = field.get_internal_type()
-    if kind == "JSONField":
-        return (
-            f"EXISTS (SELECT FROM jsonb_path_query({column}::jsonb, 'lax $.**') v "
-            "JOIN remodel_map m ON v #>> '{}' = m.old::text "
-            "WHERE jsonb_typeof(v) IN ('number', 'string'))"
-        )
-    if kind == "TextField":
-        return (
-            f"strpos({column}, 'linktype') > 0 AND EXISTS ("
-            f"SELECT FROM regexp_matches({column}, '<a[^>]*linktype=.page.[^>]*>', 'g') a, "
-            r"regexp_matches(a[1], '\mid=.(\d+)', 'g') i "
-            "JOIN remodel_map m ON i[1] = m.old::text)"
-        )
-    if kind.endswith("IntegerField") and "page" in field.name and not field.remote_field:
-        return f"{column} IN (SELECT old FROM remodel_map)"
-    if kind in {"CharField", "SlugField"} and "page" in field.name:
-        return f"{column} IN (SELECT old::text FROM remodel_map)"
-    return None

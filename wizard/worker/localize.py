@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from . import links, tree
+from . import links, reading, tree
 from .database import page_connection
 from .fieldmap import FieldMap, copies, renames
 from .places import rows_table
@@ -124,7 +124,7 @@ def _convert(cursor: Any, map: FieldMap, new_type: int) -> int:
     rows = map.target._base_manager.using(page_connection().alias)
     joined = {carry.field.name for carry in map.carries}
     changed = 0
-    for found in links.read(
+    for found in reading.read(
         f"SELECT s.id, o.page, s.content_json FROM {_table('TranslationSource')} s "
         "JOIN remodel_sources o ON o.id = s.id ORDER BY s.id",
         [],
@@ -243,9 +243,9 @@ def _rename_paths(cursor: Any, map: FieldMap) -> int:
 
 def _carry_links(cursor: Any, map: FieldMap, pages: dict[int, int]) -> int:
     """Follow the map in the content of every source, whatever is translated."""
-    condition, given = links.mentions("s.content_json", pages)
+    condition, given = reading.mentions("s.content_json", pages)
     changed = 0
-    for found in links.read(
+    for found in reading.read(
         f"SELECT s.id, s.specific_content_type_id, s.content_json "
         f"FROM {_table('TranslationSource')} s WHERE {condition}",
         given,
@@ -262,9 +262,9 @@ def _carry_links(cursor: Any, map: FieldMap, pages: dict[int, int]) -> int:
 
 def _carry_anchors(cursor: Any, pages: dict[int, int]) -> int:
     """The attributes of links, which a string to be translated does not have in it itself."""
-    condition, given = links.mentions("g.attrs", pages)
+    condition, given = reading.mentions("g.attrs", pages)
     changed = 0
-    for found in links.read(
+    for found in reading.read(
         f"SELECT g.id, g.attrs FROM {_table('StringSegment')} g "
         f"WHERE strpos(g.attrs, 'linktype') > 0 AND {condition}",
         given,
@@ -285,7 +285,7 @@ def _carry_choices(cursor: Any, map: FieldMap, name: str) -> int:
     """Chosen pages: an id by itself, which its path in the source's content tells from a number."""
     own = "s.id = t.source_id" if name == "OverridableSegment" else "s.object_id = c.object_id"
     told = {}
-    for found in links.read(
+    for found in reading.read(
         f"SELECT t.id, m.new, c.path, s.specific_content_type_id, s.content_json "
         f"FROM {_table(name)} t JOIN remodel_map m ON t.data_json = m.old::text "
         f"JOIN {_table('TranslationContext')} c ON c.id = t.context_id "
@@ -311,7 +311,8 @@ def _chooses(model: Any, content: Any, path: list[str], pages: set[Any]) -> bool
                 return _block_chooses(
                     field.stream_block, json.loads(content.get(name) or "[]"), rest, pages
                 )
-            return bool(field.remote_field) and field.remote_field.model in pages and not rest
+            to = field.remote_field and field.remote_field.model._meta.concrete_model
+            return to in pages and not rest
     for relation in get_all_child_relations(model):
         if relation.get_accessor_name() == name and rest:
             for row in content.get(name) or ():
@@ -325,7 +326,10 @@ def _block_chooses(block: Any, value: Any, path: list[str], pages: set[Any]) -> 
     from wagtail import blocks
 
     if not path:
-        return isinstance(block, blocks.ChooserBlock) and block.target_model in pages
+        return (
+            isinstance(block, blocks.ChooserBlock)
+            and block.target_model._meta.concrete_model in pages
+        )
     first, rest = path[0], path[1:]
     if isinstance(block, blocks.BaseStructBlock) and isinstance(value, dict):
         known = block.child_blocks.get(first)

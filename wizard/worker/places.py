@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import references
+from .database import page_connection
 from .models import chain
 from .tree import quoted
 
@@ -110,10 +111,13 @@ def rows_table(number: int) -> str:
 
 
 def _primary_keys(cursor: Any) -> dict[str, dict[str, str]]:
-    """The columns of each table's primary key, in order, with their types."""
+    """The columns of each table's primary key, in order, with their types.
+
+    A table that Django did not make may be without one, and has what its model says.
+    """
     cursor.execute(
         """
-        SELECT i.indrelid::regclass::text, a.attname::text, format_type(a.atttypid, NULL)
+        SELECT i.indrelid::regclass::text, a.attname::text, format_type(a.atttypid, a.atttypmod)
           FROM pg_index i
           CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
           JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
@@ -124,4 +128,9 @@ def _primary_keys(cursor: Any) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for table, column, kind in cursor.fetchall():
         found.setdefault(table.strip('"'), {})[column] = kind
+    for model in references.concrete_models():
+        key = model._meta.pk
+        if key.column:  # a composite one has none
+            own = {key.column: key.rel_db_type(page_connection())}
+            found.setdefault(model._meta.db_table, own)
     return found

@@ -236,7 +236,7 @@ def known_types(source: Any) -> list[int]:
     keyed = []
     for model in concrete_models():
         key = model._meta.pk.remote_field
-        if model not in levels and key and key.model in levels and not key.parent_link:
+        if model not in levels and key and _concrete(key.model) in levels and not key.parent_link:
             keyed.append(model)
     return content_types([*chain(source), *keyed])
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import indexes, links, references
+from . import indexes, links, reading, references
 from .fieldmap import FieldMap
+from .references import concrete_models
 from .tree import quoted
 
 
@@ -13,7 +14,7 @@ def found(cursor: Any, map: FieldMap, pages: list[int]) -> list[dict[str, Any]]:
     """`{name, count, why}` of each kind of thing that is left as it is; before the conversion."""
     told = [
         (name, count, "looks like a reference to a page; only the project knows whether it is one")
-        for name, count in links.unfollowed(cursor, pages).items()
+        for name, count in _unfollowed(cursor).items()
     ]
     told += [
         (name, count, f"a chooser that takes {map.source._meta.label} finds no other type")
@@ -26,6 +27,59 @@ def found(cursor: Any, map: FieldMap, pages: list[int]) -> list[dict[str, Any]]:
     return [{"name": name, "count": count, "why": why} for name, count, why in told]
 
 
+def _unfollowed(cursor: Any) -> dict[str, int]:
+    """Rows of the project's own text and JSON columns that seem to refer to an old page.
+
+    They are neither rich text nor streams to Wagtail, so nobody but the project knows what they
+    mean: a rich text link in plain text, a number or a text in JSON that is a page's id, a text
+    that is nothing but a page's id in a column named after pages.
+    """
+    from wagtail import models as wagtail_models
+
+    theirs = wagtail_models.__name__.partition(".")[0]
+    known = set(links.fields_with_links())
+    found = {}
+    for model in concrete_models():
+        module = model.__module__.partition(".")[0]
+        for field in model._meta.local_concrete_fields:
+            if (model, field) in known or module in {theirs, "django", "wagtail_localize"}:
+                continue
+            condition = _seems(field)
+            if condition is None:
+                continue
+            cursor.execute(
+                f"SELECT count(*) FROM {quoted(model._meta.db_table)} t WHERE {condition}"
+            )
+            number = cursor.fetchone()[0]
+            if number:
+                found[f"{model._meta.db_table}.{field.column}"] = number
+    return found
+
+
+def _seems(field: Any) -> str | None:
+    """SQL that a value of the field seems to refer to a page of the map."""
+    column = f"t.{quoted(field.column)}"
+    kind = field.get_internal_type()
+    if kind == "JSONField":
+        return (
+            f"EXISTS (SELECT FROM jsonb_path_query({column}::jsonb, 'lax $.**') v "
+            "JOIN remodel_map m ON v #>> '{}' = m.old::text "
+            "WHERE jsonb_typeof(v) IN ('number', 'string'))"
+        )
+    if kind == "TextField":
+        return (
+            f"strpos({column}, 'linktype') > 0 AND EXISTS ("
+            f"SELECT FROM regexp_matches({column}, '<a[^>]*linktype=.page.[^>]*>', 'g') a, "
+            r"regexp_matches(a[1], '\mid=.(\d+)', 'g') i "
+            "JOIN remodel_map m ON i[1] = m.old::text)"
+        )
+    if kind.endswith("IntegerField") and "page" in field.name and not field.remote_field:
+        return f"{column} IN (SELECT old FROM remodel_map)"
+    if kind in {"CharField", "SlugField"} and "page" in field.name:
+        return f"{column} IN (SELECT old::text FROM remodel_map)"
+    return None
+
+
 def _choosers(map: FieldMap, pages: list[int]) -> dict[str, int]:
     """Choices of the pages in blocks that only take a type which they will no longer have.
 
@@ -35,11 +89,11 @@ def _choosers(map: FieldMap, pages: list[int]) -> dict[str, int]:
     for levels, sign in ((set(map.left), 1), (set(), -1)):
         for model, field in links.fields_with_links() if map.left else []:
             name = f"{model._meta.db_table}.{field.column}"
-            query = links.query_of(model._meta.db_table, "''", field, pages)
+            query = reading.query_of(model._meta.db_table, "''", field, pages)
             same = {page: page for page in pages}
             number = sum(
                 sum(holder.found.values())
-                for rows in links.read(*query)
+                for rows in reading.read(*query)
                 for holder in links.holders(rows, field, levels, same)
             )
             counted[name] = counted.get(name, 0) + sign * number

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
-from . import links
+from . import links, reading
 from .database import page_connection
 from .fieldmap import FieldMap, copies, renames
-from .followed import PLAIN, Holder, hashed, is_plain
+from .followed import Holder, hashed, held
 from .models import base_page
 from .places import rows_table
 from .references import content_type
@@ -148,7 +149,7 @@ def carry_links(levels: set[Any], pages: dict[int, int], keys: str) -> None:
     )
 
 
-def query_of(pages: Collection[int], keys: str = "") -> links.Query:
+def query_of(pages: Collection[int], keys: str = "") -> reading.Query:
     """A query of revisions for `holders`: of all that mention a page, or of those of `keys`."""
     columns = "r.id::text, r.content_type_id, r.base_content_type_id, r.object_id"
     if keys:
@@ -156,13 +157,13 @@ def query_of(pages: Collection[int], keys: str = "") -> links.Query:
             f"SELECT {columns}, r.content::text, 0 FROM {_table()} r WHERE r.id::text IN ({keys})",
             [],
         )
-    said, given = links.mentions("v.value", pages)
+    said, given = reading.mentions("v.value", pages)
     values = f"SELECT {columns}, r.content::text AS value FROM {_table()} r OFFSET 0"
     return f"SELECT v.*, {hashed('v.value')} FROM ({values}) v WHERE {said}", given
 
 
 def holders(
-    rows: links.Rows,
+    rows: reading.Rows,
     pages: Mapping[int, int],
     levels: set[Any],
     becomes: Mapping[int, int] | None = None,
@@ -180,44 +181,30 @@ def holders(
     found = []
     for key, type_id, base_id, object_id, text, was in rows:
         own = base_id == base and int(object_id) in pages
-        mentioned = links.numbers(text, pages)
+        mentioned = reading.numbers(text, pages)
         if own and mentioned == [int(object_id)]:  # its key, and nothing else
             found.append(Holder(key, {pages[int(object_id)]: 1}, "own"))
         if len(mentioned) < 1 + own:
             continue
-        holder = _holder(key, type_id, text, was, pages, levels, becomes or {}, without, own)
-        if holder.found:
-            found.append(holder)
+        content, model = json.loads(text), _model(type_id)
+        tally = links.Tally(pages)
+        if own:
+            tally.get(content.get("pk"))
+            content = {name: value for name, value in content.items() if name not in without}
+        if model:
+            links.in_serialized(model, content, tally, levels)
+        if own and tally.found:
+            found.append(Holder(key, tally.found, "own, and others"))
+        elif tally.found:
+            follow = partial(_followed, model, content, levels)
+            found.append(held(key, text, was, tally.found, becomes, follow))
     return found
 
 
-def _holder(
-    key: str,
-    type_id: int,
-    text: str,
-    was: int,
-    pages: Mapping[int, int],
-    levels: set[Any],
-    becomes: Mapping[int, int],
-    without: Collection[str],
-    own: bool,
-) -> Holder:
-    content = json.loads(text)
-    model = _model(type_id)
-    tally = links.Tally(pages)
-    if own:
-        tally.get(content.get("pk"))
-        content = {name: value for name, value in content.items() if name not in without}
-    if model:
-        links.in_serialized(model, content, tally, levels)
-    if own:
-        return Holder(key, tally.found, "own, and others")
-    if not tally.found or not becomes:
-        return Holder(key, tally.found)
-    if is_plain(text, tally.found, becomes):
-        return Holder(key, tally.found, PLAIN, was)
-    new = links.in_serialized(model, content, becomes, levels)
-    return Holder(key, tally.found, "", was, _dumped(new))
+def _followed(
+    model: Any, content: dict[str, Any], levels: set[Any], becomes: Mapping[int, int]
+) -> str:
+    return _dumped(links.in_serialized(model, content, becomes, levels))
 
 
 def rename_fields(cursor: Any, renames: dict[str, str]) -> int:
@@ -266,7 +253,7 @@ def restore_slugs(cursor: Any, slugs: dict[int, str], prefix: str) -> int:
 def _rewrite(condition: str, given: list[Any], rewrite: Any) -> None:
     """Pass the content of each revision that fits through `rewrite(model, content)`."""
     query = f"SELECT r.id, r.content_type_id, r.content::text FROM {_table()} r {condition}"
-    for rows in links.read(query, given):
+    for rows in reading.read(query, given):
         changed = []
         for key, type_id, text in rows:
             model = _model(type_id)

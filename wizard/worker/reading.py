@@ -1,0 +1,126 @@
+"""Values that may mention a page: searched for in SQL, and read some at a time.
+
+A mention is the digits of a page's id, whatever they stand for; `links` tells what they mean.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Generic, List, Tuple, TypeVar
+
+from .database import page_connection
+from .followed import hashed
+from .tree import quoted
+
+Rows = List[Tuple[Any, ...]]
+Query = Tuple[str, List[Any]]
+Asked = TypeVar("Asked")  # what a query was about
+
+CHUNK = 500
+AHEAD = 4  # chunks
+FEW = 10
+RARE = 4  # digits of a number that is seldom found in a text without being meant
+PATTERN_LIMIT = 1000  # more ids than this make a slower regular expression than no filter
+
+DIGITS = re.compile(r"\d+")
+
+
+def mentions(column: str, pages: Collection[int]) -> tuple[str, list[Any]]:
+    """An SQL condition that a text column may have one of the ids, and its parameters.
+
+    Fit to leave out most of what has none, and cheap: a regular expression takes ten times as
+    long as a search for digits, and only tells more where the number is short.
+    """
+    if len(pages) > PATTERN_LIMIT:
+        return f"{column} <> ''", []
+    numbers = [str(page) for page in pages]
+    pattern = r"\m(" + "|".join(numbers) + r")\M"
+    if len(pages) > FEW:
+        return f"{column} ~ %s", [pattern]
+    digits = " OR ".join(f"strpos({column}, %s) > 0" for _ in numbers)
+    if all(len(number) >= RARE for number in numbers):
+        return f"({digits})", numbers
+    # Not AND: PostgreSQL would put the regular expression first, which counts as one operator.
+    return f"CASE WHEN {digits} THEN {column} ~ %s ELSE false END", [*numbers, pattern]
+
+
+def numbers(text: str, pages: Collection[int]) -> list[int]:
+    """The pages whose ids seem to stand in the text: a look that is cheaper than parsing it."""
+    if len(pages) <= FEW:  # no word boundaries, so that it may be more than there are
+        return [page for page in pages for _ in range(text.count(str(page)))]
+    return [number for number in map(int, DIGITS.findall(text)) if number in pages]
+
+
+def query_of(
+    table: str, key: str, field: Any, pages: Collection[int], condition: str = ""
+) -> Query:
+    """A query of a field's `(row's key, value, hash)`; of all rows `t` that mention a page.
+
+    Or of those that a condition on the rows `t` tells. `key` is SQL for the key.
+    """
+    column = f"t.{quoted(field.column)}::text"
+    if condition:
+        return f"SELECT {key}, {column}, 0 FROM {quoted(table)} t WHERE {condition}", []
+    said, given = mentions("v.value", pages)
+    values = f"SELECT {key} AS key, {column} AS value FROM {quoted(table)} t OFFSET 0"
+    return f"SELECT v.key, v.value, {hashed('v.value')} FROM ({values}) v WHERE {said}", given
+
+
+def read(query: str, given: list[Any]) -> Iterator[Rows]:
+    """Rows of a query, some at a time, so that memory does not grow with their number."""
+    with page_connection().chunked_cursor() as reading:
+        reading.execute(query, given)
+        while rows := reading.fetchmany(CHUNK):
+            yield rows
+
+
+class Reading(Generic[Asked]):
+    """Rows of several queries with what each was about, read while other things are done.
+
+    By another connection, which sees nothing of what this transaction has changed: only for
+    before it changes anything, and without its temporary tables. A context manager, at whose end
+    the other connection is closed.
+    """
+
+    def __init__(self, queries: Sequence[tuple[Asked, Query]]) -> None:
+        self._queries = queries
+        self._chunks: queue.Queue[Any] = queue.Queue(maxsize=AHEAD)
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="remodel-reading", daemon=True)
+
+    def __enter__(self) -> Reading[Asked]:
+        self._thread.start()
+        return self
+
+    def __iter__(self) -> Iterator[tuple[Asked, Rows]]:
+        while (found := self._chunks.get()) is not None:
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        while self._thread.is_alive():
+            with suppress(queue.Empty):
+                self._chunks.get(timeout=0.05)  # so that it is not stuck with a full queue
+
+    def _read(self) -> None:
+        from django.db import transaction
+
+        connection = page_connection()  # Django's connections are each thread's own
+        try:
+            with transaction.atomic(using=connection.alias):
+                for about, query in self._queries:
+                    for rows in read(*query):
+                        if self._enough.is_set():
+                            return
+                        self._chunks.put((about, rows))
+            self._chunks.put(None)
+        except BaseException as error:
+            self._chunks.put(error)
+        finally:
+            connection.close()
