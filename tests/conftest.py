@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
-from collections.abc import AsyncIterator
-from dataclasses import replace
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from wizard.events import Event, Events, Report
 from wizard.postgres.address import Address
 from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
@@ -26,28 +31,28 @@ _numbers = count(1)
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
     """The developer's PostgreSQL 18, superuser `developer`, with the role `app`."""
-    async for running in _cluster(tmp_path_factory.mktemp("near"), "developer"):
+    async for running in started(tmp_path_factory.mktemp("near"), "developer"):
         yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def far_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
     """Production's PostgreSQL 18, superuser `production`, with the role `app`."""
-    async for running in _cluster(tmp_path_factory.mktemp("far"), "production"):
+    async for running in started(tmp_path_factory.mktemp("far"), "production"):
         yield running
 
 
 @pytest_asyncio.fixture
 async def database(cluster: Cluster) -> AsyncIterator[Address]:
     """A fresh empty database on `cluster`, owned and reached by `app`."""
-    async for address in _database(cluster):
+    async for address in fresh(cluster):
         yield address
 
 
 @pytest_asyncio.fixture
 async def far_database(far_cluster: Cluster) -> AsyncIterator[Address]:
     """A fresh empty database on `far_cluster`, owned and reached by `app`."""
-    async for address in _database(far_cluster):
+    async for address in fresh(far_cluster):
         yield address
 
 
@@ -68,8 +73,70 @@ async def ssh_server(far_cluster: Cluster, tmp_path: Path) -> AsyncIterator[SshS
     await server.stop()
 
 
-async def _cluster(root: Path, user: str) -> AsyncIterator[Cluster]:
-    cluster = Cluster(root, user=user, password=Secret(f"{user}-password"), durable=False)
+@pytest.fixture
+def events() -> list[Event]:
+    """What `report` was told."""
+    return []
+
+
+@pytest.fixture
+def report(events: list[Event]) -> Report:
+    bus = Events()
+    bus.subscribe(events.append)
+    return Report(bus, "test")
+
+
+@pytest_asyncio.fixture
+async def bastion(tmp_path: Path) -> AsyncIterator[SshServer]:
+    """A jump host, which leads everywhere."""
+    home = tmp_path / "jumper"
+    home.mkdir()
+    root, sockets = tmp_path / "bastion", tmp_path
+    server = SshServer(root, user="jumper", environment={}, home=home, sockets=sockets)
+    server.lets_through = True
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """A folder whose disk is full after `SIZE` bytes, until there is room."""
+
+    SIZE = 64 * 1024
+    folder: Path
+    make_room: Callable[[], object]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A small file system of its own; where none can be mounted, this process may write no file
+    that is longer, which is refused with another error number and in the same place."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if mounted(folder, SmallDisk.SIZE):
+        yield SmallDisk(folder, partial(mounted, folder, 1 << 25, "remount,"))
+        subprocess.run(["umount", str(folder)], check=True)
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    make_room = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SmallDisk.SIZE, hard))
+    try:
+        yield SmallDisk(folder, make_room)
+    finally:
+        make_room()
+
+
+def mounted(folder: Path, size: int, again: str = "") -> bool:
+    """Whether a tmpfs of that size could be mounted there; it needs root with CAP_SYS_ADMIN."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"{again}size={size}", "tmpfs", str(folder)]
+    return os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
+
+
+async def started(root: Path, user: str, major: int = 18) -> AsyncIterator[Cluster]:
+    """A cluster with the superuser `user` and the role `app`, gone at the end."""
+    password = Secret(f"{user}-password")
+    cluster = Cluster(root, user=user, password=password, major=major, durable=False)
     await cluster.start()
     try:
         await cluster.create_role(OWNER, APP_PASSWORD)
@@ -79,8 +146,9 @@ async def _cluster(root: Path, user: str) -> AsyncIterator[Cluster]:
         shutil.rmtree(root)
 
 
-async def _database(cluster: Cluster) -> AsyncIterator[Address]:
-    name = f"test_{next(_numbers)}"
+async def fresh(cluster: Cluster, name: str = "") -> AsyncIterator[Address]:
+    """An empty database owned and reached by `app`, gone at the end."""
+    name = name or f"test_{next(_numbers)}"
     await cluster.create_database(name, owner=OWNER)
     yield replace(cluster.address(name), user=OWNER, password=APP_PASSWORD)
     await cluster.drop_database(name)

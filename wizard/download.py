@@ -11,9 +11,11 @@ import hashlib
 import json
 import os
 import posixpath
+import stat
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 
 import asyncssh
@@ -42,9 +44,9 @@ async def download(
 ) -> Archive:
     """Bring a dump of the far side to `path`, and prove it whole.
 
-    Raises ConnectionFailed when the connection ends; what has come by then is kept for the next
-    attempt. Raises OperationFailed when there is no such file, or one at `path`, and
-    VerificationFailed when it changed meanwhile or is not whole.
+    Raises ConnectionFailed when the connection ends, OperationFailed when the disk is full; what
+    has come by then is kept for the next attempt. Raises OperationFailed when there is no such
+    file, or one at `path`, and VerificationFailed when it changed meanwhile or is not whole.
     """
     if path.exists():
         raise OperationFailed(
@@ -56,10 +58,12 @@ async def download(
     try:
         async with connection.sftp() as sftp:
             original = await _stat(sftp, far_path)
-            digest, begun = await _begin(part, original, report)
-            async with sftp.open(far_path, "rb") as far:
-                await _receive(far, part, begun, original, digest, report)
-            changed = await _stat(sftp, far_path) != original
+            with await _begin(part, original, report) as file:
+                digest = await archive.hashed(file, report)
+                async with sftp.open(far_path, "rb") as far:
+                    await _receive(far, file, part, original, digest, report)
+                whole = file.tell() == original.size
+            changed = not whole or await _stat(sftp, far_path) != original
     except asyncssh.SFTPError as error:
         if isinstance(error, asyncssh.SFTPConnectionLost | asyncssh.SFTPNoConnection):
             raise connection.lost(doing, str(error)) from None
@@ -85,8 +89,7 @@ async def download(
     except VerificationFailed:
         _forget(part)
         raise
-    archive.note_checksum(path, found)
-    part.rename(path)
+    archive.place(part, path, found)
     _note(part).unlink(missing_ok=True)
     return Archive(
         path=path,
@@ -102,47 +105,49 @@ async def download(
 
 async def _stat(sftp: asyncssh.SFTPClient, path: str) -> Original:
     attributes = await sftp.stat(path)
+    if stat.S_ISDIR(attributes.permissions or 0):
+        raise archive.other_format(path, "directory")
     return Original(posixpath.normpath(path), attributes.size or 0, attributes.mtime or 0)
 
 
-async def _begin(part: Path, original: Original, report: Report) -> tuple[hashlib._Hash, int]:
-    """The hash of what is here of this file already, and how much that is."""
-    digest = hashlib.sha256()
+async def _begin(part: Path, original: Original, report: Report) -> FileIO:
+    """`part`, at its beginning, with what is here of this file already; empty where nothing is."""
     with suppress(OSError, ValueError):
-        begun = part.stat(follow_symlinks=False).st_size
-        if json.loads(_note(part).read_text()) == asdict(original) and begun <= original.size:
-            with part.open("rb") as file:
-                while data := file.read(1 << 20):
-                    digest.update(data)
-            report.finding(original.path, f"goes on after {begun:,} bytes", "info")
-            return digest, begun
+        if json.loads(_note(part).read_text()) == asdict(original):
+            file = FileIO(os.open(part, os.O_RDWR | os.O_NOFOLLOW), "r+")
+            if (begun := os.fstat(file.fileno()).st_size) <= original.size:
+                report.finding(original.path, f"goes on after {begun:,} bytes", "info")
+                return file
+            file.close()
     _forget(part)
-    for path, content in ((part, ""), (_note(part), json.dumps(asdict(original)))):
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(content)
-    return digest, 0
+    with archive.writing(part):
+        note = os.open(_note(part), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(note, "w") as text:
+            text.write(json.dumps(asdict(original)))
+        return FileIO(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+")
 
 
 async def _receive(
     far: asyncssh.SFTPClientFile,
+    file: FileIO,
     part: Path,
-    begun: int,
     original: Original,
     digest: hashlib._Hash,
     report: Report,
 ) -> None:
-    done = begun
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), "wb") as file:
-        while done < original.size:
-            data = await far.read(min(PORTION, original.size - done), done)
-            assert isinstance(data, bytes)
-            if not data:
-                break  # it became shorter: another stat tells
-            file.write(data)
-            file.flush()
-            digest.update(data)
-            done += len(data)
-            report.progress(done, original.size, "bytes", "fetching")
+    """What is missing of `original` at the end of `file`, and onto the disk."""
+    done = file.tell()
+    while done < original.size:
+        data = await far.read(min(PORTION, original.size - done), done)
+        assert isinstance(data, bytes)
+        if not data:
+            break  # it became shorter
+        with archive.writing(part):
+            archive.write_all(file, data)
+        digest.update(data)
+        done += len(data)
+        report.progress(done, original.size, "bytes", "fetching")
+    with archive.writing(part):
         os.fsync(file.fileno())
 
 

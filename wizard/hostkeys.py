@@ -105,14 +105,19 @@ def look_up(files: Sequence[Path], host: str, port: int, alias: str | None) -> K
 
 
 def trust(known_hosts: Path, key: HostKey) -> None:
-    """Add a host key to our known_hosts file (0600). For a key that a person has accepted."""
+    """Add a host key to our known_hosts file. For a key that a person has accepted."""
+    add(known_hosts, key.line)
+
+
+def add(known_hosts: Path, line: str) -> None:
+    """Add a line to our known_hosts file (0600), unless it is there."""
     known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(known_hosts, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
         before = file.read()
-        if key.line in before.splitlines():
+        if line in before.splitlines():
             return
-        file.write(("\n" if before and not before.endswith("\n") else "") + key.line + "\n")
+        file.write(("\n" if before and not before.endswith("\n") else "") + line + "\n")
 
 
 def _read(path: Path) -> asyncssh.SSHKnownHosts | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -15,12 +16,16 @@ from wizard.hostkeys import KnownHosts, look_up
 
 @dataclass(frozen=True)
 class Login:
-    """Where to log in: `user@host`, or an alias of the ssh_config. Our known_hosts is `0600`."""
+    """Where to log in: `user@host`, or an alias of the ssh_config. Our known_hosts is `0600`.
+
+    `by` are the jump hosts on the way, the first one first; None is as the ssh_config has it.
+    """
 
     destination: str
     known_hosts: Path
     config: Path | None = None  # None is ~/.ssh/config
     port: int | None = None
+    by: tuple[Login, ...] | None = None
 
     def __post_init__(self) -> None:
         user, at, host = self.destination.rpartition("@")
@@ -39,15 +44,55 @@ class Login:
         return self.destination.rpartition("@")[0]
 
 
-async def resolve(login: Login) -> asyncssh.SSHClientConnectionOptions:
+def way(login: Login) -> tuple[Login, ...]:
+    """Every host that is logged in to, in that order: the jump hosts, then the one itself.
+
+    asyncssh would log in to jump hosts by itself, but with the user's known_hosts alone. Raises
+    ConfigError for an ssh_config that cannot be read or leads in a circle.
+    """
+    by = _jumps(login, ()) if login.by is None else login.by
+    return (*by, replace(login, by=by))
+
+
+def _jumps(login: Login, passed: tuple[str, ...]) -> tuple[Login, ...]:
+    named = resolve(login).tunnel
+    if not isinstance(named, str) or named.lower() == "none":
+        return ()
+    reached: tuple[Login, ...] = ()
+    for hop in (each.strip() for each in named.split(",")):
+        if hop in passed:
+            raise ConfigError(
+                f"The ssh_config leads from {hop} to itself.",
+                hint=f"Give it `ProxyJump none` in a `Host {hop}` before the others.",
+            )
+        jump = _jump(hop, login)
+        if not reached:  # the next ones are reached through it, whatever they say themselves
+            reached = _jumps(jump, (*passed, hop))
+        reached = (*reached, replace(jump, by=reached))
+    return reached
+
+
+def _jump(hop: str, login: Login) -> Login:
+    """A hop of ProxyJump: `[user@]host[:port]`, an IPv6 address in brackets."""
+    user, at, place = hop.removeprefix("ssh://").rpartition("@")
+    match = re.fullmatch(r"(?:\[(?P<v6>[^]]+)\]|(?P<host>[^:]+))(?::(?P<port>\d+))?", place)
+    if match is None:
+        raise ConfigError(
+            f"The ssh_config names {hop!r} as a jump host of {login.destination}.",
+            hint="Write ProxyJump as user@host:port, an IPv6 address as [::1]:22.",
+        )
+    port = int(match["port"]) if match["port"] else None
+    host = match["v6"] or match["host"]
+    return Login(f"{user}{at}{host}", login.known_hosts, login.config, port)
+
+
+def resolve(login: Login) -> asyncssh.SSHClientConnectionOptions:
     """What the ssh_config makes of a destination.
 
     Raises ConfigError when it, or a key that it names, cannot be read.
     """
     try:
-        options: asyncssh.SSHClientConnectionOptions
-        options = await asyncssh.SSHClientConnectionOptions.construct(**arguments(login))
-        return options
+        return asyncssh.SSHClientConnectionOptions(**arguments(login))
     except asyncssh.ConfigParseError as error:
         raise ConfigError("The ssh_config cannot be read.", found=str(error)) from None
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, OSError) as error:

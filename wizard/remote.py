@@ -12,6 +12,7 @@ import contextlib
 import os
 import shlex
 import shutil
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -21,13 +22,14 @@ import asyncssh
 
 from wizard.errors import ConfigError, ConnectionFailed, IdentityMismatch, RemodelError
 from wizard.hostkeys import HostKey, KnownHosts
-from wizard.login import Login, arguments, known_hosts, names, resolve
+from wizard.login import Login, arguments, known_hosts, names, resolve, way
 from wizard.process import READ, Completed, Lines
 
 __all__ = ["Connection", "HostKey", "Login", "Stream", "connect", "host_key"]
 
 WINDOW = 32 << 20  # bytes in flight: asyncssh's 2 MiB starve a link of 20 ms and more
 CIPHERS = "^aes128-gcm@openssh.com"  # first: 1.7 times as fast as the default on one core
+SOCKETS = "remodel-"  # what the directories of forwarded sockets begin with
 TIMEOUT = 15.0  # seconds for each of: reaching the host, logging in, closing
 KEEPALIVE = 15  # seconds; four unanswered ones end a connection that went silent
 SOCKET_DIRECTORIES = ("/var/run/postgresql", "/run/postgresql", "/tmp")
@@ -50,19 +52,20 @@ async def host_key(login: Login) -> HostKey:
 
     Raises ConnectionFailed when there is no SSH server, or no way through the jump hosts.
     """
-    options = await resolve(login)
-    known = known_hosts(login, options)
+    *before, last = await asyncio.to_thread(way, login)
+    options = await asyncio.to_thread(resolve, last)
+    known = known_hosts(last, options)
     client = _Client()
-    async with _jumps(login, options) as through:
+    async with _logged_in(before) as through:
         try:
             # Nothing is trusted here: the key is shown to us and the login never begins.
             trusted = KnownHosts(known.pattern)
-            connection = await _open(login, options, trusted, known, client, through)
+            connection = await _open(last, options, trusted, known, client, through)
             connection.abort()
         except asyncssh.HostKeyNotVerifiable:
             pass
         except (OSError, asyncssh.Error) as error:
-            raise _unreachable(login, options, error) from None
+            raise _unreachable(last, options, error) from None
     if client.presented is None:
         raise ConnectionFailed(f"{login.destination} did not show a host key.")
     return known.describe(client.presented)
@@ -75,66 +78,45 @@ async def connect(login: Login) -> AsyncIterator[Connection]:
     Raises ConnectionFailed (unreachable, refused, host key unknown), or IdentityMismatch when
     the host key is another than the known one; the same for each jump host of the ssh_config.
     """
-    async with _logged_in(login) as connection:
+    # Not in the event loop: what `Match exec` runs may take its time.
+    async with _logged_in(await asyncio.to_thread(way, login)) as connection:
+        assert connection is not None
         yield Connection(login, connection)
 
 
 @asynccontextmanager
 async def _logged_in(
-    login: Login,
-    through: asyncssh.SSHClientConnection | None = None,
-    passed: tuple[str, ...] = (),
-) -> AsyncIterator[asyncssh.SSHClientConnection]:
-    options = await resolve(login)
-    known = known_hosts(login, options)
-    client = _Client()
+    logins: Sequence[Login],
+) -> AsyncIterator[asyncssh.SSHClientConnection | None]:
+    """The connection to the last of some hosts, each through the one before it."""
     async with AsyncExitStack() as stack:
-        if through is None:
-            through = await stack.enter_async_context(_jumps(login, options, passed))
-        try:
-            connection = await _open(login, options, known, known, client, through)
-        except asyncssh.HostKeyNotVerifiable as error:
-            raise _untrusted(login, known, client.presented, error) from None
-        except asyncssh.PermissionDenied as error:
-            raise _refused(login, options, error) from None
-        except (OSError, asyncssh.Error) as error:
-            raise _unreachable(login, options, error) from None
-        try:
-            yield connection
-        finally:
-            connection.close()
-            with contextlib.suppress(OSError, asyncssh.Error):
-                await asyncio.wait_for(connection.wait_closed(), TIMEOUT)
+        through = None
+        for login in logins:
+            through = await stack.enter_async_context(_log_in(login, through))
+        yield through
 
 
 @asynccontextmanager
-async def _jumps(
-    login: Login, options: asyncssh.SSHClientConnectionOptions, passed: tuple[str, ...] = ()
-) -> AsyncIterator[asyncssh.SSHClientConnection | None]:
-    """The connection to the last of the ssh_config's jump hosts; None where it names none.
-
-    asyncssh would log in to them by itself, but with the user's known_hosts alone.
-    """
-    named = options.tunnel if isinstance(options.tunnel, str) else "none"
-    hops = [hop.strip() for hop in named.split(",")] if named.lower() != "none" else []
-    async with AsyncExitStack() as stack:
-        through = None
-        for hop in hops:
-            if hop in passed:
-                raise ConfigError(
-                    f"The ssh_config leads from {hop} to itself.",
-                    hint=f"Give it `ProxyJump none` in a `Host {hop}` before the others.",
-                )
-            user, at, place = hop.rpartition("@")
-            host, colon, port = place.rpartition(":")
-            jump = Login(
-                f"{user}{at}{host if colon else place}",
-                login.known_hosts,
-                login.config,
-                int(port) if colon else None,
-            )
-            through = await stack.enter_async_context(_logged_in(jump, through, (*passed, hop)))
-        yield through
+async def _log_in(
+    login: Login, through: asyncssh.SSHClientConnection | None
+) -> AsyncIterator[asyncssh.SSHClientConnection]:
+    options = await asyncio.to_thread(resolve, login)
+    known = known_hosts(login, options)
+    client = _Client()
+    try:
+        connection = await _open(login, options, known, known, client, through)
+    except asyncssh.HostKeyNotVerifiable as error:
+        raise _untrusted(login, known, client.presented, error) from None
+    except asyncssh.PermissionDenied as error:
+        raise _refused(login, options, error) from None
+    except (OSError, asyncssh.Error) as error:
+        raise _unreachable(login, options, error) from None
+    try:
+        yield connection
+    finally:
+        connection.close()
+        with contextlib.suppress(OSError, asyncssh.Error):
+            await asyncio.wait_for(connection.wait_closed(), TIMEOUT)
 
 
 class Connection:
@@ -146,6 +128,12 @@ class Connection:
 
     def __str__(self) -> str:
         return self.login.destination
+
+    @property
+    def host_key(self) -> str:
+        """The fingerprint of the key that the host presented, `SHA256:…`."""
+        key = self._connection.get_server_host_key()
+        return key.get_fingerprint("sha256") if key else ""
 
     @property
     def alive(self) -> bool:
@@ -202,7 +190,7 @@ class Connection:
         """
         if not host:
             host = await self._socket_directory(port)
-        directory = Path(tempfile.mkdtemp(prefix="remodel-", dir=_short_directory()))
+        directory = Path(tempfile.mkdtemp(prefix=SOCKETS, dir=_short_directory()))
         local = str(directory / f".s.PGSQL.{port}")
         try:
             with self.losing(f"forwarding to PostgreSQL at {host}"):
@@ -361,7 +349,7 @@ def _untrusted(
             f"The host key of {login.destination} is not known.",
             found=found,
             hint="Start `remodel` once on a terminal to see and accept the host key, or put its "
-            f"line into {login.known_hosts}. That of a jump host `ssh` itself asks for.",
+            f"line into {login.known_hosts}.",
         )
     trusted = "\n".join(f"known: {known.describe(each).fingerprint}" for each in known.trusted)
     return IdentityMismatch(
@@ -400,3 +388,21 @@ def _short_directory() -> str:
     """Where temporary sockets go: their whole path must stay below about 103 bytes."""
     directory = tempfile.gettempdir()
     return directory if len(os.fsencode(directory)) < 60 else "/tmp"
+
+
+def remove_dead_sockets() -> None:
+    """What a process that was killed has left of its forwards: sockets that nobody listens on."""
+    for directory in Path(_short_directory()).glob(f"{SOCKETS}*"):
+        with contextlib.suppress(OSError):
+            held = list(directory.iterdir())
+            if directory.stat().st_uid == os.getuid() and held and all(map(_is_dead, held)):
+                shutil.rmtree(directory)
+
+
+def _is_dead(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+    return False

@@ -20,20 +20,24 @@ from wizard.pagetree import PageTree
 from wizard.postgres import dump, identity, routes, server, tools
 from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive
-from wizard.postgres.identity import Pins
+from wizard.postgres.identity import Identity, Pins
 from wizard.postgres.routes import Route
 from wizard.postgres.tools import Tool
-from wizard.remote import Connection, Login, connect
+from wizard.remote import Connection, Login, connect, remove_dead_sockets
 from wizard.session import Session
 from wizard.site import DATABASE, Site
 
 
 @dataclass(frozen=True)
 class Far:
-    """A target as it is reached: its database from here, and the SSH connection if there is one."""
+    """A target as it is reached: its database from here, and the SSH connection if there is one.
+
+    `where` is its host for an identity: by its host key, as other machines may go by its name.
+    """
 
     ssh: Connection | None
     address: Address
+    where: str
 
     @property
     def connection(self) -> Connection:
@@ -59,6 +63,7 @@ class Run:
         self._far: dict[str, tuple[Far, AsyncExitStack]] = {}
 
     async def __aenter__(self) -> Run:
+        remove_dead_sockets()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -115,7 +120,13 @@ class Run:
             await self.require_own_local()
         if self._site is None:
             project = self.config.project
-            self._site = Site(project.python, project.path, project.settings, pinned=self.pinned())
+            self._site = Site(
+                project.python,
+                project.path,
+                project.settings,
+                pinned=self.pinned(),
+                lock=self.session.lock,
+            )
         if not self._site.running:
             await self._site.start()
         return self._site
@@ -202,17 +213,23 @@ class Run:
 
         Raises ConnectionFailed, or IdentityMismatch when it is another database by now.
         """
-        far = await self._reach(target)
-        self.pins.check(target.name, await identity.read(far.address, target.where))
+        far = await self.reach(target)
+        self.pins.check(target.name, await self.identify(target))
         return far
+
+    async def identify(self, target: Target) -> Identity:
+        """Who the target's database is by now, whatever it was pinned with."""
+        far = await self.reach(target)
+        return await identity.read(far.address, far.where)
 
     async def far_address(self, target: Target) -> Address:
         """The target's database without the identity check: to look at it after a swap."""
-        return (await self._reach(target)).address
+        return (await self.reach(target)).address
 
-    async def _reach(self, target: Target) -> Far:
+    async def reach(self, target: Target) -> Far:
+        """The target, connected; which database it is by now is not looked at."""
         if not target.ssh:
-            return Far(None, target.address)
+            return Far(None, target.address, target.where)
         if target.name in self._far and not self._far[target.name][0].connection.alive:
             await self._hang_up(target.name)
         if target.name not in self._far:
@@ -222,7 +239,8 @@ class Run:
                     connection.forward_socket(target.address.host, target.address.port)
                 )
                 address = replace(target.address, host=folder)
-                self._far[target.name] = (Far(connection, address), stack.pop_all())
+                where = f"{target.ssh} with the host key {connection.host_key}"
+                self._far[target.name] = (Far(connection, address, where), stack.pop_all())
         return self._far[target.name][0]
 
     async def _hang_up(self, name: str) -> None:
@@ -231,7 +249,8 @@ class Run:
 
     async def repin(self, target: Target, address: Address) -> None:
         """After a swap of our own doing the target's database is another: pin that one."""
-        self.pins.pin(target.name, await identity.read(address, target.where))
+        far = await self.reach(target)
+        self.pins.pin(target.name, await identity.read(address, far.where))
 
     def pinned(self) -> list[tuple[str, int]]:
         """Databases that the worker must refuse: (system identifier, OID) of every target."""

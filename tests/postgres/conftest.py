@@ -1,21 +1,25 @@
-"""What the database tests share: a reporting ear, the tools, a filled database, an SSH login."""
+"""What the database tests share: the tools, filled databases, an SSH login."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from tests.conftest import APP_PASSWORD, OWNER
-from wizard.events import Event, Events, Report
+from tests.conftest import fresh, started
+from wizard.events import Report
 from wizard.hostkeys import trust
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
+from wizard.postgres.archive import Archive
+from wizard.postgres.dump import fetch
+from wizard.postgres.restore import create_beside, drop
 from wizard.postgres.tools import Tool, find
-from wizard.redaction import Secret
 from wizard.remote import Connection, Login, host_key
 from wizard.remote import connect as log_in
 from wizard.sandbox.cluster import Cluster, binaries
@@ -42,18 +46,6 @@ CONTENT = """
            i / 7.0::float8, decode(md5(i::text), 'hex')
     FROM generate_series(1, 2000) i;
 """
-
-
-@pytest.fixture
-def events() -> list[Event]:
-    return []
-
-
-@pytest.fixture
-def report(events: list[Event]) -> Report:
-    bus = Events()
-    bus.subscribe(events.append)
-    return Report(bus, "test")
 
 
 async def tool(name: str, major: int) -> Tool:
@@ -91,27 +83,81 @@ async def far_filled(far_database: Address) -> Address:
     return far_database
 
 
+Fetching = Callable[..., Coroutine[Any, Any, Archive]]
+
+
+@pytest.fixture
+def fetching(
+    connection: Connection, far_filled: Address, report: Report, pg_dump: Tool, pg_restore: Tool
+) -> Fetching:
+    """Dumps `far_filled` over SSH into a path; other tools than usual by their names."""
+    over_ssh = partial(fetch, connection, far_filled, far_filled)
+    return partial(over_ssh, report=report, pg_dump=pg_dump, pg_restore=pg_restore)
+
+
+@pytest.fixture
+def spying(tmp_path: Path, pg_dump: Tool) -> tuple[Tool, Path]:
+    """A pg_dump that writes down how it and its shell were called, and where it writes that."""
+    seen, spy = tmp_path / "seen", tmp_path / "spy" / "pg_dump"
+    spy.parent.mkdir()
+    spy.write_text(
+        f"#!/bin/sh\ntr '\\0' ' ' </proc/$PPID/cmdline >>{seen}\necho \"$0 $@\" >>{seen}\n"
+        f'exec {pg_dump.path} "$@"\n'
+    )
+    spy.chmod(0o755)
+    return replace(pg_dump, path=spy), seen
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def cluster_16(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
     """A PostgreSQL 16 beside the 18s, with the role `app`."""
-    root = tmp_path_factory.mktemp("old")
-    password = Secret("old-password")
-    cluster = Cluster(root, user="old", password=password, major=16, durable=False)
-    await cluster.start()
-    try:
-        await cluster.create_role(OWNER, APP_PASSWORD)
-        yield cluster
-    finally:
-        await cluster.stop()
-        shutil.rmtree(root)
+    async for running in started(tmp_path_factory.mktemp("old"), "old", major=16):
+        yield running
 
 
 @pytest.fixture
 async def database_16(cluster_16: Cluster) -> AsyncIterator[Address]:
     """A fresh empty database on PostgreSQL 16, owned and reached by `app`."""
-    await cluster_16.create_database("empty", owner=OWNER)
-    yield replace(cluster_16.address("empty"), user=OWNER, password=APP_PASSWORD)
-    await cluster_16.drop_database("empty")
+    async for address in fresh(cluster_16):
+        yield address
+
+
+@pytest.fixture
+async def live(database: Address) -> AsyncIterator[Address]:
+    """A database that says it is the old one; whatever is beside it goes away in the end."""
+    await say(database, "old")
+    yield database
+    for each in await server.databases(database):
+        if each.name.startswith(f"{database.database}__"):
+            await drop(database, each.name, force=True)
+
+
+@pytest.fixture
+async def beside(live: Address, report: Report) -> str:
+    name = server.beside(live.database, "new")
+    await create_beside(live, name, like=live.database, report=report)
+    await say(live.at(name), "new")
+    return name
+
+
+@pytest.fixture
+def kept(live: Address) -> str:
+    return server.beside(live.database, "old")
+
+
+async def say(address: Address, word: str) -> None:
+    """Write into a database which one it is."""
+    async with await connect(address) as connection:
+        await connection.execute("CREATE TABLE who (word text); CREATE TABLE written (n int)")
+        await connection.execute("INSERT INTO who VALUES (%s)", [word])
+
+
+async def ask(address: Address) -> str:
+    """Which one it is."""
+    async with await connect(address) as connection:
+        row = await (await connection.execute("SELECT word FROM who")).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 @pytest.fixture

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shlex
 import stat
-import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from psycopg import sql
 
-from tests.conftest import APP_PASSWORD, OWNER
+from tests.conftest import APP_PASSWORD, OWNER, SmallDisk
+from tests.postgres.conftest import CONTENT, Fetching
 from wizard.errors import (
     ConfigError,
     ConnectionFailed,
@@ -27,11 +27,13 @@ from wizard.postgres import archive, baseline, plain
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
 from wizard.postgres.dump import Making, dump, fetch
-from wizard.postgres.tools import Tool
+from wizard.postgres.fingerprint import difference, tables
+from wizard.postgres.restore import restore
+from wizard.postgres.tools import METHODS, Tool, environment, find, reach, with_methods
 from wizard.process import run
 from wizard.redaction import Secret
 from wizard.remote import Connection
-from wizard.sandbox.cluster import Cluster, binaries
+from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer
 
 
@@ -91,20 +93,6 @@ async def test_progress_is_in_bytes_of_tables_and_never_goes_back(
     assert any("at public.page" in each.note for each in told)
 
 
-async def test_a_database_that_does_not_exist(
-    database: Address, backups: Path, report: Report, pg_dump: Tool, pg_restore: Tool
-) -> None:
-    with pytest.raises(ConnectionFailed, match="nosuchdb"):
-        await dump(
-            database.at("nosuchdb"),
-            backups / "db",
-            report,
-            pg_dump=pg_dump,
-            pg_restore=pg_restore,
-        )
-    assert files(backups) == []
-
-
 async def test_a_pg_dump_too_old_for_the_server(
     filled: Address, backups: Path, report: Report, pg_dump_16: Tool, pg_restore: Tool
 ) -> None:
@@ -160,123 +148,111 @@ async def test_a_dump_is_of_the_moment_that_a_session_holds(
     assert "\tPage 7\t" in text and "Later" not in text
 
 
+@pytest.mark.parametrize("method", METHODS)
+async def test_what_is_compressed_better_where_the_build_can(
+    method: str, database: Address, database_16: Address, backups: Path, report: Report
+) -> None:
+    built = [
+        each
+        for each in await with_methods(await find("pg_dump"))
+        if method in each.methods and each.path.with_name("pg_restore").exists()
+    ]
+    if not built:
+        pytest.skip(f"no pg_dump of this machine has {method}; the embedded ones have gzip alone")
+    async with await connect(database_16) as connection:
+        await connection.execute(CONTENT)
+    chosen, reader = built[0], replace(built[0], path=built[0].path.with_name("pg_restore"))
+    making = Making(method=method)
+    made = await dump(
+        database_16, backups / "db", report, pg_dump=chosen, pg_restore=reader, making=making
+    )
+    listed = await run([reader.path, "--list", made.path])
+    assert f"Compression: {method}" in listed.stdout
+    assert (await archive.take(made.path, reader, report)).sha256 == made.sha256
+    await restore(made, database, report, pg_restore=reader)
+    assert not difference(await tables(database_16), await tables(database))
+
+
 # Fetched over SSH
 
 
-async def test_fetching_over_ssh(
-    connection: Connection,
-    far_filled: Address,
-    backups: Path,
-    report: Report,
-    pg_restore: Tool,
-) -> None:
-    made = await fetch(connection, far_filled, backups / "db", report, pg_restore=pg_restore)
+async def test_fetching_over_ssh(fetching: Fetching, backups: Path, report: Report) -> None:
+    made = await fetching(backups / "db")
     assert files(backups) == ["db", "db.sha256"]
     await archive.prove(made, report)
 
 
 async def test_the_password_goes_through_standard_input(
+    fetching: Fetching,
+    spying: tuple[Tool, Path],
     connection: Connection,
     ssh_server: SshServer,
     far_filled: Address,
     backups: Path,
-    tmp_path: Path,
     report: Report,
+    pg_dump: Tool,
     pg_restore: Tool,
 ) -> None:
-    """A pg_dump that writes down how it was called, on a far side that knows no password."""
+    """On a far side that knows no password."""
     ssh_server.environment["PGPASSFILE"] = "/dev/null"
-    seen = tmp_path / "seen"
-    spy = tmp_path / "pg_dump"
-    spy.write_text(
-        f"#!/bin/sh\ntr '\\0' ' ' </proc/$PPID/cmdline >>{seen}\necho \"$0 $@\" >>{seen}\n"
-        f'exec {binaries(18)}/pg_dump "$@"\n'
-    )
-    spy.chmod(0o755)
-    await fetch(
-        connection, far_filled, backups / "db", report, pg_restore=pg_restore, pg_dump=str(spy)
-    )
+    spy, seen = spying
+    await fetching(backups / "db", pg_dump=spy)
     assert far_filled.password is not None
     called = seen.read_text()
     assert "--dbname=" in called
     assert far_filled.password.reveal() not in called
-    with pytest.raises(ConnectionFailed):
+    with pytest.raises(OperationFailed) as caught:
         await fetch(
             connection,
             replace(far_filled, password=Secret("wrong-password")),
+            far_filled,
             backups / "other",
             report,
+            pg_dump=pg_dump,
             pg_restore=pg_restore,
         )
+    assert "password authentication failed" in caught.value.found
+    assert "wrong-password" not in str(caught.value)
 
 
 async def test_a_connection_cut_in_the_middle_leaves_nothing(
-    connection: Connection,
-    ssh_server: SshServer,
-    far_filled: Address,
-    backups: Path,
-    report: Report,
-    pg_restore: Tool,
+    fetching: Fetching, ssh_server: SshServer, backups: Path
 ) -> None:
-    await fetch(connection, far_filled, backups / "whole", report, pg_restore=pg_restore)
+    await fetching(backups / "whole")
     ssh_server.drop_after((backups / "whole").stat().st_size // 2)
     with pytest.raises(ConnectionFailed) as caught:
-        await fetch(connection, far_filled, backups / "db", report, pg_restore=pg_restore)
+        await fetching(backups / "db")
     assert caught.value.exit_code == ExitCode.CONNECTION
     assert files(backups) == ["whole", "whole.sha256"]
 
 
-async def test_pg_dump_missing_or_too_old_on_the_far_side(
-    connection: Connection,
-    far_filled: Address,
-    backups: Path,
-    report: Report,
-    pg_restore: Tool,
+async def test_a_pg_dump_that_is_missing_or_too_old_on_the_far_side(
+    fetching: Fetching, backups: Path, pg_dump: Tool, pg_dump_16: Tool
 ) -> None:
-    for name, message in (
-        ("pg_absent", "no usable pg_absent"),
-        (str(binaries(16) / "pg_dump"), "too old"),
+    """No route leads there; and if it was taken away since, its exit status is believed."""
+    for tool, words in (
+        (replace(pg_dump, path=Path("pg_absent")), "pg_absent"),
+        (pg_dump_16, "server version mismatch"),
     ):
-        with pytest.raises(ConfigError, match=message):
-            await fetch(
-                connection,
-                far_filled,
-                backups / "db",
-                report,
-                pg_restore=pg_restore,
-                pg_dump=name,
-            )
+        with pytest.raises(OperationFailed, match="exit status") as caught:
+            await fetching(backups / "db", pg_dump=tool)
+        assert words in caught.value.found
     assert files(backups) == []
 
 
 async def test_a_cancelled_fetch_leaves_nothing(
-    connection: Connection,
-    far_filled: Address,
-    backups: Path,
-    tmp_path: Path,
-    report: Report,
-    pg_restore: Tool,
+    fetching: Fetching, backups: Path, tmp_path: Path, report: Report, pg_dump: Tool
 ) -> None:
     """A pg_dump that stops in the middle and says so."""
     stalls = tmp_path / "pg_dump"
     stalls.write_text(
-        f'#!/bin/sh\ncase "$*" in --version) exec {binaries(18)}/pg_dump --version;; esac\n'
-        "printf PGDMP; echo 'pg_dump: dumping contents of table \"public.page\"' >&2\n"
+        "#!/bin/sh\nprintf PGDMP; echo 'pg_dump: dumping contents of table \"public.page\"' >&2\n"
         "exec sleep 60\n"
     )
     stalls.chmod(0o755)
     stalled = asyncio.Event()
     report.line = lambda source, text: stalled.set()  # type: ignore[method-assign]
-    task = asyncio.create_task(
-        fetch(
-            connection,
-            far_filled,
-            backups / "db",
-            report,
-            pg_restore=pg_restore,
-            pg_dump=str(stalls),
-        )
-    )
+    task = asyncio.create_task(fetching(backups / "db", pg_dump=replace(pg_dump, path=stalls)))
     await asyncio.wait_for(stalled.wait(), 20)
     assert files(backups) == ["db.part"]
     task.cancel()
@@ -285,28 +261,24 @@ async def test_a_cancelled_fetch_leaves_nothing(
     assert files(backups) == []
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    directory = tmp_path / "small"
-    directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(directory)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("mounting a small tmpfs needs root with CAP_SYS_ADMIN")
-    yield directory
-    subprocess.run(["umount", str(directory)], check=True)
-
-
-async def test_a_full_disk(
-    connection: Connection,
-    far_filled: Address,
-    small_disk: Path,
-    report: Report,
-    pg_restore: Tool,
-) -> None:
+async def test_a_full_disk(fetching: Fetching, small_disk: SmallDisk) -> None:
     with pytest.raises(OperationFailed, match="disk is full") as caught:
-        await fetch(connection, far_filled, small_disk / "db", report, pg_restore=pg_restore)
-    assert "65,536 bytes were free before" in caught.value.found
-    assert files(small_disk) == []
+        await fetching(small_disk.folder / "db")
+    assert "bytes were free before" in caught.value.found
+    assert files(small_disk.folder) == []
+    small_disk.make_room()
+    assert (await fetching(small_disk.folder / "db")).bytes > small_disk.SIZE
+
+
+async def test_a_full_disk_under_a_script(
+    made: Archive, small_disk: SmallDisk, pg_restore: Tool
+) -> None:
+    script = small_disk.folder / "db.psql.gz"
+    with pytest.raises(OperationFailed, match="disk is full"):
+        await plain.write(made, script, pg_restore)
+    assert files(small_disk.folder) == []
+    small_disk.make_room()
+    assert await plain.write(made, script, pg_restore) > small_disk.SIZE
 
 
 # Proof
@@ -336,6 +308,27 @@ async def test_a_flipped_bit(made: Archive, pg_restore: Tool, report: Report) ->
     with pytest.raises(VerificationFailed, match="checksum") as caught:
         await archive.prove(made, report)
     assert made.sha256 in caught.value.found
+
+
+async def test_formats_that_are_not_taken(
+    filled: Address, tmp_path: Path, pg_dump: Tool, pg_restore: Tool, report: Report
+) -> None:
+    """What is said to do with them is done, and then they are."""
+    for name in ("directory", "tar"):
+        path, script = tmp_path / f"a {name}", tmp_path / f"{name}.sql"
+        argv: list[str | Path] = [
+            pg_dump.path,
+            f"--format={name}",
+            f"--file={path}",
+            *reach(filled),
+        ]
+        assert (await run(argv, env=environment(filled))).returncode == 0
+        with pytest.raises(OperationFailed, match=f"{name} format") as caught:
+            await archive.take(path, pg_restore, report)
+        program, _, *words = shlex.split(caught.value.hint.partition("take that: ")[2])
+        assert program == "pg_restore" and words == [str(path)]
+        assert (await run([pg_restore.path, f"--file={script}", *words])).returncode == 0
+        assert (await archive.take(script, pg_restore, report)).is_script
 
 
 @pytest.mark.parametrize("content", [b"", b"PGDMP", b"-- PostgreSQL database dump\n" * 100])
@@ -380,7 +373,14 @@ async def test_a_database_by_any_name(
                 await session.execute(sql.SQL("CREATE TABLE {} AS SELECT 1 AS n").format(quoted))
         making = Making(without=(f"public.{name}",))
         made = await fetch(
-            connection, address, backups / "far", report, pg_restore=pg_restore, making=making
+            connection,
+            address,
+            address,
+            backups / "far",
+            report,
+            pg_dump=pg_dump,
+            pg_restore=pg_restore,
+            making=making,
         )
         assert made.database == name
         await dump(address, backups / "here", report, pg_dump=pg_dump, pg_restore=pg_restore)

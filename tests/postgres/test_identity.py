@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from wizard.errors import ConfigError, ExitCode, IdentityMismatch, OperationFailed
+from wizard.errors import (
+    ConfigError,
+    ConnectionFailed,
+    ExitCode,
+    IdentityMismatch,
+    OperationFailed,
+)
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.identity import Pins, read
@@ -116,3 +122,13 @@ async def test_a_name_with_everything_in_it(database: Address) -> None:
     assert (await read(odd, "local")).database == odd.database
     await drop(database, odd.database)
     assert await server.database(odd) is None
+
+
+async def test_a_refusal_is_no_lost_connection(database: Address) -> None:
+    with pytest.raises(OperationFailed, match="refused a statement") as refused:
+        async with server.session(database) as session:
+            await session.execute("SELECT nothing")
+    assert 'column "nothing" does not exist' in refused.value.found
+    with pytest.raises(ConnectionFailed, match="was lost"):
+        async with server.session(database) as session:
+            await session.execute("SELECT pg_terminate_backend(pg_backend_pid())")

@@ -11,10 +11,11 @@ import pytest
 from tests.postgres.conftest import tool
 from wizard.errors import ConnectionFailed, OperationFailed, VerificationFailed
 from wizard.events import Event, Finding, Progress, Report
-from wizard.postgres import archive, fingerprint, loader, plain, restore, server
+from wizard.postgres import archive, fingerprint, loader, plain, restore, server, tools
 from wizard.postgres.address import Address, connect
 from wizard.postgres.dump import Making, dump
 from wizard.postgres.tools import Tool
+from wizard.sandbox.cluster import binaries
 
 HEAD = "--\n-- PostgreSQL database dump\n--\n\n"
 TAIL = "\n--\n-- PostgreSQL database dump complete\n--\n\n"
@@ -59,6 +60,8 @@ async def test_an_archive_of_18_into_16_and_one_of_16_into_18(
     """No pg_restore takes the first: it goes through the loader; the second is pg_restore's."""
     pg_dump, pg_restore = await tool("pg_dump", 18), await tool("pg_restore", 18)
     made = await dump(filled, tmp_path / "18", report, pg_dump=pg_dump, pg_restore=pg_restore)
+    reader = await tools.newest_restore(configured=binaries(16))  # the first found is too old
+    assert (await archive.take(made.path, reader, report)).sha256 == made.sha256
     await restore.restore(made, database_16, report, pg_restore=pg_restore)
     expected = await fingerprint.tables(filled)
     assert not fingerprint.difference(expected, await fingerprint.tables(database_16))
@@ -167,6 +170,21 @@ async def test_owners_grants_and_extensions_that_are_not_to_be_had(
     told = {event.name: event.value for event in events if isinstance(event, Finding)}
     assert "nosuchextension" in told["extension nosuchextension"]
     assert told["db.sql"].startswith("4 statements on owners")
+
+
+async def test_what_the_server_refuses_at_the_end(
+    database: Address, tmp_path: Path, report: Report
+) -> None:
+    """A deferred constraint is looked at when the transaction is to be committed."""
+    path = tmp_path / "db.sql"
+    path.write_text(
+        f"{HEAD}CREATE TABLE t (id int UNIQUE DEFERRABLE INITIALLY DEFERRED);\n"
+        f"COPY t FROM stdin;\n1\n1\n\\.\n{TAIL}"
+    )
+    with pytest.raises(OperationFailed) as caught:
+        await loader.load(path, database, report)
+    assert "duplicate key" in caught.value.found
+    assert (await server.contents(database)).tables == 0
 
 
 async def test_a_server_that_goes_away(database: Address, tmp_path: Path, report: Report) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
+from tests.conftest import mounted
 from wizard.errors import OperationFailed
 from wizard.events import Event, Finding, Progress, Report
 from wizard.postgres import fingerprint, server
@@ -143,6 +146,40 @@ async def test_a_broken_archive_leaves_no_database(
         await restore(made, beside, report, pg_restore=pg_restore)
     assert "error:" in caught.value.found
     assert beside.database not in await names(filled)
+
+
+async def test_a_full_disk_leaves_no_database(
+    made: Archive,
+    filled: Address,
+    beside: Address,
+    cluster: Cluster,
+    report: Report,
+    pg_restore: Tool,
+) -> None:
+    """The server's disk, as a small tablespace."""
+    folder = cluster.home / "small"
+    folder.mkdir(mode=0o700)
+    if not mounted(folder, 1 << 26):
+        pytest.skip("mounting a small disk needs root with CAP_SYS_ADMIN")
+    try:
+        cluster._account.take(folder)
+        await create_beside(filled, beside.database, like=filled.database, report=report)
+        async with await connect(cluster.address("postgres")) as connection:
+            place = sql.SQL("CREATE TABLESPACE small LOCATION {}").format(sql.Literal(str(folder)))
+            await connection.execute(place)
+            moving = sql.SQL("ALTER DATABASE {} SET TABLESPACE small")
+            await connection.execute(moving.format(sql.Identifier(beside.database)))
+            # What is written already has to stay; the rows that come do not fit beside it.
+            mounted(folder, shutil.disk_usage(folder).used + 256 * 1024, "remount,")
+            with pytest.raises(OperationFailed) as caught:
+                await restore(made, beside, report, pg_restore=pg_restore)
+            assert "No space left on device" in caught.value.found
+            assert beside.database not in await names(filled)
+            await connection.execute("DROP TABLESPACE small")
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+        folder.rmdir()
+    assert (await fingerprint.tables(filled))["page"].rows == 2000
 
 
 async def test_an_extension_that_only_a_superuser_may_make(

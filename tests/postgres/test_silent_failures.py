@@ -15,11 +15,12 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from tests.postgres.conftest import Fetching
 from wizard.errors import ConnectionFailed, VerificationFailed
 from wizard.events import Report
 from wizard.postgres import archive, loader, plain, server, tools
 from wizard.postgres.address import Address, connect
-from wizard.postgres.dump import dump, fetch
+from wizard.postgres.dump import dump
 from wizard.postgres.tools import Tool
 from wizard.remote import Connection, Login
 from wizard.sandbox.cluster import binaries
@@ -87,8 +88,15 @@ async def test_a_database_that_is_not_there(
             pg_restore=pg_restore,
         )
     assert not (tmp_path / "ours").exists()
-    with pytest.raises(VerificationFailed, match="does not begin as a dump"):
-        await loader.load(backup, database, report)
+    await refuse(backup, "does not begin as a dump", database, report)
+
+
+async def refuse(path: Path, words: str, into: Address, report: Report) -> None:
+    """Ours refuses what is in the way of the usual one, and loads nothing of it."""
+    await empty(into)
+    with pytest.raises(VerificationFailed, match=words):
+        await loader.load(path, into, report)
+    assert (await server.contents(into)).tables == 0
 
 
 async def test_a_plain_dump_that_is_cut_in_the_rows_of_a_table(
@@ -100,11 +108,7 @@ async def test_a_plain_dump_that_is_cut_in_the_rows_of_a_table(
     done = usual(f"psql -q -v ON_ERROR_STOP=1 -f {cut}", at=database)
     assert (done.returncode, await rows(database, "page")) == (0, 1499)
     assert done.stderr == ""
-
-    await empty(database)
-    with pytest.raises(VerificationFailed, match="in the middle of a table's rows"):
-        await loader.load(cut, database, report)
-    assert await rows(database, "page") is None
+    await refuse(cut, "in the middle of a table's rows", database, report)
 
 
 async def test_a_zipped_dump_that_is_cut(
@@ -118,11 +122,7 @@ async def test_a_zipped_dump_that_is_cut(
     cut.write_bytes(zipped[:size])
     assert usual(f"zcat {cut} | psql -q -v ON_ERROR_STOP=1", at=database).returncode == 0
     assert 500 <= (await rows(database, "page") or 0) < 2000
-
-    await empty(database)
-    with pytest.raises(VerificationFailed, match="to its end"):
-        await loader.load(cut, database, report)
-    assert await rows(database, "page") is None
+    await refuse(cut, "to its end", database, report)
 
 
 async def test_an_archive_that_is_cut(
@@ -177,12 +177,7 @@ async def test_pg_dump_14_does_not_compress_with_lz4(far_filled: Address, tmp_pa
 
 
 async def test_pipefail_is_no_mend_where_sh_has_none(
-    connection: Connection,
-    ssh_server: SshServer,
-    far_filled: Address,
-    tmp_path: Path,
-    report: Report,
-    pg_restore: Tool,
+    connection: Connection, fetching: Fetching, spying: tuple[Tool, Path], tmp_path: Path
 ) -> None:
     """What we run on the far side has no pipe whose status could get lost."""
     done = await connection.run(["sh", "-c", "set -o pipefail; false | true"])
@@ -190,26 +185,13 @@ async def test_pipefail_is_no_mend_where_sh_has_none(
         pytest.skip("sh on this machine has pipefail, as POSIX of 2024 has it")
     assert "pipefail" in done.stderr_tail and done.returncode == 2
 
-    seen, spy = tmp_path / "seen", tmp_path / "pg_dump"
-    spy.write_text(
-        f"#!/bin/sh\ntr '\\0' ' ' </proc/$PPID/cmdline >>{seen}\n"
-        f'exec {binaries(18)}/pg_dump "$@"\n'
-    )
-    spy.chmod(0o755)
-    await fetch(
-        connection, far_filled, tmp_path / "ours", report, pg_restore=pg_restore, pg_dump=str(spy)
-    )
+    spy, seen = spying
+    await fetching(tmp_path / "ours", pg_dump=spy)
     assert "|" not in seen.read_text()
 
 
 async def test_a_line_that_is_cut(
-    connection: Connection,
-    login: Login,
-    ssh_server: SshServer,
-    far_filled: Address,
-    tmp_path: Path,
-    report: Report,
-    pg_restore: Tool,
+    fetching: Fetching, login: Login, ssh_server: SshServer, far_filled: Address, tmp_path: Path
 ) -> None:
     """asyncssh's own way to run a command takes a missing exit status for success."""
     part = tmp_path / "usual"
@@ -229,7 +211,7 @@ async def test_a_line_that_is_cut(
 
     ssh_server.drop_after(50_000)
     with pytest.raises(ConnectionFailed):
-        await fetch(connection, far_filled, tmp_path / "ours", report, pg_restore=pg_restore)
+        await fetching(tmp_path / "ours")
     assert not (tmp_path / "ours").exists() and not (tmp_path / "ours.part").exists()
 
 
@@ -250,8 +232,5 @@ async def test_a_dump_that_runs_commands_of_this_machine(
         pytest.skip(f"{version.strip()} does not run it: nothing to hold ours against")
     harm.unlink()
 
-    await empty(database)
-    with pytest.raises(VerificationFailed, match="may run anything"):
-        await loader.load(hostile, database, report)
+    await refuse(hostile, "may run anything", database, report)
     assert not harm.exists()
-    assert (await server.contents(database)).tables == 0

@@ -122,8 +122,12 @@ def test_pg_dump_before_16_is_never_told_a_name(major: int, option: str) -> None
 async def test_every_pg_dump_of_the_far_side(
     connection: Connection, ssh_server: SshServer, tmp_path: Path
 ) -> None:
-    """One that says it was built with zstd, one before names, one that does not run."""
+    """One that says it was built with zstd, one before names, one that does not run; found by a
+    shell whose login script has something to say."""
     ssh_server.environment["PATH"] = f"{tmp_path}:/bin"
+    talkative = tmp_path / "sh"
+    talkative.write_text('#!/bin/sh\necho "Welcome!"\nexec /bin/sh "$@"\n')
+    talkative.chmod(0o755)
     spoken = tmp_path / "pg_dump"
     for version, methods in (("17.2", ("zstd",)), ("15.3", ())):
         spoken.write_text(
@@ -144,12 +148,3 @@ async def test_a_build_without_tls_is_no_pg_dump_for_a_network() -> None:
     here = await tools.find("pg_dump", configured=binaries(18))
     assert binaries(18) / "pg_dump" not in {t.path for t in await tools.with_tls(here, "require")}
     assert binaries(18) / "pg_dump" in {t.path for t in await tools.with_tls(here, "disable")}
-
-
-async def test_the_far_side(connection: Connection, ssh_server: SshServer) -> None:
-    assert (await tools.far_dump(connection, 18)).major == 18
-    with pytest.raises(ConfigError, match="too old") as caught:
-        await tools.far_dump(connection, 18, path=str(binaries(16) / "pg_dump"))
-    assert "16." in caught.value.found
-    with pytest.raises(ConfigError, match="no usable pg_absent"):
-        await tools.far_dump(connection, path="pg_absent")

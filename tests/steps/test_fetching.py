@@ -10,19 +10,23 @@ import pytest
 import yaml
 
 from tests.postgres.conftest import CONTENT, tool
-from wizard import config
+from tests.steps.delivering import dumped
+from wizard import config, written
 from wizard import session as sessions
 from wizard.config import Config
-from wizard.errors import ConfigError, VerificationFailed
+from wizard.errors import ConfigError, IdentityMismatch, VerificationFailed
 from wizard.events import Event, Events, Finding
 from wizard.hostkeys import trust
-from wizard.postgres import dump, fingerprint, plain, restore, server, swap
+from wizard.operation import Plan, Seen
+from wizard.postgres import dump, fingerprint, identity, plain, restore, server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
 from wizard.remote import host_key
 from wizard.run import Run
 from wizard.sandbox.sshd import SshServer
-from wizard.steps.backup import Fetch
+from wizard.steps import project
+from wizard.steps.backup import Fetch, Restore
+from wizard.steps.production import Dump
 
 
 def described(address: Address) -> dict[str, object]:
@@ -92,14 +96,16 @@ def begun(heard: list[Event]) -> Iterator[list[Run]]:
         run.session.close()
 
 
-async def begin(found: Config, runs: list[Run], heard: list[Event], archive: str) -> Run:
+async def begin(
+    found: Config, runs: list[Run], heard: list[Event], archive: str, *, accepted: bool = True
+) -> Run:
     events = Events()
     events.subscribe(heard.append)
     session = sessions.begin(found)
     session.answers.answers["backup.archive"] = archive
     run = Run(found, session, events)
     runs.append(run)
-    if found.source.ssh:
+    if found.source.ssh and accepted:
         trust(run.known_hosts, await host_key(run.login(found.source)))
     return run
 
@@ -167,6 +173,30 @@ async def test_tables_whose_rows_stay_there(
     made, facts = await fetched(run)
     assert "leave the rows of public.django_session there" in facts["does"]  # type: ignore[operator]
     assert await restored(made, database, run) == {**ROWS, "django_session": 0}
+    run.session.journal.write("backup.fetch", "done", facts)
+    async with run:
+        source = run.config.source
+        lost = await written.since_backup(run, source, (await run.far(source)).address)
+    assert lost.left_out == {"django_session": 1}
+
+
+async def test_a_local_database_that_somebody_else_made_meanwhile(
+    remodel_yml: Path, database: Address, begun: list[Run], heard: list[Event]
+) -> None:
+    """We were cut off before ours had the name, and then there is one of that name."""
+    local = database.at(f"{database.database}_not_there")
+    run = await begin(changed(remodel_yml, local=described(local)), begun, heard, "fetch")
+    _, facts = await fetched(run)
+    run.session.journal.write("backup.fetch", "done", facts)
+    plan = await Restore().plan(run)
+    assert (await Restore().observe(run, plan)).seen is Seen.NOT_DONE
+    await restore.create_beside(database, local.database, like=None, report=run.report)
+    try:
+        assert (await Restore().observe(run, plan)).seen is Seen.NOT_DONE
+        await identity.mark(local, run.mark)
+        assert (await Restore().observe(run, plan)).seen is Seen.DONE
+    finally:
+        await restore.drop(database, local.database)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +242,101 @@ async def test_a_script_that_is_here_or_there(
     run.session.answers.answers["backup.archive"] = "taken.sql"
     with pytest.raises(VerificationFailed, match="cut off"):
         await fetched(run)
+
+
+async def test_what_cannot_be_left_out_of_a_dump_that_is_there(
+    remodel_yml: Path, begun: list[Run], heard: list[Event]
+) -> None:
+    found = changed(remodel_yml, backup={"exclude_table_data": ["django_session"]})
+    run = await begin(found, begun, heard, "taken.dump")
+    for answer in ("taken.dump", "ssh:theirs.dump"):
+        run.session.answers.answers["backup.archive"] = answer
+        assert any(
+            "the rows of django_session come along" in line
+            for line in (await Fetch().plan(run)).does
+        )
+
+
+# Whose host and whose database it is
+
+
+async def test_another_host_that_is_known_is_not_the_one_it_was(
+    remodel_yml: Path, ssh_server: SshServer, begun: list[Run], heard: list[Event]
+) -> None:
+    """Both keys are known, as with a host that was set up anew, or a name for two machines: to a
+    copy of the server's files, all else of the identity would be the same."""
+    run = await begin(config.read(remodel_yml), begun, heard, "fetch")
+    source, login = run.config.source, run.login(run.config.source)
+    async with run:
+        before = await run.far(source)
+    assert ssh_server.fingerprint in before.where
+    await ssh_server.rotate_host_key()
+    run.known_hosts.unlink()
+    trust(run.known_hosts, await host_key(login))
+    async with run:
+        with pytest.raises(IdentityMismatch, match="not the one this session began with") as caught:
+            await run.far(source)
+    assert before.where in caught.value.found and ssh_server.fingerprint in caught.value.found
+
+
+async def test_one_database_under_two_names_of_targets(
+    remodel_yml: Path, begun: list[Run], heard: list[Event]
+) -> None:
+    run = await begin(config.read(remodel_yml), begun, heard, "fetch")
+    async with run:
+        far = await run.far(run.config.source)
+        with pytest.raises(IdentityMismatch, match="managed and production have one") as caught:
+            await project._target(run, run.config.targets["managed"])
+        assert "copy of a server's files" in caught.value.hint
+        with pytest.raises(IdentityMismatch, match="has the identity of production") as caught:
+            project.refuse_target(run, await identity.read(far.address, "local"))
+        assert "restoring a dump" in caught.value.hint
+
+
+async def test_the_keys_of_all_hosts_on_the_way_are_accepted_one_by_one(
+    remodel_yml: Path,
+    ssh_server: SshServer,
+    bastion: SshServer,
+    begun: list[Run],
+    heard: list[Event],
+    tmp_path: Path,
+) -> None:
+    found = config.read(remodel_yml)
+    bastion.write_ssh_config(tmp_path / "bastion_config", "bastion")
+    here = tmp_path / "ssh_config"
+    text = f"{here.read_text()}    ProxyJump bastion\n\n"
+    here.write_text(text + (tmp_path / "bastion_config").read_text())
+    run = await begin(found, begun, heard, "fetch", accepted=False)
+    *trusts, _ = project.STEP.operations(run)
+    assert [each.key for each in trusts] == ["project.jump:bastion", "project.trust:production"]
+    phrases = []
+    for each, host in zip(trusts, (bastion, ssh_server), strict=True):
+        plan = await each.plan(run)
+        assert not plan.skip and plan.facts["key"] == host.fingerprint
+        assert plan.gate is not None
+        phrases.append(plan.gate.phrase)
+        await each.apply(run, plan)
+        assert (await each.plan(run)).skip
+    assert phrases == ["bastion", "production"]
+    async with run:
+        assert (await run.far(found.source)).ssh is not None
+
+
+async def test_a_script_of_another_session_is_left_to_it(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    async with dumped(tmp_path, database, far_database, delivery="in place") as (run, target):
+        undone = Dump(target)
+        facts = run.fact(undone.key)
+        plan = Plan.from_dict(run.session.journal.intent(undone.key) or {})
+        script, ours = Path(facts["script"]), Path(facts["script"]).read_bytes()
+        script.write_bytes(b"theirs")
+        await undone.undo(run, plan, facts)
+        assert script.read_bytes() == b"theirs"
+        assert not Path(facts["archive"]["path"]).exists()
+        script.write_bytes(ours)
+        await undone.undo(run, plan, facts)
+        assert not script.exists()
 
 
 async def test_a_database_without_ssh_is_swapped_like_any_other(

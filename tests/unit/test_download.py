@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import SmallDisk
 from tests.postgres.conftest import tool
 from tests.wire import Wire, wire
 from wizard.download import download
 from wizard.errors import ConnectionFailed, OperationFailed, VerificationFailed
-from wizard.events import Event, Events, Finding, Report
+from wizard.events import Event, Finding, Report
 from wizard.hostkeys import trust
 from wizard.postgres.archive import Archive
 from wizard.remote import Login, connect, host_key
@@ -53,18 +54,6 @@ async def login(line: Wire, ssh_server: SshServer, tmp_path: Path) -> Login:
     return login
 
 
-@pytest.fixture
-def heard() -> list[Event]:
-    return []
-
-
-@pytest.fixture
-def report(heard: list[Event]) -> Report:
-    events = Events()
-    events.subscribe(heard.append)
-    return Report(events, "test")
-
-
 async def fetch(login: Login, path: Path, report: Report, far: str = "db.sql.gz") -> Archive:
     reader = await tool("pg_restore", 18)
     async with connect(login) as connection:
@@ -79,7 +68,7 @@ async def test_it_goes_on_from_where_it_was_cut(
     original: Path,
     tmp_path: Path,
     report: Report,
-    heard: list[Event],
+    events: list[Event],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("wizard.download.PORTION", 100_000)
@@ -96,13 +85,13 @@ async def test_it_goes_on_from_where_it_was_cut(
     assert (made.bytes, made.is_script) == (path.stat().st_size, True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert sorted(each.name for each in path.parent.iterdir()) == ["db", "db.sha256"]
-    again = sum("goes on after" in e.value for e in heard if isinstance(e, Finding))
+    again = sum("goes on after" in e.value for e in events if isinstance(e, Finding))
     # What had come was not fetched twice: beyond the file, portions and handshakes alone.
     assert again <= cuts and line.passed < original.stat().st_size + (cuts + 1) * 200_000
 
 
 async def test_another_file_by_that_name_is_begun_anew(
-    login: Login, line: Wire, original: Path, tmp_path: Path, report: Report, heard: list[Event]
+    login: Login, line: Wire, original: Path, tmp_path: Path, report: Report, events: list[Event]
 ) -> None:
     path = tmp_path / "backups" / "db"
     path.parent.mkdir()
@@ -111,7 +100,7 @@ async def test_another_file_by_that_name_is_begun_anew(
     part.with_name("db.part.json").write_text('{"path": "db.sql.gz", "size": 5, "modified": 5}')
     made = await fetch(login, path, report)
     assert path.read_bytes() == original.read_bytes() and made.is_script
-    assert not any("goes on" in each.value for each in heard if isinstance(each, Finding))
+    assert not any("goes on" in each.value for each in events if isinstance(each, Finding))
 
 
 async def test_what_had_come_is_not_what_is_there(
@@ -143,7 +132,23 @@ async def test_a_file_that_is_not_there_or_no_dump(
     original.write_bytes(original.read_bytes()[: SIZE // 2])
     with pytest.raises(VerificationFailed, match="to its end"):
         await fetch(login, tmp_path / "db", report)
+    (original.parent / "folder").mkdir()
+    with pytest.raises(OperationFailed, match="directory format"):
+        await fetch(login, tmp_path / "db", report, "folder")
     assert not (tmp_path / "db").exists() and not (tmp_path / "db.part").exists()
+
+
+async def test_a_full_disk_is_no_reason_to_begin_anew(
+    login: Login, original: Path, small_disk: SmallDisk, report: Report, events: list[Event]
+) -> None:
+    path = small_disk.folder / "db"
+    with pytest.raises(OperationFailed, match="disk is full"):
+        await fetch(login, path, report)
+    assert not path.exists()
+    small_disk.make_room()
+    await fetch(login, path, report)
+    assert path.read_bytes() == original.read_bytes()
+    assert any("goes on after" in each.value for each in events if isinstance(each, Finding))
 
 
 async def test_links_in_the_way_are_not_followed(

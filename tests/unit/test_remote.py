@@ -16,10 +16,11 @@ import pytest
 
 from wizard.errors import ConfigError, ConnectionFailed, ExitCode, IdentityMismatch
 from wizard.hostkeys import trust
+from wizard.login import way
 from wizard.postgres.address import Address
 from wizard.postgres.address import connect as connect_to_database
 from wizard.remote import Connection, Login, connect, host_key
-from wizard.sandbox.sshd import SshServer, _Gatekeeper
+from wizard.sandbox.sshd import SshServer
 
 
 @pytest.fixture
@@ -233,21 +234,32 @@ async def test_the_default_socket_is_found(connection: Connection, far_database:
             pass
 
 
+async def test_a_database_that_its_own_host_reaches_by_tcp(
+    connection: Connection, ssh_server: SshServer, far_database: Address
+) -> None:
+    """As one on another machine is: a port there, and here a socket of our own."""
+    socket = f"{far_database.host}/.s.PGSQL.{far_database.port}"
+
+    async def relay(near: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        far, onward = await asyncio.open_unix_connection(socket)
+        await asyncio.gather(passed_on(near, onward), passed_on(far, answer))
+
+    async def passed_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(1 << 16):
+            target.write(data)
+        target.close()
+
+    ssh_server.lets_through = True
+    async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with connection.forward_socket("127.0.0.1", port) as directory:
+            address = replace(far_database, host=directory, port=port)
+            async with await connect_to_database(address) as database:
+                cursor = await database.execute("SELECT current_database()")
+                assert await cursor.fetchone() == (far_database.database,)
+
+
 # What the ssh_config says
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SshServer]:
-    """A jump host: a server that lets TCP connections through."""
-    monkeypatch.setattr(_Gatekeeper, "connection_requested", lambda *_: True, raising=False)
-    home = tmp_path / "jumper"
-    home.mkdir()
-    server = SshServer(
-        tmp_path / "bastion", user="jumper", environment={}, home=home, sockets=tmp_path
-    )
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture
@@ -287,6 +299,46 @@ async def test_a_jump_host_that_leads_to_itself(
     jumping.config.write_text(jumping.config.read_text() + "    ProxyJump bastion\n")
     with pytest.raises(ConfigError, match="from bastion to itself"):
         await host_key(jumping)
+
+
+async def test_jump_hosts_one_behind_the_other(
+    jumping: Login, bastion: SshServer, ssh_server: SshServer
+) -> None:
+    """`ProxyJump a,b`: b is reached through a alone, whatever its own block says."""
+    assert jumping.config is not None
+    ssh_server.lets_through = True
+    again = jumping.config.read_text().replace("Host far\n", "Host behind\n", 1)
+    jumping.config.write_text(
+        f"Host last\n    HostName 127.0.0.1\n    Port {ssh_server.port}\n    User deploy\n"
+        f'    IdentityFile "{ssh_server.client_key}"\n    ProxyJump bastion,behind\n\n'
+        + again.replace("ProxyJump bastion", "ProxyJump elsewhere")
+    )
+    hops = way(replace(jumping, destination="last"))
+    assert [each.destination for each in hops] == ["bastion", "behind", "last"]
+    for hop in hops:
+        trust(hop.known_hosts, await host_key(hop))
+    async with connect(replace(jumping, destination="last")) as connection:
+        assert connection.host_key == ssh_server.fingerprint
+        assert (await connection.run(["echo", "there"])).stdout == "there\n"
+
+
+@pytest.mark.parametrize(
+    ("named", "hops"),
+    [
+        ("none", []),
+        ("a", [("a", None)]),
+        ("me@a:2222,b", [("me@a", 2222), ("b", None)]),
+        ("ssh://me@[fe80::1]:22", [("me@fe80::1", 22)]),
+    ],
+)
+def test_how_a_jump_host_may_be_named(
+    named: str, hops: list[tuple[str, int | None]], tmp_path: Path
+) -> None:
+    config = tmp_path / "ssh_config"
+    config.write_text(f"Host far\n    ProxyJump {named}\n")
+    *found, last = way(Login("far", tmp_path / "known_hosts", config))
+    assert [(each.destination, each.port) for each in found] == hops
+    assert last.by == tuple(found)
 
 
 async def test_an_alias_has_its_own_known_host(

@@ -4,20 +4,26 @@ Archives are pg_dump's custom format. Its table of contents stands at the head, 
 -l` is content with a truncated file; only reading all of it finds the fault. A flipped bit is
 found by zlib most of the time, by the checksum always. A plain script, zipped or not, is a dump
 as well: it is read by `wizard.postgres.script`.
+
+A dump gets its name by `place`, when it is proven, and never before.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import shlex
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from wizard.errors import OperationFailed, VerificationFailed
 from wizard.events import Report
@@ -26,6 +32,8 @@ from wizard.postgres.tools import ENVIRONMENT, Tool
 from wizard.process import run, start
 
 MAGIC = b"PGDMP"
+TAR = b"toc.dat\0"  # the first member of what pg_dump --format=tar writes
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 AHEAD = 64  # portions of an archive that pg_restore may be behind
 POLL = 0.2  # seconds between looks at how far a tool has read
 
@@ -89,8 +97,13 @@ async def describe(path: Path, pg_restore: Tool) -> Header:
 async def read(path: Path, pg_restore: Tool | None, report: Report) -> Header:
     """Read a dump of either kind from its first byte to its last, into nothing.
 
-    Raises VerificationFailed when it is not whole. Without `pg_restore` it has to be a script.
+    Raises VerificationFailed when it is not whole, OperationFailed when it is in another format
+    of pg_dump's. Without `pg_restore` it has to be a script.
     """
+    if path.is_dir():
+        raise other_format(str(path), "directory")
+    if _head(path, len(TAR)) == TAR:
+        raise other_format(str(path), "tar")
     if is_archive(path) and pg_restore is not None:
         header = await describe(path, pg_restore)
         await read_whole(path, pg_restore, report)
@@ -102,6 +115,14 @@ async def read(path: Path, pg_restore: Tool | None, report: Report) -> Header:
 def is_archive(path: Path) -> bool:
     """Whether this begins as an archive does; anything else can only be a script."""
     return _head(path) == MAGIC
+
+
+def other_format(path: str, name: str) -> OperationFailed:
+    """What to do with a dump in a format that pg_restore reads and we do not take."""
+    return OperationFailed(
+        f"The dump {path} is in pg_dump's {name} format, which is not taken.",
+        hint=f"Make a script of it, and take that: pg_restore --file=dump.sql {shlex.quote(path)}",
+    )
 
 
 async def take(path: Path, pg_restore: Tool, report: Report) -> Archive:
@@ -131,12 +152,36 @@ def noted_checksum(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
-def note_checksum(path: Path, digest: str) -> None:
-    """Write that file anew: what stands in its place, a link perhaps, is not written through."""
+def place(part: Path, path: Path, digest: str) -> None:
+    """Give a proven dump its name, with its checksum beside it, both to outlast a power failure."""
     noted = noted_checksum(path)
-    noted.unlink(missing_ok=True)
+    noted.unlink(missing_ok=True)  # a link perhaps, which is not written through
     with os.fdopen(os.open(noted, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f"{digest}  {path.name}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)  # which is what makes a rename last, see fsync(2)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def writing(part: Path) -> Iterator[None]:
+    """Tell what the disk below `part` refuses, as OperationFailed."""
+    free = shutil.disk_usage(part.parent).free
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise OperationFailed(f"{part} could not be written.", found=str(error)) from None
+        raise OperationFailed(
+            f"The disk is full: {part.name} could not be written to {part.parent}.",
+            found=f"{error.strerror}; {free:,} bytes were free before.",
+            hint="Make room there and try again. The folder may be a link to one on a larger disk.",
+        ) from None
 
 
 async def prove(archive: Archive, report: Report) -> None:
@@ -183,52 +228,55 @@ async def read_along(name: str, pg_restore: Tool) -> AsyncIterator[Callable[[byt
     What is given awaits each portion of it. Leaving waits until all was read, and raises
     VerificationFailed when it was not whole: `read_whole` without a second reading.
     """
-    read_end, write_end = os.pipe()
     argv = [str(pg_restore.path), "--file=/dev/null"]
     portions: asyncio.Queue[bytes] = asyncio.Queue(AHEAD)
+    read_end, write_end = os.pipe()
+    with FileIO(read_end) as theirs, FileIO(write_end, "w") as ours:
 
-    async def feed() -> None:
-        try:
+        async def feed() -> None:
             while data := await portions.get():
                 # It may end early; what is left is let go of, and its status tells.
                 with suppress(BrokenPipeError):
-                    await asyncio.to_thread(_write, write_end, data)
+                    await asyncio.to_thread(write_all, ours, data)
+            ours.close()
+
+        feeding = asyncio.create_task(feed())
+        try:
+            async with start(argv, env=ENVIRONMENT, stdin=read_end) as child:
+                theirs.close()
+                yield portions.put
+                await portions.put(b"")
+                async for _ in child:
+                    pass
+                if child.returncode != 0:
+                    told = child.stderr_tail
+                    raise _broken(Path(name), "pg_restore cannot read it to its end", told)
         finally:
-            os.close(write_end)
-
-    feeding = asyncio.create_task(feed())
-    try:
-        async with start(argv, env=ENVIRONMENT, stdin=read_end) as child:
-            os.close(read_end)
-            read_end = -1
-            yield portions.put
-            await portions.put(b"")
-            async for _ in child:
-                pass
-            if child.returncode != 0:
-                raise _broken(Path(name), "pg_restore cannot read it to its end", child.stderr_tail)
-    finally:
-        feeding.cancel()
-        await asyncio.gather(feeding, return_exceptions=True)
-        if read_end >= 0:
-            os.close(read_end)
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
 
 
-def _write(descriptor: int, data: bytes) -> None:
+def write_all(file: FileIO, data: bytes) -> None:
+    """Write to a file without a buffer, which may take less than it is given at once."""
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
+        view = view[file.write(view) or 0 :]
 
 
 async def checksum(path: Path, report: Report) -> str:
     """The SHA-256 of a file, in hexadecimal."""
-    digest, done, total = hashlib.sha256(), 0, path.stat().st_size
     with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, 1 << 22):
-            await asyncio.to_thread(digest.update, chunk)
-            done += len(chunk)
-            report.progress(done, total, "bytes", "checksum")
-    return digest.hexdigest()
+        return (await hashed(file, report)).hexdigest()
+
+
+async def hashed(file: BinaryIO, report: Report) -> hashlib._Hash:
+    """The SHA-256 of all that is left to read of a file."""
+    digest, done, total = hashlib.sha256(), 0, os.fstat(file.fileno()).st_size
+    while chunk := await asyncio.to_thread(file.read, 1 << 22):
+        await asyncio.to_thread(digest.update, chunk)
+        done += len(chunk)
+        report.progress(done, total, "bytes", "checksum")
+    return digest
 
 
 @asynccontextmanager
@@ -264,10 +312,10 @@ def _position(pid: int, path: Path) -> int | None:
     return None
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path, size: int = len(MAGIC)) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(len(MAGIC))
+            return file.read(size)
     except OSError as error:
         raise VerificationFailed(
             f"The dump {path} cannot be opened.",

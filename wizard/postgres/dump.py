@@ -7,15 +7,15 @@ on disk, does it get its name. Whatever fails before leaves nothing.
 
 from __future__ import annotations
 
-import errno
+import asyncio
 import hashlib
 import os
 import re
-import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from wizard.errors import OperationFailed
@@ -25,12 +25,12 @@ from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive
 from wizard.postgres.routes import Route
 from wizard.postgres.tools import Tool
-from wizard.process import Output, start
+from wizard.process import READ, Output, start
 from wizard.remote import Connection
 
 TABLE = re.compile(r'dumping contents of table "(.+)"$')
+GATHER = 0.01  # seconds: pg_dump writes little at a time, and each portion has a price of its own
 COMPRESSED_TO = 4  # a first guess, table bytes for one byte of archive, until measured
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 Starting = Callable[[Callable[[str], None]], AbstractAsyncContextManager[Output]]
 
@@ -93,26 +93,27 @@ async def dump(
 async def fetch(
     connection: Connection,
     far: Address,
+    here: Address,
     path: Path,
     report: Report,
     *,
+    pg_dump: Tool,
     pg_restore: Tool | None,
-    pg_dump: str = "pg_dump",
     making: Making | None = None,
 ) -> Archive:
     """Dump a database of the far side over SSH into `path` here.
 
-    `far` is the database as libpq reaches it over there; its password, if any, goes through
-    standard input. `pg_dump` is the program's name or path over there. Raises as `dump`, and
-    ConfigError when that pg_dump is missing or too old, ConnectionFailed when the connection ends
-    in the middle.
+    `far` is the database as its own host reaches it; its password, if any, goes through standard
+    input. `here` is the same database as this machine reaches it, `pg_dump` one of the far side.
+    Raises as `dump`, and ConnectionFailed when the connection ends in the middle.
     """
     making = making or Making()
-    async with near(connection, far) as here:
-        about = await server.about(here)
-        tool = await tools.far_dump(connection, about.major, path=pg_dump)
-        sizes = await server.table_sizes(here)
-    argv = ["env", "LC_ALL=C", pg_dump, *making.options(tool), *tools.reach(far)]
+    sizes = await server.table_sizes(here)
+    argv = [
+        *("env", "LC_ALL=C", str(pg_dump.path)),
+        *making.options(pg_dump),
+        *tools.reach(far),
+    ]
     password = None
     if far.password is not None:
         # `env=` of SSH needs AcceptEnv on the server, and arguments are everybody's to read.
@@ -144,27 +145,12 @@ async def by(
     `dump` and `fetch`.
     """
     making = Making(route.pg_restore is None, route.method, snapshot, without)
+    dumping = partial(dump, here)
     if route.far and connection is not None:
-        program = str(route.pg_dump.path)
-        return await fetch(
-            connection,
-            far,
-            path,
-            report,
-            pg_restore=route.pg_restore,
-            pg_dump=program,
-            making=making,
-        )
-    return await dump(
-        here, path, report, pg_dump=route.pg_dump, pg_restore=route.pg_restore, making=making
+        dumping = partial(fetch, connection, far, here)
+    return await dumping(
+        path, report, pg_dump=route.pg_dump, pg_restore=route.pg_restore, making=making
     )
-
-
-@asynccontextmanager
-async def near(connection: Connection, far: Address) -> AsyncIterator[Address]:
-    """A database of the far side as this machine reaches it while the context lasts."""
-    async with connection.forward_socket(far.host, far.port) as directory:
-        yield replace(far, host=directory)
 
 
 async def _take_in(
@@ -184,20 +170,15 @@ async def _take_in(
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
-    free = shutil.disk_usage(path.parent).free
+    gauge = _Gauge(sizes, report)
     try:
-        gauge = _Gauge(sizes, report)
-        try:
+        with archive.writing(part):
             digest = await _write(starting, where, part, gauge, pg_restore)
-        except OSError as error:
-            raise _unwritable(part, gauge.received, free, error) from None
         if pg_restore is not None:
             header = await archive.describe(part, pg_restore)
         else:
             header = await archive.read(part, None, report)
-        archive.note_checksum(path, digest)
-        part.rename(path)
-        _sync_directory(path.parent)
+        archive.place(part, path, digest)
     except BaseException:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -235,6 +216,8 @@ async def _write(
                 gauge.got(len(chunk))
                 if watched is not None:
                     await watched(chunk)
+                if len(chunk) < READ:
+                    await asyncio.sleep(GATHER)
             if output.returncode != 0:
                 raise OperationFailed(
                     f"pg_dump of {where} failed with exit status {output.returncode}.",
@@ -305,23 +288,3 @@ def _complaint(said: str) -> str:
         if "error:" in line or "FATAL" in line:
             return "\n".join(lines[number:])
     return "\n".join(lines[-5:])
-
-
-def _unwritable(part: Path, received: int, free: int, error: OSError) -> OperationFailed:
-    if error.errno in FULL:
-        return OperationFailed(
-            f"The disk is full: the dump could not be written to {part.parent}.",
-            found=f"{error.strerror} after {received:,} bytes, which were removed again; "
-            f"{free:,} bytes were free before.",
-            hint="Make room there, or choose another directory for the backups.",
-        )
-    return OperationFailed(f"The dump could not be written to {part}.", found=str(error))
-
-
-def _sync_directory(path: Path) -> None:
-    """Make a rename last, as fsync(2) asks for."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

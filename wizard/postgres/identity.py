@@ -8,12 +8,12 @@ too); together with the database's OID, its name and the host they are.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from psycopg import sql
 
+from wizard import durable
 from wizard.errors import IdentityMismatch, OperationFailed
 from wizard.postgres import server
 from wizard.postgres.address import Address
@@ -21,7 +21,7 @@ from wizard.postgres.address import Address
 
 @dataclass(frozen=True)
 class Identity:
-    """A database. `host` is where it is in the operator's words: `local`, `deploy@example.org`."""
+    """A database. `host` is where it is: `local`, or how SSH goes there and the key it shows."""
 
     host: str
     database: str
@@ -98,13 +98,7 @@ class Pins:
         pins = {**self.all(), role: identity}
         content = json.dumps({name: asdict(pin) for name, pin in pins.items()}, indent=2)
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = self.path.with_name(f"{self.path.name}.part")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(self.path)
+        durable.write(self.path, content + "\n")
 
     def check(self, role: str, identity: Identity) -> None:
         """Raise IdentityMismatch unless `identity` is who `role` is pinned to; pin a new role."""

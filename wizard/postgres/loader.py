@@ -18,8 +18,8 @@ import psycopg
 
 from wizard.errors import OperationFailed
 from wizard.events import Report
-from wizard.postgres import script
-from wizard.postgres.address import Address, connect
+from wizard.postgres import script, server
+from wizard.postgres.address import Address
 from wizard.postgres.script import Chunks, Piece, Splitter
 
 BATCH = 1 << 16  # bytes of statements sent at once: a statement alone costs a round trip
@@ -58,7 +58,7 @@ async def load(path: Path, into: Address, report: Report) -> None:
 
 async def pour(text: Chunks, name: str, into: Address, report: Report) -> None:
     """`load` from a text as it comes, such as what pg_restore writes. `name` is for messages."""
-    async with await connect(into) as connection, connection.transaction():
+    async with server.session(into) as connection, connection.transaction():
         await fill(connection, text, name, report)
 
 

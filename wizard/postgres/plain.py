@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 from pathlib import Path
 
 from wizard.errors import OperationFailed
+from wizard.postgres import archive as archives
 from wizard.postgres.archive import Archive
 from wizard.postgres.tools import ENVIRONMENT, Tool
 from wizard.process import start
 
+LEVEL = 1  # of gzip: at its usual one, zipping takes longer than all else together
 TRAILER = b"PostgreSQL database dump complete"
 
 
@@ -19,28 +22,29 @@ async def write(archive: Archive, path: Path, pg_restore: Tool) -> int:
 
     The script is made by pg_restore from an archive that was read whole, so that a failed
     dump cannot become a good-looking script, as it does in `pg_dump | gzip`. Raises
-    OperationFailed when pg_restore fails or its closing line is missing.
+    OperationFailed when pg_restore or the disk fails, or the closing line is missing.
     """
     part = path.with_name(path.name + ".part")
     tail = b""
     argv = [str(pg_restore.path), "--no-owner", "--no-acl", "--file=-", str(archive.path)]
     part.unlink(missing_ok=True)
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            async with start(argv, env=ENVIRONMENT) as child:
-                with gzip.GzipFile(fileobj=file, mode="wb") as zipped:
-                    async for chunk in child:
-                        zipped.write(chunk)
-                        tail = (tail + chunk)[-len(TRAILER) * 8 :]
-            if child.returncode != 0 or TRAILER not in tail:
-                raise OperationFailed(
-                    f"Writing {path.name} from {archive.path.name} failed.",
-                    found=child.stderr_tail or "the script ends without its closing line",
-                    hint="Look at the message; nothing was written under that name.",
-                )
-            file.flush()
-            os.fsync(file.fileno())
+        with archives.writing(part):
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                async with start(argv, env=ENVIRONMENT) as child:
+                    with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=LEVEL) as zipped:
+                        async for chunk in child:
+                            await asyncio.to_thread(zipped.write, chunk)
+                            tail = (tail + chunk)[-len(TRAILER) * 8 :]
+                file.flush()
+                os.fsync(file.fileno())
+        if child.returncode != 0 or TRAILER not in tail:
+            raise OperationFailed(
+                f"Writing {path.name} from {archive.path.name} failed.",
+                found=child.stderr_tail or "the script ends without its closing line",
+                hint="Look at the message; nothing was written under that name.",
+            )
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

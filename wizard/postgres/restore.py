@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from wizard.errors import OperationFailed
+from wizard.errors import OperationFailed, RemodelError
 from wizard.events import Report
 from wizard.postgres import archive as archives
 from wizard.postgres import loader, server, tools
@@ -65,7 +64,8 @@ async def restore(
 
     Proven once more, for a file may have changed since it was taken. The objects belong to our
     role. A script needs no `pg_restore`. On any failure, and when cancelled, the half-filled
-    database is dropped. Raises OperationFailed with pg_restore's or the server's own words.
+    database is dropped, if it can be. Raises OperationFailed with pg_restore's or the server's
+    own words.
     """
     try:
         await archives.prove(archive, report)
@@ -76,17 +76,20 @@ async def restore(
         async with server.session(into) as connection:
             await connection.execute("ANALYZE")
     except BaseException:
-        await to_its_end(drop(into, into.database, force=True))
+        try:
+            await to_its_end(drop(into, into.database, force=True))
+        except RemodelError as error:  # what stopped us is the error to tell
+            report.finding(into.database, f"was not dropped: {error.message}", "warn")
         raise
 
 
 async def _restore(archive: Archive, into: Address, report: Report, pg_restore: Tool) -> None:
     """By pg_restore alone, or where that is too new for the server, by it and the loader."""
     fits = tools.fits(pg_restore.major, (await server.about(into)).major)
-    with tempfile.NamedTemporaryFile("w", prefix="remodel-", suffix=".toc") as toc:
+    with tempfile.TemporaryFile("w+") as toc:  # without a name, so that nobody can leave it
         toc.write(await _contents(archive, into, report, pg_restore))
-        toc.flush()
-        await (_fill if fits else _pour)(archive, into, Path(toc.name), report, pg_restore)
+        toc.seek(0)
+        await (_fill if fits else _pour)(archive, into, toc.fileno(), report, pg_restore)
 
 
 async def drop(address: Address, name: str, *, force: bool = False) -> None:
@@ -114,12 +117,12 @@ async def drop(address: Address, name: str, *, force: bool = False) -> None:
 
 
 async def _fill(
-    archive: Archive, into: Address, toc: Path, report: Report, pg_restore: Tool
+    archive: Archive, into: Address, toc: int, report: Report, pg_restore: Tool
 ) -> None:
     argv = [
         str(pg_restore.path),
         *OPTIONS,
-        f"--use-list={toc}",
+        "--use-list=/dev/stdin",
         *tools.reach(into),
         str(archive.path),
     ]
@@ -136,7 +139,7 @@ async def _fill(
         report.progress(min(position, archive.bytes), archive.bytes, "bytes", at)
 
     env = tools.environment(into)
-    async with start(argv, env=env, on_stderr=heard) as child:
+    async with start(argv, env=env, stdin=toc, on_stderr=heard) as child:
         async with watching(child.pid, archive.path, tell):
             async for _ in child:
                 pass
@@ -151,15 +154,16 @@ async def _fill(
 
 
 async def _pour(
-    archive: Archive, into: Address, toc: Path, report: Report, pg_restore: Tool
+    archive: Archive, into: Address, toc: int, report: Report, pg_restore: Tool
 ) -> None:
     """What pg_restore writes as a script, through the loader."""
-    argv = [str(pg_restore.path), *OPTIONS, f"--use-list={toc}", "--file=-", str(archive.path)]
+    archived = str(archive.path)
+    argv = [str(pg_restore.path), *OPTIONS, "--use-list=/dev/stdin", "--file=-", archived]
 
     def tell(position: int) -> None:
         report.progress(min(position, archive.bytes), archive.bytes, "bytes", "loading")
 
-    async with start(argv, env=tools.ENVIRONMENT) as child:
+    async with start(argv, env=tools.ENVIRONMENT, stdin=toc) as child:
 
         async def text() -> AsyncGenerator[bytes, None]:
             async for chunk in child:

@@ -61,16 +61,17 @@ async def find(
     server.
     """
     far = await tools.far_dumps(connection) if connection is not None else []
-    here = await tools.with_methods(await tools.find("pg_dump", configured=configured))
-    if sslmode:
-        here = await tools.with_tls(here, sslmode)
+    found = await tools.find("pg_dump", configured=configured)
+    here = await tools.with_methods(await tools.with_tls(found, sslmode) if sslmode else found)
     restores = await tools.find("pg_restore", configured=configured)
     route = choose(server_major, into_major, far=far, here=here, restores=restores)
     if route is None:
-        there = [f"{tool} on {connection}" for tool in far]
+        able = {tool.path for tool in here}
+        told = [f"{tool} on {connection}" for tool in far]
+        told += [f"{tool}" if tool.path in able else f"{tool}, built without TLS" for tool in found]
         raise ConfigError(
             f"No pg_dump may read PostgreSQL {server_major}: it takes {server_major} or newer.",
-            found="\n".join([*there, *map(str, here)]) or "There is none, here or there.",
+            found="\n".join(told) or "There is none, here or there.",
             hint=f"Install the client programs of PostgreSQL {server_major} on either side, and "
             "name the directory of those here as postgres.bin in remodel.yml.",
         )

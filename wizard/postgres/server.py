@@ -45,6 +45,11 @@ class Database:
     allows_connections: bool
     size: int | None
 
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is let in: a swap was cut off in its middle, or this is a kept one."""
+        return self.connection_limit == 0 or not self.allows_connections
+
 
 @dataclass(frozen=True)
 class Session:
@@ -83,7 +88,7 @@ async def session(
         async with connection:
             yield connection
     except psycopg.Error as error:
-        if connection.closed:
+        if connection.broken:  # leaving has closed it, whatever came before
             raise ConnectionFailed(
                 f"The connection to the database {address} was lost.",
                 found=str(error),

@@ -30,6 +30,7 @@ FIRST_WITH_METHODS = 16  # pg_dump 14 takes `--compress=lz4` for a number, and d
 METHODS = ("zstd", "lz4")  # quickest first; what every build has besides is gzip
 
 NO_SUCH_METHOD = "compression"  # "this build does not support compression with ZSTD"
+MARK = "remodel: "
 NO_TLS = "SSL support is not compiled in"
 
 # Messages of the tools are read (progress) and shown; English ones are what a search finds.
@@ -137,7 +138,7 @@ async def choose_restore(
     """The pg_restore for an archive of pg_dump `dump_major` into a server `server_major`.
 
     Where none can do both, from 17 or later to before 17, it is one that reads the archive; what
-    it writes as a script, the loader takes in (see `wizard.postgres.loader.needed`). Raises
+    it writes as a script, the loader takes in (`wizard.postgres.loader`). Raises
     ConfigError when none reads it.
     """
     tools = await find("pg_restore", configured=configured)
@@ -145,6 +146,13 @@ async def choose_restore(
     fitting = [tool for tool in reading if fits(tool.major, server_major)]
     needed = f"an archive of pg_dump {dump_major} needs pg_restore {dump_major} or newer"
     return _closest("pg_restore", tools, fitting or reading, needed)
+
+
+async def newest_restore(*, configured: Path | None = None) -> Tool:
+    """The newest pg_restore here, which reads every archive that any of them reads."""
+    tools = await find("pg_restore", configured=configured)
+    newest = max((tool.major for tool in tools), default=0)
+    return _closest("pg_restore", tools, [tool for tool in tools if tool.major == newest], "")
 
 
 def fits(restore_major: int, server_major: int) -> bool:
@@ -192,48 +200,24 @@ async def far_dumps(connection: Connection) -> list[Tool]:
     places = " ".join(f"{place}/pg_dump" for place in PLACES)
     probes = "; ".join(
         f'case "$("$p" {shlex.join(_probing(method))} 2>&1)" in '
-        f"*{NO_SUCH_METHOD}*) ;; *) printf ' %s' {method};; esac"
+        f"*{NO_SUCH_METHOD}*) ;; *) printf '%s ' {method};; esac"
         for method in METHODS
     )
-    # One round trip for all of it; `command -v` is POSIX, `which` may be missing.
+    # One round trip for all of it; `command -v` is POSIX, `which` may be missing. What a login
+    # script prints on its own does not begin with the mark.
     script = (
         f'LC_ALL=C; export LC_ALL; for p in "$(command -v pg_dump)" {places}; do '
         '[ -x "$p" ] && v=$("$p" --version 2>/dev/null) || continue; '
-        f'printf "%s\\n%s\\n" "$p" "$v"; {probes}; echo; done; true'
+        f'printf "{MARK}%s\\t%s\\t" "$p" "$v"; {probes}; echo; done; true'
     )
     done = await connection.run(["sh", "-c", script])
-    lines = done.stdout.splitlines()
     found = []
-    for path, said, methods in zip(lines[::3], lines[1::3], lines[2::3], strict=False):
-        if tool := _parse(Path(path), said):
+    for line in done.stdout.splitlines():
+        path, said, methods, *_ = (*line.removeprefix(MARK).split("\t"), "", "")
+        if line.startswith(MARK) and (tool := _parse(Path(path), said)):
             known = methods.split() if tool.major >= FIRST_WITH_METHODS else []
             found.append(replace(tool, methods=tuple(known)))
     return found
-
-
-async def far_dump(
-    connection: Connection, server_major: int | None = None, *, path: str = "pg_dump"
-) -> Tool:
-    """The pg_dump on the far side of an SSH connection.
-
-    Raises ConfigError when it is missing, or older than `server_major`.
-    """
-    done = await connection.run([path, "--version"])
-    tool = _parse(Path(path), done.stdout)
-    if done.returncode != 0 or tool is None:
-        raise ConfigError(
-            f"There is no usable {path} on {connection}.",
-            found=done.stderr_tail or done.stdout or f"exit status {done.returncode}",
-            hint="Install PostgreSQL's client programs there, or take an existing dump.",
-        )
-    if server_major is not None and tool.major < server_major:
-        raise ConfigError(
-            f"pg_dump on {connection} is too old for its server.",
-            found=f"pg_dump {tool.version}, but PostgreSQL {server_major}",
-            hint=f"Install the client programs of PostgreSQL {server_major} there and see that "
-            "they come first in the PATH of a login without a terminal.",
-        )
-    return tool
 
 
 def _candidates(name: str, configured: Path | None) -> Iterable[Path]:

@@ -8,7 +8,7 @@ import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
-from wizard import answers, config, drive
+from wizard import answers, config, drive, hostkeys
 from wizard import session as sessions
 from wizard.drive import Output
 from wizard.events import Events, Line, Report
@@ -28,14 +28,14 @@ async def play(folder: Path | None, posts: int, screens: bool, serve: bool, outp
         sandbox = await lay_out(root.resolve(), posts=posts, report=_told(output))
         async with running(sandbox) as servers:
             if serve:
-                pin(config.read(sandbox.config), _known_host(servers))
+                _accept_host_key(config.read(sandbox.config), servers)
                 print(f"Serving {root}; ctrl+c ends it. In another terminal: cd {root}; remodel")
                 sys.stdout.flush()
                 await asyncio.Event().wait()
             found = config.read(sandbox.config)
             if not screens:
                 # Pinned beforehand, as a CI job would; on the screens the operator accepts it.
-                pin(found, _known_host(servers))
+                _accept_host_key(found, servers)
             unfinished = [one.id for one in sessions.summaries(found) if not one.finished]
             opened = sessions.resume(found) if unfinished else sessions.begin(found)
             with opened as session:
@@ -63,15 +63,7 @@ def _told(output: Output) -> Report:
     return Report(events, "sandbox")
 
 
-def _known_host(servers: RunningSandbox) -> str:
-    return f"[127.0.0.1]:{servers.ssh.port} {servers.ssh.host_key}"
-
-
-def pin(found: config.Config, line: str) -> None:
-    """Put the sandbox's own host key among those that were accepted."""
-    path = found.state / "known_hosts"
-    found.state.mkdir(mode=0o700, exist_ok=True)
-    if line not in (path.read_text().splitlines() if path.exists() else []):
-        with path.open("a") as file:
-            file.write(line + "\n")
-    path.chmod(0o600)
+def _accept_host_key(found: config.Config, servers: RunningSandbox) -> None:
+    """Put the sandbox's own host key among those that an operator has accepted."""
+    line = f"[127.0.0.1]:{servers.ssh.port} {servers.ssh.host_key}"
+    hostkeys.add(found.state / "known_hosts", line)

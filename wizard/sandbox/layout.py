@@ -304,7 +304,7 @@ def _clear(root: Path) -> None:
     """Remove what an interrupted layout left, and where its clusters lived elsewhere."""
     for cluster in (root / "local", root / "production" / "postgres"):
         for link in (cluster / "elsewhere", cluster / "run"):
-            if link.is_symlink():
+            if link.is_symlink() and link.readlink().name.startswith("remodel-"):
                 shutil.rmtree(link.readlink(), ignore_errors=True)
     for name in (*OURS, *LEFT_BY_RUNS):
         path = root / name

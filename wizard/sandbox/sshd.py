@@ -61,6 +61,8 @@ class SshServer:
         self.sockets = sockets.resolve()
         self.refuse_logins = False
         """While true, every key is refused."""
+        self.lets_through = False
+        """While true, forwards may also lead to TCP ports, as a jump host's do."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._host_key = _key(self.root / "host_key")
         self._authorized = _key(self.client_key).convert_to_public()
@@ -284,6 +286,11 @@ class _Gatekeeper(asyncssh.SSHServer):
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         server = self._server
         return not server.refuse_logins and username == server.user and key == server._authorized
+
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> bool:
+        return self._server.lets_through
 
     def unix_connection_requested(self, dest_path: str) -> bool:
         path = Path(dest_path)

@@ -10,22 +10,14 @@ from typing import Any
 
 from wizard import process
 from wizard.download import download
-from wizard.errors import ConfigError, IdentityMismatch, OperationFailed
+from wizard.errors import ConfigError, OperationFailed
 from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen, Step
-from wizard.postgres import (
-    archive,
-    baseline,
-    exclusion,
-    identity,
-    restore,
-    server,
-    swap,
-    tools,
-)
+from wizard.postgres import archive, baseline, exclusion, identity, restore, server, swap, tools
 from wizard.postgres.archive import Archive
 from wizard.postgres.tools import Tool
 from wizard.questions import Question
 from wizard.run import Run
+from wizard.steps.project import refuse_target
 
 FETCH = "fetch"
 FAR = "ssh:"
@@ -85,6 +77,7 @@ class Fetch(Operation):
             does=(
                 f"fetch {there} to {path}, or what an interrupted attempt left to fetch of it",
                 "hash it, then read it from its first byte to its last",
+                *_all_of_it(run),
             ),
             undo=f"delete {path.name}",
             facts={"source": source.name, "archive": answer},
@@ -96,7 +89,7 @@ class Fetch(Operation):
         return Plan(
             operation=self.key,
             title="Take the dump that is here",
-            does=(f"read {path} from its first byte to its last",),
+            does=(f"read {path} from its first byte to its last", *_all_of_it(run)),
             undo="nothing to undo",
             facts={"archive": answer},
             details={"path": str(path)},
@@ -118,7 +111,7 @@ class Fetch(Operation):
                 since = "none is to be had: drift counts from just before the dump"
                 report.finding("snapshot", since, "info")
             proven = await run.fetch(source, path, route, snapshot=held.snapshot, without=without)
-            return {**_taken(proven), "baseline": held.as_dict()}
+            return {**_taken(proven), "baseline": held.as_dict(), "without": list(without)}
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
         path = Path(plan.details["path"])
@@ -152,12 +145,7 @@ class Restore(Operation):
         local = run.config.local.address
         exists = await server.database(local) is not None
         if exists:
-            if role := run.pins.role_of(await identity.read(local, "local")):
-                raise IdentityMismatch(
-                    f"The local database is the one that {role} was pinned to.",
-                    found=str(local),
-                    hint="Nothing may be restored there. Point local and the settings elsewhere.",
-                )
+            refuse_target(run, await identity.read(local, "local"))
             async with run.alone():
                 await swap.require_unused(local)
         kept = server.beside(local.database, f"{run.stamp}_before")
@@ -210,10 +198,19 @@ class Restore(Operation):
         standing = await swap.observe(local, details["beside"], details["kept"])
         if standing.beside is not None:
             return Observation(Seen.PARTLY, f"{details['beside']} stands beside, not swapped")
-        if (standing.kept if details["kept"] else standing.live) is not None:
+        # Its mark was on it before it got the name; what another session or person put there,
+        # now that we were cut off, has none of ours.
+        if await identity.marked(local) == run.mark:
             facts = {"kept": details["kept"], **await _copys_baseline(run)}
             return Observation(Seen.DONE, "the restored database has the name", facts)
         return Observation(Seen.NOT_DONE, f"{local.database} is as it was")
+
+    async def gone(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> str:
+        local = run.config.local.address
+        found = await identity.marked(local)
+        if found == run.mark:
+            return ""
+        return f"{local} is another database: it says {found or 'nothing'!r}, not {run.mark!r}"
 
     async def clear(self, run: Run, plan: Plan) -> None:
         await restore.drop(run.config.local.address, plan.details["beside"])
@@ -341,6 +338,17 @@ class Baseline(Repeatable):
         return {"count": len(urls), "message": f"{len(urls):,} URLs"}
 
 
+def _all_of_it(run: Run) -> tuple[str, ...]:
+    """What a dump that was made elsewhere cannot do for us."""
+    without = ", ".join(run.config.backup.exclude_table_data)
+    if not without:
+        return ()
+    return (
+        f"NOTE: the rows of {without} come along, as far as they are in it: "
+        "backup.exclude_table_data is for dumps that are made now",
+    )
+
+
 async def _copys_baseline(run: Run) -> dict[str, Any]:
     """What the untouched copy holds, where the source was not asked while it was dumped."""
     if "baseline" in run.fact("backup.fetch"):
@@ -353,9 +361,8 @@ def _place(run: Run, suffix: str) -> Path:
 
 
 async def _prover(run: Run) -> Tool:
-    """A pg_restore for a dump of unknown origin: the newest that fits the local server."""
-    major = await run.local_major()
-    return await run.pg_restore(major, major)
+    """A pg_restore for a dump of unknown origin: to read it, whatever server it is for."""
+    return await tools.newest_restore(configured=run.config.postgres_bin)
 
 
 def _taken(proven: Archive) -> dict[str, Any]:

@@ -8,30 +8,41 @@ from typing import Any
 from wizard import hostkeys, remote
 from wizard.config import Target
 from wizard.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
-from wizard.operation import Gate, Operation, Plan, Repeatable, Step
+from wizard.login import Login, way
+from wizard.operation import Gate, Observation, Operation, Plan, Repeatable, Seen, Step
 from wizard.pagetree import Node, PageTree
 from wizard.postgres import exclusion, identity, server
+from wizard.postgres.identity import Identity
 from wizard.run import Run
 from wizard.steps.copy import judge_fields
 from wizard.yamlfile import nearest
 
+COPIES = (
+    "A copy of a server's files (pg_basebackup, a snapshot of its disk) cannot be told from what "
+    "it was copied from: make a database there by restoring a dump."
+)
 
-class Trust(Repeatable):
-    """First use of an SSH host: its key is shown and accepted by typing the target's name."""
+
+class Trust(Operation):
+    """First use of an SSH host: its key is shown and accepted by typing the name that it has here.
+
+    That is the name of a target, or of a jump host on the way to one.
+    """
 
     about = "show the SSH host key of a host that is new here"
 
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self.key = f"project.trust:{target.name}"
-        self.title = f"Trust the host of {target.name}"
+    def __init__(self, login: Login, name: str, *, jump: bool = False) -> None:
+        self.login = login
+        self.name = name
+        self.host = login.destination
+        self.key = f"project.{'jump' if jump else 'trust'}:{name}"
+        self.title = f"Trust the {'jump host' if jump else 'host of'} {name}"
 
     async def plan(self, run: Run) -> Plan:
-        login = run.login(self.target)
-        presented = await remote.host_key(login)
+        presented = await remote.host_key(self.login)
         if presented.standing in ("changed", "revoked"):
             raise IdentityMismatch(
-                f"The SSH host key of {self.target.ssh} is {presented.standing}.",
+                f"The SSH host key of {self.host} is {presented.standing}.",
                 found=f"it presents {presented.fingerprint}",
                 hint="Find out why before you go on. If the host was set up anew, delete its old "
                 f"line from {run.known_hosts} or your own known_hosts.",
@@ -39,25 +50,30 @@ class Trust(Repeatable):
         known = presented.standing == "known"
         return Plan(
             operation=self.key,
-            title=f"Trust the SSH host key of {self.target.ssh}",
+            title=f"Trust the SSH host key of {self.host}",
             does=(
-                f"{self.target.ssh} presents the {presented.algorithm} key",
+                f"{self.host} presents the {presented.algorithm} key",
                 presented.fingerprint,
                 "Compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints "
                 "on that host.",
             ),
             undo=f"delete its line from {run.known_hosts}",
-            gate=Gate(self.target.name),
-            facts={"host": self.target.ssh, "key": presented.fingerprint},
-            details={"line": presented.line},
+            gate=Gate(self.name),
+            facts={"host": self.host, "key": presented.fingerprint},
             skip=f"{presented.fingerprint} is known" if known else "",
         )
 
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        presented = await remote.host_key(self.login)
+        if presented.standing == "known" and presented.fingerprint == plan.facts["key"]:
+            return Observation(Seen.DONE, "its key is among those accepted")
+        return Observation(Seen.NOT_DONE, "its key is not among those accepted")
+
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        presented = await remote.host_key(run.login(self.target))
+        presented = await remote.host_key(self.login)
         if presented.fingerprint != plan.facts["key"]:
             raise OperationFailed(
-                f"{self.target.ssh} presents another key than a moment ago.",
+                f"{self.host} presents another key than a moment ago.",
                 found=f"{presented.fingerprint}, was {plan.facts['key']}",
                 hint="Somebody may be between you and that host. Stop, and find out.",
             )
@@ -164,18 +180,25 @@ async def _local(run: Run) -> None:
                 found=f"Django's is on {database.host or 'the default socket'}, ours at {address}",
                 hint="Give host, port and user in remodel.yml as the settings have them.",
             )
-        if role := run.pins.role_of(ours):
-            raise IdentityMismatch(
-                f"The local database is the one that {role} was pinned to.",
-                found=str(ours),
-                hint="Nothing may be worked on there. Point local and the settings elsewhere.",
-            )
+        refuse_target(run, ours)
     about = await server.about(address.at("postgres"))
     run.report.finding("local PostgreSQL", f"{about.version}, {address}")
     if not about.can_create_db:
         raise ConfigError(
             f"The local user may not create databases on {address}.",
             hint="ALTER ROLE … CREATEDB; restoring and checkpoints need it.",
+        )
+
+
+def refuse_target(run: Run, ours: Identity) -> None:
+    """Raise IdentityMismatch for a local database that is a target's, or cannot be told from it."""
+    if role := run.pins.role_of(ours):
+        raise IdentityMismatch(
+            f"The local database has the identity of {role}: it is that database, or a copy of "
+            "its server's files.",
+            found=str(ours),
+            hint="Nothing may be worked on there. Point local and the settings elsewhere. "
+            + COPIES,
         )
 
 
@@ -188,12 +211,13 @@ async def _tools(run: Run) -> None:
 async def _target(run: Run, target: Target) -> None:
     report = run.report
     far = await run.far(target)
-    role = run.pins.role_of(await identity.read(far.address, target.where), but=target.name)
-    if role:
+    found = await run.identify(target)
+    if role := run.pins.role_of(found, but=target.name):
         raise IdentityMismatch(
-            f"{target.name} and {role} are one and the same database.",
-            found=f"{target.address.database} on {target.where}",
-            hint="Give each target a database of its own in remodel.yml.",
+            f"{target.name} and {role} have one identity: they are the same database, or one is a "
+            "copy of the other's server's files.",
+            found=f"{target.name}: {found}\n{role}: {run.pins.all()[role]}",
+            hint=f"Give each target a database of its own in remodel.yml. {COPIES}",
         )
     about = await server.about(far.address)
     report.finding(f"{target.name} PostgreSQL", f"{about.version}, {target.address.database}")
@@ -293,9 +317,22 @@ async def _some(run: Run, tree: PageTree, below: str, where: str) -> None:
 
 
 def _operations(run: Run) -> list[Operation]:
-    targets = run.config.reached
-    hosts: dict[str, Target] = {target.ssh: target for target in reversed(targets) if target.ssh}
-    return [*(Trust(target) for target in reversed(hosts.values())), Preflight()]
+    hosts: dict[Login, Trust] = {}
+    for target in run.config.reached:
+        if target.ssh:
+            *jumps, last = _way(run.login(target))
+            for jump in jumps:
+                hosts.setdefault(jump, Trust(jump, jump.destination, jump=True))
+            hosts.setdefault(last, Trust(last, target.name))
+    return [*hosts.values(), Preflight()]
+
+
+def _way(login: Login) -> tuple[Login, ...]:
+    """The hosts that are logged in to; what keeps us from telling, the last one's plan tells."""
+    try:
+        return way(login)
+    except ConfigError:
+        return (login,)
 
 
 STEP = Step(
