@@ -9,8 +9,8 @@ from typing import Any
 from wizard.config import Target
 from wizard.errors import VerificationFailed
 from wizard.pagetree import PageTree
-from wizard.postgres import fingerprint
-from wizard.postgres.address import Address, connect
+from wizard.postgres import fingerprint, server
+from wizard.postgres.address import Address
 from wizard.postgres.fingerprint import TableFingerprint
 from wizard.run import Run
 
@@ -70,7 +70,7 @@ async def faults_of(run: Run, target: Target, address: Address) -> list[str]:
         )
     if len(pages) > NAMED:
         run.report.finding("converted pages", f"{len(pages):,} in all are {wanted}")
-    async with await connect(address) as connection:
+    async with server.session(address) as connection:
         rows = await connection.execute("SELECT hostname, port FROM wagtailcore_site")
         sites = [f"{hostname}:{port}" for hostname, port in await rows.fetchall()]
     if str(target.site) not in sites:

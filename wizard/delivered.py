@@ -23,19 +23,24 @@ async def require(
     run: Run, target: Target, address: Address, expected: Mapping[str, Any], hint: str
 ) -> None:
     """Raise VerificationFailed unless the database at `address` has the `contents` expected."""
-    if await server.database(address) is None:
-        faults = [f"there is no database {target.address.database} any more"]
-    else:
-        faults = damage(expected, await contents(address), run.config.drift)
-    if faults:
+    if found := await faults(run, target, address, expected):
         raise VerificationFailed(
             f"{target.address.database} on {target.where} is not what was delivered.",
-            found="\n".join(faults[:20]),
+            found="\n".join(found[:20]),
             hint=hint,
         )
     tables = expected["tables"]
     rows = sum(table["rows"] for table in tables.values())
     run.report.finding("delivered", f"{len(tables)} tables and {rows:,} rows are there")
+
+
+async def faults(
+    run: Run, target: Target, address: Address, expected: Mapping[str, Any]
+) -> list[str]:
+    """What the target's database lacks of the `contents` expected, as lines."""
+    if await server.database(address) is None:
+        return [f"there is no database {target.address.database} any more"]
+    return damage(expected, await contents(address), run.config.drift)
 
 
 def damage(

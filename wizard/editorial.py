@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from wizard.postgres import baseline as base
+from wizard.postgres import catalog
 from wizard.postgres.address import Address
 from wizard.postgres.baseline import Baseline
 from wizard.postgres.drift import fresh
@@ -58,7 +59,7 @@ async def since(address: Address, baseline: Baseline) -> list[str]:
     """Sentences such as `Ana edited 'About us' at 10:42`, oldest first; none without Wagtail."""
     async with session(address) as connection, base.looking(connection):
         now = await base.moment(connection)
-        tables = {each.name: each for each in await base.relations_of(connection)}
+        tables = {each.name: each for each in await catalog.tables(connection)}
         if not {*LOGGED, REVISIONS} <= tables.keys():
             return []
         user = await (await connection.execute(USERS)).fetchone()

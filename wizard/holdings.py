@@ -15,7 +15,7 @@ from wizard import checkpoints
 from wizard.config import Config
 from wizard.errors import ConnectionFailed, OperationFailed
 from wizard.journal import Entry, Journal
-from wizard.postgres import server
+from wizard.postgres import checkpoint, server
 from wizard.postgres.address import Address
 from wizard.postgres.server import Database
 
@@ -84,6 +84,7 @@ def local_names(config: Config, session: str, journal: Journal) -> dict[str, str
             with suppress(OperationFailed):  # too long for a name: none was taken either
                 label = checkpoints.named(database, stamp, entry.operation)
                 names[label] = _LOCAL["checkpoint"].format(operation=entry.operation)
+                names |= dict.fromkeys(checkpoint.passing(label), "left by an undo, cut off")
         keys = {"scratch": _LOCAL["scratch"]} if far else _LOCAL
         names |= _named(entry, keys, stamp)
     return {name: what for name, what in names.items() if name != database}
@@ -153,9 +154,13 @@ def _left(config: Config, session: str, journal: Journal, target: str) -> list[s
     state = journal.state(f"production.deliver:{target}")
     if state is None or state.kind != "done":
         return []
+    consented: set[str] = set()
     dropped: set[str] = set()
     for entry in journal.entries(f"purge.target:{target}"):
-        dropped.update(entry.data.get("dropped", ()))
+        if entry.kind == "intent":
+            consented.update(entry.data["details"]["oids"])
+        elif entry.kind in ("done", "skipped"):  # also of what one before it that was cut off did
+            dropped |= consented
     return [
         name
         for name, what in far_names(config, session, journal, target).items()

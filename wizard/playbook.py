@@ -6,30 +6,25 @@ A safety dump of the target is taken first, because nothing else is left of what
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from wizard import delivered, earlier, process, written
-from wizard.comparison import contents, differences
-from wizard.config import Target
-from wizard.delivery import ForTarget, run_commands, stopped
-from wizard.errors import ConfigError, OperationFailed, VerificationFailed
-from wizard.operation import Loss, Observation, Plan, Seen
-from wizard.pagetree import PageTree
-from wizard.postgres import archive, identity, preflight, server, swap
+from wizard import delivered, overwriting, process
+from wizard.errors import ConfigError, OperationFailed
+from wizard.operation import Observation, Plan, Seen
+from wizard.overwriting import Overwriting
+from wizard.postgres import preflight, server
 from wizard.postgres.address import Address
+from wizard.postgres.baseline import Baseline
+from wizard.postgres.preflight import Found
 from wizard.run import Run
-from wizard.written import Unchanged
 
 
-class Playbook(ForTarget):
+class Playbook(Overwriting):
     """The operator's own restore command, after a safety dump of what it will drop."""
 
-    name = "deliver"
     title = "Deliver by the operator's own command"
     about = "a safety dump of the target, then the configured command, its output live"
-    gated = True
 
     async def plan(self, run: Run) -> Plan:
         target = self.target
@@ -44,77 +39,45 @@ class Playbook(ForTarget):
                 found=" ".join(command),
                 hint=f"Add --limit {target.name} to targets.{target.name}.playbook.",
             )
-        address = await self._address(run)
-        told: tuple[str, ...] = ()
+        address = await self.reached(run)
+        found = Found((), ())
         if await server.database(address) is not None:
             needs = await preflight.needs(run.config.local.address)
-            told = (await preflight.playbook(address, needs)).told
-        pages = await PageTree(address).count()
-        lost = await written.since_backup(run, target, address)
-        lost.tell(run.report)
-        earlier.tell(run, target)
-        database = target.address.database
-        made = datetime.now().strftime("%H%M%S")  # never over one from an earlier attempt
-        safety = run.config.backups / f"db.{target.name}.{run.session.id}.{made}.safety.dump"
-        return Plan(
-            operation=self.key,
+            found = await preflight.playbook(address, needs)
+        database, safety = target.address.database, overwriting.safety(run, target)
+        earlier = overwriting.taken(run, target)
+        return await self._plan(
+            run,
+            address,
+            found,
             title=f"Run the restore playbook against {target.name}",
             does=(
                 *(f"run {' '.join(words)} on {target.where}" for words in target.before),
                 f"fetch a safety dump of {database} to {safety.name}",
                 f"run {' '.join(command)} with {Path(script).name} written",
+                "NOTE: what is written from there on, until it drops, is lost: stop the service by "
+                "a command in `before`",
                 f"compare every table of {database} with what was delivered",
-                *told,
-                *lost.does,
+                *(f"NOTE: {path.name} is from before an earlier attempt" for path in earlier),
             ),
-            destroys=(
-                Loss(f"the database {database}, which a playbook drops", pages),
-                *lost.destroys,
-            ),
+            loss=f"the database {database}, which a playbook drops",
             undo=f"restore {safety.name} with the same playbook",
-            gate=lost.gate,
-            facts={
-                "target": target.name,
-                "host": target.where,
-                "database": database,
-                "delivery": "playbook",
-                "command": list(command),
-                **lost.facts,
-            },
-            details={"safety": str(safety), "baseline": lost.baseline is not None},
+            facts={"command": list(command)},
+            details={"safety": str(safety)},
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        target = self.target
-        facts = run.fact(f"production.dump:{target.name}")
-        if await archive.checksum(Path(facts["script"]), run.report) != facts["script_sha256"]:
-            raise VerificationFailed(
-                f"{facts['script']} is not what was written for {target.name}.",
-                hint="Another session wrote its own since. Begin a new session, or keep apart.",
-            )
-        address = await self._address(run)
-        async with swap.alone(address, f"session {run.session.id}"):
-            await run_commands(run, target, target.before)
-            with stopped(target):  # so that what the service writes is in the safety dump
-                safety = Path(plan.details["safety"])
-                if await server.database(address) is None:
-                    safety = _safety_dumps(run, target)[-1]
-                else:
-                    await run.fetch(target, safety)
-                    await self._unchanged(run, plan)
-                await self._restore(run, safety)
-                # Its exit code is believed when it tells of a failure; a success is looked at.
-                await delivered.require(
-                    run,
-                    target,
-                    address,
-                    facts["contents"],
-                    f"The command succeeded, and yet this is there. Look at what it said, mend it, "
-                    f"then try again; the safety dump is {safety}.",
-                )
-        return {"kept": "", "safety": str(safety), "message": "every table is as delivered"}
+    async def reached(self, run: Run) -> Address:
+        """As any delivery's; or gone, which a safety dump allows."""
+        address = await run.far_address(self.target)
+        if overwriting.taken(run, self.target) and await server.database(address) is None:
+            return address
+        return await super().reached(run)
 
-    async def _restore(self, run: Run, safety: Path) -> None:
+    async def overwrite(
+        self, run: Run, plan: Plan, address: Address, script: Path, saved: Baseline | None
+    ) -> None:
+        # As near to the command as it can be: what that drops, nobody holds open for us.
+        await self.unchanged(run, plan, address, saved)
         command = self.target.playbook
         ended = await process.run(
             list(command),
@@ -125,55 +88,25 @@ class Playbook(ForTarget):
             raise OperationFailed(
                 f"{' '.join(command)} ended with exit code {ended.returncode}.",
                 found=ended.stderr_tail or ended.stdout[-2000:],
-                hint=f"The safety dump is {safety}. Mend it, then try again.",
+                hint=f"Mend it, then try again. {overwriting.ways_back(run, self.target)}",
             )
 
     async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         await run.repin(self.target, await run.far_address(self.target))
 
-    async def _unchanged(self, run: Run, plan: Plan) -> None:
-        """As near to the command as it can be: what a playbook drops, nobody holds open for us."""
-        baseline = written.of_backup(run)
-        address = await run.far_address(self.target)
-        if not plan.details["baseline"] or baseline is None:
-            return
-        check = Unchanged(self.target, baseline, run.config.drift, plan.facts.get("drift"))
-        async with server.session(address) as connection:
-            await check(connection)
-        check.tell(run.report)
-
-    async def _address(self, run: Run) -> Address:
-        """The target's database, its identity checked; or gone, which a safety dump allows."""
-        address = await run.far_address(self.target)
-        if _safety_dumps(run, self.target) and await server.database(address) is None:
-            return address
-        return (await run.far(self.target)).address
-
     async def observe(self, run: Run, plan: Plan) -> Observation:
-        address = await run.far_address(self.target)
+        target = self.target
+        address = await run.far_address(target)
         if await server.database(address) is None:
             return Observation(Seen.NOT_DONE, "the playbook dropped the database and stopped")
-        expected = run.fact(f"production.dump:{self.target.name}")["contents"]
-        if not differences(expected, await contents(address)):
-            safety = _safety_dumps(run, self.target)
-            facts = {"kept": "", "safety": str(safety[-1]) if safety else ""}
-            return Observation(Seen.DONE, "the target holds exactly what was delivered", facts)
-        pinned = run.pins.all()[self.target.name]
-        if pinned != await identity.read(address, self.target.where):
+        expected = run.fact(f"production.dump:{target.name}")["contents"]
+        if not await delivered.faults(run, target, address, expected):
+            facts = {"kept": "", "safety": str(overwriting.newest(run, target) or "")}
+            return Observation(Seen.DONE, "the target holds what was delivered", facts)
+        if run.pins.all()[target.name] != await run.identify(target):
             return Observation(Seen.PARTLY, "the playbook replaced the database by something else")
         return Observation(Seen.NOT_DONE, "the target is the database that it was")
 
     async def clear(self, run: Run, plan: Plan) -> None:
         # What the playbook left is dumped and consented to like anything else, next time.
         await run.repin(self.target, await run.far_address(self.target))
-
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        raise OperationFailed(
-            f"{self.target.name} has been delivered to; that is not undone here.",
-            hint=f"Restore {facts.get('safety')} with the same playbook.",
-        )
-
-
-def _safety_dumps(run: Run, target: Target) -> list[Path]:
-    """The safety dumps of this session, oldest first."""
-    return sorted(run.config.backups.glob(f"db.{target.name}.{run.session.id}.*.safety.dump"))

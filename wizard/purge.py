@@ -21,6 +21,7 @@ from wizard.operation import Gate, Loss, Plan, Repeatable, Step
 from wizard.operators import Replay
 from wizard.postgres import restore, server, swap
 from wizard.postgres.address import Address
+from wizard.postgres.archive import checksum
 from wizard.postgres.identity import Identity
 from wizard.run import Run
 from wizard.session import Session
@@ -42,7 +43,9 @@ class Purge(Repeatable):
     async def plan(self, run: Run) -> Plan:
         session, where = run.session.id, self.target.where if self.target else "this machine"
         held = await self._held(run)
-        paths = [] if self.target else holdings.files(run.config, session)
+        paths = []
+        if not self.target:
+            paths = [*holdings.files(run.config, session), *await _scripts(run)]
         does = [f"drop {each}" for each in held]
         does += [f"delete {path.name}, {megabytes(holdings.sized([path]))}" for path in paths]
         if not self.target and not run.session.journal.noted("finished"):
@@ -130,17 +133,16 @@ class Purge(Repeatable):
         """
         if self.target is None:
             return run.config.local.address
-        address = await run.far_address(self.target)
+        far = await run.reach(self.target)
         pinned = run.pins.all().get(self.target.name)
-        system = await _system(address)
-        if pinned is None or (pinned.system_identifier, pinned.host) != (system, self.target.where):
+        system = await _system(far.address)
+        if pinned is None or (pinned.system_identifier, pinned.host) != (system, far.where):
             raise IdentityMismatch(
                 f"The server of {self.target.name} is not the one this session delivered to.",
-                found=f"pinned: {pinned}\nfound:  system identifier {system} on "
-                f"{self.target.where}",
+                found=f"pinned: {pinned}\nfound:  system identifier {system} on {far.where}",
                 hint="Nothing was dropped. Correct remodel.yml, or drop by hand what is left.",
             )
-        return address
+        return far.address
 
     @asynccontextmanager
     async def _alone(self, run: Run) -> AsyncIterator[None]:
@@ -151,6 +153,18 @@ class Purge(Repeatable):
         address = await run.far_address(self.target)
         async with swap.alone(address, f"purge of session {run.session.id}"):
             yield
+
+
+async def _scripts(run: Run) -> list[Path]:
+    """The plain scripts that this session wrote. A later session writes over them."""
+    found = []
+    for name in run.config.targets:
+        state = run.session.journal.state(f"production.dump:{name}")
+        if state is not None and state.kind == "done" and "script" in state.data:
+            path = Path(state.data["script"])
+            if path.exists() and await checksum(path, run.report) == state.data["script_sha256"]:
+                found.append(path)
+    return found
 
 
 def _told(path: Path) -> str:

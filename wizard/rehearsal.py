@@ -17,25 +17,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wizard import answers, editorial, holdings, package, policy
+from wizard import answers, editorial, holdings, policy, written
 from wizard import session as sessions
 from wizard.answers import Answers
+from wizard.aside import SetAside
 from wizard.config import Config
 from wizard.drive import Output
 from wizard.engine import Engine
-from wizard.errors import OperationFailed, PlanStale, RemodelError, UsageError
+from wizard.errors import OperationFailed, PlanStale, RemodelError
 from wizard.events import Event, Events, Finding, Planned
 from wizard.journal import Journal
 from wizard.narration import JsonLines
-from wizard.operation import (
-    Observation,
-    Operation,
-    Plan,
-    Repeatable,
-    Seen,
-    Step,
-    difference,
-)
+from wizard.operation import Operation, Plan, Repeatable, Step, difference
 from wizard.operators import Replay
 from wizard.postgres import drift, restore, server
 from wizard.postgres.baseline import Baseline
@@ -44,8 +37,6 @@ from wizard.session import Session
 from wizard.steps import STEPS, production
 from wizard.steps.backup import FETCH
 from wizard.steps.production import Dump
-from wizard.steps.sources import reinstall
-from wizard.yamlfile import nearest
 
 ARCHIVE = "backup.archive"
 HERE = ("production.site", "production.dump", "production.drill")
@@ -78,13 +69,7 @@ def recorded(config: Config, identifier: str, path: Path | None) -> Iterator[Rec
     if path is not None and not identifier:
         yield Recorded(answers.read(path))
         return
-    names = [one.id for one in sessions.summaries(config)]
-    if not names or (identifier and identifier not in names):
-        raise UsageError(
-            f"There is no session {identifier}".rstrip() + " to rehearse.",
-            hint=nearest(identifier, names) or "Give recorded answers with --answers FILE.",
-        )
-    folder = config.state / "sessions" / (identifier or names[-1])
+    folder = sessions.folder_of(config, identifier)
     journal = Journal((folder / "journal.sqlite").resolve(), read_only=True)
     try:
         given = answers.read(path or folder / "answers.yml")
@@ -128,99 +113,6 @@ class Account:
         return [*lines, "  Everything was taken back; no target was written to."]
 
 
-class SetAside(Operation):
-    """The source files as they were before the recorded session wrote them."""
-
-    key = "rehearsal.source"
-    title = "Put the source files back as they were before the session"
-    about = "models and migrations that the session wrote, until the rehearsal is over"
-
-    def __init__(self, journal: Journal | None) -> None:
-        self.journal = journal
-
-    async def plan(self, run: Run) -> Plan:
-        found = written_by(self.journal) if self.journal else {}
-        aside: dict[str, list[str | None]] = {}
-        for path, (before, after) in found.items():
-            now = _text(path)
-            if now == before:
-                continue
-            if now not in after:
-                raise OperationFailed(
-                    f"{path.name} was edited since the session wrote it.",
-                    found=str(path),
-                    hint="Rehearse with the code as the session left it, or as it was before.",
-                )
-            aside[str(path)] = [before, now]
-        return Plan(
-            operation=self.key,
-            title=self.title,
-            does=tuple(
-                f"{'delete' if before is None else 'put back'} {path}"
-                for path, (before, _) in aside.items()
-            ),
-            undo="they are written again, to the byte",
-            details={"files": aside},
-            skip="" if aside else "they are as they were",
-        )
-
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        for name, (before, _) in plan.details["files"].items():
-            _place(Path(name), before)
-        await reinstall(run)
-        return {"message": f"{len(plan.details['files'])} files put aside"}
-
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        files = plan.details["files"].items()
-        aside = [_text(Path(name)) == before for name, (before, _) in files]
-        if all(aside):
-            return Observation(Seen.DONE, "they are as they were before the session")
-        return Observation(Seen.PARTLY if any(aside) else Seen.NOT_DONE, "not all are")
-
-    async def clear(self, run: Run, plan: Plan) -> None:
-        await self.undo(run, plan, {})
-
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        files = plan.details["files"]
-        for name, texts in files.items():
-            if _text(Path(name)) not in texts:
-                raise OperationFailed(
-                    f"{Path(name).name} was edited during the rehearsal; it is left as it is.",
-                    found=name,
-                    hint="Take your own changes out (keep them elsewhere), then "
-                    "`remodel rehearse --back`.",
-                )
-        for name, (_, now) in files.items():
-            _place(Path(name), now)
-        await reinstall(run)
-
-
-def written_by(journal: Journal) -> dict[Path, tuple[str | None, list[str]]]:
-    """Each source file that a session wrote: its text before (None: none), its texts since."""
-    found: dict[Path, tuple[str | None, list[str]]] = {}
-    for key in ("structure.model", "structure.migration", "slugs.fields", "slugs.migrations"):
-        intent, kept = journal.intent(key), journal.kept(key)
-        details = intent["details"] if intent else {}
-        if "before" in kept:
-            path = Path(details["path"])
-            before, after = found.get(path, (kept["before"], []))
-            found[path] = (before, [*after, kept["before"], details["after"]])
-        for name, text in details.get("files", {}).items():
-            found[Path(name)] = (None, [text])
-    return found
-
-
-def _text(path: Path) -> str | None:
-    return package.read(path) if path.exists() else None
-
-
-def _place(path: Path, text: str | None) -> None:
-    if text is None:
-        path.unlink(missing_ok=True)
-    elif _text(path) != text:
-        package.write(path, text)
-
-
 class Since(Repeatable):
     """What was written to production since the recorded session's backup; reads only."""
 
@@ -255,11 +147,7 @@ class Since(Repeatable):
         return {"message": f"{len(changes)} tables"}
 
     def _baseline(self) -> Baseline | None:
-        for key in ("backup.fetch", "backup.restore"):
-            state = self.journal.state(key) if self.journal else None
-            if state is not None and state.kind == "done" and state.data.get("baseline"):
-                return Baseline.from_dict(state.data["baseline"])
-        return None
+        return written.of_backup(self.journal) if self.journal else None
 
 
 class RehearsedDump(Dump):

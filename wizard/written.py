@@ -16,7 +16,8 @@ from wizard import editorial, policy
 from wizard.config import Target
 from wizard.errors import OperationFailed
 from wizard.events import Report
-from wizard.operation import Gate, Loss
+from wizard.journal import Journal
+from wizard.operation import Gate, Loss, Plan
 from wizard.policy import Judged
 from wizard.postgres import drift, server
 from wizard.postgres.address import Address
@@ -33,7 +34,8 @@ class Written:
     """What was written to `target` since `baseline`, judged; without a baseline it is unknown.
 
     `doings` say who did what, from Wagtail's log. `left_out` are tables whose rows the backup
-    does not have, with how many there were.
+    does not have, with how many there were. Where it is `unknown`, `open` is whether a new backup
+    would tell.
     """
 
     target: Target
@@ -43,6 +45,7 @@ class Written:
     sequences: tuple[str, ...] = ()
     left_out: Mapping[str, int | None] | None = None
     unknown: str = ""
+    open: bool = False
 
     @property
     def does(self) -> tuple[str, ...]:
@@ -78,9 +81,9 @@ class Written:
 
     @property
     def gate(self) -> Gate:
-        """The target's name; or, to accept a loss, that it loses so many rows."""
+        """The target's name; or, to accept a loss, that it loses so many rows, or nobody knows."""
         name = self.target.name
-        if not self.judged.block:
+        if not self.judged.block and not self.open:
             return Gate(name, name)
         rows = self.judged.rows
         lost = f"loses {rows} row{'s' if rows != 1 else ''}" if rows else "loses changes"
@@ -107,19 +110,20 @@ async def since_backup(run: Run, target: Target, address: Address) -> Written:
     """Compare the target's database, reached at `address`, with what the backup held."""
     if target != run.config.source:
         return Written(target, None, unknown="the backup is not from there")
-    baseline = of_backup(run)
+    baseline, taken = of_backup(run.session.journal), run.fact("backup.fetch")
     left_out = {
         table: baseline.tables[table].rows if baseline and table in baseline.tables else None
-        for table in (name.removeprefix("public.") for name in run.config.backup.exclude_table_data)
+        for table in (name.removeprefix("public.") for name in taken.get("without", ()))
     }
-    if baseline is None:
-        return Written(target, None, left_out=left_out, unknown="nothing was noted with the backup")
     if await server.database(address) is None:
         return Written(target, None, left_out=left_out, unknown="it is not there any more")
+    if baseline is None:
+        unknown = "nothing was noted with the backup"
+        return Written(target, None, left_out=left_out, unknown=unknown, open=True)
     try:
         found = await drift.find(address, baseline)
     except OperationFailed as error:
-        return Written(target, None, left_out=left_out, unknown=error.message)
+        return Written(target, None, left_out=left_out, unknown=error.message, open=True)
     return Written(
         target,
         baseline,
@@ -138,12 +142,21 @@ async def _doings(address: Address, baseline: Baseline) -> Sequence[str]:
         return (f"who did it cannot be told: {error.message}",)
 
 
-def of_backup(run: Run) -> Baseline | None:
-    """The baseline of the session's backup: production's own, or else that of its copy."""
+def of_backup(journal: Journal) -> Baseline | None:
+    """The baseline of a session's backup: production's own, or else that of its copy."""
     for operation in ("backup.fetch", "backup.restore"):
-        if run.settled(operation) and (taken := run.fact(operation).get("baseline")):
-            return Baseline.from_dict(taken)
+        state = journal.state(operation)
+        if state is not None and state.kind == "done" and state.data.get("baseline"):
+            return Baseline.from_dict(state.data["baseline"])
     return None
+
+
+def consented(run: Run, target: Target, plan: Plan) -> Unchanged | None:
+    """The check that goes with the consent to `plan`; None where nothing is known to check by."""
+    baseline = of_backup(run.session.journal)
+    if not plan.details["baseline"] or baseline is None:
+        return None
+    return Unchanged(target, baseline, run.config.drift, plan.facts.get("drift"))
 
 
 class Unchanged:

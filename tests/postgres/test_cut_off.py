@@ -8,20 +8,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.postgres.test_swap import ask, say
+from tests.postgres.conftest import ask, say
 from wizard.errors import ConnectionFailed, OperationFailed
 from wizard.events import Event, Events, Line, Report
 from wizard.postgres import server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.dump import dump
-from wizard.postgres.restore import create_beside, drop, restore
+from wizard.postgres.restore import create_beside, restore
 from wizard.postgres.tools import Tool
 
 # A process of its own that swaps and kills itself at the named point; the password comes by
@@ -49,32 +48,19 @@ elif point == "closed":
     swap._terminate = killing
 elif point == "emptied":
     swap._commit = killing
-elif point in ("between the renames", "renamed, not committed"):
-    renames = 1 if point == "between the renames" else 2
+elif point == "renamed, not committed":
     execute = psycopg.AsyncConnection.execute
-    seen = []
-    async def counting(self, query, *args, **kwargs):
+    async def renaming(self, query, *args, **kwargs):
         result = await execute(self, query, *args, **kwargs)
         text = query.as_string() if hasattr(query, "as_string") else str(query)
         if " RENAME TO " in text:
-            seen.append(text)
-            if len(seen) == renames:
-                killed()
+            killed()
         return result
-    psycopg.AsyncConnection.execute = counting
+    psycopg.AsyncConnection.execute = renaming
 elif point == "committed":
     Report.finding = killed
 asyncio.run(swap.swap(address, beside, kept, Report(Events(), ""), terminate=True))
 """
-
-
-@pytest.fixture
-async def live(database: Address) -> AsyncIterator[Address]:
-    await say(database, "old")
-    yield database
-    for each in await server.databases(database):
-        if each.name.startswith(f"{database.database}__"):
-            await drop(database, each.name, force=True)
 
 
 def killed_at(point: str, live: Address, beside: str, kept: str) -> None:
@@ -110,7 +96,6 @@ async def alone_with(live: Address) -> None:
         ("before it is closed", "old", False),
         ("closed", "old", True),
         ("emptied", "old", True),
-        ("between the renames", "old", True),
         ("renamed, not committed", "old", True),
         ("committed", "new", False),
     ],

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from wizard.errors import OperationFailed
-from wizard.postgres import baseline, drift, server
+from wizard.postgres import baseline, drift, keys, server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.baseline import Baseline
 from wizard.redaction import Secret
@@ -290,12 +290,42 @@ async def test_the_second_look_finds_what_was_written_after_the_first(site: Addr
         )
         await ended(site, guard.info.backend_pid)
         found = await watch.look(guard)
-    assert found == await drift.find(site, since)
-    assert [each.table for each in found.changes] == ["keyless", "late", "plain"]
+        assert found == await drift.find(site, since)
+        assert [each.table for each in found.changes] == ["keyless", "late", "plain"]
+        await ended(site, guard.info.backend_pid)
+        assert await watch.look(guard) == found
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE plain ADD COLUMN more text",
+        "ALTER TABLE plain DROP COLUMN word",
+        "ALTER TABLE plain ALTER COLUMN word SET DEFAULT 'x'",
+        "ALTER TABLE plain ADD CHECK (id > 0)",
+        "ALTER TABLE account DROP CONSTRAINT account_pkey",
+        "CREATE INDEX ON keyless (word)",
+        "ALTER TABLE plain RENAME TO renamed",
+    ],
+)
+async def test_the_second_look_finds_what_was_altered_without_a_row(
+    site: Address, statement: str
+) -> None:
+    since = await taken(site)
+    watch = drift.Watch(since)
+    async with await connect(site) as guard:
+        assert not await watch.look(guard)
+        await run(site, statement)
+        await ended(site, guard.info.backend_pid)
+        found = await watch.look(guard)
+        assert found
+        assert found == await drift.find(site, since)
+        await ended(site, guard.info.backend_pid)
+        assert await watch.look(guard) == found
 
 
 def test_keys_that_are_in_no_run() -> None:
     runs = ((1, 3), (6, 6), (9, 12))
-    assert baseline.missing([1, 4, 6, 7, 12, 13], runs) == [4, 7, 13]
-    assert drift._beyond(((0, 7), (11, 14)), runs) == [0, 4, 5, 7, 13, 14]
-    assert drift._beyond(runs, ()) == [1, 2, 3, 6, 9, 10, 11, 12]
+    assert keys.outside([1, 4, 6, 7, 12, 13], runs) == [4, 7, 13]
+    assert keys.beyond(((0, 7), (11, 14)), runs) == [0, 4, 5, 7, 13, 14]
+    assert keys.beyond(runs, ()) == [1, 2, 3, 6, 9, 10, 11, 12]

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.conftest import APP_PASSWORD
-from tests.postgres.test_swap import ask, beside, kept, live
+from tests.postgres.conftest import ask
 from wizard.events import Report
 from wizard.postgres import preflight, swap
 from wizard.postgres.address import Address
@@ -20,8 +20,6 @@ from wizard.postgres.preflight import Needs
 from wizard.sandbox.account import unprivileged
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
-
-__all__ = ["beside", "kept", "live"]
 
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed here")
 

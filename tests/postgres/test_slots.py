@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import APP_PASSWORD, OWNER
-from tests.postgres.test_swap import ask, say
+from tests.postgres.conftest import ask, say
 from wizard.events import Report
 from wizard.postgres import preflight, server, swap
 from wizard.postgres.address import Address, connect

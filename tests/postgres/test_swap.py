@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
 
+from tests.conftest import fresh
+from tests.postgres.conftest import ask, say
 from wizard.errors import ConnectionFailed, OperationFailed
 from wizard.events import Report
 from wizard.postgres import checkpoint, fingerprint, server, swap
@@ -19,53 +23,39 @@ from wizard.postgres.address import Address, connect
 from wizard.postgres.restore import create_beside, drop
 from wizard.sandbox.cluster import Cluster
 
-
-@pytest.fixture
-async def live(database: Address) -> AsyncIterator[Address]:
-    """A database that says it is the old one; whatever is beside it goes away in the end."""
-    await say(database, "old")
-    yield database
-    for each in await server.databases(database):
-        if each.name.startswith(f"{database.database}__"):
-            await drop(database, each.name, force=True)
+DoSwap = Callable[..., Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
-async def beside(live: Address, report: Report) -> str:
-    name = server.beside(live.database, "new")
-    await create_beside(live, name, like=live.database, report=report)
-    await say(live.at(name), "new")
-    return name
-
-
-@pytest.fixture
-def kept(live: Address) -> str:
-    return server.beside(live.database, "old")
-
-
-async def say(address: Address, word: str) -> None:
-    async with await connect(address) as connection:
-        await connection.execute("CREATE TABLE who (word text); CREATE TABLE written (n int)")
-        await connection.execute("INSERT INTO who VALUES (%s)", [word])
-
-
-async def ask(address: Address) -> str:
-    async with await connect(address) as connection:
-        row = await (await connection.execute("SELECT word FROM who")).fetchone()
-    assert row is not None
-    return str(row[0])
+def do_swap(live: Address, beside: str, kept: str, report: Report) -> DoSwap:
+    """A delivery's swap of `live` and `beside`."""
+    return partial(swap.swap, live, beside, kept, report, terminate=True)
 
 
 async def facts(address: Address, name: str) -> server.Database:
     return {each.name: each for each in await server.databases(address)}[name]
 
 
+@dataclass
+class Written:
+    """What clients have written, each time another number; and what surprised them."""
+
+    committed: set[int] = field(default_factory=set)
+    surprises: list[str] = field(default_factory=list)
+    wrote: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def more(self, count: int) -> None:
+        """Until so many more have been committed than by now."""
+        goal = len(self.committed) + count
+        while len(self.committed) < goal:
+            self.wrote.clear()
+            await asyncio.wait_for(self.wrote.wait(), 10)
+
+
 @asynccontextmanager
-async def writers(address: Address, count: int) -> AsyncIterator[list[str]]:
-    """Clients that write and reconnect whenever they are sent away; yields what else they met."""
-    surprises: list[str] = []
-    going = True
-    wrote = asyncio.Semaphore(0)
+async def writers(address: Address, count: int) -> AsyncIterator[Written]:
+    """Clients that write, and connect anew whenever they are sent away."""
+    written, numbers, going = Written(), itertools.count(), True
 
     async def write() -> None:
         while going:
@@ -74,36 +64,34 @@ async def writers(address: Address, count: int) -> AsyncIterator[list[str]]:
                     **address.parameters(), autocommit=True
                 ) as connection:
                     while going:
-                        await connection.execute("INSERT INTO written VALUES (1)")
-                        wrote.release()
+                        number = next(numbers)
+                        await connection.execute("INSERT INTO written VALUES (%s)", [number])
+                        written.committed.add(number)
+                        written.wrote.set()
             except psycopg.OperationalError:
                 await asyncio.sleep(0.001)
             except psycopg.Error as error:
-                surprises.append(repr(error))
+                written.surprises.append(repr(error))
 
     tasks = [asyncio.create_task(write()) for _ in range(count)]
     try:
-        for _ in range(count * 5):
-            await asyncio.wait_for(wrote.acquire(), 10)
-        yield surprises
-        while wrote._value:  # what was written before now
-            await wrote.acquire()
-        for _ in range(count * 5):
-            await asyncio.wait_for(wrote.acquire(), 10)
+        await written.more(count * 5)
+        yield written
+        await written.more(count * 5)
     finally:
         going = False
         await asyncio.gather(*tasks)
 
 
 async def test_swapping_under_four_writers(
-    live: Address, beside: str, kept: str, report: Report
+    live: Address, beside: str, kept: str, do_swap: DoSwap
 ) -> None:
     before = await swap.observe(live, beside, kept)
     async with server.operations(live) as session:
         await session.execute(f'ALTER DATABASE "{live.database}" CONNECTION LIMIT 30')
-    async with writers(live, 4) as surprises:
-        await swap.swap(live, beside, kept, report, terminate=True)
-    assert surprises == []
+    async with writers(live, 4) as written:
+        await do_swap()
+    assert written.surprises == []
     assert await ask(live) == "new"
     after = await swap.observe(live, beside, kept)
     assert after == swap.Standing(live=before.beside, beside=None, kept=before.live)
@@ -117,47 +105,25 @@ async def test_over_ten_swaps_no_committed_write_is_lost_unseen(
     live: Address, beside: str, kept: str, report: Report
 ) -> None:
     """Two databases take turns. What is seen before the renames is all there will ever be."""
-    committed: set[int] = set()
     seen: set[int] = set()
-    numbers = itertools.count()
-    going, wrote = True, asyncio.Event()
-
-    async def write() -> None:
-        while going:
-            try:
-                async with await psycopg.AsyncConnection.connect(
-                    **live.parameters(), autocommit=True
-                ) as connection:
-                    while going:
-                        number = next(numbers)
-                        await connection.execute("INSERT INTO written VALUES (%s)", [number])
-                        committed.add(number)
-                        wrote.set()
-            except psycopg.OperationalError:
-                await asyncio.sleep(0.001)
+    reported: set[int] = set()
 
     async def look(guard: psycopg.AsyncConnection[Any]) -> None:
         seen.clear()
         seen.update(await rows(guard))
 
-    tasks = [asyncio.create_task(write()) for _ in range(4)]
-    reported: set[int] = set()
-    try:
+    async with writers(live, 4) as written:
         for new, old in [(beside, kept), (kept, beside)] * 5:
-            wrote.clear()
-            await asyncio.wait_for(wrote.wait(), 10)
+            await written.more(1)
             await swap.swap(live, new, old, report, terminate=True, check=look)
             async with server.operations(live) as session:
                 await session.execute(f'ALTER DATABASE "{old}" ALLOW_CONNECTIONS true')
             async with await connect(live.at(old)) as connection:
                 assert await rows(connection) == seen
             reported |= seen
-    finally:
-        going = False
-        await asyncio.gather(*tasks)
     async with await connect(live) as connection:
-        assert committed <= reported | await rows(connection)
-    assert len(committed) > 10
+        assert written.committed <= reported | await rows(connection)
+    assert written.surprises == []
 
 
 async def rows(connection: psycopg.AsyncConnection[Any]) -> set[int]:
@@ -166,7 +132,7 @@ async def rows(connection: psycopg.AsyncConnection[Any]) -> set[int]:
 
 
 async def test_what_the_check_refuses_stays_and_is_open(
-    live: Address, beside: str, kept: str, report: Report, cluster: Cluster
+    live: Address, beside: str, kept: str, do_swap: DoSwap, cluster: Cluster
 ) -> None:
     calls: list[bool] = []
 
@@ -180,19 +146,14 @@ async def test_what_the_check_refuses_stays_and_is_open(
     async with server.operations(live) as session:
         await session.execute(f'ALTER DATABASE "{live.database}" CONNECTION LIMIT 30')
     with pytest.raises(OperationFailed, match="somebody wrote"):
-        await swap.swap(live, beside, kept, report, terminate=True, check=refuse)
+        await do_swap(check=refuse)
     assert calls == [False, True]
     assert await ask(live) == "old"
     assert (await facts(live, live.database)).connection_limit == 30
 
 
 async def test_whoever_is_on_the_way_in_is_waited_for(
-    live: Address,
-    beside: str,
-    kept: str,
-    report: Report,
-    cluster: Cluster,
-    monkeypatch: pytest.MonkeyPatch,
+    live: Address, do_swap: DoSwap, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A session that begins holds a lock on the database before pg_stat_activity has it."""
     monkeypatch.setattr(swap, "PATIENCE", 0.2)
@@ -200,10 +161,10 @@ async def test_whoever_is_on_the_way_in_is_waited_for(
         # A lock on the same object, by a statement that can be held back.
         await other.execute(f"COMMENT ON DATABASE \"{live.database}\" IS 'held'".encode())
         with pytest.raises(OperationFailed, match="in use") as refused:
-            await swap.swap(live, beside, kept, report, terminate=True)
+            await do_swap()
         assert "somebody is connecting" in refused.value.found
     assert await ask(live) == "old"
-    await swap.swap(live, beside, kept, report, terminate=True)
+    await do_swap()
     assert await ask(live) == "new"
 
 
@@ -219,12 +180,22 @@ async def test_two_operators_at_once_and_the_second_is_told_of_the_first(live: A
         pass
 
 
-async def test_rolling_back(live: Address, beside: str, kept: str, report: Report) -> None:
-    await swap.swap(live, beside, kept, report, terminate=True)
+async def test_a_lock_of_our_own_that_a_cut_connection_left_is_in_nobodys_way(
+    live: Address,
+) -> None:
+    """The server does not know yet that nobody is there any more."""
+    work = "session 20261122-150405"
+    async with swap.alone(live, work), swap.alone(live, work):  # the same session, resumed
+        others = await server.sessions(live.at("postgres"))
+        assert len([each for each in others if work in each.application]) == 1
+
+
+async def test_rolling_back(live: Address, kept: str, do_swap: DoSwap, report: Report) -> None:
+    await do_swap()
     aside = server.beside(live.database, "aside")
-    async with writers(live, 2) as surprises:
+    async with writers(live, 2) as written:
         await swap.rollback(live, kept, aside, report, terminate=True)
-    assert surprises == []
+    assert written.surprises == []
     assert await ask(live) == "old"
     assert not (await facts(live, aside)).allows_connections
     with pytest.raises(OperationFailed, match=f"no database {kept}"):
@@ -241,11 +212,11 @@ async def test_the_first_time_there_is_nothing_to_keep(
 
 
 async def test_a_superusers_session_is_named_and_the_live_database_stays_open(
-    live: Address, beside: str, kept: str, report: Report, cluster: Cluster
+    live: Address, do_swap: DoSwap, cluster: Cluster
 ) -> None:
     async with await connect(cluster.address(live.database)) as connection:
         with pytest.raises(OperationFailed, match="may not end") as caught:
-            await swap.swap(live, beside, kept, report, terminate=True)
+            await do_swap()
         assert f"pid {connection.info.backend_pid}, role developer" in caught.value.found
     assert await ask(live) == "old"
     assert (await facts(live, live.database)).connection_limit == -1
@@ -255,7 +226,7 @@ async def test_a_session_that_stays_reopens_the_live_database(
     live: Address,
     beside: str,
     kept: str,
-    report: Report,
+    do_swap: DoSwap,
     cluster: Cluster,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -270,7 +241,7 @@ async def test_a_session_that_stays_reopens_the_live_database(
 
     monkeypatch.setattr(swap, "_refuse_untouchable", check_and_come)
     with pytest.raises(OperationFailed, match="in use") as caught:
-        await swap.swap(live, beside, kept, report, terminate=True)
+        await do_swap()
     await came[0].close()
     assert "role developer" in caught.value.found
     assert await ask(live) == "old"
@@ -282,12 +253,12 @@ async def test_a_session_that_stays_reopens_the_live_database(
 
 
 async def test_a_failing_rename_reopens_the_live_database(
-    live: Address, beside: str, kept: str, report: Report, cluster: Cluster
+    live: Address, beside: str, kept: str, do_swap: DoSwap, cluster: Cluster
 ) -> None:
     async with await connect(cluster.address("postgres")) as connection:
         await connection.execute(f'ALTER DATABASE "{beside}" OWNER TO developer')
     with pytest.raises(OperationFailed, match="Renaming"):
-        await swap.swap(live, beside, kept, report, terminate=True)
+        await do_swap()
     assert await ask(live) == "old"
     assert (await facts(live, live.database)).connection_limit == -1
     async with await connect(cluster.address("postgres")) as connection:
@@ -295,11 +266,7 @@ async def test_a_failing_rename_reopens_the_live_database(
 
 
 async def test_cancelling_in_the_middle_reopens_the_live_database(
-    live: Address,
-    beside: str,
-    kept: str,
-    report: Report,
-    monkeypatch: pytest.MonkeyPatch,
+    live: Address, beside: str, kept: str, do_swap: DoSwap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = asyncio.Event()
 
@@ -308,7 +275,7 @@ async def test_cancelling_in_the_middle_reopens_the_live_database(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(swap, "_terminate", never)
-    task = asyncio.create_task(swap.swap(live, beside, kept, report, terminate=True))
+    task = asyncio.create_task(do_swap())
     await asyncio.wait_for(closed.wait(), 10)
     assert (await swap.observe(live, beside, kept)).closed
     task.cancel()
@@ -322,7 +289,7 @@ async def test_a_lost_connection_in_the_middle_reopens_the_live_database(
     live: Address,
     beside: str,
     kept: str,
-    report: Report,
+    do_swap: DoSwap,
     cluster: Cluster,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -335,19 +302,38 @@ async def test_a_lost_connection_in_the_middle_reopens_the_live_database(
 
     monkeypatch.setattr(swap, "_terminate", lose)
     with pytest.raises(ConnectionFailed, match="was lost"):
-        await swap.swap(live, beside, kept, report, terminate=True)
+        await do_swap()
     assert not (await swap.observe(live, beside, kept)).closed
     assert await ask(live) == "old"
 
 
+async def test_a_connection_lost_while_it_is_committed_is_not_told_as_nothing_renamed(
+    live: Address, beside: str, do_swap: DoSwap, cluster: Cluster
+) -> None:
+    """Held back at the second rename by somebody's lock, and cut off there."""
+    async with (
+        await connect(cluster.address("postgres")) as superuser,
+        await connect(cluster.address("postgres"), autocommit=False) as other,
+    ):
+        await other.execute(f"COMMENT ON DATABASE \"{beside}\" IS 'held'".encode())
+        swapping = asyncio.create_task(do_swap())
+        waiting = "SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'object'"
+        while (row := await (await superuser.execute(waiting)).fetchone()) is None:
+            await asyncio.sleep(0.005)
+        await superuser.execute("SELECT pg_terminate_backend(%s)", row)
+        with pytest.raises(ConnectionFailed, match="All of it happened or nothing"):
+            await swapping
+    assert await ask(live) == "old"
+
+
 async def test_a_swap_cut_off_while_closed_can_be_done_again(
-    live: Address, beside: str, kept: str, report: Report
+    live: Address, beside: str, kept: str, do_swap: DoSwap
 ) -> None:
     async with server.operations(live) as session:
         await session.execute(f'ALTER DATABASE "{beside}" CONNECTION LIMIT 12')
         await session.execute(f'ALTER DATABASE "{live.database}" CONNECTION LIMIT 0')
     assert (await swap.observe(live, beside, kept)).closed
-    await swap.swap(live, beside, kept, report, terminate=True)
+    await do_swap()
     assert await ask(live) == "new"
     assert (await facts(live, live.database)).connection_limit == 12
 
@@ -371,6 +357,36 @@ async def test_locally_a_session_is_an_error_and_is_left_alone(
         await connection.execute("SELECT 1")
     await swap.swap(live, beside, kept, report, terminate=False)
     assert await ask(live) == "new"
+
+
+@pytest.mark.parametrize("name", ['Odd %s "it\'s"; é --', "é" * 31 + "y"], ids=["odd", "long"])
+async def test_whatever_the_database_is_called(cluster: Cluster, report: Report, name: str) -> None:
+    async for live in fresh(cluster, name):
+        await say(live, "old")
+        beside, kept, aside = (server.beside(name, f"20261122_150405_{x}") for x in ("n", "o", "a"))
+        assert len({beside, kept, aside}) == 3
+        await create_beside(live, beside, like=name, report=report)
+        await say(live.at(beside), "new")
+        await swap.swap(live, beside, kept, report, terminate=True)
+        assert await ask(live) == "new"
+        await swap.rollback(live, kept, aside, report, terminate=True)
+        assert await ask(live) == "old"
+        await checkpoint.make(live, beside, report)
+        await checkpoint.bring_back(live, beside, report)
+        left = {each.name for each in await server.databases(live)}
+        assert left >= {name, beside, aside}
+        for each in (beside, aside):
+            await drop(live, each)
+
+
+async def test_names_that_no_swap_leaves_are_told_and_left(
+    live: Address, beside: str, kept: str, report: Report
+) -> None:
+    await create_beside(live, kept, like=live.database, report=report)
+    with pytest.raises(OperationFailed, match="as no swap leaves them") as caught:
+        await swap.observe(live, beside, kept)
+    there = await facts(live, kept)
+    assert f"{kept}: OID {there.oid}" in caught.value.found
 
 
 # Checkpoints

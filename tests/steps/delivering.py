@@ -16,11 +16,11 @@ from wizard.config import Target
 from wizard.events import Events
 from wizard.hostkeys import trust
 from wizard.operation import Operation, Plan
-from wizard.postgres import identity
+from wizard.postgres import baseline, identity, server
 from wizard.postgres.address import Address, connect
 from wizard.remote import host_key
 from wizard.run import Run
-from wizard.sandbox.cluster import binaries
+from wizard.sandbox.cluster import Cluster, binaries
 from wizard.sandbox.sshd import SshServer
 from wizard.steps.production import Drill, Dump
 
@@ -51,6 +51,12 @@ async def fill(address: Address, title: str) -> None:
             await connection.execute(statement.encode(), told)
 
 
+async def execute(address: Address, statement: str) -> None:
+    """By a session of its own."""
+    async with await connect(address) as connection:
+        await connection.execute(statement.encode())
+
+
 async def titles(address: Address) -> set[str]:
     """The first words of the pages' titles: `old` or `new`."""
     async with await connect(address) as connection:
@@ -60,10 +66,17 @@ async def titles(address: Address) -> set[str]:
 
 @asynccontextmanager
 async def dumped(
-    folder: Path, local: Address, far: Address, *, ssh: SshServer | None = None, **how: Any
+    folder: Path,
+    local: Address,
+    far: Address,
+    *,
+    ssh: SshServer | None = None,
+    backed_up: bool = False,
+    **how: Any,
 ) -> AsyncIterator[tuple[Run, Target]]:
     """A run whose local database is `new`, dumped and drilled, and the target `staging` at `far`,
-    which is `old`; `how` it is delivered goes into remodel.yml. It is reached by `ssh` if given."""
+    which is `old`; `how` it is delivered goes into remodel.yml. It is reached by `ssh` if given.
+    With `backed_up` the backup was fetched from there at this moment."""
     if ssh is not None:
         ssh.write_ssh_config(folder / "ssh_config", "far")
         how |= {"ssh": "far", "ssh_config": "ssh_config"}
@@ -76,6 +89,7 @@ async def dumped(
         "site": {"hostname": "staging.example.org"},
         **how,
     }
+    data["source"] = "staging" if backed_up else "production"
     data["postgres"] = {"bin": str(binaries(18))}
     path = folder / "remodel.yml"
     path.write_text(yaml.safe_dump(data, sort_keys=False))
@@ -96,7 +110,11 @@ async def dumped(
             await identity.mark(local, run.mark)
             session.journal.write("production.site:staging", "done", {})
             dump = await perform(run, Dump(target))
-            session.journal.write("backup.fetch", "done", {"archive": dump["archive"]})
+            fetched = {"archive": dump["archive"]}
+            if backed_up:
+                async with baseline.held(far) as held:
+                    fetched["baseline"] = held.as_dict()
+            session.journal.write("backup.fetch", "done", fetched)
             await perform(run, Compared(target))
             yield run, target
 
@@ -109,3 +127,50 @@ async def perform(run: Run, operation: Operation, plan: Plan | None = None) -> d
     await operation.settle(run, plan, facts)
     run.session.journal.write(operation.key, "done", facts)
     return facts
+
+
+READER = "reader"
+GRANTS = f"""
+    GRANT SELECT ON wagtailcore_page TO {READER};
+    GRANT SELECT (id), UPDATE (content) ON wagtailcore_revision TO {READER};
+    GRANT USAGE ON SEQUENCE wagtailcore_page_id_seq TO {READER} WITH GRANT OPTION;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {READER};
+    REVOKE ALL ON SCHEMA public FROM PUBLIC;
+    GRANT USAGE ON SCHEMA public TO {READER}
+"""
+MAY = f"""
+    SELECT has_table_privilege('{READER}', 'wagtailcore_page', 'SELECT'),
+           has_table_privilege('{READER}', 'wagtailcore_page', 'INSERT'),
+           has_table_privilege('{READER}', 'django_session', 'SELECT'),
+           has_column_privilege('{READER}', 'wagtailcore_revision', 'content', 'UPDATE'),
+           has_column_privilege('{READER}', 'wagtailcore_revision', 'content', 'SELECT'),
+           has_sequence_privilege('{READER}', 'wagtailcore_page_id_seq', 'USAGE'),
+           has_schema_privilege('{READER}', 'public', 'USAGE'),
+           EXISTS (SELECT FROM pg_default_acl),
+           (SELECT nspacl::text !~ '[{{,]=' FROM pg_namespace WHERE nspname = 'public')
+"""
+
+
+@asynccontextmanager
+async def granted(cluster: Cluster, far: Address) -> AsyncIterator[None]:
+    """The database `far` with a role that may read some of it, but not what is in sessions."""
+    async with await connect(cluster.address("postgres")) as superuser:
+        await superuser.execute(f"CREATE ROLE {READER}".encode())
+        try:
+            async with await connect(far) as connection:
+                await connection.execute(GRANTS.encode())
+            await may_read(far)
+            yield
+        finally:
+            for each in await server.databases(far):
+                if each.allows_connections and each.owner == far.user:
+                    async with await connect(cluster.address(each.name)) as connection:
+                        await connection.execute(f"DROP OWNED BY {READER}".encode())
+            await superuser.execute(f"DROP ROLE {READER}".encode())
+
+
+async def may_read(far: Address) -> None:
+    """That role may do what it may, and no more."""
+    async with await connect(far) as connection:
+        row = await (await connection.execute(MAY.encode())).fetchone()
+    assert row == (True, False, False, True, False, True, True, True, True)

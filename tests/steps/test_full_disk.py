@@ -16,8 +16,9 @@ import pytest
 
 from tests.steps.delivering import dumped, perform, titles
 from tests.steps.test_swap_on_target import names, tidy
-from wizard.delivery import ForTarget, Swap
+from wizard.delivery import ForTarget
 from wizard.errors import OperationFailed
+from wizard.exchange import Swap
 from wizard.inplace import InPlace
 from wizard.postgres.address import Address, connect
 from wizard.sandbox.cluster import Cluster

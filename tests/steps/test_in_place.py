@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.steps.delivering import dumped, perform, titles
-from wizard.delivery import Rollback, Swap
+from tests.steps.delivering import dumped, granted, may_read, perform, titles
 from wizard.errors import OperationFailed, VerificationFailed
+from wizard.exchange import Rollback, Swap
 from wizard.inplace import InPlace
 from wizard.operation import Seen
 from wizard.postgres import refill
@@ -49,9 +49,12 @@ async def test_a_swap_is_refused_beforehand_and_in_place_is_offered(
 
 
 async def test_delivered_verified_and_told_after_a_crash(
-    database: Address, poor: Address, tmp_path: Path
+    database: Address, poor: Address, far_cluster: Cluster, tmp_path: Path
 ) -> None:
-    async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
+    async with (
+        dumped(tmp_path, database, poor, delivery="in place") as (run, target),
+        granted(far_cluster, poor),
+    ):
         async with await connect(poor) as connection:  # what a dump of ours does not have
             await connection.execute(
                 "CREATE TYPE mood AS ENUM ('glad'); CREATE VIEW seen AS TABLE wagtailcore_page;"
@@ -65,6 +68,7 @@ async def test_delivered_verified_and_told_after_a_crash(
         assert (await operation.observe(run, plan)).seen is Seen.NOT_DONE
         facts = await perform(run, operation, plan)
         assert await titles(poor) == {"new"}
+        await may_read(poor)
         async with await connect(poor) as connection:
             cursor = await connection.execute(
                 "SELECT to_regclass('seen'), to_regclass('more.things'), to_regtype('mood'),"
@@ -119,6 +123,61 @@ async def test_what_is_written_after_the_safety_dump_is_not_lost(
             await InPlace(target).apply(run, plan)
     assert "wagtailcore_page: " in refused.value.found
     assert await titles(poor) == {"late"}
+
+
+async def test_a_table_that_is_made_while_it_is_looked_at_is_not_lost(
+    database: Address, poor: Address, tmp_path: Path
+) -> None:
+    """No lock keeps anybody from making one, and the look is over by then."""
+
+    async def look_and_somebody_makes_one() -> None:
+        async with await connect(poor) as connection:
+            await connection.execute("CREATE TABLE late AS SELECT 'precious' AS word")
+
+    async with dumped(tmp_path, database, poor, delivery="in place") as (run, _):
+        script = Path(run.fact("production.dump:staging")["script"])
+        with pytest.raises(OperationFailed, match="about to be replaced") as refused:
+            await refill.refill(
+                poor,
+                script,
+                run.report,
+                check=look_and_somebody_makes_one,
+                begun=lambda number: None,
+            )
+    assert refused.value.found == "table public.late"
+    assert await titles(poor) == {"old"}
+
+
+async def test_what_was_committed_and_is_not_equal_is_compared_again(
+    database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something writes to it at once. The moment is made, all else is real."""
+    really = refill.refill
+
+    async def then_written_to(address: Address, *args: Any, **named: Any) -> None:
+        await really(address, *args, **named)
+        async with await connect(poor) as connection:
+            await connection.execute("DELETE FROM wagtailcore_revision WHERE id = 1")
+
+    monkeypatch.setattr(refill, "refill", then_written_to)
+    async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
+        operation = InPlace(target)
+        plan = await operation.plan(run)
+        with pytest.raises(VerificationFailed, match="is not what was delivered") as refused:
+            await operation.apply(run, plan)
+        assert plan.details["safety"] in refused.value.hint
+        with pytest.raises(VerificationFailed, match="was replaced, and is not") as again:
+            await operation.observe(run, plan)
+        assert again.value.found == "wagtailcore_revision: 30 rows became 29"
+        assert plan.details["safety"] in again.value.hint
+        async with await connect(poor) as connection:
+            await connection.execute(
+                "INSERT INTO wagtailcore_revision SELECT 1, id, "
+                "jsonb_build_object('title', title) FROM wagtailcore_page WHERE id = 1"
+            )
+        observation = await operation.observe(run, plan)
+        assert observation.seen is Seen.DONE
+        assert observation.facts["safety"] == plan.details["safety"]
 
 
 async def test_a_session_that_holds_on_is_named(

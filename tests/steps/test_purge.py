@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.served import REMODEL
+from tests.steps.delivering import dumped, perform
 from tests.unit.test_config import write
 from wizard import config, drive, holdings, purge
 from wizard import session as sessions
@@ -16,8 +22,9 @@ from wizard.config import Config, Local, SiteAddress, Target
 from wizard.drive import Output
 from wizard.errors import ConsentMissing, IdentityMismatch, PlanStale
 from wizard.events import Events, Report
+from wizard.exchange import Swap
 from wizard.operation import Plan
-from wizard.postgres import identity, restore, server
+from wizard.postgres import checkpoint, identity, restore, server
 from wizard.postgres.address import Address
 from wizard.purge import Fingerprints, Purge
 from wizard.run import Run
@@ -45,8 +52,10 @@ async def delivered(found: Config) -> AsyncIterator[Session]:
             "before": server.beside(near.database, f"{stamp}_before"),
             "checkpoint": server.beside(near.database, f"{stamp}_structure_migrate"),
             "unnoted": server.beside(near.database, f"{stamp}_copy_convert"),
+            "back": "",
             "old": server.beside(far.database, f"{stamp}_old"),
         }
+        made["back"], _ = checkpoint.passing(made["unnoted"])  # an undo that was cut off
         journal = session.journal
         for key, details in (
             ("backup.restore", {"kept": made["before"], "beside": f"x__{stamp}_new"}),
@@ -57,7 +66,7 @@ async def delivered(found: Config) -> AsyncIterator[Session]:
             journal.write(key, "intent", Plan(key, "", details=details).as_dict())
         journal.write("structure.migrate", "kept", {"checkpoint": made["checkpoint"]})
         journal.write("production.deliver:production", "done", {"kept": made["old"]})
-        for name in ("before", "checkpoint", "unnoted"):
+        for name in ("before", "checkpoint", "unnoted", "back"):
             await restore.create_beside(near, made[name], like=None, report=Report(Events(), ""))
         await restore.create_beside(far, made["old"], like=None, report=Report(Events(), ""))
         async with Run(found, session, Events()) as run:
@@ -65,7 +74,7 @@ async def delivered(found: Config) -> AsyncIterator[Session]:
         for name in (f"db.production.{session.id}.dump", "db.production.20200101-000000.dump"):
             (found.backups / name).write_bytes(b"PGDMP" * 1000)
         yield session
-        for address, names in ((near, ("before", "checkpoint", "unnoted")), (far, ("old",))):
+        for address, names in ((near, made.keys() - {"old"}), (far, ("old",))):
             for name in names:
                 await restore.drop(address, made[name])
 
@@ -99,7 +108,7 @@ async def test_two_keys_then_all_of_this_session_and_nothing_else(
         await headless(found, delivered, [])
     with pytest.raises(PlanStale):
         await headless(found, delivered, ["0" * 16])
-    everything = ["_before", "_copy_convert", "_structure_migrate"]
+    everything = ["_before", "_copy_convert", "_copy_convert__back", "_structure_migrate"]
     assert names_of(await server.databases(near), stamp) == everything
 
     with pytest.raises(ConsentMissing, match="production is not allowed"):
@@ -114,7 +123,7 @@ async def test_two_keys_then_all_of_this_session_and_nothing_else(
     assert {near.database, foreign} <= left
     assert far.database in {each.name for each in await server.databases(far)}
     (done,) = (x.data for x in delivered.journal.entries("purge.local") if x.kind == "done")
-    assert len(done["dropped"]) == 3
+    assert len(done["dropped"]) == 4
     assert done["deleted"] == [f"db.production.{delivered.id}.dump"]
     assert holdings.use(found, delivered.id, await server.databases(near)).far == {}
     await headless(found, delivered, [])  # nothing is left, so there is no gate
@@ -123,7 +132,7 @@ async def test_two_keys_then_all_of_this_session_and_nothing_else(
 
 async def test_a_listing_tells_sizes_and_touches_nothing(found: Config, delivered: Session) -> None:
     lines = await purge.listed(found)
-    assert "1 files in backups, 3 local databases" in lines[0]
+    assert "1 files in backups, 4 local databases" in lines[0]
     assert any(
         "_copy_convert" in line and "checkpoint before copy.convert" in line for line in lines
     )
@@ -163,3 +172,50 @@ async def test_neither_a_live_database_nor_another_server(
         with pytest.raises(IdentityMismatch, match="not the one this session delivered to"):
             await Purge(target).plan(run)
     assert await server.database(target.address.at(old)) is not None
+
+
+def typed(folder: Path, session: str, *lines: str) -> tuple[int, str]:
+    """`remodel purge` on a terminal where a person types these lines; its exit code and output."""
+    ours, theirs = pty.openpty()
+    arguments = ["purge", session, "--config", str(folder / "remodel.yml")]
+    purging = subprocess.Popen([REMODEL, *arguments], stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    os.write(ours, "".join(f"{line}\n" for line in lines).encode())
+    told = b""
+    with suppress(OSError):  # at its end a terminal has an error instead of nothing more
+        while data := os.read(ours, 4096):
+            told += data
+    os.close(ours)
+    return purging.wait(60), told.decode()
+
+
+async def test_a_person_types_the_name_of_what_is_purged(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    async with dumped(tmp_path, database, far_database) as (run, target):
+        session, dump = run.session.id, Path(run.fact("production.dump:staging")["archive"]["path"])
+        kept = far_database.at((await perform(run, Swap(target)))["kept"])
+
+    code, told = typed(tmp_path, session, "", "yes")
+    assert code == 4, told
+    assert f"destroys: the file {dump.name}" in told
+    assert f"Type {session} to go on" in told
+    assert "'yes' was typed" in told
+    assert dump.exists()
+
+    code, told = typed(tmp_path, session, "", session, "staging")
+    assert code == 0, told
+    assert "Type staging to go on" in told
+    assert not dump.exists()
+    assert await server.database(kept) is None
+    assert await server.database(far_database) is not None
+
+
+async def test_the_plain_script_goes_as_long_as_it_is_this_sessions(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    async with dumped(tmp_path, database, far_database, delivery="in place") as (run, _):
+        script = Path(run.fact("production.dump:staging")["script"])
+        assert str(script) in (await Purge().plan(run)).details["files"]
+        script.write_bytes(b"of a later session")
+        assert str(script) not in (await Purge().plan(run)).details["files"]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from tests.postgres.test_cut_off import alone_with, killed_at
-from tests.steps.delivering import dumped, perform, titles
-from wizard.delivery import Rollback, Swap, run_checks
-from wizard.errors import VerificationFailed
+from tests.steps.delivering import dumped, granted, may_read, perform, titles
+from wizard import holdings
+from wizard.delivery import run_checks, stopping
+from wizard.errors import IdentityMismatch, OperationFailed, VerificationFailed
+from wizard.events import Event, Finding
+from wizard.exchange import Rollback, Swap
 from wizard.operation import Seen
 from wizard.postgres import restore, server
 from wizard.postgres.address import Address
+from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer
 from wizard.steps.production import Check
 
@@ -78,8 +83,10 @@ async def test_a_check_that_fails_or_writes_stops_before_anything_is_touched(
     ssh_server: SshServer,
     tmp_path: Path,
 ) -> None:
-    how = {"check": [["sh", "-c", script]], "before": [["touch", "stopped"]]}
-    async with dumped(tmp_path, database, far_database, ssh=ssh_server, **how) as (run, target):
+    check, before = [["sh", "-c", script]], [["touch", "stopped"]]
+    async with dumped(
+        tmp_path, database, far_database, ssh=ssh_server, check=check, before=before
+    ) as (run, target):
         plan = await Swap(target).plan(run)
         with pytest.raises(VerificationFailed, match=words) as refused:
             await Swap(target).apply(run, plan)
@@ -89,7 +96,74 @@ async def test_a_check_that_fails_or_writes_stops_before_anything_is_touched(
     assert not (tmp_path / "deploy" / "stopped").exists()
 
 
-@pytest.mark.parametrize("point", ["closed", "between the renames", "committed"])
+async def test_whoever_is_left_with_a_stopped_service_is_told(
+    database: Address, far_database: Address, ssh_server: SshServer, tmp_path: Path
+) -> None:
+    before, after = [["touch", "stopped"], ["test", "-e", "mended"]], [["rm", "stopped"]]
+    async with dumped(
+        tmp_path, database, far_database, ssh=ssh_server, before=before, after=after
+    ) as (run, target):
+        heard: list[Event] = []
+        run.events.subscribe(heard.append)
+        with pytest.raises(OperationFailed, match=r"test -e mended .* exit code 1") as refused:
+            await perform(run, Swap(target))
+        assert refused.value.hint.endswith(
+            "may be stopped. Try again, or start it by hand: rm stopped"
+        )
+        (tmp_path / "deploy" / "mended").touch()
+        with pytest.raises(asyncio.CancelledError):
+            async with stopping(run, target):
+                raise asyncio.CancelledError
+        told = [each.value for each in heard if isinstance(each, Finding) and each.status == "warn"]
+        assert told[-1].endswith("start it by hand: rm stopped")
+    assert await titles(far_database) == {"old"}
+    assert await names(far_database) == {""}
+
+
+async def test_delivered_and_rolled_back_twice(
+    database: Address, far_database: Address, far_cluster: Cluster, tmp_path: Path
+) -> None:
+    """By one session, whose names are taken then. Who may read still may."""
+    async with (
+        dumped(tmp_path, database, far_database) as (run, target),
+        granted(far_cluster, far_database),
+    ):
+        swap, rollback = Swap(target), Rollback(target)
+        for _ in range(2):
+            plan = await swap.plan(run)
+            await perform(run, swap, plan)
+            assert await titles(far_database) == {"new"}
+            await may_read(far_database)
+            planned = await rollback.plan(run)
+            assert (await rollback.observe(run, planned)).seen is Seen.NOT_DONE
+            await perform(run, rollback, planned)
+            assert (await rollback.observe(run, planned)).seen is Seen.DONE
+            assert (await swap.observe(run, plan)).seen is Seen.NOT_DONE
+            assert await titles(far_database) == {"old"}
+            await swap.undo(run, plan, {})
+        stamp = f"__{run.stamp}"
+        assert await names(far_database) == {"", f"{stamp}_delivered", f"{stamp}_delivered_2"}
+        assert {f"{far_database.database}{stamp}_delivered_2"} <= {
+            *holdings.far_names(run.config, run.session.id, run.session.journal, "staging")
+        }
+        await tidy(far_database)
+
+
+async def test_another_database_is_not_rolled_back_to(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    async with dumped(tmp_path, database, far_database) as (run, target):
+        facts = await perform(run, Swap(target))
+        await restore.drop(far_database, facts["kept"])
+        with pytest.raises(OperationFailed, match="is not on"):
+            await Rollback(target).plan(run)
+        await restore.create_beside(far_database, facts["kept"], like=None, report=run.report)
+        with pytest.raises(IdentityMismatch, match="is not the database that was live before"):
+            await Rollback(target).plan(run)
+    await tidy(far_database)
+
+
+@pytest.mark.parametrize("point", ["closed", "renamed, not committed", "committed"])
 async def test_taken_up_after_a_kill(
     point: str, database: Address, far_database: Address, tmp_path: Path
 ) -> None:

@@ -12,17 +12,22 @@ from tests.consenting import Consenting
 from tests.end_to_end import independent
 from tests.postgres.test_drift import ended
 from tests.served import Demo
+from tests.steps.delivering import dumped, execute, titles
 from tests.unit.test_config import GOOD, write
 from wizard import config, drive
 from wizard import session as sessions
+from wizard.delivery import Delivery
 from wizard.drive import Output
-from wizard.errors import OperationFailed, RemodelError, StartOver
-from wizard.operation import Plan
-from wizard.operators import Verdict
-from wizard.postgres import baseline
+from wizard.engine import Engine
+from wizard.errors import Declined, OperationFailed, RemodelError, StartOver
+from wizard.exchange import Swap
+from wizard.operation import Plan, Step
+from wizard.operators import Plain, Verdict
+from wizard.postgres import baseline, restore, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.baseline import Baseline
-from wizard.written import Unchanged
+from wizard.run import Run
+from wizard.written import FETCH_AGAIN, Unchanged
 
 DELIVER = "production.deliver:production"
 PAGE = "(SELECT max(id) FROM wagtailcore_page)"
@@ -127,6 +132,65 @@ async def test_accepted_then_written_to_again_then_fetched_again(demo: Demo) -> 
         assert row is None
 
 
+class Typing(Plain):
+    """A person at line prompts who types these lines at the gates, and Enter elsewhere."""
+
+    def __init__(self, *lines: str) -> None:
+        self.shown: list[str] = []
+        typed = iter(lines)
+        super().__init__(lambda asked: next(typed) if asked.startswith("Type ") else "", self.show)
+
+    def show(self, text: str) -> None:
+        self.shown += text.splitlines()
+
+
+async def deliver(run: Run, operation: Delivery, operator: Typing) -> None:
+    step = Step("production", "Production", "", "", "", lambda _: [operation])
+    await Engine(run, [step], operator).go()
+
+
+async def test_delivered_after_the_loss_was_accepted_in_words(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    async with dumped(tmp_path, database, far_database, backed_up=True) as (run, target):
+        await execute(far_database, "UPDATE wagtailcore_page SET title = 'lost' WHERE id = 7")
+        operator = Typing("staging")
+        with pytest.raises(Declined, match="Stopped at the gate") as refused:
+            await deliver(run, Swap(target), operator)
+        assert "'staging loses 1 row' is the name" in refused.value.found
+        lost = "wagtailcore_page: 1 changed (7)"
+        assert f"  destroys: written since the backup: {lost}" in operator.shown
+        assert await titles(far_database) == {"old", "lost"}
+
+        await deliver(run, Swap(target), Typing("staging loses 1 row"))
+        assert await titles(far_database) == {"new"}
+        told = {
+            event["value"]
+            for _, event in run.session.journal.events()
+            if event.get("name") == "only in the old database: wagtailcore_page"
+        }
+        assert told == {"1 changed (7)"}
+        kept = far_database.at(run.fact("production.deliver:staging")["kept"])
+        await swap.reopen(kept)
+        assert await titles(kept) == {"old", "lost"}
+        await restore.drop(far_database, kept.database, force=True)
+
+
+async def test_a_database_that_somebody_replaced_is_not_consented_to_by_its_name_alone(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    """What was written to it cannot be told, then: more may be lost than where it can."""
+    async with dumped(tmp_path, database, far_database, backed_up=True) as (run, target):
+        fetched = run.fact("backup.fetch")
+        fetched["baseline"]["oid"] += 1
+        run.session.journal.write("backup.fetch", "done", fetched)
+        plan = await Swap(target).plan(run)
+    assert plan.gate is not None
+    assert plan.gate.phrase == "staging loses changes"
+    assert plan.gate.again == FETCH_AGAIN
+    assert "is not the one that the backup was taken from" in "\n".join(plan.does)
+
+
 async def test_the_check_lets_what_was_accepted_pass_and_nothing_else(
     database: Address, tmp_path: Path
 ) -> None:
@@ -143,16 +207,15 @@ async def test_the_check_lets_what_was_accepted_pass_and_nothing_else(
         assert refused.value.found == f"page: {refusing.judged.facts()['page']}"
         accepting = Unchanged(target, since, found.drift, refusing.judged.facts())
         await accepting(guard)
-        await run(database, "INSERT INTO hit VALUES (2)", guard.info.backend_pid)
+        await write_and_leave(database, "INSERT INTO hit VALUES (2)", guard.info.backend_pid)
         await accepting(guard)
         assert [change.what for change in accepting.judged.warn] == ["2 new"]
-        await run(database, "UPDATE page SET id = 2", guard.info.backend_pid)
+        await write_and_leave(database, "UPDATE page SET id = 2", guard.info.backend_pid)
         with pytest.raises(OperationFailed, match="was written to after"):
             await accepting(guard)
 
 
-async def run(address: Address, statement: str, guard: int) -> None:
+async def write_and_leave(address: Address, statement: str, guard: int) -> None:
     """By a session that then ends, as all others have when a delivery looks again."""
-    async with await connect(address) as connection:
-        await connection.execute(statement.encode())
+    await execute(address, statement)
     await ended(address, guard)

@@ -11,11 +11,12 @@ import pytest
 from tests.unit.test_config import write
 from wizard import answers, config, rehearsal
 from wizard import session as sessions
+from wizard.aside import SetAside, written_by
 from wizard.config import Config
 from wizard.errors import OperationFailed, UsageError
 from wizard.events import Events, Finding
 from wizard.operation import Gate, Plan
-from wizard.rehearsal import Account, SetAside
+from wizard.rehearsal import Account
 from wizard.run import Run
 from wizard.session import Session
 
@@ -108,7 +109,7 @@ async def test_source_files_are_put_aside_only_as_the_session_left_them(
     session.journal.write(plan.operation, "kept", {"before": "old"})
     plan = Plan("structure.migration", "", details={"files": {str(migration): "create"}})
     session.journal.write(plan.operation, "intent", plan.as_dict())
-    assert rehearsal.written_by(session.journal) == {
+    assert written_by(session.journal) == {
         models: ("old", ["old", "both"]),
         migration: (None, ["create"]),
     }

@@ -13,9 +13,7 @@ oldest running one that had rows to be seen are listed in the baseline themselve
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,53 +23,15 @@ import psycopg
 from psycopg import sql
 
 from wizard.errors import ConnectionFailed, OperationFailed
+from wizard.postgres import catalog, fingerprint, server
 from wizard.postgres.address import Address, connect
-from wizard.postgres.fingerprint import PINNED
+from wizard.postgres.catalog import Relation
+from wizard.postgres.fingerprint import pin
+from wizard.postgres.keys import Runs, runs_of
 
-RUNS = 5_000
-"""How many runs of consecutive keys are remembered of a table; one with more has none."""
 SPAN = 2**31 - 1
 """Transactions after which `age(xmin)` no longer tells new from old: PostgreSQL's horizon."""
 
-Runs = tuple[tuple[int, int], ...]
-
-# The primary key where it is one integer, and whether there is Django's column for log-ins.
-RELATIONS = """
-    SELECT c.oid::bigint, n.nspname::text, c.relname::text,
-           (SELECT a.attname::text FROM pg_index i
-              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
-             WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnatts = 1
-               AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)),
-           EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped
-                   AND a.attname = 'last_login')
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-    ORDER BY n.nspname, c.relname
-"""
-# As wizard.postgres.fingerprint.DEFINITION has it, for all tables in one question.
-DEFINITIONS = """
-    SELECT a.attrelid::bigint, 'column', a.attname::text,
-           concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
-                     a.attidentity::text, a.attgenerated::text, l.collname::text,
-                     pg_get_expr(d.adbin, d.adrelid))
-    FROM pg_attribute a
-    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    LEFT JOIN pg_collation l ON l.oid = a.attcollation
-    WHERE a.attrelid = ANY(%(oids)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
-    UNION ALL
-    SELECT conrelid::bigint, 'constraint', conname::text, pg_get_constraintdef(oid)
-    FROM pg_constraint WHERE conrelid = ANY(%(oids)s::oid[]) AND contype <> 'n'
-    UNION ALL
-    SELECT indrelid::bigint, 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid)
-    FROM pg_index WHERE indrelid = ANY(%(oids)s::oid[])
-    ORDER BY 1, 2, 3, 4
-"""
-SEQUENCES = """
-    SELECT CASE schemaname WHEN 'public' THEN '' ELSE schemaname || '.' END || sequencename,
-           last_value
-    FROM pg_sequences ORDER BY 1
-"""
 # Whose transaction ids are 64 bits wide, what age() counts from is the low half of `next`.
 MOMENT = """
     SELECT txid_current_snapshot()::text,
@@ -79,27 +39,6 @@ MOMENT = """
            (pg_control_system()).system_identifier::text, oid::bigint, datname::text
     FROM pg_database WHERE datname = current_database()
 """
-
-
-@dataclass(frozen=True)
-class Relation:
-    """A table of the catalog. `key` is its primary key where that is one integer, or empty."""
-
-    oid: int
-    schema: str
-    table: str
-    key: str
-    logins: bool
-
-    @property
-    def name(self) -> str:
-        """With the schema in front where it is not `public`."""
-        return self.table if self.schema == "public" else f"{self.schema}.{self.table}"
-
-    @property
-    def quoted(self) -> sql.Composable:
-        """The table without what inherits from it, for a FROM."""
-        return sql.SQL("ONLY {}").format(sql.Identifier(self.schema, self.table))
 
 
 @dataclass(frozen=True)
@@ -117,9 +56,9 @@ class Moment:
 class Table:
     """What is kept of a table.
 
-    `runs` are the primary keys, as first and last of each run of consecutive ones; None where
-    the key is no single integer or the runs are too many. `content` is a digest of all rows
-    where there is no snapshot; `but_logins` one of all but their last_login, where they have it.
+    `runs` are the primary keys; None where the key is no single integer or the runs are too many.
+    `content` is a digest of all rows where there is no snapshot; `but_logins` one of all but their
+    last_login, where they have it.
     """
 
     rows: int
@@ -259,16 +198,6 @@ async def _exported(connection: psycopg.AsyncConnection[Any]) -> str:
     return str(row[0]) if row else ""
 
 
-async def pin(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Begin a transaction that sees one moment and writes values as any other server does."""
-    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    settings = sql.SQL(", ").join(
-        sql.SQL("set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
-        for name, value in PINNED.items()
-    )
-    await connection.execute(sql.SQL("SELECT {}").format(settings))
-
-
 async def read(connection: psycopg.AsyncConnection[Any], *, content: bool = False) -> Baseline:
     """The baseline of the moment that the open transaction sees; see `pin`.
 
@@ -276,17 +205,17 @@ async def read(connection: psycopg.AsyncConnection[Any], *, content: bool = Fals
     be on another server. Reads every row of every table once.
     """
     now = await moment(connection)
-    relations = await relations_of(connection)
-    definitions = await definitions_of(connection, relations)
+    relations = await catalog.tables(connection)
+    definitions = await catalog.definitions(connection, relations)
     horizon = now.next if content else int(now.snapshot.partition(":")[0])
     span = now.next - horizon
-    counts = await _all(
+    counts = await catalog.together(
         connection, [_count(number, each, span, content) for number, each in enumerate(relations)]
     )
     seen: set[int] = set()
     unclear = [relations[number] for number, _, late, *_ in counts if late]
     if unclear:
-        rows = await _all(connection, [_late(each, now.next, span) for each in unclear])
+        rows = await catalog.together(connection, [_late(each, now.next, span) for each in unclear])
         seen = {xid for (xid,) in rows}
     gaps = [
         relations[number]
@@ -309,7 +238,7 @@ async def read(connection: psycopg.AsyncConnection[Any], *, content: bool = Fals
         snapshot="" if content else now.snapshot,
         seen=tuple(sorted(seen)),
         tables=tables,
-        sequences=await sequences_of(connection),
+        sequences=await catalog.sequences(connection),
     )
 
 
@@ -324,73 +253,11 @@ async def moment(connection: psycopg.AsyncConnection[Any]) -> Moment:
     return Moment(snapshot, upper + (low - upper) % 2**32, system, oid, database)
 
 
-async def relations_of(connection: psycopg.AsyncConnection[Any]) -> list[Relation]:
-    """Every ordinary table that is not PostgreSQL's own."""
-    rows = await (await connection.execute(RELATIONS)).fetchall()
-    return [
-        Relation(oid, schema, table, key or "", logins) for oid, schema, table, key, logins in rows
-    ]
-
-
-async def definitions_of(
-    connection: psycopg.AsyncConnection[Any], relations: Sequence[Relation]
-) -> dict[int, str]:
-    """A digest of each table's columns, constraints and indexes, by OID."""
-    cursor = await connection.execute(DEFINITIONS, {"oids": [each.oid for each in relations]})
-    parts: dict[int, list[tuple[str, ...]]] = defaultdict(list)
-    for oid, *part in await cursor.fetchall():
-        parts[oid].append(tuple(part))
-    return {
-        each.oid: hashlib.sha256(repr(parts[each.oid]).encode()).hexdigest()[:16]
-        for each in relations
-    }
-
-
-async def sequences_of(connection: psycopg.AsyncConnection[Any]) -> dict[str, int | None]:
-    """The last value of every sequence; None for one never used. They know no snapshot."""
-    return dict(await (await connection.execute(SEQUENCES)).fetchall())
-
-
-async def runs_of(
-    connection: psycopg.AsyncConnection[Any], relations: Sequence[Relation]
-) -> dict[str, Runs | None]:
-    """The keys of these tables, which have one, as runs; None where there are more than `RUNS`."""
-    question = sql.SQL(
-        "(SELECT {number}::int, min(k), max(k) FROM (SELECT {key}::bigint AS k, "
-        "{key} - row_number() OVER (ORDER BY {key}) AS run FROM {table}) keys "
-        "GROUP BY run ORDER BY 2 LIMIT {limit})"
-    )
-    rows = await _all(
-        connection,
-        [
-            question.format(
-                number=sql.Literal(number),
-                key=sql.Identifier(each.key),
-                table=each.quoted,
-                limit=sql.Literal(RUNS + 1),
-            )
-            for number, each in enumerate(relations)
-        ],
-    )
-    found: dict[str, list[tuple[int, int]]] = {each.name: [] for each in relations}
-    for number, first, last in rows:
-        found[relations[number].name].append((first, last))
-    return {name: tuple(runs) if len(runs) <= RUNS else None for name, runs in found.items()}
-
-
-def content_of(relation: Relation) -> sql.Composable:
-    """The first 60 bits of a digest a row, summed: equal over servers, whatever the order."""
-    return sql.SQL("coalesce(sum(('x' || left(md5(t::text), 15))::bit(60)::bigint), 0)::text")
-
-
 def but_logins_of(relation: Relation) -> sql.Composable:
-    """The same of all rows without last_login; empty for a table that has no such column."""
+    """A digest of all rows without last_login; empty for a table that has no such column."""
     if not relation.logins:
         return sql.SQL("''")
-    return sql.SQL(
-        "coalesce(sum(('x' || left(md5((to_jsonb(t) - 'last_login')::text), 15))"
-        "::bit(60)::bigint), 0)::text"
-    )
+    return fingerprint.digest(sql.SQL("(to_jsonb(t) - 'last_login')::text"))
 
 
 def _count(number: int, relation: Relation, span: int, content: bool) -> sql.Composable:
@@ -404,7 +271,7 @@ def _count(number: int, relation: Relation, span: int, content: bool) -> sql.Com
     ).format(
         sql.Literal(number),
         recent,
-        content_of(relation) if content else sql.SQL("''"),
+        fingerprint.CONTENT if content else sql.SQL("''"),
         but_logins_of(relation),
         relation.quoted,
         key=key,
@@ -425,15 +292,6 @@ def _late(relation: Relation, next_: int, span: int) -> sql.Composable:
     )
 
 
-async def _all(
-    connection: psycopg.AsyncConnection[Any], questions: Sequence[sql.Composable]
-) -> list[tuple[Any, ...]]:
-    """The answers of all questions in one: a far database is a round trip away."""
-    if not questions:
-        return []
-    return await (await connection.execute(sql.SQL(" UNION ALL ").join(questions))).fetchall()
-
-
 @asynccontextmanager
 async def looking(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
     """A transaction of its own that sees one moment, over a session with autocommit."""
@@ -442,20 +300,8 @@ async def looking(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[Non
         yield
 
 
-def missing(keys: Sequence[int], runs: Runs) -> list[int]:
-    """Those of `keys`, in order, that are in none of the runs."""
-    found, position = [], 0
-    for key in keys:
-        while position < len(runs) and runs[position][1] < key:
-            position += 1
-        if position == len(runs) or key < runs[position][0]:
-            found.append(key)
-    return found
-
-
 async def of_copy(address: Address) -> dict[str, Any]:
     """The baseline of an untouched copy, JSON-ready: contents to hold the original against."""
-    connection = await connect(address, autocommit=False)
-    async with connection:
+    async with server.session(address, autocommit=False) as connection:
         await pin(connection)
         return (await read(connection, content=True)).as_dict()

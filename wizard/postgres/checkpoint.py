@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.errors import OperationFailed
+from wizard.errors import OperationFailed, RemodelError
 from wizard.events import Report
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.restore import drop
 from wizard.postgres.settings import copy_settings
 from wizard.postgres.swap import swap
+from wizard.process import to_its_end
 
 STRATEGY_SINCE = 15
 
@@ -55,7 +57,7 @@ async def bring_back(address: Address, name: str, report: Report) -> None:
     Raises OperationFailed when either is in use.
     """
     live = address.database
-    fresh, discarded = server.beside(live, "back"), server.beside(live, "discarded")
+    fresh, discarded = passing(name)
     for leftover in (fresh, discarded):
         await drop(address, leftover)
     async with server.operations(address) as session:
@@ -65,9 +67,16 @@ async def bring_back(address: Address, name: str, report: Report) -> None:
     try:
         await swap(address, fresh, discarded, report, terminate=False)
     except BaseException:
-        await drop(address, fresh)
+        with suppress(RemodelError):  # what stopped us is the error to tell
+            await to_its_end(drop(address, fresh))
         raise
     await drop(address, discarded)
+
+
+def passing(name: str) -> tuple[str, str]:
+    """The databases that are there while the checkpoint `name` is brought back, or were left by
+    that: the copy that takes the live name, and what had it."""
+    return server.beside(name, "back"), server.beside(name, "discarded")
 
 
 async def _copy(session: psycopg.AsyncConnection[Any], source: str, target: str) -> None:

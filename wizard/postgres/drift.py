@@ -23,8 +23,11 @@ from psycopg import sql
 
 from wizard.errors import OperationFailed
 from wizard.postgres import baseline as base
+from wizard.postgres import catalog, fingerprint
 from wizard.postgres.address import Address
-from wizard.postgres.baseline import Baseline, Moment, Relation, Table
+from wizard.postgres.baseline import Baseline, Moment, Table
+from wizard.postgres.catalog import Relation
+from wizard.postgres.keys import beyond, outside, runs_of
 from wizard.postgres.server import session
 
 NAMED = 10
@@ -33,17 +36,23 @@ LISTED = 1_000
 """Keys of rows that a change lists, of each kind."""
 
 # What counts the writes to each table, and which file it is in: TRUNCATE and a rewrite change
-# that. A backend hands its counts in when it ends, before it leaves pg_stat_activity; from
-# PostgreSQL 15 on they are in shared memory and none is lost.
+# that. What alters a table writes to the catalog, whose own tables are counted as any other. A
+# backend hands its counts in when it ends, before it leaves pg_stat_activity; from PostgreSQL 15
+# on they are in shared memory and none is lost, unless they are all reset.
 ACTIVITY = """
     SELECT c.oid::bigint,
            pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid)
            + pg_stat_get_tuples_deleted(c.oid), c.relfilenode::bigint,
+           pg_stat_get_db_stat_reset_time(d.oid)::text,
            current_setting('track_counts')::bool AND NOT EXISTS (
                SELECT FROM pg_db_role_setting WHERE setconfig::text LIKE '%track_counts%')
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, pg_database d
+    WHERE c.relkind = 'r' AND d.datname = current_database()
+      AND (n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+           OR c.oid IN ('pg_class'::regclass, 'pg_attribute'::regclass, 'pg_attrdef'::regclass,
+                        'pg_constraint'::regclass, 'pg_index'::regclass))
 """
+Activity = dict[int, tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -122,49 +131,52 @@ async def find(address: Address, baseline: Baseline) -> Drift:
         return await look(connection, baseline)
 
 
-async def look(
+async def look(connection: psycopg.AsyncConnection[Any], baseline: Baseline) -> Drift:
+    """`find` over a session with autocommit."""
+    async with base.looking(connection):
+        return await _look(connection, baseline, await catalog.tables(connection))
+
+
+async def _look(
     connection: psycopg.AsyncConnection[Any],
     baseline: Baseline,
+    relations: Sequence[Relation],
     only: Collection[str] | None = None,
 ) -> Drift:
-    """`find` over a session with autocommit; with `only`, in these tables and new ones alone."""
-    async with base.looking(connection):
-        now = await base.moment(connection)
-        _require_comparable(now, baseline)
-        relations = await base.relations_of(connection)
-        chosen = [
-            each
-            for each in relations
-            if only is None or each.name in only or each.name not in baseline.tables
-        ]
-        definitions = await base.definitions_of(connection, chosen)
-        counted = await _count(connection, chosen, now, baseline)
-        changes = [
-            Change(name, 0, was.rows, 0, 0, was.rows, {}, altered=True, digest="dropped")
-            for name, was in baseline.tables.items()
-            if name not in {each.name for each in relations}
-        ]
-        for each in chosen:
-            was = baseline.tables.get(each.name)
-            rows, written, digest, logins = counted[each.name]
-            altered = was is None or definitions[each.oid] != was.definition
-            was = was or Table(0, "", ())
-            if baseline.snapshot:
-                same = not written and rows == was.rows
-            else:
-                same = digest == was.content and rows == was.rows
-            if same and not altered:
-                continue
-            if not altered and rows == was.rows and was.but_logins and logins == was.but_logins:
-                users = written or None
-                change = Change(each.name, written, written, 0, users, 0, {}, logins=True)
-            else:
-                change = await _told(
-                    connection, each, was, rows, written, now, baseline, altered, same
-                )
-            of = f"{digest} {was.rows - rows + written} {definitions[each.oid]}"
-            changes.append(replace(change, digest=hashlib.sha256(of.encode()).hexdigest()[:8]))
-        sequences = await base.sequences_of(connection)
+    """`find` in the open transaction; with `only`, in these tables and new ones alone."""
+    now = await base.moment(connection)
+    _require_comparable(now, baseline)
+    chosen = [
+        each
+        for each in relations
+        if only is None or each.name in only or each.name not in baseline.tables
+    ]
+    definitions = await catalog.definitions(connection, chosen)
+    counted = await _count(connection, chosen, now, baseline)
+    changes = [
+        Change(name, 0, was.rows, 0, 0, was.rows, {}, altered=True, digest="dropped")
+        for name, was in baseline.tables.items()
+        if name not in {each.name for each in relations}
+    ]
+    for each in chosen:
+        was = baseline.tables.get(each.name)
+        rows, written, digest, logins = counted[each.name]
+        altered = was is None or definitions[each.oid] != was.definition
+        was = was or Table(0, "", ())
+        if baseline.snapshot:
+            same = not written and rows == was.rows
+        else:
+            same = digest == was.content and rows == was.rows
+        if same and not altered:
+            continue
+        if not altered and rows == was.rows and was.but_logins and logins == was.but_logins:
+            users = written or None
+            change = Change(each.name, written, written, 0, users, 0, {}, logins=True)
+        else:
+            change = await _told(connection, each, was, rows, written, now, baseline, altered, same)
+        of = f"{digest} {was.rows - rows + written} {definitions[each.oid]}"
+        changes.append(replace(change, digest=hashlib.sha256(of.encode()).hexdigest()[:8]))
+    sequences = await catalog.sequences(connection)
     return Drift(
         tuple(sorted(changes, key=lambda change: change.table)),
         tuple(
@@ -176,53 +188,66 @@ async def look(
 
 
 class Watch:
-    """A database looked at twice: in full while it is open, and quickly once nobody is inside.
+    """A database looked at more than once: in full while it is open, quickly once nobody is inside.
 
-    The second look is at the tables that were written to since the first alone, so that nobody
-    waits for it. Both have to be over one session, and before the second all others have ended:
-    that is when the last of their writes are counted. A table that is altered in between, without
-    its rows, is not seen to be.
+    A later look is at the tables that were written to or altered since the one before alone, so
+    that nobody waits for it. All have to be over one session, and before a later one all others
+    have ended: that is when the last of their writes are counted.
     """
 
     def __init__(self, baseline: Baseline) -> None:
         self.baseline = baseline
-        self._first: Drift | None = None
-        self._activity: dict[int, tuple[int, int]] | None = None
+        self._found: Drift | None = None
+        self._activity: Activity | None = None
 
     async def look(self, connection: psycopg.AsyncConnection[Any]) -> Drift:
         """What was written since the baseline, as `find` tells it."""
-        before, first = self._activity, self._first
+        before = self._activity
         # Before the snapshot: what is counted later is looked at again.
         self._activity = await _activity(connection)
-        if before is None or first is None or self._activity is None:
-            self._first = await look(connection, self.baseline)
-            return self._first
-        if before == self._activity:
-            return first
-        relations = {each.oid: each.name for each in await base.relations_of(connection)}
-        touched = {
-            name for oid, name in relations.items() if self._activity.get(oid) != before.get(oid)
-        }
-        again = await look(connection, self.baseline, touched)
-        kept = [
-            change
-            for change in first.changes
-            if change.table not in touched and change.table in relations.values()
-        ]
-        found = {change.table: change for change in (*kept, *again.changes)}
-        return Drift(tuple(found[name] for name in sorted(found)), again.sequences)
+        if self._found is None or before is None or self._activity is None:
+            self._found = await look(connection, self.baseline)
+        elif before != self._activity:
+            changed = {oid for oid, now in self._activity.items() if now != before.get(oid)}
+            self._found = await self._again(connection, self._found, changed)
+        return self._found
+
+    async def _again(
+        self, connection: psycopg.AsyncConnection[Any], found: Drift, changed: set[int]
+    ) -> Drift:
+        """What was found before, with the tables `changed` since, by OID, looked at again."""
+        async with base.looking(connection):
+            relations = await catalog.tables(connection)
+            touched = {each.name for each in relations if each.oid in changed}
+            if changed - {each.oid for each in relations}:
+                touched |= await self._altered(connection, relations)
+                touched |= {change.table for change in found.changes if change.altered}
+            again = await _look(connection, self.baseline, relations, touched)
+        names = {each.name for each in relations}
+        changes = {
+            change.table: change
+            for change in found.changes
+            if change.table not in touched and change.table in names
+        } | {change.table: change for change in again.changes}
+        return Drift(tuple(changes[name] for name in sorted(changes)), again.sequences)
+
+    async def _altered(
+        self, connection: psycopg.AsyncConnection[Any], relations: Sequence[Relation]
+    ) -> set[str]:
+        """The tables that are not defined as in the baseline."""
+        definitions = await catalog.definitions(connection, relations)
+        was = {name: table.definition for name, table in self.baseline.tables.items()}
+        return {each.name for each in relations if definitions[each.oid] != was.get(each.name)}
 
 
-async def _activity(
-    connection: psycopg.AsyncConnection[Any],
-) -> dict[int, tuple[int, int]] | None:
-    """How much was written to each table so far, by OID; None where it is not counted reliably."""
+async def _activity(connection: psycopg.AsyncConnection[Any]) -> Activity | None:
+    """What changes with every write to a table, by OID; None where it is not counted reliably."""
     if connection.info.server_version < 150000:
         return None
     rows = await (await connection.execute(ACTIVITY)).fetchall()
     if not all(counting for *_, counting in rows):
         return None
-    return {oid: (writes, file) for oid, writes, file, _ in rows}
+    return {oid: tuple(what) for oid, *what, _ in rows}
 
 
 def _require_comparable(now: Moment, baseline: Baseline) -> None:
@@ -263,7 +288,7 @@ async def _count(
     questions = []
     for each in relations:
         counts = sql.SQL("SELECT count(*), 0::bigint, {} FROM {} t").format(
-            base.content_of(each), each.quoted
+            fingerprint.CONTENT, each.quoted
         )
         if baseline.snapshot:  # the condition once a row, and a digest of the few alone
             counts = sql.SQL(
@@ -307,10 +332,10 @@ async def _told(
     if not baseline.snapshot:
         current = None
         if runs is not None:
-            current = (await base.runs_of(connection, [relation]))[name]
+            current = (await runs_of(connection, [relation]))[name]
         if runs is None or current is None:
             return Change(name, 0, 0, None, None, None, {}, altered)
-        added, gone = _beyond(current, runs), _beyond(runs, current)
+        added, gone = beyond(current, runs), beyond(runs, current)
         keys = _listed(new=added, gone=gone)
         return Change(name, len(added), len(gone), len(added), None, len(gone), keys, altered)
     if runs is None:
@@ -323,14 +348,14 @@ async def _told(
         )
     )
     found = [key for (key,) in await cursor.fetchall()]
-    new_keys = base.missing(found, runs)
+    new_keys = outside(found, runs)
     added_keys = set(new_keys)
     changed_keys = [key for key in found if key not in added_keys]
     lost = missing - len(changed_keys)
     gone_keys: list[int] = []
     if lost:
-        current = (await base.runs_of(connection, [relation]))[name]
-        gone_keys = _beyond(runs, current) if current is not None else []
+        current = (await runs_of(connection, [relation]))[name]
+        gone_keys = beyond(runs, current) if current is not None else []
     return Change(
         name,
         written,
@@ -341,24 +366,6 @@ async def _told(
         _listed(new=new_keys, changed=changed_keys, gone=gone_keys),
         altered,
     )
-
-
-def _beyond(keys: base.Runs, runs: base.Runs) -> list[int]:
-    """The keys of the first that are not in the second, both being runs."""
-    found: list[int] = []
-    position = 0
-    for first, last in keys:
-        key = first
-        while key <= last:
-            while position < len(runs) and runs[position][1] < key:
-                position += 1
-            if position < len(runs) and runs[position][0] <= key:
-                key = runs[position][1] + 1
-            else:
-                end = min(last, runs[position][0] - 1) if position < len(runs) else last
-                found += range(key, end + 1)
-                key = end + 1
-    return found
 
 
 def _listed(**keys: Sequence[int]) -> dict[str, tuple[int, ...]]:

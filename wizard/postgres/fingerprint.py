@@ -6,7 +6,6 @@ how some type is written as text.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.postgres import server
+from wizard.postgres import catalog, server
 from wizard.postgres.address import Address
 
 PINNED = {
@@ -27,36 +26,17 @@ PINNED = {
     "row_security": "off",  # an error rather than a part of the rows
 }
 
-TABLES = """
-    SELECT c.oid::bigint, n.nspname, c.relname
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-    ORDER BY n.nspname, c.relname
-"""
-# NOT NULL is in the columns; as constraints of their own (PostgreSQL 18) they are left out.
-DEFINITION = """
-    SELECT 'column', a.attname::text,
-           concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
-                     a.attidentity::text, a.attgenerated::text, l.collname::text,
-                     pg_get_expr(d.adbin, d.adrelid))
-    FROM pg_attribute a
-    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    LEFT JOIN pg_collation l ON l.oid = a.attcollation
-    WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped
-    UNION ALL
-    SELECT 'constraint', conname::text, pg_get_constraintdef(oid)
-    FROM pg_constraint WHERE conrelid = %(oid)s AND contype <> 'n'
-    UNION ALL
-    SELECT 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid)
-    FROM pg_index WHERE indrelid = %(oid)s
-    ORDER BY 1, 2, 3
-"""
-# The first 60 bits of a digest a row, summed: independent of the rows' order, one pass.
-CONTENT = """
-    SELECT count(*), coalesce(sum(('x' || left(md5(t::text), 15))::bit(60)::bigint), 0)
-    FROM {} t
-"""
+
+def digest(text: sql.Composable) -> sql.Composable:
+    """For a SELECT: the first 60 bits of a digest of each row's text, summed. Independent of the
+    rows' order, one pass."""
+    return sql.SQL("coalesce(sum(('x' || left(md5({}), 15))::bit(60)::bigint), 0)::text").format(
+        text
+    )
+
+
+CONTENT = digest(sql.SQL("t::text"))
+"""Of all that is in the rows of a table `t`."""
 
 
 @dataclass(frozen=True)
@@ -75,31 +55,21 @@ async def tables(address: Address, exclude: Collection[str] = ()) -> dict[str, T
     200,000 rows of 700 bytes take about a second.
     """
     async with server.session(address, autocommit=False) as connection:
-        await _pin(connection)
-        found = await (await connection.execute(TABLES)).fetchall()
+        await pin(connection)
+        found = [each for each in await catalog.tables(connection) if each.name not in exclude]
+        definitions = await catalog.definitions(connection, found)
         prints = {}
-        for oid, schema, table in found:
-            name = table if schema == "public" else f"{schema}.{table}"
-            if name in exclude:
-                continue
-            query = sql.SQL(CONTENT).format(sql.Identifier(schema, table))
-            rows, content = await (await connection.execute(query)).fetchone() or (0, 0)
-            definition = await (await connection.execute(DEFINITION, {"oid": oid})).fetchall()
-            digest = hashlib.sha256(repr(definition).encode()).hexdigest()
-            prints[name] = TableFingerprint(rows, f"{int(content):x}", digest[:16])
+        for each in found:
+            query = sql.SQL("SELECT count(*), {} FROM {} t").format(CONTENT, each.quoted)
+            rows, content = await (await connection.execute(query)).fetchone() or (0, "0")
+            prints[each.name] = TableFingerprint(rows, f"{int(content):x}", definitions[each.oid])
         return prints
 
 
 async def sequences(address: Address) -> dict[str, int | None]:
     """The last value of every sequence, by name as for `tables`; None for one never used."""
     async with server.session(address) as connection:
-        cursor = await connection.execute(
-            "SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY 1, 2"
-        )
-        return {
-            name if schema == "public" else f"{schema}.{name}": value
-            for schema, name, value in await cursor.fetchall()
-        }
+        return await catalog.sequences(connection)
 
 
 def difference(
@@ -122,7 +92,11 @@ def difference(
     return lines
 
 
-async def _pin(connection: psycopg.AsyncConnection[Any]) -> None:
-    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    for name, value in PINNED.items():
-        await connection.execute("SELECT set_config(%s, %s, true)", [name, value])
+async def pin(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Begin a transaction that sees one moment and writes values as any other server does."""
+    settings = sql.SQL(", ").join(
+        sql.SQL("set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
+        for name, value in PINNED.items()
+    )
+    begin = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT {}"
+    await connection.execute(sql.SQL(begin).format(settings))

@@ -14,8 +14,8 @@ import psycopg
 
 from wizard.errors import OperationFailed
 from wizard.postgres import server
+from wizard.postgres import swap as swaps
 from wizard.postgres.address import Address
-from wizard.postgres.swap import MAY_END
 from wizard.remote import Connection
 
 LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")  # of a database on the host that SSH reaches
@@ -184,17 +184,10 @@ async def _extensions(
 
 async def _sessions(connection: psycopg.AsyncConnection[Any], name: str) -> list[str]:
     """Sessions that are in the way, and those of poolers, by the name they give themselves."""
-    cursor = await connection.execute(
-        f"""
-        SELECT a.pid FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid, pg_roles me
-        WHERE me.rolname = current_user AND a.datname = %s AND NOT {MAY_END}
-        """,
-        [name],
-    )
-    pids = {pid for (pid,) in await cursor.fetchall()}
+    ours_not = {each.pid for each in await swaps.untouchable(connection, name)}
     notes = []
     for each in await server.sessions_of(connection, name):
-        if each.pid in pids:
+        if each.pid in ours_not:
             notes.append(
                 f"our role may not end this session; while it is there the names are not swapped, "
                 f"and {name} stays as it is: {each}"

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from wizard.errors import OperationFailed
 from wizard.events import Report
-from wizard.postgres import loader, script, server
+from wizard.postgres import loader, rights, script, server
 from wizard.postgres.address import Address
 
 LOCK_TIMEOUT = "10s"  # for one lock: a transaction that somebody left open would hold up the site
@@ -74,12 +74,15 @@ async def refill(
         try:
             async with connection.transaction():
                 await _lock(connection)
+                as_live = await rights.read(connection)
+                objects = await _objects(connection)
                 await check()
-                await _empty(connection)
+                await _empty(connection, objects)
                 cursor = await connection.execute("SELECT txid_current()")
                 (number,) = await cursor.fetchone() or (0,)
                 begun(int(number))
                 await loader.fill(connection, script.chunks(path, tell), path.name, report)
+                await rights.give(connection, as_live, report)
         except psycopg.errors.LockNotAvailable as error:
             users = await server.sessions(address)
             raise OperationFailed(
@@ -114,12 +117,30 @@ async def _lock(connection: psycopg.AsyncConnection[Any]) -> None:
         await connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(names))
 
 
-async def _empty(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Drop what is ours to drop. Extensions stay: only a superuser could make some of them."""
-    for kind, identity in await (await connection.execute(OBJECTS)).fetchall():
+async def _objects(connection: psycopg.AsyncConnection[Any]) -> list[tuple[str, str]]:
+    """What there is to drop, by kind and identity."""
+    return await (await connection.execute(OBJECTS)).fetchall()
+
+
+async def _empty(connection: psycopg.AsyncConnection[Any], objects: list[tuple[str, str]]) -> None:
+    """Drop what is ours to drop. Extensions stay: only a superuser could make some of them.
+
+    `objects` are those that were there before the check: no lock keeps anybody from making a
+    table, whose rows the check has not seen.
+    """
+    made = [
+        f"{kind} {name}" for kind, name in await _objects(connection) if (kind, name) not in objects
+    ]
+    if made:
+        raise OperationFailed(
+            "Something was made in the database while it was about to be replaced.",
+            found="\n".join(made),
+            hint="Everything is as it was. Find out who did it, then try again.",
+        )
+    for kind, identity in objects:
         # The identity is quoted by the server, as DROP takes it.
         statement = f"DROP {DROPPED_AS.get(kind, kind.upper())} IF EXISTS {identity} CASCADE"
-        await connection.execute(statement.encode())
+        await connection.execute(statement.encode(connection.info.encoding))
     for (schema,) in await (await connection.execute(SCHEMAS)).fetchall():
         await connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(schema)))
     await connection.execute("SELECT lo_unlink(oid) FROM pg_largeobject_metadata")

@@ -1,4 +1,4 @@
-"""What belongs to a database and is in no dump of it: settings, grants, comment, limit.
+"""What belongs to a database and is in no dump of it: owner, settings, grants, comment, limit.
 
 `pg_dump` without --create leaves all of it out, so a database that takes another's place gets it
 from here.
@@ -22,6 +22,7 @@ async def copy_settings(
     What our role may not set is told as a warning: it is for whoever may. `session` is in
     another database of the server and in autocommit.
     """
+    await _owner(session, source, target, report)
     await _settings(session, source, target, report)
     await _grants(session, source, target, report)
     cursor = await session.execute(
@@ -40,6 +41,22 @@ async def copy_settings(
             sql.Identifier(target), sql.Literal(limit)
         )
         await _try(session, [statement], "connection limit", report)
+
+
+async def _owner(
+    session: psycopg.AsyncConnection[Any], source: str, target: str, report: Report
+) -> None:
+    """We may be a superuser, or a member of the role that the site logs in as."""
+    cursor = await session.execute(
+        "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s "
+        "AND datdba <> (SELECT datdba FROM pg_database WHERE datname = %s)",
+        [source, target],
+    )
+    for (owner,) in await cursor.fetchall():
+        statement = sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
+            sql.Identifier(target), sql.Identifier(owner)
+        )
+        await _try(session, [statement], "owner", report)
 
 
 async def _settings(

@@ -69,14 +69,27 @@ class Standing:
 
 
 async def observe(address: Address, beside: str, kept: str) -> Standing:
-    """Look at the names, so that a resume can tell what was done."""
+    """Look at the names, so that a resume can tell what was done.
+
+    Raises OperationFailed where they stand as no swap leaves them, whose renames are one.
+    """
     found = {each.name: each for each in await server.databases(address)}
     live = found.get(address.database)
+    if kept in found and (beside in found or live is None):
+        names = (address.database, beside, kept)
+        raise OperationFailed(
+            f"The databases beside {address.database} stand as no swap leaves them.",
+            found="\n".join(
+                f"{name}: {f'OID {found[name].oid}' if name in found else 'none'}" for name in names
+            ),
+            hint="Somebody made, renamed or dropped one. Find out which is which, put the names "
+            "right by hand, then resume.",
+        )
     return Standing(
         live=live.oid if live else None,
         beside=found[beside].oid if beside in found else None,
         kept=found[kept].oid if kept in found else None,
-        closed=live is not None and (live.connection_limit == 0 or not live.allows_connections),
+        closed=live is not None and live.closed,
     )
 
 
@@ -85,33 +98,49 @@ async def alone(address: Address, work: str) -> AsyncIterator[None]:
     """Be the only one of us at work on the database of that name on its server.
 
     `work` says to another who comes what this one is at. Raises OperationFailed that names who
-    holds it. The lock goes with its session, whatever ends it.
+    holds it. The lock goes with its session, whatever ends it; but after a cut connection the
+    server may not know of that for hours. One that is at the very same work is ours, then.
     """
     digest = hashlib.sha256(f"remodel {address.database}".encode()).digest()
     key = int.from_bytes(digest[:8], signed=True)
     async with server.operations(address) as session:
-        who = f"remodel of {_person()} at {socket.gethostname()}, {work}"
-        await session.execute("SELECT set_config('application_name', %s, false)", [who])
-        cursor = await session.execute("SELECT pg_try_advisory_lock(%s)", [key])
-        if await cursor.fetchone() != (True,):
-            cursor = await session.execute(
-                """
-                SELECT a.pid, coalesce(usename, ''), coalesce(application_name, ''),
-                       coalesce(client_addr::text, ''), coalesce(state, '')
-                FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-                  AND l.classid::bigint << 32 | l.objid::bigint = %s
-                """,
-                [key],
-            )
-            holders = [str(Session(*row)) for row in await cursor.fetchall()]
-            raise OperationFailed(
-                f"Somebody else is delivering to {address.database} at this moment.",
-                found="\n".join(holders) or "They have just finished.",
-                hint="Talk to them. When they are done, look at the plan again: the database is "
-                "another one then.",
-            )
+        who = f"remodel, {work}, {_person()} at {socket.gethostname()}"
+        cursor = await session.execute("SELECT set_config('application_name', %s, false)", [who])
+        ((named,),) = await cursor.fetchall()  # cut to what a name may have
+        deadline = time.monotonic() + PATIENCE
+        while not await _locked(session, key):
+            holders = await _holders(session, key)
+            ours = [each.pid for each in holders if each.application == named]
+            if (holders and not ours) or time.monotonic() > deadline:
+                raise OperationFailed(
+                    f"Somebody else is delivering to {address.database} at this moment.",
+                    found="\n".join(map(str, holders)),
+                    hint="Talk to them. When they are done, look at the plan again: the database "
+                    "is another one then.",
+                )
+            for pid in ours:
+                await session.execute("SELECT pg_terminate_backend(%s)", [pid])
+            await asyncio.sleep(POLL)
         yield
+
+
+async def _locked(session: psycopg.AsyncConnection[Any], key: int) -> bool:
+    cursor = await session.execute("SELECT pg_try_advisory_lock(%s)", [key])
+    return await cursor.fetchone() == (True,)
+
+
+async def _holders(session: psycopg.AsyncConnection[Any], key: int) -> list[Session]:
+    cursor = await session.execute(
+        """
+        SELECT a.pid, coalesce(usename, ''), coalesce(application_name, ''),
+               coalesce(client_addr::text, ''), coalesce(state, '')
+        FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+          AND l.classid::bigint << 32 | l.objid::bigint = %s
+        """,
+        [key],
+    )
+    return [Session(*row) for row in await cursor.fetchall()]
 
 
 def _person() -> str:
@@ -259,11 +288,8 @@ async def _terminate(session: psycopg.AsyncConnection[Any], name: str, guard: in
         await asyncio.sleep(POLL)
 
 
-async def _refuse_untouchable(session: psycopg.AsyncConnection[Any], name: str) -> None:
-    """Raise for sessions that our role may not end, before anything is closed.
-
-    A rename would wait five seconds for them and fail, with the site down meanwhile.
-    """
+async def untouchable(session: psycopg.AsyncConnection[Any], name: str) -> list[Session]:
+    """The sessions in a database that our role may not end."""
     cursor = await session.execute(
         f"""
         SELECT a.pid FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid, pg_roles me
@@ -272,8 +298,15 @@ async def _refuse_untouchable(session: psycopg.AsyncConnection[Any], name: str) 
         [name],
     )
     pids = {pid for (pid,) in await cursor.fetchall()}
-    if pids:
-        users = [each for each in await server.sessions_of(session, name) if each.pid in pids]
+    return [each for each in await server.sessions_of(session, name) if each.pid in pids]
+
+
+async def _refuse_untouchable(session: psycopg.AsyncConnection[Any], name: str) -> None:
+    """Raise for sessions that our role may not end, before anything is closed.
+
+    A rename would wait five seconds for them and fail, with the site down meanwhile.
+    """
+    if users := await untouchable(session, name):
         raise OperationFailed(
             f"The database {name} has sessions that our role may not end.",
             found="\n".join(map(str, users)),
@@ -301,12 +334,17 @@ async def _commit(
 ) -> None:
     try:
         async with session.transaction():
-            for statement in statements:
-                await session.execute(statement)
+            await session.execute(sql.SQL("; ").join(statements))  # in one go: the site waits
     except psycopg.errors.ObjectInUse as error:
         users = [each for name in names for each in await server.sessions_of(session, name)]
         raise _in_use(" or ".join(names), users, str(error)) from None
     except psycopg.Error as error:
+        if session.closed:  # perhaps while it was committed, and the answer was cut off
+            raise ConnectionFailed(
+                f"The connection was lost while {' and '.join(names)} were renamed.",
+                found=str(error),
+                hint="All of it happened or nothing of it. Resume: it looks which.",
+            ) from None
         raise OperationFailed(
             f"Renaming {' and '.join(names)} failed.",
             found=str(error),

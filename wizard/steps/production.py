@@ -10,8 +10,9 @@ from typing import Any
 
 from wizard.comparison import contents, faults_of, require_same
 from wizard.config import Target
-from wizard.delivery import After, ForTarget, Swap, run_checks
+from wizard.delivery import After, ForTarget, run_checks
 from wizard.errors import VerificationFailed
+from wizard.exchange import Swap
 from wizard.inplace import InPlace
 from wizard.judgement import judge
 from wizard.operation import Observation, Operation, Plan, Repeatable, Seen, Step

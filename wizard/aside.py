@@ -1,0 +1,107 @@
+"""Source files that a session wrote, as they were before it, until a rehearsal is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wizard import package
+from wizard.errors import OperationFailed
+from wizard.journal import Journal
+from wizard.operation import Observation, Operation, Plan, Seen
+from wizard.run import Run
+from wizard.steps.sources import reinstall
+
+
+class SetAside(Operation):
+    """The source files as they were before the recorded session wrote them."""
+
+    key = "rehearsal.source"
+    title = "Put the source files back as they were before the session"
+    about = "models and migrations that the session wrote, until the rehearsal is over"
+
+    def __init__(self, journal: Journal | None) -> None:
+        self.journal = journal
+
+    async def plan(self, run: Run) -> Plan:
+        found = written_by(self.journal) if self.journal else {}
+        aside: dict[str, list[str | None]] = {}
+        for path, (before, after) in found.items():
+            now = _text(path)
+            if now == before:
+                continue
+            if now not in after:
+                raise OperationFailed(
+                    f"{path.name} was edited since the session wrote it.",
+                    found=str(path),
+                    hint="Rehearse with the code as the session left it, or as it was before.",
+                )
+            aside[str(path)] = [before, now]
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            does=tuple(
+                f"{'delete' if before is None else 'put back'} {path}"
+                for path, (before, _) in aside.items()
+            ),
+            undo="they are written again, to the byte",
+            details={"files": aside},
+            skip="" if aside else "they are as they were",
+        )
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        for name, (before, _) in plan.details["files"].items():
+            _place(Path(name), before)
+        await reinstall(run)
+        return {"message": f"{len(plan.details['files'])} files put aside"}
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        files = plan.details["files"].items()
+        aside = [_text(Path(name)) == before for name, (before, _) in files]
+        if all(aside):
+            return Observation(Seen.DONE, "they are as they were before the session")
+        return Observation(Seen.PARTLY if any(aside) else Seen.NOT_DONE, "not all are")
+
+    async def clear(self, run: Run, plan: Plan) -> None:
+        await self.undo(run, plan, {})
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        files = plan.details["files"]
+        for name, texts in files.items():
+            if _text(Path(name)) not in texts:
+                raise OperationFailed(
+                    f"{Path(name).name} was edited during the rehearsal; it is left as it is.",
+                    found=name,
+                    hint="Take your own changes out (keep them elsewhere), then "
+                    "`remodel rehearse --back`.",
+                )
+        for name, (_, now) in files.items():
+            _place(Path(name), now)
+        await reinstall(run)
+
+
+def written_by(journal: Journal) -> dict[Path, tuple[str | None, list[str]]]:
+    """Each source file that a session wrote: its text before (None: none), its texts since."""
+    found: dict[Path, tuple[str | None, list[str]]] = {}
+    for key in ("structure.model", "structure.migration", "slugs.fields", "slugs.migrations"):
+        intent, kept = journal.intent(key), journal.kept(key)
+        details = intent["details"] if intent else {}
+        if "before" in kept:
+            path = Path(details["path"])
+            before, after = found.get(path, (kept["before"], []))
+            found[path] = (before, [*after, kept["before"], details["after"]])
+        for name, text in details.get("files", {}).items():
+            found[Path(name)] = (None, [text])
+    return found
+
+
+def _text(path: Path) -> str | None:
+    return package.read(path) if path.exists() else None
+
+
+def _place(path: Path, text: str | None) -> None:
+    if text is None:
+        path.unlink(missing_ok=True)
+    elif _text(path) != text:
+        package.write(path, text)

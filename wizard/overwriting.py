@@ -1,0 +1,143 @@
+"""What the deliveries have in common that keep no old database: a safety dump is all there is.
+
+It is taken once the service is stopped, and nothing may be written between it and the act.
+"""
+
+from __future__ import annotations
+
+import glob
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wizard import delivered, policy, written
+from wizard.config import Target
+from wizard.delivery import Delivery, stopping
+from wizard.errors import OperationFailed, VerificationFailed
+from wizard.operation import Plan
+from wizard.postgres import archive, drift, server, swap
+from wizard.postgres import baseline as baselines
+from wizard.postgres.address import Address
+from wizard.postgres.baseline import Baseline
+from wizard.run import Run
+
+
+class Overwriting(Delivery):
+    """Checksum, `before`, safety dump, the act, and a look at what it came to."""
+
+    @abstractmethod
+    async def overwrite(
+        self, run: Run, plan: Plan, address: Address, script: Path, saved: Baseline | None
+    ) -> None:
+        """Put what `script` holds in the place of what is there, having called `unchanged`."""
+
+    async def reached(self, run: Run) -> Address:
+        """The target's database, its identity checked."""
+        return (await run.far(self.target)).address
+
+    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+        target = self.target
+        facts = run.fact(f"production.dump:{target.name}")
+        script, safety = Path(facts["script"]), Path(plan.details["safety"])
+        if await archive.checksum(script, run.report) != facts["script_sha256"]:
+            raise VerificationFailed(
+                f"{script} is not what was written for {target.name}.",
+                hint="Another session wrote its own since. Begin a new session, or keep apart.",
+            )
+        address = await run.far_address(target)
+        # What the service writes until it is stopped has to be in the safety dump.
+        async with swap.alone(address, f"session {run.session.id}"), stopping(run, target):
+            address = await self.reached(run)
+            saved = await self._save(run, address, safety)
+            address = await self.reached(run)  # the identity once more, just before the act
+            await self.overwrite(run, plan, address, script, saved)
+            await delivered.require(
+                run,
+                target,
+                address,
+                facts["contents"],
+                f"Look for what writes to it. {ways_back(run, target)}",
+            )
+        return {
+            "kept": "",
+            "safety": str(newest(run, target)),
+            "message": f"{target.address.database} holds the converted database",
+        }
+
+    async def _save(self, run: Run, address: Address, safety: Path) -> Baseline | None:
+        """A safety dump, and what it holds. None of a database that is gone: an earlier attempt
+        dropped it, and has one."""
+        if await server.database(address) is None:
+            return None
+        async with baselines.held(address) as held:
+            await run.fetch(self.target, safety, snapshot=held.snapshot)
+            return held.baseline
+
+    async def unchanged(
+        self, run: Run, plan: Plan, address: Address, saved: Baseline | None
+    ) -> None:
+        """Raise OperationFailed unless the safety dump has all there is, and what the backup has
+        not is what was consented to be lost. A session of its own, closed at the end."""
+        if saved is None:
+            return
+        async with server.session(address) as connection:
+            found = await drift.look(connection, saved)
+            since = policy.judge(found, run.config.drift)
+            if since.block or since.warn:  # whatever the policy lets go, no old database has it
+                raise OperationFailed(
+                    f"{address.database} was written to after its safety dump had begun.",
+                    found="\n".join(map(str, (*since.block, *since.warn))),
+                    hint="Everything is as it was. Stop the service by a command in `before`, "
+                    "then try again.",
+                )
+            check = written.consented(run, self.target, plan)
+            if check is not None:
+                await check(connection)
+        if check is not None:
+            check.tell(run.report)
+
+    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        raise OperationFailed(
+            f"{self.target.name} has been delivered to; that is not undone here.",
+            hint=f"Restore {facts.get('safety')}.",
+        )
+
+
+def safety(run: Run, target: Target) -> Path:
+    """Where the next safety dump goes; never over one of an earlier attempt."""
+    number = max(map(_number, taken(run, target)), default=0) + 1
+    return run.config.backups / f"db.{target.name}.{run.session.id}.{number}.safety.dump"
+
+
+def taken(run: Run, target: Target) -> list[Path]:
+    """The safety dumps of this session, oldest first."""
+    name = f"db.{glob.escape(target.name)}.{run.session.id}.*.safety.dump"
+    found = (path for path in run.config.backups.glob(name) if _number(path))
+    return sorted(found, key=_number)
+
+
+def _number(path: Path) -> int:
+    """Which one it is; 0 for a file of somebody else's making."""
+    number = path.name.split(".")[-3]
+    return int(number) if number.isdecimal() else 0
+
+
+def newest(run: Run, target: Target) -> Path | None:
+    """The one that has what was there last."""
+    return next(reversed(taken(run, target)), None)
+
+
+def ways_back(run: Run, target: Target) -> str:
+    """In words for a hint: what the safety dumps of this session hold.
+
+    An attempt that failed in its middle may have left a ruin, which the next one's has faithfully.
+    """
+    dumps = taken(run, target)
+    if not dumps:
+        return "No safety dump was taken yet."
+    told = f"The safety dump is {dumps[-1]}."
+    if dumps[1:]:
+        names = ", ".join(path.name for path in dumps[:-1])
+        told += f" Of before the earlier attempts, the oldest first: {names}."
+    return told
