@@ -10,9 +10,8 @@ import asyncio
 import signal
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -21,9 +20,9 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from screens import palette
 from screens.backup import BackupScreen
 from screens.copy import CopyScreen
-from screens.gate import MINIMUM
 from screens.help import HelpScreen
 from screens.ledger import EntryScreen, LedgerScreen
 from screens.log import LogScreen
@@ -31,6 +30,7 @@ from screens.model import Model
 from screens.operator import ScreenOperator
 from screens.production import ProductionScreen
 from screens.project import ProjectScreen
+from screens.saying import Standing, doing, saying
 from screens.slugs import SlugsScreen
 from screens.step import StepScreen
 from screens.stop import Choice, StopScreen
@@ -41,8 +41,9 @@ from screens.widgets.prompt import Saying
 from wizard import ledger, report
 from wizard.engine import Engine
 from wizard.errors import Declined, ExitCode, RemodelError
-from wizard.events import Answered, Event
+from wizard.events import Answered, Event, StepEntered
 from wizard.operation import Step
+from wizard.operators import Operator
 from wizard.redaction import redact
 from wizard.run import Run
 
@@ -54,14 +55,20 @@ SCREENS: dict[str, type[StepScreen]] = {
     "slugs": SlugsScreen,
     "production": ProductionScreen,
 }
+Deciding = Callable[[Operator], Operator]
 REFRESH = 0.1  # seconds; a flood of events is drawn ten times a second
 PATIENCE = 5.0  # seconds that work gets to clean up after a signal
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
-async def run_app(run: Run, steps: Sequence[Step]) -> int:
-    """Walk through `steps` on the terminal. Returns the process's exit code."""
-    app = RemodelApp(run, steps)
+async def run_app(
+    run: Run, steps: Sequence[Step], deciding: Deciding = lambda person: person
+) -> int:
+    """Walk through `steps` on the terminal. Returns the process's exit code.
+
+    `deciding` makes of the person at the screens the operator that decides.
+    """
+    app = RemodelApp(run, steps, deciding)
     await app.run_async()
     return app.return_code if app.return_code is not None else int(ExitCode.FAILED)
 
@@ -82,13 +89,15 @@ class RemodelApp(App[None]):
         Binding("ctrl+q", "stop", "Stop", priority=True, show=False, id="app.quit"),
     ]
 
-    def __init__(self, run: Run, steps: Sequence[Step]) -> None:
+    def __init__(
+        self, run: Run, steps: Sequence[Step], deciding: Deciding = lambda person: person
+    ) -> None:
         super().__init__()
         self.register_theme(REMODEL)
         self.theme = "remodel"
         self.the_run = run  # `App.run` is Textual's own method
         self.steps = {step.name: step for step in steps}
-        self.engine = Engine(run, steps, ScreenOperator(self))
+        self.engine = Engine(run, steps, deciding(ScreenOperator(self)))
         self.model = Model(steps)
         for step in steps:
             self.model.outline(step.name, step.operations(run))
@@ -170,19 +179,22 @@ class RemodelApp(App[None]):
 
     async def wait_to_begin(self, step: Step) -> None:
         """Show a step, tell what it will do, and wait for Enter or ctrl+n."""
-        follow = self.looking_at == self._worked_on  # whoever looks back is not disturbed
-        self._worked_on = step.name
         self.model.outline(step.name, step.operations(self.the_run))
         self._begin = asyncio.get_running_loop().create_future()
         try:
-            if follow:
-                self.looking_at = step.name
-                self.catch_up()
+            self._follow(step.name)
             self.draw()
             await self._begin
         finally:
             self._begin = None
             self.draw()
+
+    def _follow(self, name: str) -> None:
+        """Show the step that is worked on now, unless somebody looks back."""
+        follow, self._worked_on = self.looking_at == self._worked_on, name
+        if follow:
+            self.looking_at = name
+            self.catch_up()
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -203,6 +215,8 @@ class RemodelApp(App[None]):
 
     def _on_event(self, event: Event) -> None:
         step = self.model.fold(event)
+        if isinstance(event, StepEntered):  # which nobody has to begin, where answers are replayed
+            self._follow(event.step)
         if isinstance(event, Answered) and step is not None:
             self.model.outline(step.name, self.steps[step.name].operations(self.the_run))
         if not self._drawing:
@@ -240,55 +254,19 @@ class RemodelApp(App[None]):
 
     def saying(self, name: str) -> Saying:
         """What the prompt of a step's screen says."""
-        width, height = self.size
-        small = ""
-        if width < MINIMUM[0] or height < MINIMUM[1]:
-            small = f"{width}x{height}: gates stay closed below {MINIMUM[0]}x{MINIMUM[1]}"
-        current = self.model.steps[self.model.current]
-        if self.finished:
-            return Saying("Everything is done.", warning=small)
-        if name != current.name:
-            how = "waits to begin" if self._begin else "is being worked on"
-            return Saying(f"goes to {current.title}, which {how}", "ctrl+n", warning=small)
-        if self._begin is not None:
-            return Saying(self._outlook() + self._look_back(), "Enter", warning=small)
-        told = self._doing()
-        if self.stopping:
-            return Saying(f"Stopping. Until then: {told}", warning=small)
-        if self._asking:
-            what = current.active.title if current.active else current.title
-            return Saying(f"Nothing is done before your answer: {what}", warning=small)
-        return Saying(f"Working: {told}. ctrl+c asks how to stop.", warning=small)
+        return saying(self.model, name, self._standing())
 
-    def _doing(self) -> str:
-        """The title of what is worked on or planned."""
-        step = self.model.steps[self.model.current]
-        operation = step.active or next(iter(step.left), None)
-        return operation.title if operation else step.title
-
-    def _outlook(self) -> str:
-        """What happens on Enter: how much is done before the next gate or question."""
-        step = self.model.steps[self.model.current]
+    def _standing(self) -> Standing:
         answered = self.the_run.session.answers.answers
-        questions = self.steps[step.name].questions(self.the_run)
-        fresh = len(step.left) == len(step.operations)
-        told = f"{'begins' if fresh else 'goes on with'} {step.title}: "
-        if asked := [question for question in questions if question.key not in answered]:
-            told += "one question, then " if len(asked) == 1 else f"{len(asked)} questions, then "
-        count, gates = len(step.left), sum(operation.gated for operation in step.left)
-        told += "one operation" if count == 1 else f"{count} operations"
-        if gates:
-            some = "" if count == 1 else ", one of them" if gates == 1 else f", {gates} of them"
-            told += f"{some} behind a gate"
-        return f"{told}."
-
-    def _look_back(self) -> str:
-        """How to see what the step before has found: its screen goes when it is done."""
-        names = list(self.model.steps)
-        number = names.index(self.model.current)
-        if not number or not self.model.steps[names[number - 1]].operations:
-            return ""
-        return f" {number} looks back at {self.model.steps[names[number - 1]].title}."
+        questions = self.steps[self.model.current].questions(self.the_run)
+        return Standing(
+            size=(self.size.width, self.size.height),
+            waits=self._begin is not None,
+            asks=bool(self._asking),
+            stops=self.stopping,
+            finished=self.finished,
+            questions=sum(question.key not in answered for question in questions),
+        )
 
     # Actions
 
@@ -355,8 +333,8 @@ class RemodelApp(App[None]):
         if self.finished:
             self._end(ExitCode.DONE)
         elif not isinstance(self.screen, StopScreen):
-            doing = self._doing() if self.busy else ""
-            self.push_screen(StopScreen(doing, running=self.busy), self._stop)
+            running = doing(self.model.steps[self.model.current]) if self.busy else ""
+            self.push_screen(StopScreen(running, running=self.busy), self._stop)
 
     def _stop(self, choice: Choice | None) -> None:
         if choice is None or choice == "stay":
@@ -370,44 +348,8 @@ class RemodelApp(App[None]):
         self.draw()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every action. Nothing here destroys: what does, waits behind its gate."""
-        yield SystemCommand("Help", "What this step touches, how to undo it", self.action_help)
-        yield SystemCommand("Log", "Everything that was reported, as it comes", self.action_log)
-        if self.has_ledger:
-            yield SystemCommand(
-                "Ledger", "What became of all that refers to the pages", self.action_ledger
-            )
-        yield SystemCommand("Stop", "Ask how to stop the work or leave", self.action_stop)
-        yield SystemCommand("Keys", "Show or hide all keys", self._toggle_keys)
-        yield SystemCommand("Screenshot", "Save this screen as SVG", self._take_picture)
-        if not isinstance(screen, StepScreen):
-            return
-        if self.check_action("go_on", ()):
-            yield SystemCommand("Begin", self._outlook_or_way(), self.action_go_on)
-        for number, step in enumerate(self.model.steps.values(), 1):
-            look = partial(self.action_look, number)
-            yield SystemCommand(f"Step {number}: {step.title}", "Look at this step", look)
-        if screen.get_selected_text():
-            copy = partial(self.copy_to_clipboard, screen.get_selected_text() or "")
-            yield SystemCommand("Copy", "Copy the selected text", copy)
-
-    def _take_picture(self) -> None:
-        """Into the session's folder, once the palette is out of the picture."""
-        self.set_timer(0.2, self._save_picture)
-
-    def _save_picture(self) -> None:
-        folder = self.the_run.session.folder
-        self.notify(f"Saved {self.save_screenshot(path=str(folder))}", markup=False)
-
-    def _outlook_or_way(self) -> str:
-        here = self.looking_at == self.model.current
-        return self._outlook() if here else "Go to the step that waits"
-
-    def _toggle_keys(self) -> None:
-        if self.screen.query("HelpPanel"):
-            self.action_hide_help_panel()
-        else:
-            self.action_show_help_panel()
+        """What the palette offers."""
+        return palette.commands(self, screen)
 
     # The end
 

@@ -83,7 +83,7 @@ class StepScreen(Screen[None], inherit_bindings=False):
 
     def show(self) -> None:
         """Draw the model anew. Cheap where nothing has changed."""
-        if not self.is_mounted:
+        if not (self.is_mounted and self.children):  # the app may be ending around it
             return
         app = self.remodel
         self.query_one("#header", Static).update(self._header())

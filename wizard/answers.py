@@ -1,7 +1,7 @@
-"""The recorded answers: read, check, write.
+"""The recorded answers: read, check, change, write.
 
 remodel: 1                      the version of this format
-recorded: {...}                 by whom and when; for people
+recorded: {...}                 by whom and when; for people. `changed`: keys set by --set
 project: {...}                  what the answers were given for
 answers: {backup.source: fetch} by the key of each question
 consents:                       by the key of each gated operation
@@ -13,23 +13,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from wizard import yamlfile
-from wizard.errors import AnswersError
+from wizard import redaction, yamlfile
+from wizard.errors import AnswersError, UsageError
 from wizard.operation import Plan
 from wizard.questions import Question
-from wizard.redaction import MASK, redact
 
 VERSION = 1
+"""The only one so far. One that changes what is written brings a function from each older one."""
+FINGERPRINT = "^[0-9a-f]{16}$"
 _KEYS = ("remodel", "recorded", "project", "answers", "consents", "interactive")
-_SECRET_KEY = re.compile(r"passw|secret|token|passphrase|api_?key|dsn", re.IGNORECASE)
-_SECRET_VALUE = re.compile(r"://[^/\s:@]+:[^/\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY")
+_REFERENCE = re.compile(r"env:[A-Za-z_]\w*|file:\S+")
 
 
 @dataclass
@@ -40,6 +41,10 @@ class Answers:
     consents: dict[str, dict[str, Any]] = field(default_factory=dict)
     project: dict[str, Any] = field(default_factory=dict)
     interactive: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    """Keys whose answers `--set` gave, other than those that were recorded."""
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+    """Where each dotted key stands in the file it was read from."""
 
     def consent(self, plan: Plan) -> None:
         """Record consent to `plan`, with what it was about, for a readable difference later."""
@@ -48,9 +53,25 @@ class Answers:
             "plan": plan.consented(),
         }
 
+    def with_changes(self, changes: Mapping[str, Any]) -> Answers:
+        """These answers, some of them set otherwise."""
+        return replace(
+            self,
+            answers={**self.answers, **changes},
+            changed=list(dict.fromkeys((*self.changed, *changes))),
+            lines={key: line for key, line in self.lines.items() if _answer(key) not in changes},
+        )
+
+    def at(self, key: str) -> str:
+        """A dotted key as messages name it, with its line where that is known."""
+        if key in self.lines:
+            return f"line {self.lines[key]}: {key}"
+        return f"--set {_answer(key)}" if _answer(key) in self.changed else key
+
 
 def read(path: Path) -> Answers:
-    """Read answers.yml. Raises AnswersError for its form; `check` judges its content."""
+    """Read answers.yml. Raises AnswersError with every fault of its form, secrets in the clear
+    among them; `check` judges its content."""
     data, lines = yamlfile.load(path, AnswersError)
     if not isinstance(data, dict) or "remodel" not in data:
         raise AnswersError(
@@ -58,30 +79,129 @@ def read(path: Path) -> Answers:
             found="its first key should be `remodel: 1`",
             hint="Take the answers.yml that a session wrote into its folder.",
         )
-    if data["remodel"] != VERSION:
+    _check_version(data["remodel"], path)
+    given = Answers(lines=lines)
+    faults = [
+        f"{given.at(str(key))}: this key is not known. {yamlfile.nearest(str(key), list(_KEYS))}"
+        for key in data
+        if key not in _KEYS
+    ]
+    faults += _take(given, data)
+    if faults:
+        raise faulty(path.name, faults)
+    return given
+
+
+def _check_version(found: Any, path: Path) -> None:
+    if isinstance(found, int) and not isinstance(found, bool) and found > VERSION:
         raise AnswersError(
-            f"{path} has format {data['remodel']!r}, and this version reads {VERSION}.",
-            hint="Record the session again with this version.",
+            f"{path} was written by a newer version of wagtail-remodel.",
+            found=f"its format is {found}; this version reads {VERSION}",
+            hint="Install that version: pip install --upgrade wagtail-remodel",
         )
-    for key in data:
-        if key not in _KEYS:
-            raise AnswersError(
-                f"{path.name} line {lines.get(str(key), 1)}: the key {key!r} is not known.",
-                hint=yamlfile.nearest(str(key), list(_KEYS)),
+    if found is True or found != VERSION:
+        raise AnswersError(
+            f"{path} has format {yamlfile.brief(found)}, which was never written.",
+            found=f"the format is {VERSION}: `remodel: {VERSION}`",
+            hint="Take the answers.yml that a session wrote into its folder.",
+        )
+
+
+def _take(given: Answers, data: Mapping[str, Any]) -> list[str]:
+    """Fill `given` from the file's data; returns the faults of its form."""
+    faults: list[str] = []
+
+    def mapping(key: str) -> dict[str, Any]:
+        value = data.get(key)
+        if value is None or isinstance(value, dict):
+            return {str(name): item for name, item in (value or {}).items()}
+        faults.append(f"{given.at(key)}: a mapping of keys is needed here.")
+        return {}
+
+    def words(value: Any, key: str) -> list[str]:
+        if value is None or (isinstance(value, list) and all(isinstance(w, str) for w in value)):
+            return list(value or ())
+        faults.append(f"{given.at(key)}: a list of words is needed here.")
+        return []
+
+    given.answers, given.project = mapping("answers"), mapping("project")
+    for key, consent in mapping("consents").items():
+        if _is_consent(consent):
+            given.consents[key] = consent
+        else:
+            faults.append(
+                f"{given.at(f'consents.{key}')}: a consent is {{fingerprint: 16 hex digits in "
+                "quotes, plan: {...}}, as a session records it."
             )
-    parts = {key: _mapping(data, key, path, lines) for key in ("answers", "consents", "project")}
-    for key, consent in parts["consents"].items():
-        if not isinstance(consent, dict) or not isinstance(consent.get("fingerprint"), str):
-            raise AnswersError(
-                f"{path.name} line {lines.get(f'consents.{key}', 1)}: "
-                f"the consent {key!r} has no fingerprint.",
-                hint="A consent is {fingerprint: ..., plan: {...}}, as a session records it.",
+    given.interactive = words(data.get("interactive"), "interactive")
+    given.changed = words(mapping("recorded").get("changed"), "recorded.changed")
+    return faults + [
+        f"{given.at(key)}: a secret in the clear. Take it out; secrets come by name, from .env or "
+        "the environment."
+        for key in _exposed(given.answers, data)
+    ]
+
+
+def _exposed(answers: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+    """The dotted keys of secrets in the clear, in the file's order."""
+    found = [at for at, text in yamlfile.texts(data) if redaction.shows_secret(text)]
+    found += [
+        f"answers.{key}"
+        for key, value in answers.items()
+        if not any(one.startswith(f"answers.{key}") for one in found)
+        and not _refers(value)
+        and redaction.exposed(key, str(value))
+    ]
+    return found
+
+
+def _is_consent(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and re.fullmatch(FINGERPRINT, str(value.get("fingerprint"))) is not None
+        and isinstance(value.get("plan") or {}, dict)
+    )
+
+
+def _refers(value: Any) -> bool:
+    return isinstance(value, str) and _REFERENCE.fullmatch(value) is not None
+
+
+def _answer(key: str) -> str:
+    """The key of the answer that a dotted key of the file is about, or empty."""
+    return key.partition("[")[0].removeprefix("answers.") if key.startswith("answers.") else ""
+
+
+def faulty(name: str, faults: Sequence[str]) -> AnswersError:
+    """All faults as one error."""
+    count = "is a fault" if len(faults) == 1 else f"are {len(faults)} faults"
+    return AnswersError(
+        f"There {count} in {name}.", found="\n".join(faults), hint="Mend it; nothing was touched."
+    )
+
+
+def settings(given: Iterable[str]) -> dict[str, Any]:
+    """What `--set KEY=VALUE` says, by key. A value is YAML, as in the file. Raises UsageError."""
+    changes: dict[str, Any] = {}
+    for one in given:
+        key, equals, text = one.partition("=")
+        if not equals or not key:
+            raise UsageError(
+                "--set takes KEY=VALUE.",
+                hint="For example --set backup.archive=fetch, or "
+                "--set 'production.targets=[staging]'.",
             )
-    interactive = data.get("interactive") or []
-    if not isinstance(interactive, list):
-        raise AnswersError(f"{path.name}: `interactive` is a list of steps.")
-    _no_secrets(parts["answers"], path, lines)
-    return Answers(parts["answers"], parts["consents"], parts["project"], interactive)
+        changes[key] = yamlfile.parse(text, f"--set {key}", UsageError)[0]
+    return changes
+
+
+def accepted(answers: Answers, questions: Sequence[Question]) -> dict[str, Any]:
+    """Those answers that their questions accept, in their proper types."""
+    good: dict[str, Any] = {}
+    for question in questions:
+        with suppress(ValueError, KeyError):
+            good[question.key] = question.accept(answers.answers[question.key])
+    return good
 
 
 def check(
@@ -101,45 +221,53 @@ def check(
     faults: list[str] = []
     known = {question.key: question for question in questions}
     for key, value in answers.answers.items():
+        at = answers.at(f"answers.{key}")
         if key not in known:
-            faults.append(f"answers.{key}: not a question. {yamlfile.nearest(key, list(known))}")
+            faults.append(f"{at}: not a question. {yamlfile.nearest(key, list(known))}")
             continue
         try:
             known[key].accept(value)
         except ValueError as problem:
-            faults.append(f"answers.{key}: {problem}")
+            faults.append(f"{at}: {problem}")
     for key in answers.consents:
         if key not in gates:
-            hint = yamlfile.nearest(key, list(gates))
-            faults.append(f"consents.{key}: no operation with a gate has this name. {hint}")
-    for name in answers.interactive:
+            at, hint = answers.at(f"consents.{key}"), yamlfile.nearest(key, list(gates))
+            faults.append(f"{at}: no operation with a gate has this name. {hint}")
+    for number, name in enumerate(answers.interactive):
         if name not in steps:
-            faults.append(f"interactive: no step is named {name!r}. {', '.join(steps)}")
+            at, hint = answers.at(f"interactive[{number}]"), yamlfile.nearest(name, list(steps))
+            faults.append(f"{at}: no step is named {name!r}. {hint}")
     if not partial:
         faults += [
             f"answers.{key}: missing. {question.text}"
             for key, question in known.items()
-            if key not in answers.answers
-            and question.key.partition(".")[0] not in answers.interactive
+            if key not in answers.answers and not reopened(answers, key)
         ]
         faults += [
             f"consents.{key}: missing; this operation runs only with consent."
             for key in gated
-            if key not in answers.consents and key.partition(".")[0] not in answers.interactive
+            if key not in answers.consents and not reopened(answers, key)
         ]
     return faults
+
+
+def reopened(answers: Answers, key: str) -> bool:
+    """Whether a question or an operation is of a step that a person is to go through again."""
+    return key.partition(".")[0] in answers.interactive
 
 
 def write(
     path: Path, answers: Answers, questions: Mapping[str, Question], recorded: Mapping[str, str]
 ) -> None:
     """Write answers.yml (0600, atomically), each answer under its question's help."""
+    changed = {"changed": answers.changed} if answers.changed else {}
     lines = [
         "# Recorded answers of wagtail-remodel. Replay with:",
         "#   remodel replay answers.yml --allow TARGET",
         "# Consents hold the fingerprint of the plan that was consented to; a plan that has",
         "# changed since stops the replay. Secrets never belong in here.",
-        _dump({"remodel": VERSION, "recorded": dict(recorded), "project": answers.project}),
+        _dump({"remodel": VERSION, "recorded": {**recorded, **changed}}),
+        _dump({"project": answers.project}),
         "answers:" if answers.answers else "answers: {}",
     ]
     for key, value in answers.answers.items():
@@ -155,29 +283,6 @@ def write(
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-
-
-def _no_secrets(answers: Mapping[str, Any], path: Path, lines: Mapping[str, int]) -> None:
-    for key, value in answers.items():
-        text = str(value)
-        plain = not text.startswith(("env:", "file:"))
-        if plain and (
-            _SECRET_KEY.search(key) or _SECRET_VALUE.search(text) or MASK in redact(text)
-        ):
-            raise AnswersError(
-                f"{path.name} line {lines.get(f'answers.{key}', 1)}: "
-                f"answers.{key} holds a secret in the clear.",
-                hint="Take it out of the file; secrets come from .env or the environment by name.",
-            )
-
-
-def _mapping(
-    data: Mapping[str, Any], key: str, path: Path, lines: Mapping[str, int]
-) -> dict[str, Any]:
-    value = data.get(key) or {}
-    if not isinstance(value, dict):
-        raise AnswersError(f"{path.name} line {lines.get(key, 1)}: {key} is a mapping of keys.")
-    return {str(name): item for name, item in value.items()}
 
 
 class _Dumper(yaml.SafeDumper):

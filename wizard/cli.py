@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
-import asyncio
+import io
 import logging
 import sys
-import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from wizard import __version__, answers, config, drive, holdings, purge, rehearsal, setup
+from wizard import (
+    __version__,
+    answers,
+    config,
+    drive,
+    looking,
+    outline,
+    purge,
+    rehearsal,
+    setup,
+)
 from wizard import session as sessions
 from wizard.config import Config
-from wizard.delivery import AfterRollback, Rollback
+from wizard.delivery import AfterRollback
 from wizard.drive import Output
-from wizard.errors import ConfigError, ExitCode, RemodelError, UsageError
-from wizard.events import Events
-from wizard.narration import JsonLines
-from wizard.operation import NotYet, Step
+from wizard.errors import OperationFailed, RemodelError, UsageError
+from wizard.exchange import Rollback
+from wizard.narration import JsonLines, printable
+from wizard.operation import Step
 from wizard.operators import Operator, Plain, Replay
+from wizard.options import (
+    ALLOW,
+    CONFIG,
+    FILE,
+    JSON,
+    PLAIN,
+    SET,
+    need_person,
+    need_targets,
+    need_terminal,
+    recorded,
+    the_config,
+)
 from wizard.questions import Question
 from wizard.redaction import redact
-from wizard.run import Run
 from wizard.site import find_project
-from wizard.steps import STEPS
-
-Path_ = click.Path(path_type=Path, exists=True, dir_okay=False)
-CONFIG = click.option(
-    "--config", "config_path", type=Path_, help="remodel.yml, if not in this folder or above."
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="One event a line on stdout.")
-ALLOW = click.option(
-    "--allow", multiple=True, metavar="TARGET", help="A target that may be written to."
-)
 
 
 @click.group(invoke_without_command=True)
 @click.version_option(__version__, prog_name="remodel")
-@click.option("--plain", is_flag=True, help="Line prompts instead of screens.")
+@PLAIN
 @CONFIG
 @click.pass_context
 def cli(context: click.Context, plain: bool, config_path: Path | None) -> None:
@@ -52,7 +65,7 @@ def cli(context: click.Context, plain: bool, config_path: Path | None) -> None:
     if context.invoked_subcommand is not None:
         return
     plain = plain or drive.terminal_is_dumb()
-    _need_terminal("remodel replay answers.yml --allow TARGET")
+    need_terminal("Run it headless: remodel replay answers.yml --allow TARGET")
     drive.run(_wizard(config_path, plain))
 
 
@@ -71,107 +84,70 @@ def demo(folder: Path | None, posts: int, headless: bool, serve: bool, as_json: 
 
 
 @cli.command()
-@click.argument("path", type=Path_, metavar="ANSWERS")
+@click.argument("path", type=FILE, metavar="ANSWERS")
+@SET
+@PLAIN
 @ALLOW
 @JSON
 @CONFIG
-def replay(path: Path, allow: tuple[str, ...], as_json: bool, config_path: Path | None) -> None:
+def replay(
+    path: Path,
+    settings: tuple[str, ...],
+    plain: bool,
+    allow: tuple[str, ...],
+    as_json: bool,
+    config_path: Path | None,
+) -> None:
     """Do everything headless, from recorded answers."""
-    found = _config(config_path)
-    recorded = answers.read(path)
+    found = the_config(config_path)
+    given = recorded(found, path, settings)
+    need_targets(found, allow)
+    need_person(given, as_json)
 
-    async def work() -> None:
-        await drive.check(found, recorded)
-        _known_targets(found, allow)
+    async def work() -> int:
         with sessions.begin(found) as session:
-            await drive.replay(found, session, recorded, allow, Output(as_json))
+            return await drive.replay(found, session, given, allow, Output(as_json), plain)
 
-    drive.run(work())
+    _exit(drive.run(work()))
 
 
 @cli.command()
 @click.argument("identifier", default="", metavar="[ID]")
-@click.option("--answers", "path", type=Path_, help="Go on headless, with these answers.")
-@click.option("--plain", is_flag=True, help="Line prompts instead of screens.")
+@click.option("--answers", "path", type=FILE, help="Go on headless, with these answers.")
+@SET
+@PLAIN
 @ALLOW
 @JSON
 @CONFIG
 def resume(
     identifier: str,
     path: Path | None,
+    settings: tuple[str, ...],
     plain: bool,
     allow: tuple[str, ...],
     as_json: bool,
     config_path: Path | None,
 ) -> None:
     """Go on with a session where its journal says; the newest with work left by default."""
-    found = _config(config_path)
-    if path is None:
-        _need_terminal("remodel resume --answers answers.yml --allow TARGET")
+    found = the_config(config_path)
+    given = recorded(found, path, settings) if path else None
+    if given is not None:
+        need_person(given, as_json)
+    elif settings:
+        raise UsageError(
+            "--set changes recorded answers, and none are given.", hint="Add --answers FILE."
+        )
+    else:
+        need_terminal("Run it headless: remodel resume --answers answers.yml --allow TARGET")
 
     async def work() -> int:
         with sessions.resume(found, identifier) as session:
-            if path is not None:
-                recorded = answers.read(path)
-                await drive.check(found, recorded)
-                await drive.replay(found, session, recorded, allow, Output(as_json))
-                return 0
-            return await drive.interactive(found, session, plain)
+            if given is None:
+                return await drive.interactive(found, session, plain)
+            _need_unanswered(session, answers.settings(settings))
+            return await drive.replay(found, session, given, allow, Output(as_json), plain)
 
     _exit(drive.run(work()))
-
-
-@cli.command("sessions")
-@CONFIG
-def sessions_(config_path: Path | None) -> None:
-    """List the sessions of this project, and the disk that they use."""
-    found = _config(config_path)
-    known = sessions.summaries(found)
-    databases = asyncio.run(holdings.local(found.local.address)) if known else None
-    if not known:
-        click.echo("No session yet. `remodel` begins one.")
-    for one in known:
-        begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.begun))
-        state = "finished" if one.finished else f"{len(one.done)} operations done"
-        if one.interrupted:
-            state += f", interrupted in {', '.join(one.interrupted)}"
-        click.echo(f"{one.id}  begun {begun}  {one.conversion}  {state}")
-        click.echo(f"    {holdings.use(found, one.id, databases)}")
-
-
-@cli.command()
-@click.argument("path", type=Path_, metavar="ANSWERS")
-@CONFIG
-def check(path: Path, config_path: Path | None) -> None:
-    """Validate recorded answers; touches nothing."""
-    found = _config(config_path)
-    asyncio.run(drive.check(found, answers.read(path)))
-    click.echo(f"{path} can be replayed with this remodel.yml.")
-
-
-@cli.command()
-@click.argument("identifier", default="", metavar="[ID]")
-@CONFIG
-def plan(identifier: str, config_path: Path | None) -> None:
-    """Print what would be done next, as far as it can be told; does nothing of it."""
-    found = _config(config_path)
-    unfinished = [one.id for one in sessions.summaries(found) if not one.finished]
-    opened = (
-        sessions.resume(found, identifier)
-        if identifier or unfinished
-        else sessions.scratch(drive.questions(found))
-    )
-    with opened as session:
-        drive.run(_plan(found, session))
-
-
-@cli.command("report")
-@click.argument("identifier", default="", metavar="[ID]")
-@CONFIG
-def report_(identifier: str, config_path: Path | None) -> None:
-    """Write a session's report anew, as Markdown and HTML; the newest session's by default."""
-    for path in drive.report_of(_config(config_path), identifier):
-        click.echo(path)
 
 
 @cli.command()
@@ -180,7 +156,7 @@ def report_(identifier: str, config_path: Path | None) -> None:
 @CONFIG
 def undo(identifier: str, to: str, config_path: Path | None) -> None:
     """Take the local database and the source files back, until a target was touched."""
-    found = _config(config_path)
+    found = the_config(config_path)
     undone = drive.run(drive.undo(found, identifier, to))
     click.echo(f"Undone: {', '.join(undone) or 'nothing'}")
 
@@ -201,8 +177,8 @@ def rollback(
     config_path: Path | None,
 ) -> None:
     """Swap the database that was live before a delivery back in."""
-    found = _config(config_path)
-    _known_targets(found, (target, *allow))
+    found = the_config(config_path)
+    need_targets(found, (target, *allow))
 
     async def work() -> None:
         with _delivered(found, identifier, target) as session:
@@ -233,8 +209,8 @@ def purge_(
     config_path: Path | None,
 ) -> None:
     """Drop and delete what a session holds, behind a gate; without an ID, list what all hold."""
-    found = _config(config_path)
-    _known_targets(found, allow)
+    found = the_config(config_path)
+    need_targets(found, allow)
     if not identifier:
         for line in drive.run(purge.listed(found)):
             click.echo(line)
@@ -253,30 +229,41 @@ def purge_(
 
 @cli.command()
 @click.argument("identifier", default="", metavar="[ID]")
-@click.option("--answers", "path", type=Path_, help="These answers instead of a session's.")
+@click.option("--answers", "path", type=FILE, help="These answers instead of a session's.")
 @click.option("--back", is_flag=True, help="Only take back a rehearsal that was cut off.")
+@SET
 @JSON
 @CONFIG
 def rehearse(
-    identifier: str, path: Path | None, back: bool, as_json: bool, config_path: Path | None
+    identifier: str,
+    path: Path | None,
+    back: bool,
+    settings: tuple[str, ...],
+    as_json: bool,
+    config_path: Path | None,
 ) -> None:
     """Do a session again on a fresh copy of production, take it all back, say what has changed.
 
     No target is written to. The exit code is 5 when a replay would stop at a gate that was
     consented to, and that of the fault when there is one.
     """
-    found, output = _config(config_path), Output(as_json)
+    found, output = the_config(config_path), Output(as_json)
 
     async def work() -> None:
         for taken in await rehearsal.back(found, output):
             click.echo(f"Taken back: {taken}", err=True)
         if not back:
             with rehearsal.recorded(found, identifier, path) as of:
-                if path is not None:
-                    await drive.check(found, of.answers)
-                await rehearsal.rehearse(found, of, output)
+                given = of.answers.with_changes(answers.settings(settings))
+                # A session's own answers may go as far as it went.
+                outline.check(found, given, partial=path is None)
+                await rehearsal.rehearse(found, replace(of, answers=given), output)
 
     drive.run(work())
+
+
+for command in looking.COMMANDS:
+    cli.add_command(command)
 
 
 async def _wizard(config_path: Path | None, plain: bool) -> None:
@@ -326,29 +313,6 @@ async def _ask(
     return given
 
 
-async def _plan(found: Config, session: sessions.Session) -> None:
-    async with Run(found, session, Events()) as run:
-        for step in STEPS:
-            click.echo(f"== {step.title}: {step.purpose}")
-            for operation in step.operations(run):
-                if run.settled(operation.key):
-                    continue
-                gate = " GATE." if operation.gated else ""
-                try:
-                    plan_ = await operation.plan(run)
-                except NotYet as later:
-                    click.echo(f"{operation.key}: {operation.about}.{gate} {later.message}")
-                    continue
-                except RemodelError as error:
-                    click.echo(f"{operation.key}: {operation.about}.{gate} NOT NOW: {error}")
-                    continue
-                click.echo(f"{operation.key}: {plan_.title} [{plan_.fingerprint}]")
-                lines = [plan_.skip] if plan_.skip else [*plan_.does, f"undo: {plan_.undo}"]
-                lines += [f"destroys: {loss}" for loss in plan_.destroys]
-                for line in lines:
-                    click.echo(f"    {line}")
-
-
 def _delivered(found: Config, identifier: str, target: str) -> sessions.Session:
     """The named session, or the newest that delivered to `target`."""
     if not identifier:
@@ -362,33 +326,14 @@ def _delivered(found: Config, identifier: str, target: str) -> sessions.Session:
     return sessions.resume(found, identifier)
 
 
-def _known_targets(found: Config, names: tuple[str, ...]) -> None:
-    for name in names:
-        if name not in found.targets:
+def _need_unanswered(session: sessions.Session, changes: Mapping[str, Any]) -> None:
+    """Raise UsageError where a session went by other answers already."""
+    for key, value in changes.items():
+        if session.answers.answers.get(key, value) != value:
             raise UsageError(
-                f"There is no target {name!r}.",
-                hint=f"Targets in remodel.yml: {', '.join(found.targets)}",
+                f"Session {session.id} has gone by another answer to {key} already.",
+                hint=f"Take it back first: remodel undo {session.id} --to {key.partition('.')[0]}",
             )
-
-
-def _config(path: Path | None) -> Config:
-    path = path or config.find(Path.cwd())
-    if path is None:
-        raise ConfigError(
-            "There is no remodel.yml in this folder or above it.",
-            found=str(Path.cwd()),
-            hint="Go to your project's folder, or run `remodel` there to write one.",
-        )
-    return config.read(path)
-
-
-def _need_terminal(headless: str) -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(
-            "This needs a terminal, and there is none.",
-            found="standard input or output is not a terminal",
-            hint=f"Run it headless: {headless}",
-        )
 
 
 def _exit(code: int) -> None:
@@ -398,36 +343,39 @@ def _exit(code: int) -> None:
 
 def main() -> None:
     """The entry point: turns errors into one message and the documented exit code."""
-    as_json = "--json" in sys.argv
     # asyncio warns about every write to a connection that has just ended; we see it end anyway.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a page's title in a terminal of Latin-1
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
-        _end(130)
+        _exit(130)
     except click.ClickException as error:
         error.show()
-        _end(ExitCode.USAGE)
+        _fail(UsageError(error.format_message()), told=True)
     except RemodelError as error:
-        if as_json:
-            JsonLines(sys.stdout).error(error)
-        print(redact(f"\nremodel: {error}"), file=sys.stderr)
-        _end(error.exit_code)
+        _fail(error)
     except drive.Interrupted as interrupted:
         print(
             f"\nremodel: stopped by signal {interrupted.signal}. A session that was at work goes "
             "on with `remodel resume`.",
             file=sys.stderr,
         )
-        _end(128 + interrupted.signal)
+        _exit(128 + interrupted.signal)
     except OSError as error:  # a folder that is a file, no permission, no space
-        print(redact(f"\nremodel: {error}"), file=sys.stderr)
-        _end(ExitCode.FAILED)
+        _fail(OperationFailed(str(error)))
     except Exception as error:  # a fault of ours: say so, without the locals
         text = "".join(traceback.format_exception(error))
-        print(redact(f"remodel: this is a fault in remodel itself.\n{text}"), file=sys.stderr)
-        _end(ExitCode.FAILED)
+        _fail(OperationFailed("This is a fault in remodel itself.", found=text))
 
 
-def _end(code: int) -> None:
-    raise SystemExit(int(code))
+def _fail(error: RemodelError, *, told: bool = False) -> NoReturn:
+    """End with this error: on stderr for people, and with --json as the last line on stdout."""
+    if "--json" in sys.argv:
+        with suppress(BrokenPipeError):
+            JsonLines(sys.stdout).error(error)
+    if not told:
+        print(printable(redact(f"\nremodel: {error}")), file=sys.stderr)
+    raise SystemExit(int(error.exit_code))

@@ -6,18 +6,17 @@ Relative paths are relative to the folder of remodel.yml.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
-
 from wizard import yamlfile
+from wizard.environment import Environment
 from wizard.errors import ConfigError
 from wizard.policy import POLICIES
 from wizard.postgres.address import Address
-from wizard.redaction import Secret
 from wizard.section import Section
 
 FILE = "remodel.yml"
@@ -211,8 +210,9 @@ def read(path: Path) -> Config:
     """Read remodel.yml and the .env beside it. Raises ConfigError with the line at fault."""
     data, lines = yamlfile.load(path, ConfigError)
     folder = path.resolve().parent
-    secrets = _Secrets(folder / ".env")
+    secrets = Environment(folder / ".env")
     top = Section(data, lines, path, "")
+    top.refuse_secrets()
 
     project = top.section("project")
     project_path = folder / project.text("path", ".")
@@ -313,7 +313,10 @@ def _no_source(source: str, targets: Mapping[str, Target], path: Path) -> Target
     )
 
 
-def _target(section: Section, name: str, folder: Path, secrets: _Secrets) -> Target:
+def _target(section: Section, name: str, folder: Path, secrets: Environment) -> Target:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", name):
+        # It is a part of files' and variables' names, and typed at the gate.
+        section.refuse("", f"{yamlfile.brief(name)} cannot be a target's name; use a plain word")
     ssh = section.text("ssh", "")
     if ssh.startswith("-"):
         section.refuse("ssh", f"{ssh!r} looks like an option")
@@ -355,7 +358,7 @@ def _without_ssh(section: Section, target: Target) -> Target:
     return replace(target, address=replace(target.address, sslmode=sslmode))
 
 
-def _address(section: Section, name: str, secrets: _Secrets) -> Address:
+def _address(section: Section, name: str, secrets: Environment) -> Address:
     return Address(
         database=section.text("database"),
         host=section.text("host", ""),
@@ -376,22 +379,11 @@ def _site(section: Section, default: SiteAddress | None) -> SiteAddress:
 
 def _rooted(folder: Path, given: str) -> Path:
     """An absolute path without resolving links: a venv's python is one."""
-    return Path(os.path.normpath(folder / Path(given).expanduser()))
-
-
-class _Secrets:
-    """Values by name, from the environment first, then from .env."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = dotenv_values(path) if path.is_file() else {}
-        self.origin: dict[str, str] = {}
-
-    def get(self, name: str) -> Secret | None:
-        if name in os.environ:
-            self.origin[name] = "the environment"
-            return Secret(os.environ[name])
-        value = self._file.get(name)
-        if value:
-            self.origin[name] = ".env"
-            return Secret(value)
-        return None
+    try:
+        return Path(os.path.normpath(folder / Path(given).expanduser()))
+    except RuntimeError as problem:
+        raise ConfigError(
+            f"The path {given!r} leads nowhere.",
+            found=str(problem),
+            hint="Write it in full in remodel.yml.",
+        ) from None

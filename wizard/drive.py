@@ -6,28 +6,25 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wizard import purge, report, summary
+from wizard import report, resuming, summary
 from wizard import session as sessions
 from wizard.answers import Answers
-from wizard.answers import check as check_answers
 from wizard.config import Config
 from wizard.engine import Engine
-from wizard.errors import AnswersError, UsageError
+from wizard.errors import UsageError
 from wizard.events import Events
 from wizard.journal import Journal
 from wizard.narration import JsonLines, Narrator
 from wizard.operation import Step
-from wizard.operators import Operator, Plain, Replay
-from wizard.questions import Question
+from wizard.operators import Operator, Plain, Reopened, Replay
 from wizard.run import Run
 from wizard.session import Session
 from wizard.steps import STEPS
-from wizard.yamlfile import nearest
 
 
 @dataclass(frozen=True)
@@ -58,11 +55,33 @@ class Interrupted(BaseException):
 
 
 async def replay(
-    config: Config, session: Session, answers: Answers, allowed: Sequence[str], output: Output
-) -> None:
-    """Do what is left of `session` with recorded answers, headless."""
+    config: Config,
+    session: Session,
+    answers: Answers,
+    allowed: Sequence[str],
+    output: Output,
+    plain: bool = False,
+) -> int:
+    """Do what is left of `session` with recorded answers; returns the exit code.
+
+    Headless, but for the steps that the answers open again for a person: those are gone through
+    on the terminal, at the screens or with `plain` at prompts.
+    """
+    if answers.changed:
+        session.answers.changed = answers.changed
+        session.journal.note("changed", answers.changed)
     operator = Replay(answers, allowed, f"remodel resume {session.id}")
-    await headless(config, session, operator, output)
+
+    def reopened(person: Operator) -> Operator:
+        return Reopened(operator, person, answers.interactive)
+
+    if not answers.interactive:
+        await headless(config, session, operator, output)
+    elif plain or terminal_is_dumb():
+        await headless(config, session, reopened(Plain()), output)
+    else:
+        return await screens(config, session, reopened)
+    return 0
 
 
 async def headless(config: Config, session: Session, operator: Operator, output: Output) -> None:
@@ -70,6 +89,7 @@ async def headless(config: Config, session: Session, operator: Operator, output:
     events = Events()
     output.listen(events)
     async with Run(config, session, events) as run:
+        await resuming.require_same(run, STEPS)
         await Engine(run, STEPS, operator).go()
         output.end(run)
 
@@ -104,52 +124,18 @@ async def prompts(config: Config, session: Session, output: Output) -> None:
     await headless(config, session, Plain(), output)
 
 
-async def screens(config: Config, session: Session) -> int:
-    """The Textual app; returns its exit code."""
+async def screens(
+    config: Config,
+    session: Session,
+    deciding: Callable[[Operator], Operator] = lambda person: person,
+) -> int:
+    """The Textual app; returns its exit code. `deciding` makes of the person who is at the screens
+    the operator that decides."""
     from screens.app import run_app  # the one way from the engine to the screens
 
     async with Run(config, session, Events()) as run:
-        return await run_app(run, STEPS)
-
-
-async def check(config: Config, answers: Answers) -> None:
-    """Raise AnswersError with every fault of the answers; touches nothing."""
-    run = outline(config, answers)
-    operations = [operation for step in STEPS for operation in step.operations(run)]
-    faults = check_answers(
-        answers,
-        questions(config),
-        gated=[operation.key for operation in operations if operation.gated],
-        # The consents to a rollback and a purge are recorded too, and replay nothing.
-        gates=[
-            *(operation.key for operation in operations),
-            *(f"production.rollback:{name}" for name in config.targets),
-            *purge.keys(config),
-        ],
-        steps=[step.name for step in STEPS],
-    )
-    if faults:
-        raise AnswersError(
-            f"The recorded answers have {len(faults)} faults.",
-            found="\n".join(faults),
-            hint="Mend the file; nothing was touched.",
-        )
-
-
-def questions(config: Config) -> list[Question]:
-    """Every question that a session of this config asks."""
-    run = outline(config, Answers())
-    return [question for step in STEPS for question in step.questions(run)]
-
-
-def outline(config: Config, answers: Answers) -> Run:
-    """A run without a session on disk: enough to list questions and operations."""
-
-    class _Recorded:
-        def __init__(self) -> None:
-            self.answers = answers
-
-    return Run(config, _Recorded(), Events())  # type: ignore[arg-type]
+        await resuming.require_same(run, STEPS)
+        return await run_app(run, STEPS, deciding)
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -190,13 +176,7 @@ async def undo(config: Config, identifier: str, to: str) -> list[str]:
 
 def report_of(config: Config, identifier: str) -> list[Path]:
     """Write the report of a session, which may be at work meanwhile; returns the files."""
-    names = [one.id for one in sessions.summaries(config)]
-    if not names or (identifier and identifier not in names):
-        raise UsageError(
-            f"There is no session {identifier}".rstrip() + ".",
-            hint=nearest(identifier, names) or "Begin one with `remodel`.",
-        )
-    folder = config.state / "sessions" / (identifier or names[-1])
+    folder = sessions.folder_of(config, identifier)
     journal = Journal((folder / "journal.sqlite").resolve(), read_only=True)
     try:
         return report.write_into(folder, journal)

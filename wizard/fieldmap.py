@@ -19,6 +19,30 @@ DROP = "drop"
 KINDS = ("from", "value", "call")
 LEAVING = ("same", "rows")
 """How a value is carried from a field that is not on the new type."""
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+    "additionalProperties": {
+        "oneOf": [
+            {"const": DROP},
+            {
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 1,
+                "additionalProperties": False,
+                "properties": {
+                    "from": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+                    "value": True,
+                    "call": {
+                        "type": "string",
+                        "pattern": r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$",
+                    },
+                },
+            },
+        ]
+    },
+}
+"""The form of a field map as a JSON schema, for editors; `entries` judges it."""
 HEADINGS = ("field", "how", "from or value", "type", "note")
 
 
@@ -34,7 +58,7 @@ def entries(raw: Any) -> dict[str, Any]:
         except ConfigError as problem:
             raise ValueError(problem.found or problem.message) from None
     if not isinstance(raw, Mapping):
-        raise ValueError(f"a mapping of fields is needed, not {raw!r}")
+        raise ValueError(f"a mapping of fields is needed, not {yamlfile.brief(raw)}")
     return {str(name): _entry(str(name), value) for name, value in raw.items()}
 
 
@@ -45,14 +69,14 @@ def _entry(name: str, value: Any) -> Any:
         return DROP
     forms = "`drop`, {from: field}, {value: …} or {call: dotted.path}"
     if not isinstance(value, Mapping) or len(value) != 1:
-        raise ValueError(f"{name}: {value!r} is not one of {forms}")
+        raise ValueError(f"{name}: {yamlfile.brief(value)} is not one of {forms}")
     ((kind, given),) = value.items()
     if kind not in KINDS:
-        raise ValueError(f"{name}: {kind!r} is not known; it is one of {forms}")
+        raise ValueError(f"{name}: {yamlfile.brief(kind)} is not known; it is one of {forms}")
     if kind == "from" and not (isinstance(given, str) and given.isidentifier()):
-        raise ValueError(f"{name}: {given!r} is not the name of a field")
+        raise ValueError(f"{name}: {yamlfile.brief(given)} is not the name of a field")
     if kind == "call" and not _dotted(given):
-        raise ValueError(f"{name}: {given!r} is not a dotted path to a function")
+        raise ValueError(f"{name}: {yamlfile.brief(given)} is not a dotted path to a function")
     return {str(kind): plain(given)}
 
 

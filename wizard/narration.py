@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 from wizard.errors import RemodelError
@@ -27,19 +29,34 @@ CHATTY = ("pg_dump", "pg_restore")  # a line for every table; the journal's log 
 OUTCOMES = {"done": "done", "skipped": "skipped", "failed": "FAILED", "undone": "undone"}
 
 
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal would obey: a tool's colours, a page title's escapes."""
+    return _CONTROL.sub("", _SEQUENCE.sub("", text))
+
+
 class Narrator:
     """Plain lines without control codes; progress at a sensible pace."""
 
-    PACE = 2.0  # seconds between two lines of progress
+    PACE = 2.0
+    """Seconds before an operation's first line of progress."""
+    SLOWER, SLOWEST = 1.5, 60.0
+    """Each further one waits so many times as long, up to so many seconds: a night's restore
+    fills no log."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
-        self._told = 0.0
+        self._clock = clock
+        self._told = clock()
+        self._pause = self.PACE
 
     def __call__(self, event: Event) -> None:
         """Tell one event."""
         for line in self._lines(event):
-            print(line, file=self._stream, flush=True)
+            print(printable(line), file=self._stream, flush=True)
 
     def _lines(self, event: Event) -> list[str]:
         match event:
@@ -49,7 +66,7 @@ class Narrator:
                 lines = [f"-- {event.operation}: {event.plan['title']}"]
                 return lines + [f"     {line}" for line in event.plan["does"]]
             case Started():
-                self._told = time.monotonic()
+                self._told, self._pause = self._clock(), self.PACE
             case Consented():
                 return [f"   consent to plan {event.fingerprint}"]
             case Answered():
@@ -73,10 +90,10 @@ class Narrator:
         return []
 
     def _progress(self, event: Progress) -> list[str]:
-        now = time.monotonic()
-        if now - self._told < self.PACE:
+        now = self._clock()
+        if now - self._told < self._pause:
             return []
-        self._told = now
+        self._told, self._pause = now, min(self._pause * self.SLOWER, self.SLOWEST)
         return [f"   … {measure(event)}"]
 
 
@@ -98,7 +115,7 @@ def measure(event: Progress) -> str:
 
 
 class JsonLines:
-    """One JSON object a line, nothing else."""
+    """One JSON object a line in ASCII, nothing else, whatever a terminal or a pipe takes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -109,7 +126,7 @@ class JsonLines:
 
     def write(self, data: dict[str, object]) -> None:
         """Write one object."""
-        print(json.dumps(redacted(data), ensure_ascii=False), file=self._stream, flush=True)
+        print(json.dumps(redacted(data)), file=self._stream, flush=True)
 
     def error(self, error: RemodelError) -> None:
         """The error that ended the run, as the last object."""

@@ -7,6 +7,7 @@ would be destroyed, and leaves out what varies by nature (counts, times, sizes, 
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from abc import ABC, abstractmethod
@@ -118,14 +119,33 @@ def _gate(phrase: str, target: str, again: Sequence[str] | None = None) -> Gate:
 def difference(consented: Mapping[str, Any], now: Mapping[str, Any], at: str = "") -> list[str]:
     """Readable lines telling where two `Plan.consented()` differ."""
     lines: list[str] = []
-    for key in sorted({*consented, *now}):
-        name = f"{at}.{key}" if at else key
+    for key in sorted({*consented, *now}, key=str):
+        name = f"{at}.{key}" if at else str(key)
         old, new = consented.get(key), now.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             lines += difference(old, new, name)
         elif old != new:
-            lines.append(f"{name}: was {old!r}, is now {new!r}")
+            lines += _told(name, old, new)
     return lines
+
+
+SHORT = 100
+"""Characters up to which two values are told side by side."""
+
+
+def _told(name: str, old: Any, new: Any) -> list[str]:
+    """How a value differs: side by side, or where it is long only what is gone and what came."""
+    both = f"{name}: was {old!r}, is now {new!r}"
+    if len(both) <= SHORT:
+        return [both]
+    if isinstance(old, list) and isinstance(new, list):
+        gone = [f"    gone: {item}" for item in old if item not in new]
+        came = [f"    new:  {item}" for item in new if item not in old]
+        return [f"{name}:", *(gone + came or ["    the same, in another order"])]
+    if isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
+        diff = difflib.unified_diff(old.splitlines(), new.splitlines(), n=1, lineterm="")
+        return [f"{name}:", *(f"    {line}" for line in list(diff)[2:])]
+    return [both]
 
 
 class Seen(Enum):
@@ -196,6 +216,13 @@ class Operation(ABC):
 
         A crash may cut it off, and then it runs again: it has to come to the same.
         """
+
+    async def gone(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> str:
+        """What it has done and is there no more, in words; empty while it stands.
+
+        Asked of what is done before a session goes on. Reads only, and no target.
+        """
+        return ""
 
     def lasts(self, run: Run) -> bool:
         """Whether it stays done when what is before it is done anew, as a delivery does."""

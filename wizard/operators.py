@@ -1,7 +1,8 @@
-"""Who answers: the Operator protocol, and the two that need no screen.
+"""Who answers: the Operator protocol, and those that need no screen.
 
 The engine asks; an operator is a person at the screens, a person at line prompts (`Plain`),
-or a file of recorded answers (`Replay`). All three see the same questions and the same plans.
+or a file of recorded answers (`Replay`), which a person may join for some steps (`Reopened`).
+All see the same questions and the same plans.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, Protocol
 
-from wizard import fieldmap
+from wizard import answers, fieldmap
 from wizard.answers import Answers
 from wizard.errors import (
     ConsentMissing,
@@ -24,6 +25,7 @@ from wizard.errors import (
     StartOver,
 )
 from wizard.fieldmap import FieldTable
+from wizard.narration import printable
 from wizard.operation import Plan, Step, difference
 from wizard.questions import Question
 
@@ -66,8 +68,8 @@ class Replay:
 
     interactive = False
 
-    def __init__(self, answers: Answers, allowed: Sequence[str], by_hand: str) -> None:
-        self._answers = answers
+    def __init__(self, recorded: Answers, allowed: Sequence[str], by_hand: str) -> None:
+        self._answers = recorded
         self._allowed = allowed
         self._by_hand = by_hand
 
@@ -98,16 +100,10 @@ class Replay:
                 f"The missing key is consents.{plan.operation}.",
             )
         if recorded["fingerprint"] != plan.fingerprint:
-            known = recorded.get("plan")
-            lines = difference(known, plan.consented()) if known else gate_lines(plan)
+            told = f"consented to {recorded['fingerprint']}, the plan is {plan.fingerprint}"
             raise PlanStale(
                 f"The consent to {plan.operation} was given to another plan.",
-                found="\n".join(
-                    [
-                        f"consented to {recorded['fingerprint']}, the plan is {plan.fingerprint}",
-                        *lines,
-                    ]
-                ),
+                found="\n".join([told, *(self.differs(plan) or gate_lines(plan))]),
                 hint=f"Look at the plan and consent anew: {self._by_hand}",
             )
         target = plan.gate.target if plan.gate else ""
@@ -122,6 +118,52 @@ class Replay:
         """Nobody is there to mend anything."""
         return "stop"
 
+    def recorded(self, questions: Sequence[Question]) -> dict[str, Any]:
+        """The recorded answers to these questions, as far as there are any."""
+        return answers.accepted(self._answers, questions)
+
+    def differs(self, plan: Plan) -> list[str]:
+        """How a plan is another than the one that was consented to; empty where none is known."""
+        known = self._answers.consents.get(plan.operation, {}).get("plan")
+        return difference(known, plan.consented()) if known else []
+
+
+class Reopened:
+    """Recorded answers, except in `steps`: through those a person goes, with the recorded values
+    as defaults, and passes each of their gates anew."""
+
+    def __init__(self, replay: Replay, person: Operator, steps: Sequence[str]) -> None:
+        self._replay = replay
+        self._person = person
+        self._steps = steps
+        self.interactive = False
+
+    async def begin(self, step: Step) -> None:
+        """The person begins a step that is opened again."""
+        await self._of(step.name).begin(step)
+
+    async def ask(
+        self, questions: Sequence[Question], recorded: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Whoever it is sees what was recorded."""
+        known = {**self._replay.recorded(questions), **recorded}
+        return await self._of(questions[0].key).ask(questions, known)
+
+    async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
+        """A person is told what is different from what was consented to when it was recorded."""
+        await self._of(plan.operation).consent(plan, changed or self._replay.differs(plan))
+
+    async def failed(self, error: RemodelError, operation: str) -> Verdict:
+        """As it was begun, so it ends."""
+        return await self._of(operation).failed(error, operation)
+
+    def _of(self, key: str) -> Operator:
+        """Who decides about a step, a question or an operation."""
+        reopened = key.partition(".")[0] in self._steps
+        who: Operator = self._person if reopened else self._replay
+        self.interactive = who.interactive
+        return who
+
 
 class Plain:
     """A person at line prompts, for screen readers and dumb terminals."""
@@ -134,7 +176,7 @@ class Plain:
         write: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
     ) -> None:
         self._read = read
-        self._write = write
+        self._printed = write
 
     async def begin(self, step: Step) -> None:
         """Tell what the step does and wait for Enter."""
@@ -145,10 +187,7 @@ class Plain:
         self, questions: Sequence[Question], recorded: Mapping[str, Any]
     ) -> dict[str, Any]:
         """One prompt line a question; an empty line takes the default."""
-        answers: dict[str, Any] = {}
-        for question in questions:
-            answers[question.key] = await self._ask(question, recorded.get(question.key))
-        return answers
+        return {each.key: await self._ask(each, recorded.get(each.key)) for each in questions}
 
     async def _ask(self, question: Question, recorded: Any) -> Any:
         default = question.default if recorded is None else recorded
@@ -187,6 +226,9 @@ class Plain:
         """Show the error; r tries again, anything else stops."""
         self._write(f"\nFailed: {error}")
         return "retry" if await self._line("r tries again, Enter stops: ") == "r" else "stop"
+
+    def _write(self, text: str) -> None:
+        self._printed(printable(text))
 
     async def _line(self, prompt: str) -> str:
         try:

@@ -5,12 +5,14 @@ A form field, a prompt line and a key of answers.yml are made from the same `Que
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from wizard import fieldmap
+from wizard import fieldmap, redaction
 from wizard.fieldmap import FieldTable
+from wizard.yamlfile import brief
 
 if TYPE_CHECKING:
     from wizard.run import Run
@@ -50,26 +52,49 @@ class Question:
         Raises ValueError with a sentence about what is wrong.
         """
         value = self._shaped(raw)
+        if redaction.exposed(self.key, str(value)):
+            raise ValueError(
+                "this is a secret in the clear; secrets come by name, from .env or the environment"
+            )
         if value in ("", []) and not self.optional:
             raise ValueError("an answer is needed here")
         if self.check is not None and value not in ("", []):
             self.check(value)
         return value
 
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of an answer as answers.yml has it. What it allows, `accept` takes,
+        but for what only `check` and `judge` know."""
+        return {"description": "\n".join(filter(None, (self.text, self.help))), **self._form()}
+
+    def _form(self) -> dict[str, Any]:
+        among = {"enum": list(self.choices)} if self.choices else {}
+        match self.kind:
+            case "number":
+                return {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+            case "fields":
+                return fieldmap.SCHEMA
+            case "many":
+                items = {"type": "string", **among}
+                return {"type": "array", "items": items, "minItems": 0 if self.optional else 1}
+        return {"type": "string", **among, **({} if self.optional else {"pattern": r"\S"})}
+
     def _shaped(self, raw: Any) -> Any:
         if self.kind == "number":
-            if isinstance(raw, bool) or not str(raw).strip().isdigit():
-                raise ValueError(f"a whole number is needed, not {raw!r}")
+            if isinstance(raw, bool) or not re.fullmatch(r"\s*[0-9]{1,18}\s*", str(raw)):
+                raise ValueError(f"a whole number is needed, not {brief(raw)}")
             return int(raw)
         if self.kind == "fields":
             return fieldmap.entries(raw.entries if isinstance(raw, FieldTable) else raw)
         if self.kind == "many":
-            items = raw if isinstance(raw, list) else str(raw).replace(",", " ").split()
+            if not isinstance(raw, list | str):
+                raise ValueError(f"a list is needed, not {brief(raw)}")
+            items = raw if isinstance(raw, list) else raw.replace(",", " ").split()
             for item in items:
                 self._among(item)
             return list(items)
         if not isinstance(raw, str):
-            raise ValueError(f"a text is needed, not {raw!r}")
+            raise ValueError(f"a text is needed, not {brief(raw)}")
         value = raw if self.kind == "source" else raw.strip()
         if self.kind == "choice":
             self._among(value)
@@ -77,4 +102,4 @@ class Question:
 
     def _among(self, value: Any) -> None:
         if self.choices and value not in self.choices:
-            raise ValueError(f"{value!r} is not one of {', '.join(self.choices)}")
+            raise ValueError(f"{brief(value)} is not one of {', '.join(self.choices)}")

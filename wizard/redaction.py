@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 _known: set[str] = set()
+_public: set[str] = set()
 
 MASK = "••••••"
 MIN_LENGTH = 4  # shorter values would blank out ordinary words
+_WORD = re.compile(r"[A-Za-z_]{1,15}")
+_NAMED = re.compile(r"passw|secret|token|passphrase|api_?key|dsn", re.IGNORECASE)
+_IN_URL = re.compile(r"(://[^/\s:@]*:)([^/\s@]+)(?=@)")  # postgresql://ana:this@host/name
+_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY")
+_OURS = re.compile(r"REMODEL_\w+_PASSWORD")
 
 
 class Secret:
@@ -41,12 +47,25 @@ class Secret:
         return hash(("Secret", self._value))
 
 
+def register(environment: Mapping[str, str]) -> None:
+    """Know the secrets of an environment that are not ours: a project's own traceback may show
+    them. By their names, or as the password within a URL."""
+    for name, value in environment.items():
+        for found in _IN_URL.finditer(value):
+            Secret(found[2])
+        # A path is where a secret is, not one, and stands in many an innocent text.
+        if _NAMED.search(name) and len(value) >= 2 * MIN_LENGTH and not value.startswith("/"):
+            Secret(value)
+
+
+def public(texts: Iterable[str]) -> None:
+    """What a config says in the clear, such as a database's name, which `sealed` leaves alone."""
+    _public.update(texts)
+
+
 def redact(text: str) -> str:
-    """`text` with every known secret's value replaced by a mask."""
-    for value in _known:
-        if value in text:
-            text = text.replace(value, MASK)
-    return text
+    """`text` to be shown: every known secret's value, and a URL's password, masked."""
+    return _IN_URL.sub(rf"\1{MASK}", _without(text, _known))
 
 
 def redacted(value: Any) -> Any:
@@ -54,18 +73,50 @@ def redacted(value: Any) -> Any:
 
     To be used before a value becomes JSON, which would escape a secret's quotes.
     """
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, Mapping):
-        return {key: redacted(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [redacted(item) for item in value]
-    return value
+    return _each(value, redact)
+
+
+def sealed(value: Any) -> Any:
+    """`value` to be kept and read back, such as what an undo needs: unmistakable secrets masked.
+
+    Somebody's password is `podcast`, as their database is named; a models file in which that word
+    is masked must not be put back.
+    """
+    secrets = {
+        secret
+        for secret in _known
+        if not _WORD.fullmatch(secret) and not any(secret in text for text in _public)
+    }
+    return _each(value, lambda text: _without(text, secrets))
+
+
+def exposed(name: str, text: str) -> bool:
+    """Whether the value `text`, under this name, is a secret in the clear."""
+    return bool(_NAMED.search(name)) or shows_secret(text) or MASK in sealed(text)
+
+
+def shows_secret(text: str) -> bool:
+    """Whether `text` has the form of a secret: a private key, or a URL with its password."""
+    return bool(_KEY.search(text) or _IN_URL.search(text))
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment for children that have no business with the databases' passwords."""
-    return {name: value for name, value in environment.items() if not _NAME.fullmatch(name)}
+    return {name: value for name, value in environment.items() if not _OURS.fullmatch(name)}
 
 
-_NAME = re.compile(r"REMODEL_\w+_PASSWORD")
+def _without(text: str, secrets: set[str]) -> str:
+    # The longest first: a part of it may be another secret.
+    for secret in sorted((secret for secret in secrets if secret in text), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _each(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _each(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_each(item, change) for item in value]
+    return value

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from wizard import fieldmap, yamlfile
+from wizard import fieldmap, redaction, yamlfile
 from wizard.errors import ConfigError
 
 
@@ -20,8 +20,25 @@ class Section:
         self._taken: set[str] = set()
         self.origin: dict[str, str] = {}
         if not isinstance(data, dict):
-            self.refuse("", f"a mapping of keys is needed here, not {data!r}")
+            self.refuse("", f"a mapping of keys is needed here, not {yamlfile.brief(data)}")
         self._data: dict[str, Any] = {str(key): value for key, value in data.items()}
+
+    def refuse_secrets(self) -> None:
+        """Raise ConfigError with every line in which a secret stands in the clear."""
+        public: list[str] = []
+        faults: list[str] = []
+        for key, text in yamlfile.texts(self._data):
+            if redaction.shows_secret(text):
+                faults.append(f"line {self._lines.get(key, 1)}: {key}")
+            public.append(text)
+        if faults:
+            raise ConfigError(
+                f"{self._path.name} has a secret in the clear.",
+                found="\n".join(faults),
+                hint="Take it out. Passwords of databases come by name, from .env or the "
+                "environment; a command can read its own from there, too.",
+            )
+        redaction.public(public)
 
     def names(self) -> list[str]:
         return list(self._data)
@@ -35,19 +52,19 @@ class Section:
     def text(self, key: str, default: str | None = None) -> str:
         value = self._take(key, default)
         if not isinstance(value, str):
-            self.refuse(key, f"a text is needed, not {value!r}")
+            self.refuse(key, f"a text is needed, not {yamlfile.brief(value)}")
         return str(value)
 
     def number(self, key: str, default: int) -> int:
         value = self._take(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
-            self.refuse(key, f"a port number is needed, not {value!r}")
+            self.refuse(key, f"a port number is needed, not {yamlfile.brief(value)}")
         return int(value)
 
     def words(self, key: str) -> tuple[str, ...]:
         value = self._take(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self.refuse(key, f"a list of texts is needed, not {value!r}")
+            self.refuse(key, f"a list of texts is needed, not {yamlfile.brief(value)}")
         return tuple(value)
 
     def commands(self, key: str) -> tuple[tuple[str, ...], ...]:
@@ -63,14 +80,14 @@ class Section:
         value = self.text(key)
         app, dot, model = value.partition(".")
         if not (dot and app.isidentifier() and model.isidentifier()):
-            self.refuse(key, f"{value!r} is not a label of the form app.Model")
+            self.refuse(key, f"{yamlfile.brief(value)} is not a label of the form app.Model")
         return value
 
     def choice(self, key: str, among: tuple[str, ...]) -> str:
         """One of these words, the first by default."""
         value = self._take(key, among[0])
         if value not in among:
-            self.refuse(key, f"{value!r} is not one of {', '.join(among)}")
+            self.refuse(key, f"{yamlfile.brief(value)} is not one of {', '.join(among)}")
         return str(value)
 
     def field_map(self, key: str) -> dict[str, Any]:
@@ -88,7 +105,7 @@ class Section:
             if not _selects(item):
                 self.refuse(
                     key,
-                    f"{item!r} is not one of {{slug: …}}, {{path: /…/}}, {{id: …}}, "
+                    f"{yamlfile.brief(item)} is not one of {{slug: …}}, {{path: /…/}}, {{id: …}}, "
                     "{under: /…/}, {all: true}, {where: {field__lookup: value}}",
                 )
         return tuple(fieldmap.plain(value))
@@ -96,7 +113,10 @@ class Section:
     def no_more_keys(self) -> None:
         for key in self._data:
             if key not in self._taken:
-                self.refuse(key, f"this key is not known. {yamlfile.nearest(key, self._known())}")
+                near = yamlfile.nearest(key, self._known())
+                if redaction.exposed(key, ""):
+                    near = "Secrets come by name, from .env or the environment."
+                self.refuse(key, f"this key is not known. {near}")
 
     def refuse(self, key: str, why: str) -> NoReturn:
         dotted = self._dotted(key)

@@ -2,58 +2,99 @@
 
 from __future__ import annotations
 
+import os
+import re
+import stat
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
 from wizard.errors import RemodelError
 
-LIMIT = 1024 * 1024  # bytes; a config or an answers file is a few kilobytes
+LIMIT = 512 * 1024  # bytes; a config or an answers file is a few kilobytes
+DEPTH = 40
+DIGITS = 40
+# Escapes such as "\0" put into a text what no path, name or terminal should get.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe, and without aliases: nothing here needs them, and they make YAML bombs."""
+    """Safe, and plain: mappings of words, lists, texts, numbers, dates.
+
+    Nothing here needs aliases, which make YAML bombs, or tags.
+    """
+
+    depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(
-                None, None, "aliases (*name) are not used here", event.start_mark
-            )
-        return super().compose_node(parent, index)
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
+            _refuse("aliases (*name) are not used here", event)
+        if getattr(event, "tag", None) is not None:
+            _refuse(f"tags ({event.tag}) are not used here", event)
+        if isinstance(event, yaml.ScalarEvent) and (found := _CONTROL.search(event.value)):
+            _refuse(f"a text has the control character {found[0]!r} in it", event)
+        if self.depth >= DEPTH:
+            _refuse(f"this is nested more than {DEPTH} levels deep", event)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Refuse a key given twice, which YAML would let the second one win."""
-        seen: set[Any] = set()
+        seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                _refuse("a key is a plain word here", key)
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} is given twice", key.start_mark
-                )
+                _refuse(f"the key {key.value!r} is given twice", key)
             seen.add(key.value)
         super().flatten_mapping(node)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Tell the line also of what looks like a number or a date, and is none."""
+        if node.tag == "tag:yaml.org,2002:int" and len(node.value) > DIGITS:
+            _refuse("a number has too many digits", node)
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, ArithmeticError) as problem:
+            _refuse(f"{node.value!r}: {problem}", node)
+
+
+def _refuse(why: str, at: yaml.Event | yaml.Node) -> NoReturn:
+    mark: Any = at.start_mark
+    raise yaml.constructor.ConstructorError(None, None, why, mark)
 
 
 def load(path: Path, error: type[RemodelError]) -> tuple[Any, dict[str, int]]:
     """The data of a YAML file, and the line (from 1) of each value by its dotted key.
 
-    Raises `error` when the file is missing, too large, or not plain YAML.
+    Raises `error` when the file is missing, too large, no file, or not plain YAML.
     """
     try:
-        size = path.stat().st_size
-        if size > LIMIT:
-            raise error(
-                f"{path} is too large to be read.",
-                found=f"{size:,} bytes; the limit is {LIMIT:,}",
-                hint="Check that this is the right file.",
-            )
-        text = path.read_text(encoding="utf-8")
+        # Not to wait for a pipe's other end, nor to read a device without one.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise error(f"{path} is not a file.", hint="Check the path.")
+            data = file.read(LIMIT + 1)
     except OSError as problem:
         raise error(f"{path} cannot be read.", found=str(problem), hint="Check the path.") from None
+    if len(data) > LIMIT:
+        raise error(
+            f"{path} is too large to be read.",
+            found=f"the limit is {LIMIT:,} bytes",
+            hint="Check that this is the right file.",
+        )
+    try:
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        raise error(f"{path} is not UTF-8 text.", found=str(problem)) from None
+        raise error(
+            f"{path} is not UTF-8 text.", found=str(problem), hint="Save it as UTF-8."
+        ) from None
     return parse(text, str(path), error)
 
 
@@ -69,11 +110,15 @@ def parse(text: str, name: str, error: type[RemodelError]) -> tuple[Any, dict[st
             data = loader.construct_document(node) if node is not None else None
         finally:
             loader.dispose()
-    except (yaml.YAMLError, ValueError, RecursionError) as problem:
+    except yaml.YAMLError as problem:
+        # Without the snippet that PyYAML would show: there may be a secret in that line.
+        mark = getattr(problem, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark is not None else ""
+        told = [getattr(problem, part, None) for part in ("context", "problem")]
         raise error(
-            f"{name} is not the plain YAML that is expected.",
-            found=str(problem).replace("<unicode string>", name),
-            hint="Mend the line that is named.",
+            f"{name}{where} is not the plain YAML that is expected.",
+            found=", ".join(part for part in told if part) or str(problem).partition("\n")[0],
+            hint="Mend that line." if where else "Mend the file.",
         ) from None
     return data, lines
 
@@ -83,9 +128,23 @@ def _note_lines(node: yaml.Node, at: str, lines: dict[str, int]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             _note_lines(value, f"{at}.{key.value}" if at else str(key.value), lines)
+            # A block begins below its key; the key's own line is where a person looks.
+            lines[f"{at}.{key.value}" if at else str(key.value)] = key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             _note_lines(value, f"{at}[{number}]", lines)
+
+
+def texts(data: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in `data`, keys apart, with its dotted key as `load` notes the lines."""
+    if isinstance(data, str):
+        yield at, data
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from texts(value, f"{at}.{key}" if at else str(key))
+    elif isinstance(data, list):
+        for number, value in enumerate(data):
+            yield from texts(value, f"{at}[{number}]")
 
 
 def nearest(word: str, words: list[str]) -> str:
@@ -94,3 +153,9 @@ def nearest(word: str, words: list[str]) -> str:
     if close:
         return f"Did you mean {' or '.join(close)}?"
     return f"Known here: {', '.join(sorted(words))}." if words else ""
+
+
+def brief(value: Any) -> str:
+    """`value` as a message shows it: in one line, and not all of it where it is long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"

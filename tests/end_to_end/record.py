@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from tests.consenting import Consenting
-from wizard import answers, config, drive
+from wizard import answers, config, drive, outline
 from wizard import session as sessions
 from wizard.drive import Output
 from wizard.events import Events, Report
@@ -33,7 +33,7 @@ async def record(root: Path) -> Path:
             recorded.consents = {
                 key: value for key, value in recorded.consents.items() if "trust" not in key
             }
-            questions = {q.key: q for q in drive.questions(found)}
+            questions = {q.key: q for q in outline.questions(found)}
             answers.write(path, recorded, questions, {"by": "tests/end_to_end/record.py"})
             return path
 

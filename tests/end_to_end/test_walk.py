@@ -12,9 +12,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 
 from tests.end_to_end import independent
 from tests.served import REMODEL, Demo
+from wizard.journal import Journal
+from wizard.operation import Plan
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 PATIENCE = 240.0  # seconds for the whole walk
@@ -122,6 +125,27 @@ def state(connection: psycopg.Connection[tuple[object, ...]]) -> dict[str, str]:
     return digests
 
 
+def acts(session: Path) -> list[tuple[str, str, object]]:
+    """The journal, row by row: the operation, what became of it, and of a plan what it was about.
+
+    Left out is what tells the time of the run (paths, sizes, the databases' OIDs), and the host
+    key, which is accepted only once.
+    """
+    journal = Journal(session / "journal.sqlite", read_only=True)
+    told: list[tuple[str, str, object]] = []
+    for entry in journal.entries():
+        if entry.operation.startswith("project.trust"):
+            continue
+        about: object = None
+        if entry.kind in ("consent", "intent"):
+            about = Plan.from_dict(entry.data).consented()
+        elif entry.kind == "answer":
+            about = entry.data
+        told.append((entry.operation, entry.kind, about))
+    journal.close()
+    return told
+
+
 @needs_tmux
 def test_walked_by_keys_and_replayed_to_the_same_end(demo: Demo, terminal: Terminal) -> None:
     with demo.connect("production") as connection:
@@ -144,11 +168,18 @@ def test_walked_by_keys_and_replayed_to_the_same_end(demo: Demo, terminal: Termi
     (session,) = (demo.root / ".remodel" / "sessions").iterdir()
     recorded = demo.root / "walked.yml"
     shutil.copyfile(session / "answers.yml", recorded)
+    by_hand, given = acts(session), yaml.safe_load(recorded.read_text())
     demo.put_back()
     done = demo.remodel("replay", "walked.yml", "--allow", "staging", "--allow", "production")
     assert done.returncode == 0, done.stderr
     with demo.connect("production") as connection:
         assert state(connection) == walked
+    (session,) = (demo.root / ".remodel" / "sessions").iterdir()
+    replayed = yaml.safe_load((session / "answers.yml").read_text())
+    assert replayed["answers"] == given["answers"]
+    del given["consents"]["project.trust:staging"]
+    assert replayed["consents"] == given["consents"]
+    assert len(by_hand) > 40 and acts(session) == by_hand
 
 
 @needs_tmux
@@ -172,3 +203,24 @@ def test_leaving_with_work_left_says_how_to_go_on(demo: Demo, terminal: Terminal
     text = terminal.wait_for(r"ended with \d+\.")
     assert "ended with 4." in text
     assert "remodel resume" in text
+
+
+@needs_tmux
+def test_a_step_of_recorded_answers_is_opened_on_the_screens(
+    demo: Demo, terminal: Terminal
+) -> None:
+    given = yaml.safe_load((demo.root / "answers.yml").read_text())
+    given["interactive"] = ["project"]
+    (demo.root / "reopened.yml").write_text(yaml.safe_dump(given))
+    terminal.open(f"{REMODEL} replay reopened.yml", demo.root)
+    terminal.wait_for(r"Enter\s+begins Project")
+    terminal.press("Enter")
+    # The next step begins by itself and passes its gate by what was recorded; then it is stopped.
+    terminal.wait_for(r"(?s)Add the new model.*Working: ")
+    terminal.press("C-c")
+    terminal.wait_for(r"Running: ")
+    terminal.press("n")
+    assert "ended with 4." in terminal.wait_for(r"ended with \d+\.")
+    (session,) = (demo.root / ".remodel" / "sessions").iterdir()
+    recorded = yaml.safe_load((session / "answers.yml").read_text())
+    assert recorded["consents"]["backup.restore"] == given["consents"]["backup.restore"]

@@ -20,6 +20,7 @@ from wizard import config
 from wizard.errors import OperationFailed
 from wizard.events import Events
 from wizard.operation import Observation, Operation, Plan, Seen, Step
+from wizard.operators import Operator
 from wizard.pagetree import Node
 from wizard.run import Run
 from wizard.session import Session
@@ -135,7 +136,10 @@ class House:
 
     @asynccontextmanager
     async def app(
-        self, *steps: Step, size: tuple[int, int] = (80, 24)
+        self,
+        *steps: Step,
+        size: tuple[int, int] = (80, 24),
+        deciding: Callable[[Operator], Operator] = lambda person: person,
     ) -> AsyncIterator[tuple[RemodelApp, Pilot[None]]]:
         """The app on these steps, started; steps that are not given do nothing."""
         given = {one.name: one for one in steps}
@@ -146,7 +150,7 @@ class House:
         with Session(session_folder) as session:
             async with Run(found, session, Events()) as run:
                 run.pagetree = self.pages  # type: ignore[assignment]
-                app = RemodelApp(run, whole)
+                app = RemodelApp(run, whole, deciding)
                 app.animation_level = "none"
                 async with app.run_test(size=size) as pilot:
                     await pilot.pause()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -197,10 +198,15 @@ def test_what_is_anonymised_never_goes_back_to_where_it_came_from(tmp_path: Path
         ("  prefix: new_", "  prefix: new_\n  fields: {a: {form: b}}", "'form' is not known"),
         ("  prefix: new_", "  prefix: new_\n  fields: {a: {call: minutes}}", "not a dotted path"),
         ("database: python_podcast, site", "database: -X, site", "looks like an option"),
+        ("database: python_podcast, site", "password: x, database: y, site", "come by name"),
+        ("[[systemctl, start, podcast]]", "[[curl, 'https://a:b@c/']]", "in the clear"),
+        ("  staging:", "  ../staging:", "cannot be a target's name"),
+        ("package: ../django-cast", "package: ~nobody-of-this-name/x", "leads nowhere"),
+        ("  path: .", '  path: "a\\0b"', "control character"),
         ("ssh: deploy@example.org", "ssh: -oProxyCommand=sh", "looks like an option"),
         ("local: {", "local: &a {", "line"),
         ("source: production", "source: production\nsource: staging", "given twice"),
-        ("source: production", "source: !!python/object:os.system x", "could not determine"),
+        ("source: production", "source: !!python/object:os.system x", "are not used here"),
         ("source: production", "source: [unclosed", "plain YAML"),
     ],
 )
@@ -223,6 +229,23 @@ def test_a_missing_or_huge_file(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD + "# " + "x" * 2_000_000)
     with pytest.raises(ConfigError, match="too large"):
         config.read(path)
+
+
+def test_what_is_no_file_of_text(tmp_path: Path) -> None:
+    path = tmp_path / "remodel.yml"
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match="is not a file"):  # and nobody waits for its other end
+        config.read(path)
+    for other in (tmp_path, Path("/dev/zero")):
+        with pytest.raises(ConfigError):
+            config.read(other)
+    path.unlink()
+    path.write_bytes(GOOD.encode() + b"# \xff")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        config.read(path)
+    (tmp_path / ".env").write_bytes(b"A=\xff")
+    with pytest.raises(ConfigError, match=r"\.env cannot be read"):
+        config.read(write(tmp_path))
 
 
 def test_found_in_a_folder_above(tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""What the prompt of a step says: how the work stands, and what comes on Enter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from screens.gate import MINIMUM
+from screens.model import Model, StepState
+from screens.widgets.prompt import Saying
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the work stands, besides what the model knows of it."""
+
+    size: tuple[int, int]
+    """Columns and rows of the terminal."""
+    waits: bool = False
+    """A step waits for somebody to begin it."""
+    asks: bool = False
+    """A dialog of the engine's is open."""
+    stops: bool = False
+    finished: bool = False
+    questions: int = 0
+    """How many of the current step's questions are not answered."""
+
+
+def saying(model: Model, name: str, standing: Standing) -> Saying:
+    """What the prompt of the step `name` says."""
+    width, height = standing.size
+    small = ""
+    if width < MINIMUM[0] or height < MINIMUM[1]:
+        small = f"{width}x{height}: gates stay closed below {MINIMUM[0]}x{MINIMUM[1]}"
+    current = model.steps[model.current]
+    if standing.finished:
+        return Saying("Everything is done.", warning=small)
+    if name != current.name:
+        how = "waits to begin" if standing.waits else "is being worked on"
+        return Saying(f"goes to {current.title}, which {how}", "ctrl+n", warning=small)
+    if standing.waits:
+        told = outlook(current, standing.questions) + _look_back(model)
+        return Saying(told, "Enter", warning=small)
+    told = doing(current)
+    if standing.stops:
+        return Saying(f"Stopping. Until then: {told}", warning=small)
+    if standing.asks:
+        what = current.active.title if current.active else current.title
+        return Saying(f"Nothing is done before your answer: {what}", warning=small)
+    return Saying(f"Working: {told}. ctrl+c asks how to stop.", warning=small)
+
+
+def doing(step: StepState) -> str:
+    """The title of what is worked on or planned."""
+    operation = step.active or next(iter(step.left), None)
+    return operation.title if operation else step.title
+
+
+def outlook(step: StepState, questions: int) -> str:
+    """What happens on Enter: how much is done before the next gate or question."""
+    fresh = len(step.left) == len(step.operations)
+    told = f"{'begins' if fresh else 'goes on with'} {step.title}: "
+    if questions:
+        told += "one question, then " if questions == 1 else f"{questions} questions, then "
+    count, gates = len(step.left), sum(operation.gated for operation in step.left)
+    told += "one operation" if count == 1 else f"{count} operations"
+    if gates:
+        some = "" if count == 1 else ", one of them" if gates == 1 else f", {gates} of them"
+        told += f"{some} behind a gate"
+    return f"{told}."
+
+
+def _look_back(model: Model) -> str:
+    """How to see what the step before has found: its screen goes when it is done."""
+    names = list(model.steps)
+    number = names.index(model.current)
+    if not number or not model.steps[names[number - 1]].operations:
+        return ""
+    return f" {number} looks back at {model.steps[names[number - 1]].title}."

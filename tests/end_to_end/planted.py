@@ -1,0 +1,99 @@
+"""Secrets as an operator has them, and the search for them wherever they must not be."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from tests.served import REMODEL, Demo
+
+DSN_PASSWORD = "planted-dsn-93"
+PLANTED = {
+    "DATABASE_URL": f"postgres://dev:{DSN_PASSWORD}@db.example.org/site",
+    "DEPLOY_KEY_PASSPHRASE": "a planted phrase, 71",
+}
+
+
+@dataclass
+class Ran:
+    """A command that has ended: what it said, and which of the secrets an argument list had."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    in_arguments: set[str] = field(default_factory=set)
+
+
+@contextmanager
+def planted(demo: Demo) -> Iterator[set[str]]:
+    """The secrets in the sandbox's .env, and two more there: a DSN, and a key's passphrase."""
+    path = demo.root / ".env"
+    before = path.read_text()
+    path.write_text(before + "".join(f'{name}="{value}"\n' for name, value in PLANTED.items()))
+    known = {
+        value for name, value in dotenv_values(path).items() if value and "PASSWORD" in name
+    } | {DSN_PASSWORD, PLANTED["DEPLOY_KEY_PASSPHRASE"]}
+    assert len(known) >= 4 and all(len(secret) > 8 for secret in known)
+    try:
+        yield known
+    finally:
+        path.write_text(before)
+
+
+def run(
+    arguments: Sequence[str | Path],
+    folder: Path,
+    known: set[str],
+    environment: Mapping[str, str] | None = None,
+) -> Ran:
+    """Run a command while every argument list on this machine is looked at."""
+    process = subprocess.Popen(
+        arguments,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+    ended, seen = threading.Event(), set[str]()
+
+    def watch() -> None:
+        while not ended.wait(0.03):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    words = path.read_bytes().decode(errors="replace")
+                except OSError:
+                    continue
+                seen.update(secret for secret in known if secret in words)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        out, err = process.communicate(timeout=280)
+    finally:
+        ended.set()
+        watching.join()
+    return Ran(process.returncode, out, err, seen)
+
+
+def remodel(demo: Demo, known: set[str], *arguments: str, **environment: str) -> Ran:
+    """Run `remodel` in the sandbox with the secrets in its environment too."""
+    return run([REMODEL, *arguments], demo.root, known, {**PLANTED, **environment})
+
+
+def leaks(demo: Demo, known: set[str], ran: Ran) -> list[str]:
+    """Where a secret is: in what was said, in an argument list, in a file of a session."""
+    found = [f"arguments: {secret}" for secret in ran.in_arguments]
+    found += [f"output: {secret}" for secret in known if secret in ran.stdout + ran.stderr]
+    for path in (demo.root / ".remodel").rglob("*"):
+        data = b"" if path.is_dir() else path.read_bytes()
+        found += [f"{path}: {secret}" for secret in known if secret.encode() in data]
+    return found

@@ -1,0 +1,75 @@
+"""Recorded answers on the screens: a person has the chosen steps, the rest goes by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from screens.form import FormScreen
+from screens.gate import GateScreen
+from screens.summary import SummaryScreen
+from tests.screens import scripted
+from wizard.answers import Answers
+from wizard.errors import ExitCode
+from wizard.operation import Gate, Plan, Step
+from wizard.operators import Operator, Reopened, Replay
+from wizard.questions import Question
+
+PAGES = Question("copy.pages", "Which pages?", default="none")
+ARCHIVE = Question("backup.archive", "Which backup?")
+
+
+class Recorded:
+    """Three steps, what was recorded of them, and `copy` opened again."""
+
+    def __init__(self) -> None:
+        self.fetch = scripted.Scripted("backup.fetch", "Fetch", gate=Gate("harbour"))
+        self.copy = scripted.Scripted("copy.convert", "Convert", gate=Gate("Podcast"))
+        self.check = scripted.Scripted("production.check", "Check", gate=Gate("harbour"))
+        self.answers = Answers({ARCHIVE.key: "taken.dump", PAGES.key: "/show/"})
+        self.answers.consent(Plan("backup.fetch", "Fetch", gate=Gate("harbour")))
+        self.answers.consent(Plan("copy.convert", "Convert", facts={"was": "otherwise"}))
+        self.answers.consent(Plan("production.check", "Check", gate=Gate("harbour")))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return (
+            scripted.step("backup", self.fetch, questions=[ARCHIVE]),
+            scripted.step("copy", self.copy, questions=[PAGES]),
+            scripted.step("production", self.check),
+        )
+
+    def deciding(self, person: Operator) -> Operator:
+        return Reopened(Replay(self.answers, (), "by hand"), person, ["copy"])
+
+
+async def test_a_person_has_one_step_with_what_was_recorded(house: Any) -> None:
+    recorded = Recorded()
+    async with house.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
+        # Nobody has begun anything, and the screen has followed.
+        await scripted.until(pilot, lambda: app.looking_at == "copy" and app._begin is not None)
+        assert (recorded.fetch.done, recorded.copy.done) == (1, 0)
+        assert app.the_run.answer(ARCHIVE.key) == "taken.dump"
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        assert "/show/" in scripted.text_of(app)
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: isinstance(app.screen, GateScreen))
+        assert "was 'otherwise', is now None" in scripted.text_of(app)
+        await pilot.press(*"Podcast", "enter")
+        await scripted.until(pilot, lambda: isinstance(app.screen, SummaryScreen))
+    assert (recorded.fetch.done, recorded.copy.done, recorded.check.done) == (1, 1, 1)
+
+
+async def test_what_was_not_recorded_of_the_others_ends_it_with_its_code(house: Any) -> None:
+    recorded = Recorded()
+    del recorded.answers.consents["production.check"]
+    async with house.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
+        await scripted.until(pilot, lambda: app._begin is not None)
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        await pilot.press("enter")
+        await scripted.until(pilot, lambda: isinstance(app.screen, GateScreen))
+        await pilot.press(*"Podcast", "enter")
+        await scripted.until(pilot, lambda: not app.is_running)
+    assert app.return_code == ExitCode.STOPPED
+    assert recorded.check.done == 0

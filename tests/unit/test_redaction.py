@@ -1,0 +1,47 @@
+"""What is masked where it is shown, and what must come back as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.unit.test_config import GOOD, write
+from wizard import config
+from wizard.journal import Journal
+from wizard.redaction import MASK, Secret, redact, sealed
+
+
+def test_a_password_in_an_url_is_masked_whoever_it_is_of() -> None:
+    assert redact("cannot reach postgresql://ana:hunter2@db/site") == (
+        f"cannot reach postgresql://ana:{MASK}@db/site"
+    )
+    assert redact("see http://localhost:8000/@team and ana@example.org") == (
+        "see http://localhost:8000/@team and ana@example.org"
+    )
+
+
+def test_the_projects_own_secrets_are_known_from_its_env_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "DATABASE_URL=postgres://ana:planted-dsn-1@db/site\n"
+        "DEPLOY_KEY_PASSPHRASE='planted phrase 2'\n"
+        "SECRETS_DIR=/srv/site\n"
+    )
+    config.read(write(tmp_path))
+    shown = redact("planted-dsn-1, planted phrase 2, /srv/site/manage.py")
+    assert shown == f"{MASK}, {MASK}, /srv/site/manage.py"
+
+
+def test_a_password_that_is_a_word_spoils_nothing_that_an_undo_needs(tmp_path: Path) -> None:
+    """`podcast` as a password is in many a models file, and `blog-2024` may be a database too."""
+    models = "class Podcast(Blog):\n    'A podcast of blog-2024.'  # not planted-42\n"
+    for value in ("podcast", "blog-2024", "planted-42"):
+        Secret(value)
+    assert redact(models).count(MASK) == 3
+    config.read(write(tmp_path, GOOD.replace("database: python_podcast", "database: blog-2024")))
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.write("structure.model", "intent", {})
+    journal.write("structure.model", "kept", {"before": models})
+    assert journal.kept("structure.model")["before"] == models.replace("planted-42", MASK)
+    journal.write("structure.model", "failed", {"message": "podcast was refused"})
+    journal.close()
+    assert b"planted-42" not in (tmp_path / "journal.sqlite").read_bytes()
+    assert sealed(["podcast"]) == ["podcast"]

@@ -1,0 +1,86 @@
+"""Commands that only look: at recorded answers, at what would be done, at sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import click
+
+from wizard import drive, holdings, outline, schema
+from wizard import session as sessions
+from wizard.options import CONFIG, FILE, SET, recorded, the_config
+
+
+@click.command()
+@click.argument("path", type=FILE, metavar="ANSWERS")
+@SET
+@CONFIG
+def check(path: Path, settings: tuple[str, ...], config_path: Path | None) -> None:
+    """Validate recorded answers; touches nothing."""
+    given = recorded(the_config(config_path), path, settings)
+    click.echo(f"{path} can be replayed with this remodel.yml.")
+    if given.interactive:
+        click.echo(f"A person goes through {', '.join(given.interactive)}, on a terminal.")
+
+
+@click.command("schema")
+@click.argument("what", type=click.Choice(["answers", "events"]), default="answers")
+@CONFIG
+def schema_(what: str, config_path: Path | None) -> None:
+    """Print the JSON schema of answers.yml for this remodel.yml, or of the lines of --json."""
+    told = schema.events() if what == "events" else schema.answers(the_config(config_path))
+    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+
+
+@click.command()
+@click.argument("identifier", default="", metavar="[ID]")
+@CONFIG
+def plan(identifier: str, config_path: Path | None) -> None:
+    """Print what would be done next, as far as it can be told; does nothing of it."""
+    found = the_config(config_path)
+    unfinished = [one.id for one in sessions.summaries(found) if not one.finished]
+    opened = (
+        sessions.resume(found, identifier)
+        if identifier or unfinished
+        else sessions.scratch(outline.questions(found))
+    )
+
+    async def tell(session: sessions.Session) -> None:
+        async for line in outline.lines(found, session):
+            click.echo(line)
+
+    with opened as session:
+        drive.run(tell(session))
+
+
+@click.command("sessions")
+@CONFIG
+def sessions_(config_path: Path | None) -> None:
+    """List the sessions of this project, and the disk that they use."""
+    found = the_config(config_path)
+    known = sessions.summaries(found)
+    databases = asyncio.run(holdings.local(found.local.address)) if known else None
+    if not known:
+        click.echo("No session yet. `remodel` begins one.")
+    for one in known:
+        begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.begun))
+        state = "finished" if one.finished else f"{len(one.done)} operations done"
+        if one.interrupted:
+            state += f", interrupted in {', '.join(one.interrupted)}"
+        click.echo(f"{one.id}  begun {begun}  {one.conversion}  {state}")
+        click.echo(f"    {holdings.use(found, one.id, databases)}")
+
+
+@click.command()
+@click.argument("identifier", default="", metavar="[ID]")
+@CONFIG
+def report(identifier: str, config_path: Path | None) -> None:
+    """Write a session's report anew, as Markdown and HTML; the newest session's by default."""
+    for path in drive.report_of(the_config(config_path), identifier):
+        click.echo(path)
+
+
+COMMANDS = (check, schema_, plan, sessions_, report)

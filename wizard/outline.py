@@ -1,0 +1,95 @@
+"""What a session of a config would ask and do, told without beginning one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from wizard import answers, purge
+from wizard.answers import Answers
+from wizard.config import Config
+from wizard.errors import RemodelError
+from wizard.events import Events
+from wizard.operation import NotYet, Operation
+from wizard.questions import Question
+from wizard.run import Run
+from wizard.session import Session
+from wizard.steps import STEPS
+
+
+@dataclass(frozen=True)
+class _Unbegun:
+    """What a run reads of its session before there is one."""
+
+    answers: Answers
+
+
+def _run(config: Config, given: Answers) -> Run:
+    return Run(config, _Unbegun(given), Events())  # type: ignore[arg-type]
+
+
+def questions(config: Config) -> list[Question]:
+    """Every question that a session of this config asks."""
+    run = _run(config, Answers())
+    return [question for step in STEPS for question in step.questions(run)]
+
+
+def operations(config: Config, given: Answers) -> list[Operation]:
+    """Every operation of a session in which these questions are answered so."""
+    run = _run(config, given)
+    return [operation for step in STEPS for operation in step.operations(run)]
+
+
+def gates(config: Config) -> list[str]:
+    """Under which keys a consent may be recorded, whatever is answered."""
+    return [
+        *(operation.key for operation in operations(config, Answers())),
+        # The consents to a rollback and a purge are recorded too, and replay nothing.
+        *(f"production.rollback:{name}" for name in config.targets),
+        *purge.keys(config),
+    ]
+
+
+def check(config: Config, given: Answers, *, partial: bool = False) -> None:
+    """Raise AnswersError with every fault of the answers; touches nothing.
+
+    With `partial`, what is missing is no fault.
+    """
+    asked = questions(config)
+    right = Answers(answers.accepted(given, asked))
+    faults = answers.check(
+        given,
+        asked,
+        gated=[operation.key for operation in operations(config, right) if operation.gated],
+        gates=gates(config),
+        steps=[step.name for step in STEPS],
+        partial=partial,
+    )
+    if faults:
+        raise answers.faulty("the recorded answers", faults)
+
+
+async def lines(config: Config, session: Session) -> AsyncIterator[str]:
+    """Step by step what would be done next, for a person. Computing a plan only reads."""
+    async with Run(config, session, Events()) as run:
+        for step in STEPS:
+            yield f"== {step.title}: {step.purpose}"
+            for operation in step.operations(run):
+                if run.settled(operation.key):
+                    continue
+                for line in await _planned(run, operation):
+                    yield line
+
+
+async def _planned(run: Run, operation: Operation) -> list[str]:
+    gate = " GATE." if operation.gated else ""
+    about = f"{operation.key}: {operation.about}.{gate}"
+    try:
+        plan = await operation.plan(run)
+    except NotYet as later:
+        return [f"{about} {later.message}"]
+    except RemodelError as error:
+        return [f"{about} NOT NOW: {error}"]
+    told = [plan.skip] if plan.skip else [*plan.does, f"undo: {plan.undo}"]
+    told += [f"destroys: {loss}" for loss in plan.destroys]
+    return [f"{operation.key}: {plan.title} [{plan.fingerprint}]", *(f"    {x}" for x in told)]
