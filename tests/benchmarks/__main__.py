@@ -1,4 +1,5 @@
-"""`make bench`, or `python -m tests.benchmarks children posts tree drift` for some of the parts.
+"""`make bench`, or `python -m tests.benchmarks children posts tree drift moving swap` for some
+of the parts.
 
 Writes results.json and results.svg beside this file, and the tables into the README; a part that
 is not run keeps the results it has.
@@ -22,9 +23,11 @@ from typing import Any
 from tests.benchmarks import memory, plot, report
 from tests.benchmarks.byhand import by_hand
 from tests.benchmarks.drift import drifting
+from tests.benchmarks.fetch import moving
 from tests.benchmarks.ground import Ground, ground
 from tests.benchmarks.opening import opening
 from tests.benchmarks.ours import BLOG, POST, converted, total
+from tests.benchmarks.swap import swapping
 from wizard.postgres.address import connect
 
 HERE = Path(__file__).parent
@@ -148,7 +151,14 @@ async def _machine(ground: Ground) -> dict[str, Any]:
     }
 
 
-PARTS = {"children": children, "posts": posts, "tree": tree, "drift": drifting}
+PARTS = {
+    "children": children,
+    "posts": posts,
+    "tree": tree,
+    "drift": drifting,
+    "moving": moving,
+    "swap": swapping,
+}
 
 
 async def main(names: list[str]) -> None:

@@ -1,14 +1,12 @@
 """Fetching, dumping and restoring, beside what an operator types; all in one run.
 
-    python -m tests.benchmarks.fetch [MEGABYTES] [fetch] [whole] [overhead]
-
+`python -m tests.benchmarks.fetch [MEGABYTES] [fetch] [whole] [overhead]` runs this part alone.
 Needs OpenSSH's sshd and ssh for `fetch`. Every time is wall time, the files are thrown away.
 """
 
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import shlex
 import shutil
@@ -17,11 +15,12 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import asyncssh
-
+from tests.benchmarks.ground import Ground, ground
+from tests.openssh import ALIAS, client_config, installed, openssh
 from wizard.events import Events, Report
 from wizard.hostkeys import trust
 from wizard.postgres import restore, server, tools
@@ -29,7 +28,6 @@ from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
 from wizard.postgres.dump import dump, fetch
 from wizard.postgres.tools import Tool
-from wizard.redaction import Secret
 from wizard.remote import Login, host_key
 from wizard.remote import connect as log_in
 from wizard.sandbox.cluster import Cluster
@@ -61,6 +59,19 @@ ROW = 1350  # bytes of a page on disk
 
 def say(text: str) -> None:
     print(text, flush=True)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What was done in two ways, `usual` and `ours` in seconds."""
+
+    what: str
+    usual: float
+    ours: float
+
+    def __str__(self) -> str:
+        ratio = f"{self.usual / self.ours:.2f} times as fast"
+        return f"{self.what}: {self.usual:.2f} s, ours {self.ours:.2f} s: {ratio}"
 
 
 @dataclass(frozen=True)
@@ -112,13 +123,14 @@ async def scratch(bench: Bench) -> AsyncIterator[Address]:
 # Over SSH
 
 
-async def over_ssh(bench: Bench) -> None:
+async def over_ssh(bench: Bench) -> list[Pair]:
     """`ssh host pg_dump -Fc | cat` beside ours, by the delay of the line."""
-    sshd, ssh = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin"), shutil.which("ssh")
-    if not sshd or not ssh:
+    sshd = installed()
+    if not sshd or not shutil.which("ssh"):
         say("fetch: not measured, there is no OpenSSH here")
-        return
-    async with openssh(bench, sshd) as port:
+        return []
+    found = []
+    async with openssh(sshd, bench.folder) as port:
         for trip in TRIPS:
             wire = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -131,20 +143,16 @@ async def over_ssh(bench: Bench) -> None:
             )
             assert wire.stdout is not None
             try:
-                await _compare(bench, int(await wire.stdout.readline()), trip)
+                found.append(await _compare(bench, int(await wire.stdout.readline()), trip))
             finally:
                 wire.terminate()
                 await wire.wait()
+    return found
 
 
-async def _compare(bench: Bench, port: int, trip: float) -> None:
-    config = bench.folder / "ssh_config"
-    config.write_text(
-        f"Host far\n HostName 127.0.0.1\n Port {port}\n User {getpass.getuser()}\n"
-        f" IdentityFile {bench.folder}/client_key\n IdentitiesOnly yes\n"
-        f" UserKnownHostsFile {bench.folder}/users_known_hosts\n"
-    )
-    login = Login("far", bench.folder / "known_hosts", config)
+async def _compare(bench: Bench, port: int, trip: float) -> Pair:
+    config = client_config(bench.folder, port)
+    login = Login(ALIAS, bench.folder / "known_hosts", config)
     key = await host_key(login)
     trust(login.known_hosts, key)
     trust(bench.folder / "users_known_hosts", key)
@@ -154,7 +162,7 @@ async def _compare(bench: Bench, port: int, trip: float) -> None:
     command = f"env {variables} {bench.pg_dump.path} -Fc"
     usual = bench.path("usual")
     theirs = await timed(
-        shell(f"ssh -F {config} far {shlex.quote(command)} | cat > {usual}", bench.source)
+        shell(f"ssh -F {config} {ALIAS} {shlex.quote(command)} | cat > {usual}", bench.source)
     )
     made: list[Archive] = []
 
@@ -164,56 +172,24 @@ async def _compare(bench: Bench, port: int, trip: float) -> None:
                 await fetch(
                     connection,
                     bench.source,
+                    bench.source,
                     bench.path("ours"),
                     bench.report,
+                    pg_dump=bench.pg_dump,
                     pg_restore=bench.pg_restore,
-                    pg_dump=str(bench.pg_dump.path),
                 )
             )
 
     ours = await timed(fetching())
-    say(
-        f"fetch, {trip * 1000:.0f} ms: ssh | cat {theirs:.1f} s ({usual.stat().st_size / 1e6:.0f} "
-        f"MB), ours with the proof {ours:.1f} s ({made[0].bytes / 1e6:.0f} MB): "
-        f"{theirs / ours:.2f} times as fast"
-    )
-
-
-@asynccontextmanager
-async def openssh(bench: Bench, sshd: str) -> AsyncIterator[int]:
-    """OpenSSH's server for our own user, on a port of this machine."""
-    for name in ("host_key", "client_key"):
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        key.write_private_key(str(bench.folder / name))
-        (bench.folder / name).chmod(0o600)
-        key.write_public_key(str(bench.folder / f"{name}.pub"))
-    port = 42022
-    Path("/run/sshd").mkdir(exist_ok=True)
-    config = bench.folder / "sshd_config"
-    config.write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {bench.folder}/host_key\nStrictModes no\n"
-        f"AuthorizedKeysFile {bench.folder}/client_key.pub\nUsePAM no\nPidFile none\n"
-        "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
-    )
-    process = await asyncio.create_subprocess_exec(sshd, "-D", "-f", str(config))
-    try:
-        for _ in range(100):
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                break
-            except OSError:
-                await asyncio.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        await process.wait()
+    say(f"{usual.stat().st_size / 1e6:.0f} MB arrive by ssh, {made[0].bytes / 1e6:.0f} MB by ours")
+    delay = f" with {trip * 1000:.0f} ms of delay" if trip else ""
+    return Pair(f"`ssh HOST pg_dump -Fc > FILE`{delay}, and our fetch", theirs, ours)
 
 
 # From backup to delivery
 
 
-async def whole(bench: Bench) -> None:
+async def whole(bench: Bench) -> list[Pair]:
     """Backup, local restore, final dump, restore: `pg_dump | gzip`, `zcat | psql` beside ours."""
     usual, bin_ = bench.path("usual.gz"), bench.binaries
     theirs = ours = 0.0
@@ -227,21 +203,23 @@ async def whole(bench: Bench) -> None:
             ours += await timed(
                 restore.restore(made[0], into, bench.report, pg_restore=bench.pg_restore)
             )
-    say(
-        f"whole: the usual way {theirs:.1f} s, ours {ours:.1f} s: {theirs / ours:.2f} times as fast"
-    )
+    what = "`pg_dump \\| gzip` and `zcat \\| psql`, there and back, and ours"
+    return [Pair(what, theirs, ours)]
 
 
-async def overhead(bench: Bench) -> None:
+async def overhead(bench: Bench) -> list[Pair]:
     """What we add to pg_dump and pg_restore with the same options."""
     bin_, bare = bench.binaries, bench.path("bare")
     option = tools.compressing(bench.pg_dump, next(iter(bench.pg_dump.methods), ""))
     dumping = f"{bin_}/pg_dump -Fc {option} -f {bare}"
     options = "--exit-on-error --no-owner --no-acl --no-publications --no-subscriptions"
-    seconds: dict[str, list[float]] = {"pg_dump": [], "dump": [], "pg_restore": [], "restore": []}
+    names = ("pg_dump", "read", "dump", "pg_restore", "restore")
+    seconds: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(3):
         bench.path("bare")
         seconds["pg_dump"].append(await timed(shell(dumping, bench.source)))
+        reading = f"{bin_}/pg_restore -f /dev/null {bare}"
+        seconds["read"].append(await timed(shell(reading, bench.source)))
         made = list[Archive]()
         seconds["dump"].append(await timed(_ours(bench, bench.path("ours"), made)))
         async with scratch(bench) as into:
@@ -254,9 +232,13 @@ async def overhead(bench: Bench) -> None:
                     restore.restore(made[0], into, bench.report, pg_restore=bench.pg_restore)
                 )
             )
-    for theirs, ours in (("pg_dump", "dump"), ("pg_restore", "restore")):
-        one, other = min(seconds[theirs]), min(seconds[ours])
-        say(f"overhead: {theirs} {one:.2f} s, ours {other:.2f} s: {other / one - 1:+.1%}")
+    best = {name: min(taken) for name, taken in seconds.items()}
+    read = best["pg_dump"] + best["read"]
+    return [
+        Pair("`pg_dump`, and ours with the proof", best["pg_dump"], best["dump"]),
+        Pair("`pg_dump`, then `pg_restore -f /dev/null`, and ours", read, best["dump"]),
+        Pair("`pg_restore` and `ANALYZE`, and ours", best["pg_restore"], best["restore"]),
+    ]
 
 
 async def _ours(bench: Bench, path: Path, made: list[Archive]) -> None:
@@ -267,35 +249,48 @@ async def _ours(bench: Bench, path: Path, made: list[Archive]) -> None:
     )
 
 
-PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
+PARTS: dict[str, Callable[[Bench], Awaitable[list[Pair]]]] = {
     "fetch": over_ssh,
     "whole": whole,
     "overhead": overhead,
 }
 
 
+async def moving(ground: Ground) -> dict[str, Any]:
+    """Every part, over a database of about a gigabyte."""
+    return await _measured(ground.cluster, MEGABYTES, [])
+
+
+async def _measured(cluster: Cluster, megabytes: int, names: list[str]) -> dict[str, Any]:
+    """Megabytes of rows, and by part what was compared: `{what, usual, ours}`, in seconds."""
+    await cluster.create_database("moving")
+    source = cluster.address("moving")
+    async with await connect(source) as connection:
+        rows = megabytes * 1_000_000 // ROW
+        await connection.execute((CONTENT % rows).encode())
+        await connection.execute("VACUUM ANALYZE")
+    major = (await server.about(source)).major
+    pg_dump = await tools.choose_dump(major)
+    pg_restore = await tools.choose_restore(pg_dump.major, major)
+    size = (await server.contents(source)).bytes
+    say(f"{size / 1e6:.0f} MB of rows, {pg_dump}, {os.cpu_count()} cores")
+    found: dict[str, Any] = {"megabytes": size / 1e6}
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        report = Report(Events(), "benchmark")
+        bench = Bench(source, Path(folder), pg_dump, pg_restore, report)
+        for name in names or PARTS:
+            found[name] = []
+            for pair in await PARTS[name](bench):
+                say(str(pair))
+                found[name].append(asdict(pair))
+    await cluster.drop_database("moving")
+    return found
+
+
 async def main(megabytes: int, names: list[str]) -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        cluster = Cluster(Path(folder) / "cluster", user="bench", password=Secret("bench-password"))
-        await cluster.start()
-        try:
-            await cluster.create_database("bench")
-            source = cluster.address("bench")
-            async with await connect(source) as connection:
-                rows = megabytes * 1_000_000 // ROW
-                await connection.execute((CONTENT % rows).encode())
-                await connection.execute("VACUUM ANALYZE")
-            major = (await server.about(source)).major
-            pg_dump = await tools.choose_dump(major)
-            pg_restore = await tools.choose_restore(pg_dump.major, major)
-            size = (await server.contents(source)).bytes
-            say(f"{size / 1e6:.0f} MB of rows, {pg_dump}, {os.cpu_count()} cores")
-            report = Report(Events(), "benchmark")
-            bench = Bench(source, Path(folder), pg_dump, pg_restore, report)
-            for name in names or PARTS:
-                await PARTS[name](bench)
-        finally:
-            await cluster.stop()
+        async with ground(Path(folder) / "cluster") as where:
+            await _measured(where.cluster, megabytes, names)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,6 @@ class Ground:
         if await self._exists(name):
             return name
         if not await self._exists("sample"):
-            await self.cluster.create_role(OWNER, PASSWORD)
             await self.cluster.create_database("sample", owner=OWNER)
             for command in ("migrate", "fill.py", "rebuild_references_index", "update_index"):
                 args = [command] if command.endswith(".py") else ["manage.py", command, "-v0"]
@@ -127,6 +126,7 @@ async def ground(root: Path) -> AsyncIterator[Ground]:
     cluster = Cluster(root, user="developer", password=Secret("developer-password"))
     await cluster.start()
     try:
+        await cluster.create_role(OWNER, PASSWORD)
         yield Ground(cluster)
     finally:
         await cluster.stop()

@@ -15,7 +15,6 @@ import random
 import statistics
 import tempfile
 import time
-from dataclasses import replace
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event as Flag
 from pathlib import Path
@@ -23,12 +22,11 @@ from typing import Any
 
 import psycopg
 
+from tests.benchmarks.ground import OWNER, Ground, ground
 from wizard.events import Event, Events, Finding, Report
 from wizard.postgres import baseline, drift, server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.restore import create_beside
-from wizard.redaction import Secret
-from wizard.sandbox.cluster import Cluster
 
 SWAPS = 50
 CLIENTS = 4
@@ -36,8 +34,6 @@ ACCOUNTS = 100
 BETWEEN = 0.1  # seconds in which the clients write undisturbed
 PAUSE = 0.005  # seconds until a client that was sent away tries again
 GOAL = 50.0  # ms
-OWNER = "bench"
-PASSWORD = Secret("bench-password")
 
 FILL = f"""
     CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
@@ -77,17 +73,16 @@ def client(name: int, address: Address, stop: Flag, told: Queue[Noticed]) -> Non
     told.put((name, number, failing))
 
 
-async def swapping() -> dict[str, Any]:
+async def swapping(ground: Ground) -> dict[str, Any]:
     """Milliseconds of the failing window (median, largest), and of the closed gate, over swaps."""
+    await ground.cluster.create_database("site", owner=OWNER)
+    return await _swapping(ground.address("site"))
+
+
+async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(Path(folder) / "cluster", user="bench_admin", password=PASSWORD)
-        await cluster.start()
-        try:
-            await cluster.create_role(OWNER, PASSWORD)
-            await cluster.create_database("site", owner=OWNER)
-            return await _swapping(replace(cluster.address("site"), user=OWNER, password=PASSWORD))
-        finally:
-            await cluster.stop()
+        async with ground(Path(folder) / "cluster") as where:
+            await swapping(where)
 
 
 async def _swapping(live: Address) -> dict[str, Any]:
@@ -199,4 +194,4 @@ def _windows(starts: list[float], failing: list[tuple[float, float]]) -> list[fl
 
 
 if __name__ == "__main__":
-    asyncio.run(swapping())
+    asyncio.run(main())
