@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +37,8 @@ async def pooled(live: Address, tmp_path: Path) -> AsyncIterator[Address]:
         f"[databases]\n* = host={live.host} port={live.port}\n"
         f"[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {folder}\n"
         f"auth_type = scram-sha-256\nauth_file = {users}\npool_mode = transaction\n"
-        f"admin_users = {live.user}\nignore_startup_parameters = extra_float_digits\n"
+        f"admin_users = {live.user}\nserver_login_retry = 1\n"
+        "ignore_startup_parameters = extra_float_digits\n"
     )
     account = unprivileged()
     account.take(folder)
@@ -50,7 +52,11 @@ async def pooled(live: Address, tmp_path: Path) -> AsyncIterator[Address]:
     address = replace(live, port=6432)
     try:
         async with asyncio.timeout(20):
-            while not (folder / ".s.PGSQL.6432").exists():
+            while True:
+                with suppress(OSError):
+                    _, writer = await asyncio.open_unix_connection(folder / ".s.PGSQL.6432")
+                    writer.close()
+                    break
                 await asyncio.sleep(0.02)
         yield address
     finally:
@@ -69,7 +75,8 @@ async def test_paused_around_the_swap_its_clients_wait_and_none_fails(
     live: Address, pooled: Address, beside: str, kept: str, report: Report
 ) -> None:
     """Otherwise a login that fails while the names are swapped makes it refuse everybody for
-    `server_login_retry`, 15 seconds by default."""
+    `server_login_retry`, 15 seconds by default. PAUSE itself takes a connection that it finds in
+    the middle of its login for one that failed, and its clients wait as long."""
     going, failed = True, list[str]()
     wrote = asyncio.Semaphore(0)
 
