@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test matrix bench lint clean
+.PHONY: demo test matrix crash bench lint clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/remodel demo $(ARGS)
@@ -14,6 +14,10 @@ test: $(VENV)/dev.stamp
 # Every Wagtail that is supported, and sites that nobody here wrote, each in its own environment.
 matrix: $(VENV)/dev.stamp
 	$(BIN)/pytest tests/matrix tests/real_sites tests/end_to_end tests/steps -m matrix -rs --numprocesses 2 --dist loadgroup $(ARGS)
+
+# The demo's whole procedure cut off at every row of the journal and in between, and resumed.
+crash: $(VENV)/dev.stamp
+	$(BIN)/pytest tests/crash -m matrix --numprocesses 2 $(ARGS)
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks $(ARGS)

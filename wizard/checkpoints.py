@@ -55,7 +55,8 @@ async def take(run: Run, operation: str) -> str:
     local, label = run.config.local.address, name(run, operation)
     await run.require_own_local()
     async with run.alone():
-        await restore.drop(local, label)
+        for leftover in (label, *checkpoint.passing(label)):
+            await restore.drop(local, leftover)
         await checkpoint.make(local, label, run.report)
     return label
 

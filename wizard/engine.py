@@ -35,6 +35,7 @@ from wizard.events import (
 from wizard.operation import Observation, Operation, Plan, Seen, Step, difference
 from wizard.operators import Operator
 from wizard.questions import Question
+from wizard.resuming import Survey, survey
 from wizard.run import Run
 
 LOGGED = 20_000  # characters of a document that the log keeps
@@ -48,6 +49,7 @@ class Engine:
         self.steps = steps
         self.operator = operator
         self._stop = False
+        self._survey: Survey | None = None
         run.events.subscribe(self._log)
 
     def stop_after_this(self) -> None:
@@ -56,6 +58,7 @@ class Engine:
 
     async def go(self) -> None:
         """Do everything that is left. Raises what stopped it; the journal knows how far."""
+        await self._tell_how_far()
         while True:
             try:
                 for step in self.steps:
@@ -65,6 +68,13 @@ class Engine:
             else:
                 break
         self.run.session.journal.note("finished", True)
+
+    async def _tell_how_far(self) -> None:
+        """Of a session that goes on, before anything moves."""
+        if self._survey is None:
+            self._survey = await survey(self.run, self.steps)
+            if self._survey.text:
+                self.run.report.finding("resumed", self._survey.text, "info")
 
     async def _step(self, step: Step) -> None:
         run = self.run
@@ -168,7 +178,7 @@ class Engine:
 
     async def _look(self, operation: Operation, plan: Plan) -> Observation:
         """Observe an attempt that has no outcome; unless it is done, nothing of it is left."""
-        observation = await operation.observe(self.run, plan)
+        observation = await self._observe(operation, plan)
         self.run.report.finding(
             "interrupted before", f"{observation.seen.value}: {observation.why}", "info"
         )
@@ -177,6 +187,12 @@ class Engine:
         if observation.seen is not Seen.DONE:
             self.run.session.journal.write(operation.key, "cleared", {"why": observation.why})
         return observation
+
+    async def _observe(self, operation: Operation, plan: Plan) -> Observation:
+        """As it was seen a moment ago, unless a person may have thought about it since."""
+        seen = dict(self._survey.seen) if self._survey and not self.operator.interactive else {}
+        self._survey = Survey()
+        return seen.get(operation.key) or await operation.observe(self.run, plan)
 
     async def _do(self, operation: Operation) -> None:
         run, journal = self.run, self.run.session.journal
@@ -271,6 +287,7 @@ class Engine:
         """Take operations back, the last one first, and forget answers. To begin `anew`, the
         answers stay, and so do operations that last."""
         names = [step.name for step in self.steps]
+        self.run.session.journal.note("finished", False)
         undone = []
         for step in reversed(self.steps[names.index(to) :]):
             for operation in reversed(step.operations(self.run)):
@@ -280,7 +297,6 @@ class Engine:
                     undone.append(operation.key)
             for question in () if anew else step.questions(self.run):
                 self.run.session.forget(question)
-        self.run.session.journal.note("finished", False)
         return undone
 
     async def _undo(self, operation: Operation) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wizard.errors import OperationFailed
-from wizard.redaction import redacted
+from wizard.redaction import redacted, sealed
 
 Kind = Literal[
     "answer",
@@ -58,10 +58,12 @@ class Journal:
     """One session's journal, open for writing unless `read_only`."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._made = True  # not where it was cut off before it had its tables
         try:
             if read_only:
                 self._database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-                self._database.execute("SELECT count(*) FROM entry")
+                named = self._database.execute("SELECT name FROM sqlite_master").fetchall()
+                self._made = ("event",) in named
             else:
                 self._database = sqlite3.connect(path, isolation_level=None)
                 path.chmod(0o600)
@@ -91,16 +93,20 @@ class Journal:
         )
 
     def noted(self, key: str, default: Any = None) -> Any:
-        """A fact about the session as a whole."""
+        """A fact about the session as a whole; `default` also where it has not begun."""
+        if not self._made:
+            return default
         row = self._database.execute("SELECT value FROM session WHERE key=?", (key,)).fetchone()
         return json.loads(row[0]) if row else default
 
     def write(self, operation: str, kind: Kind, data: Mapping[str, Any]) -> None:
         """Add a row; it is on the disk when this returns."""
         self._flush()
+        # An error is only shown; all else is read back, and an undo goes by it.
+        safe = redacted(data) if kind == "failed" else sealed(data)
         self._database.execute(
             "INSERT INTO entry (at, operation, kind, data) VALUES (?, ?, ?, ?)",
-            (time.time(), operation, kind, json.dumps(redacted(data), ensure_ascii=False)),
+            (time.time(), operation, kind, json.dumps(safe, ensure_ascii=False)),
         )
 
     def event(self, data: Mapping[str, Any]) -> None:

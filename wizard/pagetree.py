@@ -17,7 +17,7 @@ from psycopg.rows import class_row
 
 from wizard.errors import OperationFailed
 from wizard.postgres import server
-from wizard.postgres.address import Address, connect
+from wizard.postgres.address import Address
 from wizard.process import to_its_end
 
 STEP = 4  # treebeard's steplen for Wagtail pages
@@ -146,7 +146,7 @@ class PageTree:
         """How many pages there are; None where there is no database or no Wagtail in it."""
         if await server.database(self._address) is None:
             return None
-        async with await connect(self._address) as connection:
+        async with server.session(self._address) as connection:
             cursor = await connection.execute("SELECT to_regclass('wagtailcore_page') IS NULL")
             if (await cursor.fetchone() or [True])[0]:
                 return None
@@ -161,7 +161,7 @@ class PageTree:
     async def _rows(self, query: str, parameters: dict[str, Any]) -> list[Node]:
         async with (
             self._reading,
-            await connect(self._address) as connection,
+            server.session(self._address) as connection,
             connection.cursor(row_factory=class_row(Node)) as cursor,
         ):
             try:

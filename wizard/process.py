@@ -33,9 +33,14 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def _die_with_us() -> None:
-    """In the child: end when we are killed, so that a resume does not run beside it."""
     assert _libc is not None
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+DIE_WITH_US = _die_with_us if _libc is not None else None
+"""For a child to run first: it ends when we are killed, so that a resume does not run beside it.
+
+On Linux only (prctl(2)); elsewhere a child ends when its pipes have."""
 
 
 async def to_its_end(work: Awaitable[T]) -> T:
@@ -233,7 +238,7 @@ async def start(
             stderr=asyncio.subprocess.PIPE,
             cwd=cwd,
             env={**without_secrets(os.environ), **(env or {})},
-            preexec_fn=_die_with_us if sys.platform == "linux" else None,
+            preexec_fn=DIE_WITH_US,
             start_new_session=True,
             limit=READ,
         )

@@ -2,8 +2,8 @@
 
 .remodel/
   known_hosts                host keys that the operator accepted
-  lock                       held while a process works on any session: they share
-                             the local database and the source files
+  lock                       held while a process works on any session, or the worker that it
+                             started: they share the local database and the source files
   sessions/20261122-150405/  0700
     journal.sqlite           intents, outcomes, consents, the log
     answers.yml              what was answered, ready to be replayed
@@ -21,7 +21,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from wizard.questions import Question
 from wizard.yamlfile import nearest
 
 UNSETTLED = ("intent", "failed", "undoing")
+PATIENCE = 10.0  # seconds for what a killed process has started to end by itself
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Session:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.id = folder.name
-        self._lock = _lock(folder.parents[1])
+        self.lock = _lock(folder.parents[1] / "lock")
         self.journal = Journal(folder / "journal.sqlite")
         self.answers = Answers()
         self._questions: dict[str, Question] = {}
@@ -73,7 +74,7 @@ class Session:
     def close(self) -> None:
         """Close the journal and let the lock go."""
         self.journal.close()
-        os.close(self._lock)
+        os.close(self.lock)
 
     def answer(self, question: Question, value: Any) -> None:
         """Record an answer, in the journal and in answers.yml."""
@@ -136,7 +137,7 @@ def begin(config: Config) -> Session:
             folder.rmdir()
             raise
         session.journal.note("identity", config.identity())
-        session.journal.note("begun", time.time())
+        session.journal.note("begun", time.time())  # last: from here on there is a session
         session.answers.project = config.identity()["conversion"]
         return session
     raise OperationFailed(f"No free name for a session in {sessions}.")
@@ -174,6 +175,20 @@ def resume(config: Config, identifier: str = "") -> Session:
     return session
 
 
+def folder_of(config: Config, identifier: str = "") -> Path:
+    """The folder of the session with this id, or of the newest, which may be at work meanwhile.
+
+    Raises UsageError when there is none.
+    """
+    names = [one.id for one in summaries(config)]
+    if not names or (identifier and identifier not in names):
+        raise UsageError(
+            f"There is no session {identifier}".rstrip() + ".",
+            hint=nearest(identifier, names) or "Begin one with `remodel`.",
+        )
+    return config.state / "sessions" / (identifier or names[-1])
+
+
 @contextmanager
 def scratch(questions: Sequence[Question]) -> Iterator[Session]:
     """A session that leaves nothing behind, the questions answered by their defaults."""
@@ -188,11 +203,17 @@ def scratch(questions: Sequence[Question]) -> Iterator[Session]:
 
 
 def summaries(config: Config) -> list[Summary]:
-    """Every session on disk, oldest first. Reads only; no lock is taken."""
+    """Every session on disk, oldest first. Reads only; no lock is taken.
+
+    One that was cut off before it had begun is none.
+    """
     folder = config.state / "sessions"
     found = []
     for path in sorted(folder.glob("*/journal.sqlite")):
         journal = Journal(path.resolve(), read_only=True)
+        if journal.noted("begun") is None:
+            journal.close()
+            continue
         states: dict[str, str] = {}
         for entry in journal.entries():
             if entry.kind not in ("answer", "consent", "kept"):
@@ -212,20 +233,65 @@ def summaries(config: Config) -> list[Summary]:
     return found
 
 
-def _lock(folder: Path) -> int:
-    """Hold the project's lock file; the kernel lets go of it when the process ends."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+def _lock(path: Path) -> int:
+    """Hold the project's lock file.
+
+    The kernel keeps it with the open file, so a lock cannot outlive its holders: neither a dead
+    process nor another that has its pid nor another boot is mistaken for one. A holder is also
+    the worker, which has inherited the open file; when its parent was killed it ends by itself.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(descriptor, 100).decode()
+        _wait_for(path, descriptor)
+    except BaseException:
         os.close(descriptor)
-        raise OperationFailed(
-            "Another process is at work on a session of this project.",
-            found=holder,
-            hint="Let that one finish or stop it; then try again.",
-        ) from None
+        raise
     os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"pid {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M')}".encode())
-    os.set_inheritable(descriptor, False)
+    os.write(descriptor, f"{os.getpid()} since {time.strftime('%Y-%m-%d %H:%M')}".encode())
     return descriptor
+
+
+def _wait_for(path: Path, descriptor: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            holder = os.pread(descriptor, 100, 0).decode(errors="replace")
+        if _runs(holder.partition(" ")[0]):
+            raise OperationFailed(
+                "Another process is at work on a session of this project.",
+                found=f"pid {holder}",
+                hint="Let that one finish or stop it; then try again.",
+            )
+        if time.monotonic() > deadline:
+            raise OperationFailed(
+                "A process that was killed has left something running that has not ended.",
+                found="\n".join(_holders(path)) or f"It was pid {holder}; see: lsof {path}",
+                hint="It may still write to the local database: end it, then try again.",
+            )
+        time.sleep(0.05)
+
+
+def _runs(pid: str) -> bool:
+    """Whether there is such a process. One just written over is none: look again."""
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _holders(path: Path) -> list[str]:
+    """Who has the lock file open, where /proc tells (proc(5))."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if any(link.samefile(path) for link in (process / "fd").iterdir()):
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if int(process.name) != os.getpid():
+                    found.append(f"pid {process.name}: {command.strip()}")
+    return found

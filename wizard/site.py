@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from wizard import process
 from wizard.errors import (
     ConfigError,
     ConnectionFailed,
@@ -114,7 +115,8 @@ class Site:
     """The operator's Wagtail project, running; `async with Site(...) as site`.
 
     `environment` is added to ours for the project. `pinned` are the identities of delivery
-    targets, `(system identifier, database OID)`, which the worker refuses to connect to.
+    targets, `(system identifier, database OID)`, which the worker refuses to connect to. It
+    holds the open file `lock` as we do, and is told to end when we are killed.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Site:
         *,
         environment: Mapping[str, str] | None = None,
         pinned: Iterable[tuple[str, int]] = (),
+        lock: int | None = None,
     ) -> None:
         self.python = python
         self.project = project
@@ -132,6 +135,7 @@ class Site:
         self.generation = 0
         self._environment = dict(environment or {})
         self._pinned = [list(identity) for identity in pinned]
+        self._lock = [] if lock is None else [lock]
         self._hello: Hello | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._rest = bytearray()
@@ -187,6 +191,8 @@ class Site:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
+                pass_fds=self._lock,
+                preexec_fn=process.DIE_WITH_US,
             )
         except OSError as error:
             raise ConfigError(
@@ -253,20 +259,20 @@ class Site:
 
     async def stop(self) -> None:
         """End the worker, and whatever it started, rolling back what it was doing."""
-        process, self._process, self._hello = self._process, None, None
-        if process is None:
+        worker, self._process, self._hello = self._process, None, None
+        if worker is None:
             return
         try:
-            if process.stdin is not None:
-                process.stdin.close()  # the worker's sign to roll back and leave
+            if worker.stdin is not None:
+                worker.stdin.close()  # the worker's sign to roll back and leave
             async with asyncio.timeout(STOP_TIMEOUT):
-                await process.wait()
+                await worker.wait()
         except TimeoutError:
             pass
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await asyncio.shield(process.wait())
+                os.killpg(worker.pid, signal.SIGKILL)
+            await asyncio.shield(worker.wait())
             if self._listening is not None:
                 self._listening.cancel()
                 await asyncio.gather(self._listening, return_exceptions=True)

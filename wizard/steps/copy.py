@@ -126,7 +126,10 @@ class Convert(Checkpointed):
         if observed["state"] == ("converted" if conversion.kept else "both"):
             facts = {"map": observed["map"], "left": [], "verified": [], "seconds": {}}
             return Observation(Seen.DONE, "the pages of the new type are there", facts)
-        return Observation(Seen.NOT_DONE, "the transaction was not committed")
+        if run.session.journal.kept(self.key):
+            # Sequences do not roll back: without the checkpoint the pages would get other ids.
+            return Observation(Seen.PARTLY, "the transaction used up ids and was not committed")
+        return Observation(Seen.NOT_DONE, "the transaction had not begun")
 
     async def clear(self, run: Run, plan: Plan) -> None:
         (run.session.folder / ledger.FILE).unlink(missing_ok=True)

@@ -14,7 +14,14 @@ from wizard.judgement import judge
 from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen, Step
 from wizard.run import Run
 from wizard.steps.copy import first, named
-from wizard.steps.sources import models_file, observe_file, put_back, reinstall, unchanged
+from wizard.steps.sources import (
+    models_file,
+    observe_file,
+    put_back,
+    reinstall,
+    unchanged,
+    was_put_back,
+)
 from wizard.steps.structure import CheckModels, Install, Migrate, WriteMigrations
 
 ERROR = 40  # django.core.checks.ERROR
@@ -133,6 +140,9 @@ class RenameFields(Operation):
     async def observe(self, run: Run, plan: Plan) -> Observation:
         seen = observe_file(plan)
         return replace(seen, facts={"values": plan.details["values"]})
+
+    async def gone(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> str:
+        return was_put_back(run, self.key, plan)
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         put_back(plan, run.session.journal.kept(self.key)["before"])

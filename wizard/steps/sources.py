@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard import package
-from wizard.errors import OperationFailed
+from wizard.errors import ConfigError, OperationFailed
 from wizard.operation import Observation, Operation, Plan, Seen
 from wizard.run import Run
 
@@ -30,9 +30,25 @@ def put_back(plan: Plan, before: str) -> None:
 
 async def reinstall(run: Run) -> None:
     """After an undo changed the source: the project imports it as it is again."""
-    if not package.is_editable(run.config.project, await installed_models(run)):
+    if await editable(run) is None:
         await package.install(run.config.project, run.report)
     await run.stop_site()
+
+
+async def editable(run: Run) -> Path | None:
+    """The models file that the project imports, where an edit in the source is all it takes; None
+    where the package has to be installed for that.
+
+    So it has to where the project cannot be loaded: an installation that was cut off may have
+    taken the old package out and not put the new one in.
+    """
+    try:
+        installed = await installed_models(run)
+    except ConfigError:
+        if not run.config.project.install:
+            raise
+        return None
+    return installed if package.is_editable(run.config.project, installed) else None
 
 
 async def installed_models(run: Run) -> Path:
@@ -45,6 +61,18 @@ async def models_file(run: Run) -> Path:
     """The source file that defines the model that is converted."""
     description = await describe(run)
     return package.source_of(run.config.project, Path(description["file"]))
+
+
+def was_put_back(run: Run, key: str, plan: Plan) -> str:
+    """Why the file that an operation wrote is not what it left, or nothing.
+
+    Edited by hand it may be: what it says to Django is checked where it matters.
+    """
+    path = Path(plan.details["path"])
+    if not path.exists():
+        return f"{path} is gone"
+    before = run.session.journal.kept(key).get("before")
+    return f"{path} is as it was before" if package.read(path) == before else ""
 
 
 def observe_file(plan: Plan) -> Observation:

@@ -14,12 +14,13 @@ from wizard.questions import Question
 from wizard.run import Run
 from wizard.steps.sources import (
     describe,
-    installed_models,
+    editable,
     models_file,
     observe_file,
     put_back,
     reinstall,
     unchanged,
+    was_put_back,
 )
 
 
@@ -68,6 +69,9 @@ class WriteModel(Operation):
     async def observe(self, run: Run, plan: Plan) -> Observation:
         return observe_file(plan)
 
+    async def gone(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> str:
+        return was_put_back(run, self.key, plan)
+
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         put_back(plan, run.session.journal.kept(self.key)["before"])
         await reinstall(run)
@@ -85,16 +89,17 @@ class Install(Repeatable):
     async def plan(self, run: Run) -> Plan:
         if run.fact(self.after).get("unchanged"):
             return unchanged(self, "no source file was changed")
-        installed = await installed_models(run)
+        source_itself = await editable(run)
         project = run.config.project
-        editable = package.is_editable(project, installed)
         return Plan(
             operation=self.key,
             title=self.title,
             does=(f"run {' '.join(project.install)}",),
             undo="`remodel undo --to structure` puts the source back; install it again",
             facts={"command": [Path(word).name for word in project.install]},
-            skip=f"{installed} is the source itself (an editable install)" if editable else "",
+            skip=f"{source_itself} is the source itself (an editable install)"
+            if source_itself
+            else "",
         )
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
@@ -214,6 +219,10 @@ class WriteMigrations(Operation):
             return Observation(Seen.DONE, "the files are written")
         return Observation(Seen.PARTLY if any(there) else Seen.NOT_DONE, "not all are written")
 
+    async def gone(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> str:
+        missing = [name for name in plan.details["files"] if not Path(name).exists()]
+        return f"{', '.join(missing)}: no such file" if missing else ""
+
 
 class Migrate(Checkpointed):
     """Django's own migrate on the local database, a checkpoint first, its output live."""
@@ -250,10 +259,14 @@ class Migrate(Checkpointed):
         left = await (await run.site()).ask("migration_plan")
         planned = plan.facts["migrations"]
         pending = [name for name in planned if name in left]
-        if not pending:
-            return Observation(Seen.DONE, "none of them is pending", {"applied": planned})
-        seen = Seen.NOT_DONE if pending == planned else Seen.PARTLY
-        return Observation(seen, f"{len(pending)} of {len(planned)} are pending")
+        why = f"{len(pending)} of {len(planned)} migrations are pending"
+        if pending == planned:
+            return Observation(Seen.NOT_DONE, why)
+        if pending or run.session.journal.kept(self.key):
+            # With the last migration it has not ended: what is told of it afterwards makes
+            # content types and permissions (django/core/management/commands/migrate.py).
+            return Observation(Seen.PARTLY, why)
+        return Observation(Seen.DONE, f"{why}, by another hand", {"applied": planned})
 
 
 async def _is_there(run: Run) -> str:

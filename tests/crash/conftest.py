@@ -1,0 +1,63 @@
+"""The ground, and the undisturbed run that every crash is held against; one of each a worker."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from tests.crash.ground import ALLOW, Ground, State, laid_out
+from tests.crash.points import END, OPERATIONS, counted
+from tests.crash.victim import BEGIN, Order
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run to its end: how everything was before each operation, and what it came by."""
+
+    states: Mapping[str, State]
+    passages: Mapping[tuple[str, str], int]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+    """A sandbox whose servers run in here, put back in a second."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of connections that were cut off
+    folder = tmp_path_factory.mktemp("crash")
+    async with laid_out(folder) as made:
+        yield made
+    shutil.rmtree(folder)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def undisturbed(ground: Ground) -> Undisturbed:
+    """Kept before each operation, under the operation's key, and at the end."""
+    states: dict[str, State] = {}
+    last = ""
+
+    async def keep(operation: str) -> None:
+        nonlocal last
+        await ground.keep(operation, last)
+        states[operation] = ground.state()
+        last = operation
+
+    trail = ground.root / "trail"
+    await ground.keep("pristine")
+    done = await ground.remodel(
+        "replay",
+        "answers.yml",
+        *ALLOW,
+        orders=[Order("*", BEGIN, how="pause")],
+        trail=trail,
+        paused=keep,
+    )
+    assert done.code == 0, done.said
+    await keep(END)
+    assert list(states) == [*OPERATIONS, END]
+    passed = [json.loads(line) for line in trail.read_text().splitlines()]
+    return Undisturbed(states, counted(passed))
