@@ -274,7 +274,7 @@ async def _pauses(ours: socket.socket, paused: Callable[[str], Awaitable[None]] 
 
 
 VARYING = frozenset(
-    {"archive", "baseline", "changed", "contents", "deleted", "ledger"}
+    {"archive", "baseline", "changed", "contents", "deleted", "ledger", "without"}
     | {"left", "message", "seconds", "verified"}
 )
 """Facts that are told by the hour, or by whoever told them: `apply` or `observe`."""

@@ -162,7 +162,9 @@ def test_killed_and_undone_and_another_session_on_the_same_database(demo: Demo) 
     second.wait(60)
     foreign = demo.remodel("resume", first, "--answers", "answers.yml", *ALLOW, "--json")
     assert foreign.returncode == 5
-    assert "is not this session's" in json.loads(foreign.stdout.splitlines()[-1])["message"]
+    error = json.loads(foreign.stdout.splitlines()[-1])
+    assert error["message"] == f"The project is not as session {first} left it."
+    assert f"not 'remodel session {first}'" in error["found"]
     back = demo.remodel("undo", first, "--to", "backup")
     assert back.returncode == 5
 

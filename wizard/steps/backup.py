@@ -277,7 +277,7 @@ class Anonymise(Repeatable):
         return {"message": f"{len(run.config.backup.anonymise)} commands succeeded"}
 
 
-class PlaceSite(Repeatable):
+class PlaceSite(Operation):
     """The Wagtail Site on localhost, so that the local copy can be browsed."""
 
     key = "backup.site"
@@ -308,11 +308,23 @@ class PlaceSite(Repeatable):
         wanted = run.config.local.site
         site = await run.site()
         await site.ask("place_site", hostname=wanted.hostname, port=wanted.port)
-        before = plan.details["before"]
-        return {
-            "before": before,
-            "message": f"was {before['hostname']}:{before['port']}, is {wanted}",
-        }
+        return _placed(plan)
+
+    async def observe(self, run: Run, plan: Plan) -> Observation:
+        # Not simply done again: what the Site was would then be taken for where it is by now.
+        for site in await (await run.site()).ask("sites"):
+            if site["is_default_site"] and _at(site) == plan.facts["site"]:
+                return Observation(Seen.DONE, f"the Site is on {_at(site)}", _placed(plan))
+        return Observation(Seen.NOT_DONE, "the Site is elsewhere")
+
+
+def _at(site: Mapping[str, Any]) -> str:
+    return f"{site['hostname']}:{site['port']}"
+
+
+def _placed(plan: Plan) -> dict[str, Any]:
+    before = plan.details["before"]
+    return {"before": before, "message": f"was {_at(before)}, is {plan.facts['site']}"}
 
 
 class Baseline(Repeatable):
