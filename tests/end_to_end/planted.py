@@ -14,10 +14,11 @@ from dotenv import dotenv_values
 
 from tests.served import REMODEL, Demo
 
-DSN_PASSWORD = "planted-dsn-93"
+# Another test at the same time may show its secrets on purpose: each process has its own.
+DSN_PASSWORD = f"planted-dsn-{os.getpid()}"
 PLANTED = {
     "DATABASE_URL": f"postgres://dev:{DSN_PASSWORD}@db.example.org/site",
-    "DEPLOY_KEY_PASSPHRASE": "a planted phrase, 71",
+    "DEPLOY_KEY_PASSPHRASE": f"a planted phrase, {os.getpid()}",
 }
 
 
