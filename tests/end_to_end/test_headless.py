@@ -179,6 +179,7 @@ def _until(running: subprocess.Popen[str], kind: str, operation: str) -> None:
     raise AssertionError(f"{operation} was not {kind}")
 
 
+@pytest.mark.matrix
 def test_without_allow_or_on_another_database_production_is_not_touched(demo: Demo) -> None:
     """Two keys, and the identity that was pinned on first use, are asked of every delivery."""
     done = demo.remodel("replay", "answers.yml", "--allow", "staging", "--json")

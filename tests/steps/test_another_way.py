@@ -7,6 +7,7 @@ import gzip
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.consenting import Consenting
@@ -76,6 +77,7 @@ def _password(demo: Demo) -> str:
     return line.partition("=")[2].strip("'\"")
 
 
+@pytest.mark.matrix
 async def test_editable_existing_dump_playbook_and_no_local_database(demo: Demo) -> None:
     with demo.connect("production") as connection:
         before = independent.look(connection)

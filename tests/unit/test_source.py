@@ -657,7 +657,7 @@ def modules(draw: st.DrawFn) -> tuple[str, list[str], dict[str, str]]:
 
 
 @given(modules())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_in_any_file_only_what_was_asked_for_changes(
     drawn: tuple[str, list[str], dict[str, str]],
 ) -> None:
