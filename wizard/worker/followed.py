@@ -106,8 +106,9 @@ class Followed:
                 f"max(l.was) FILTER (WHERE l.entry = {entry}) AS w{entry}",
             ]
             changes.append(
-                f"{quoted(column)} = CASE WHEN w.w{entry} = {hashed(f'{name}::text')} "
-                f"THEN replace({name}::text, w.o{entry}, w.n{entry})::{kind} ELSE {name} END"
+                f"{quoted(column)} = (SELECT CASE WHEN w.w{entry} = {hashed('x.value')} "
+                f"THEN replace(x.value, w.o{entry}, w.n{entry})::{kind} ELSE {name} END "
+                f"FROM (SELECT {name}::text AS value OFFSET 0) x)"  # made text of once
             )
         self.cursor.execute(
             f"UPDATE {quoted(table)} t SET {', '.join(changes)} FROM ("
