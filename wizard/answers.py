@@ -11,7 +11,6 @@ interactive: [structure]        steps to open for a person even when replaying
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -21,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from wizard import redaction, yamlfile
+from wizard import durable, redaction, yamlfile
 from wizard.errors import AnswersError, UsageError
 from wizard.operation import Plan
 from wizard.questions import Question
@@ -276,13 +275,7 @@ def write(
             lines += [f"  # {line}" for line in (question.text, *question.help.splitlines())]
         lines.append(_indented(_dump({key: value})))
     lines.append(_dump({"consents": answers.consents, "interactive": answers.interactive}))
-    temporary = path.with_suffix(".part")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    durable.write(path, "\n".join(lines) + "\n")
 
 
 class _Dumper(yaml.SafeDumper):

@@ -14,23 +14,13 @@ from typing import Any, NoReturn
 
 import click
 
-from wizard import (
-    __version__,
-    answers,
-    config,
-    drive,
-    looking,
-    outline,
-    purge,
-    rehearsal,
-    setup,
-)
+from wizard import __version__, answers, config, drive, looking, outline, purge, rehearsal, setup
 from wizard import session as sessions
 from wizard.config import Config
-from wizard.delivery import AfterRollback
+from wizard.delivery.contract import AfterRollback
+from wizard.delivery.exchange import Rollback
 from wizard.drive import Output
 from wizard.errors import OperationFailed, RemodelError, UsageError
-from wizard.exchange import Rollback
 from wizard.narration import JsonLines, printable
 from wizard.operation import Step
 from wizard.operators import Operator, Plain, Replay

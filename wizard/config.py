@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from wizard import yamlfile
+from wizard.delivery.policy import POLICIES
 from wizard.environment import Environment
 from wizard.errors import ConfigError
-from wizard.policy import POLICIES
 from wizard.postgres.address import Address
 from wizard.section import Section
 
@@ -148,7 +148,7 @@ class Config:
     postgres_bin: Path | None
     backup: Backup = Backup()
     drift: Mapping[str, str] = field(default_factory=dict)
-    """Policies by table, see `wizard.policy`: a session may go on with others."""
+    """Policies by table, see `wizard.delivery.policy`: a session may go on with others."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """Dotted key -> `remodel.yml:12`, `.env`, `the environment` or `default`."""
 

@@ -100,10 +100,22 @@ class Journal:
         return json.loads(row[0]) if row else default
 
     def write(self, operation: str, kind: Kind, data: Mapping[str, Any]) -> None:
-        """Add a row; it is on the disk when this returns."""
+        """Add a row; it is on the disk when this returns.
+
+        Raises OperationFailed for what an undo needs where a secret is in it: it would be put
+        back without.
+        """
         self._flush()
         # An error is only shown; all else is read back, and an undo goes by it.
         safe = redacted(data) if kind == "failed" else sealed(data)
+        masked = [name for name in data if json.dumps(safe[name]) != json.dumps(data[name])]
+        if kind == "kept" and masked:
+            raise OperationFailed(
+                f"What an undo of {operation} needs cannot be written down.",
+                found=f"a password or key is in it ({', '.join(masked)})",
+                hint="Look for it in the files that this operation changes, and have them read it "
+                "from the environment instead. Nothing was changed.",
+            )
         self._database.execute(
             "INSERT INTO entry (at, operation, kind, data) VALUES (?, ?, ?, ?)",
             (time.time(), operation, kind, json.dumps(safe, ensure_ascii=False)),

@@ -7,12 +7,12 @@ it is read back, kept in the session's folder as ledger.json, summed up and show
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from wizard import durable
 from wizard.errors import OperationFailed
 from wizard.redaction import redacted
 
@@ -122,14 +122,7 @@ def number(value: int) -> str:
 
 def write(folder: Path, ledger: Ledger) -> None:
     """Keep the ledger in the session's folder: 0600, in one piece, no secret in it."""
-    path = folder / FILE
-    temporary = path.with_suffix(".part")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(redacted(ledger.as_list()), file, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    durable.write(folder / FILE, json.dumps(redacted(ledger.as_list()), ensure_ascii=False))
 
 
 def read(folder: Path) -> Ledger | None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from wizard import process
+from wizard import durable, process
 from wizard.config import Project
 from wizard.errors import ConfigError, OperationFailed
 from wizard.events import Report
@@ -95,6 +95,7 @@ def write(path: Path, text: str) -> None:
     if path.exists():
         temporary.chmod(path.stat().st_mode)
     temporary.replace(path)
+    durable.sync_folder(path.parent)
 
 
 def read(path: Path) -> str:

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wizard import answers, editorial, holdings, policy, written
+from wizard import answers, holdings
 from wizard import session as sessions
 from wizard.answers import Answers
 from wizard.aside import SetAside
 from wizard.config import Config
+from wizard.delivery import editorial, policy, written
 from wizard.drive import Output
 from wizard.engine import Engine
 from wizard.errors import OperationFailed, PlanStale, RemodelError

@@ -15,9 +15,9 @@ import yaml
 
 from tests.steps.delivering import dumped, perform, titles
 from wizard.config import Target
+from wizard.delivery.playbook import Playbook
 from wizard.errors import OperationFailed, VerificationFailed
 from wizard.operation import Seen
-from wizard.playbook import Playbook
 from wizard.postgres.address import Address, connect
 from wizard.run import Run
 from wizard.sandbox.cluster import binaries

@@ -11,9 +11,10 @@ import yaml
 
 from tests.postgres.conftest import CONTENT, tool
 from tests.steps.delivering import dumped
-from wizard import config, written
+from wizard import config
 from wizard import session as sessions
 from wizard.config import Config
+from wizard.delivery import written
 from wizard.errors import ConfigError, IdentityMismatch, VerificationFailed
 from wizard.events import Event, Events, Finding
 from wizard.hostkeys import trust

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.steps.delivering import dumped, granted, may_read, perform, titles
+from wizard.delivery.exchange import Rollback, Swap
+from wizard.delivery.inplace import InPlace
 from wizard.errors import OperationFailed, VerificationFailed
-from wizard.exchange import Rollback, Swap
-from wizard.inplace import InPlace
 from wizard.operation import Seen
 from wizard.postgres import refill
 from wizard.postgres.address import Address, connect

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.steps.delivering import dumped, execute, perform, titles
+from wizard.delivery.exchange import Rollback
+from wizard.delivery.playbook import Playbook
 from wizard.errors import OperationFailed, VerificationFailed
-from wizard.exchange import Rollback
 from wizard.operation import Seen
-from wizard.playbook import Playbook
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive

@@ -16,18 +16,18 @@ from tests.steps.delivering import dumped, execute, titles
 from tests.unit.test_config import GOOD, write
 from wizard import config, drive
 from wizard import session as sessions
-from wizard.delivery import Delivery
+from wizard.delivery.contract import Delivery
+from wizard.delivery.exchange import Swap
+from wizard.delivery.written import FETCH_AGAIN, Unchanged
 from wizard.drive import Output
 from wizard.engine import Engine
 from wizard.errors import Declined, OperationFailed, RemodelError, StartOver
-from wizard.exchange import Swap
 from wizard.operation import Plan, Step
 from wizard.operators import Plain, Verdict
 from wizard.postgres import baseline, restore, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.baseline import Baseline
 from wizard.run import Run
-from wizard.written import FETCH_AGAIN, Unchanged
 
 DELIVER = "production.deliver:production"
 PAGE = "(SELECT max(id) FROM wagtailcore_page)"

@@ -30,6 +30,7 @@ from wizard.fieldmap import FieldTable
 from wizard.operation import Gate, Loss, Observation, Operation, Plan, Seen, Step
 from wizard.operators import Operator, Plain, Replay
 from wizard.questions import Question
+from wizard.redaction import Secret
 from wizard.run import Run
 from wizard.session import Session
 
@@ -292,6 +293,16 @@ async def test_what_was_secured_is_secured_anew_for_each_attempt(found: config.C
         WORLD["one.a"] = 40  # the operator's own work in between
         await go(session, Consenting(), step(Act("one.a")))
         assert session.journal.kept("one.a") == {"before": 40}
+
+
+async def test_what_an_undo_needs_is_not_kept_with_a_secret_masked(found: config.Config) -> None:
+    WORLD["one.a"] = f"API_KEY = {Secret('sk-4fT9-undo-7w').reveal()!r}"  # as a models file has it
+    with sessions.begin(found) as session:
+        with pytest.raises(OperationFailed, match="cannot be written down") as raised:
+            await go(session, Consenting(), step(Act("one.a")))
+        assert kinds(session, "one.a") == ["intent", "failed"]
+    assert "(before)" in raised.value.found and "sk-4fT9" not in str(raised.value)
+    assert WORLD == {"one.a": "API_KEY = 'sk-4fT9-undo-7w'"}
 
 
 async def test_an_intent_from_before_an_undo_is_not_observed(found: config.Config) -> None:

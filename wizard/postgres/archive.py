@@ -25,6 +25,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from wizard import durable
 from wizard.errors import OperationFailed, VerificationFailed
 from wizard.events import Report
 from wizard.postgres import script
@@ -154,18 +155,9 @@ def noted_checksum(path: Path) -> Path:
 
 def place(part: Path, path: Path, digest: str) -> None:
     """Give a proven dump its name, with its checksum beside it, both to outlast a power failure."""
-    noted = noted_checksum(path)
-    noted.unlink(missing_ok=True)  # a link perhaps, which is not written through
-    with os.fdopen(os.open(noted, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"{digest}  {path.name}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    durable.write(noted_checksum(path), f"{digest}  {path.name}\n")
     part.rename(path)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)  # which is what makes a rename last, see fsync(2)
-    finally:
-        os.close(descriptor)
+    durable.sync_folder(path.parent)
 
 
 @contextmanager

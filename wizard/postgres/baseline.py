@@ -26,7 +26,7 @@ from wizard.errors import ConnectionFailed, OperationFailed
 from wizard.postgres import catalog, fingerprint, server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.catalog import Relation
-from wizard.postgres.fingerprint import pin
+from wizard.postgres.fingerprint import PINNING, pin
 from wizard.postgres.keys import Runs, runs_of
 
 SPAN = 2**31 - 1
@@ -295,9 +295,12 @@ def _late(relation: Relation, next_: int, span: int) -> sql.Composable:
 @asynccontextmanager
 async def looking(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
     """A transaction of its own that sees one moment, over a session with autocommit."""
-    async with connection.transaction():
-        await pin(connection)
+    await connection.execute(sql.SQL("BEGIN; ") + PINNING)  # in one go: a site may be waiting
+    try:
         yield
+    finally:
+        if not connection.closed:
+            await connection.rollback()
 
 
 async def of_copy(address: Address) -> dict[str, Any]:

@@ -134,13 +134,16 @@ async def find(address: Address, baseline: Baseline) -> Drift:
 async def look(connection: psycopg.AsyncConnection[Any], baseline: Baseline) -> Drift:
     """`find` over a session with autocommit."""
     async with base.looking(connection):
-        return await _look(connection, baseline, await catalog.tables(connection))
+        relations = await catalog.tables(connection)
+        definitions = await catalog.definitions(connection, relations)
+        return await _look(connection, baseline, relations, definitions)
 
 
 async def _look(
     connection: psycopg.AsyncConnection[Any],
     baseline: Baseline,
     relations: Sequence[Relation],
+    definitions: Mapping[int, str],
     only: Collection[str] | None = None,
 ) -> Drift:
     """`find` in the open transaction; with `only`, in these tables and new ones alone."""
@@ -151,7 +154,6 @@ async def _look(
         for each in relations
         if only is None or each.name in only or each.name not in baseline.tables
     ]
-    definitions = await catalog.definitions(connection, chosen)
     counted = await _count(connection, chosen, now, baseline)
     changes = [
         Change(name, 0, was.rows, 0, 0, was.rows, {}, altered=True, digest="dropped")
@@ -197,33 +199,41 @@ class Watch:
 
     def __init__(self, baseline: Baseline) -> None:
         self.baseline = baseline
-        self._found: Drift | None = None
+        self._found = Drift(())
         self._activity: Activity | None = None
+        self._relations: Sequence[Relation] = ()
+        self._definitions: Mapping[int, str] = {}
 
     async def look(self, connection: psycopg.AsyncConnection[Any]) -> Drift:
         """What was written since the baseline, as `find` tells it."""
         before = self._activity
         # Before the snapshot: what is counted later is looked at again.
         self._activity = await _activity(connection)
-        if self._found is None or before is None or self._activity is None:
-            self._found = await look(connection, self.baseline)
+        if before is None or self._activity is None:
+            async with base.looking(connection):
+                await self._read_catalog(connection)
+                self._found = await self._look(connection)
         elif before != self._activity:
             changed = {oid for oid, now in self._activity.items() if now != before.get(oid)}
-            self._found = await self._again(connection, self._found, changed)
+            async with base.looking(connection):
+                self._found = await self._again(connection, self._found, changed)
         return self._found
 
     async def _again(
         self, connection: psycopg.AsyncConnection[Any], found: Drift, changed: set[int]
     ) -> Drift:
         """What was found before, with the tables `changed` since, by OID, looked at again."""
-        async with base.looking(connection):
-            relations = await catalog.tables(connection)
-            touched = {each.name for each in relations if each.oid in changed}
-            if changed - {each.oid for each in relations}:
-                touched |= await self._altered(connection, relations)
-                touched |= {change.table for change in found.changes if change.altered}
-            again = await _look(connection, self.baseline, relations, touched)
-        names = {each.name for each in relations}
+        touched = set()
+        if changed - {each.oid for each in self._relations}:  # of them the catalog's own
+            await self._read_catalog(connection)
+            touched |= {change.table for change in found.changes if change.altered}
+            for each in self._relations:
+                was = self.baseline.tables.get(each.name)
+                if was is None or was.definition != self._definitions[each.oid]:
+                    touched.add(each.name)
+        touched |= {each.name for each in self._relations if each.oid in changed}
+        again = await self._look(connection, touched)
+        names = {each.name for each in self._relations}
         changes = {
             change.table: change
             for change in found.changes
@@ -231,13 +241,14 @@ class Watch:
         } | {change.table: change for change in again.changes}
         return Drift(tuple(changes[name] for name in sorted(changes)), again.sequences)
 
-    async def _altered(
-        self, connection: psycopg.AsyncConnection[Any], relations: Sequence[Relation]
-    ) -> set[str]:
-        """The tables that are not defined as in the baseline."""
-        definitions = await catalog.definitions(connection, relations)
-        was = {name: table.definition for name, table in self.baseline.tables.items()}
-        return {each.name for each in relations if definitions[each.oid] != was.get(each.name)}
+    async def _read_catalog(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._relations = await catalog.tables(connection)
+        self._definitions = await catalog.definitions(connection, self._relations)
+
+    async def _look(
+        self, connection: psycopg.AsyncConnection[Any], only: Collection[str] | None = None
+    ) -> Drift:
+        return await _look(connection, self.baseline, self._relations, self._definitions, only)
 
 
 async def _activity(connection: psycopg.AsyncConnection[Any]) -> Activity | None:

@@ -25,6 +25,13 @@ PINNED = {
     "search_path": "pg_catalog",
     "row_security": "off",  # an error rather than a part of the rows
 }
+PINNING = sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT {}").format(
+    sql.SQL(", ").join(
+        sql.SQL("set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
+        for name, value in PINNED.items()
+    )
+)
+"""The first statements of a transaction."""
 
 
 def digest(text: sql.Composable) -> sql.Composable:
@@ -93,10 +100,5 @@ def difference(
 
 
 async def pin(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Begin a transaction that sees one moment and writes values as any other server does."""
-    settings = sql.SQL(", ").join(
-        sql.SQL("set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
-        for name, value in PINNED.items()
-    )
-    begin = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT {}"
-    await connection.execute(sql.SQL(begin).format(settings))
+    """Have the transaction see one moment and write values as any other server does."""
+    await connection.execute(PINNING)

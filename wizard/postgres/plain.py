@@ -7,6 +7,7 @@ import gzip
 import os
 from pathlib import Path
 
+from wizard import durable
 from wizard.errors import OperationFailed
 from wizard.postgres import archive as archives
 from wizard.postgres.archive import Archive
@@ -46,6 +47,7 @@ async def write(archive: Archive, path: Path, pg_restore: Tool) -> int:
                 hint="Look at the message; nothing was written under that name.",
             )
         part.replace(path)
+        durable.sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
     return path.stat().st_size

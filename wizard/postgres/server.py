@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from wizard.errors import ConnectionFailed, OperationFailed
@@ -49,6 +50,17 @@ class Database:
     def closed(self) -> bool:
         """Whether nobody is let in: a swap was cut off in its middle, or this is a kept one."""
         return self.connection_limit == 0 or not self.allows_connections
+
+
+# PostgreSQL sends autovacuum workers away itself when a database is renamed or copied.
+SESSIONS = """
+    SELECT pid, coalesce(usename, ''), coalesce(application_name, ''),
+           coalesce(client_addr::text, ''), coalesce(state, '')
+    FROM pg_stat_activity
+    WHERE datname = {name} AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
+      AND backend_type IS DISTINCT FROM 'autovacuum worker'
+    ORDER BY pid
+"""
 
 
 @dataclass(frozen=True)
@@ -182,20 +194,9 @@ async def sessions(address: Address) -> list[Session]:
 async def sessions_of(connection: psycopg.AsyncConnection[Any], name: str) -> list[Session]:
     """Who is connected to the database `name`, but for `connection` itself.
 
-    PostgreSQL sends autovacuum workers away itself when a database is renamed or copied. Of
-    other roles' sessions an ordinary role sees pid, role and application, and little else.
+    Of other roles' sessions an ordinary role sees pid, role and application, and little else.
     """
-    cursor = await connection.execute(
-        """
-        SELECT pid, coalesce(usename, ''), coalesce(application_name, ''),
-               coalesce(client_addr::text, ''), coalesce(state, '')
-        FROM pg_stat_activity
-        WHERE datname = %s AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
-          AND backend_type IS DISTINCT FROM 'autovacuum worker'
-        ORDER BY pid
-        """,
-        [name],
-    )
+    cursor = await connection.execute(sql.SQL(SESSIONS).format(name=sql.Literal(name)))
     return [Session(*row) for row in await cursor.fetchall()]
 
 

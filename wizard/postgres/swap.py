@@ -44,15 +44,28 @@ Called twice over one session: while the database is open, so that what is slow 
 nobody anything, and when nobody else is inside, so that what it sees is the last there is.
 """
 
-ARRIVING = """
-    SELECT EXISTS (
-        SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.objid
-        WHERE l.locktype = 'object' AND l.classid = 'pg_database'::regclass
-          AND d.datname = %s AND l.pid <> pg_backend_pid())
-"""
 # Whose sessions pg_terminate_backend() lets `me` end: `r` is the session's role.
 MAY_END = """(me.rolsuper OR (NOT r.rolsuper AND (
     pg_has_role(me.oid, r.oid, 'USAGE') OR pg_has_role(me.oid, 'pg_signal_backend', 'USAGE'))))"""
+# Ends sessions, again and again: a client may have been on its way in when the door closed. Then
+# who is on the way in, and only then who is inside: whoever has arrived meanwhile is seen there,
+# because what pg_stat_activity shows would otherwise be kept for the whole transaction, which
+# these are together (src/backend/utils/activity/backend_status.c). In one go: the site waits.
+ENDING = (
+    f"""
+    SELECT pg_terminate_backend(a.pid)
+    FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid, pg_roles me
+    WHERE me.rolname = current_user AND a.datname = {{name}} AND a.pid <> {{guard}} AND {MAY_END};
+
+    SELECT EXISTS (
+        SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.objid
+        WHERE l.locktype = 'object' AND l.classid = 'pg_database'::regclass
+          AND d.datname = {{name}} AND l.pid <> pg_backend_pid());
+
+    SELECT pg_stat_clear_snapshot();
+    """
+    + server.SESSIONS
+)
 
 
 @dataclass(frozen=True)
@@ -265,26 +278,19 @@ async def _terminate(session: psycopg.AsyncConnection[Any], name: str, guard: in
     Terminating is asynchronous: a row that a session commits in between would be in the old
     database only.
     """
+    ending = sql.SQL(ENDING).format(name=sql.Literal(name), guard=sql.Literal(guard))
     deadline = time.monotonic() + PATIENCE
     while True:
-        # Again and again: a client may have been on its way in when the door closed.
-        cursor = await session.execute(
-            f"""
-            SELECT pg_terminate_backend(a.pid)
-            FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid, pg_roles me
-            WHERE me.rolname = current_user AND a.datname = %s AND a.pid <> %s AND {MAY_END}
-            """,
-            [name, guard],
-        )
-        late = time.monotonic() > deadline
-        if not cursor.rowcount or late:
-            # First who is on the way in: whoever is there by then is seen inside.
-            arriving = await (await session.execute(ARRIVING, [name])).fetchone()
-            users = [each for each in await server.sessions_of(session, name) if each.pid != guard]
-            if not users and arriving == (False,):
-                return
-            if late:
-                raise _in_use(name, users, "somebody is connecting")
+        cursor = await session.execute(ending)
+        cursor.nextset()
+        arriving = await cursor.fetchone()
+        cursor.nextset()
+        cursor.nextset()
+        users = [Session(*row) for row in await cursor.fetchall() if row[0] != guard]
+        if not users and arriving == (False,):
+            return
+        if time.monotonic() > deadline:
+            raise _in_use(name, users, "somebody is connecting")
         await asyncio.sleep(POLL)
 
 

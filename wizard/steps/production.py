@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wizard.comparison import contents, faults_of, require_same
 from wizard.config import Target
-from wizard.delivery import After, ForTarget, run_checks
+from wizard.delivery.comparison import contents, faults_of, require_same
+from wizard.delivery.contract import After, ForTarget, run_checks
+from wizard.delivery.exchange import Swap
+from wizard.delivery.inplace import InPlace
+from wizard.delivery.judgement import judge
+from wizard.delivery.playbook import Playbook
 from wizard.errors import VerificationFailed
-from wizard.exchange import Swap
-from wizard.inplace import InPlace
-from wizard.judgement import judge
 from wizard.operation import Observation, Operation, Plan, Repeatable, Seen, Step
-from wizard.playbook import Playbook
 from wizard.postgres import archive, dump, loader, plain, restore, server
 from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive

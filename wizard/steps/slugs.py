@@ -9,8 +9,8 @@ from typing import Any
 
 from wizard import checkpoints, package, source
 from wizard.checkpoints import Checkpointed
+from wizard.delivery.judgement import judge
 from wizard.errors import VerificationFailed
-from wizard.judgement import judge
 from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen, Step
 from wizard.run import Run
 from wizard.steps.copy import first, named

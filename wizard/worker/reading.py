@@ -21,7 +21,8 @@ Query = Tuple[str, List[Any]]
 Asked = TypeVar("Asked")  # what a query was about
 
 CHUNK = 500
-AHEAD = 4  # chunks
+AHEAD = 12  # chunks
+READERS = 2  # connections: reading text out of JSON is work for the database
 FEW = 10
 RARE = 4  # digits of a number that is seldom found in a text without being meant
 PATTERN_LIMIT = 1000  # more ids than this make a slower regular expression than no filter
@@ -81,40 +82,52 @@ def read(query: str, given: list[Any]) -> Iterator[Rows]:
 class Reading(Generic[Asked]):
     """Rows of several queries with what each was about, read while other things are done.
 
-    By another connection, which sees nothing of what this transaction has changed: only for
+    By other connections, which see nothing of what this transaction has changed: only for
     before it changes anything, and without its temporary tables. A context manager, at whose end
-    the other connection is closed.
+    the other connections are closed.
     """
 
     def __init__(self, queries: Sequence[tuple[Asked, Query]]) -> None:
-        self._queries = queries
+        self._queries: queue.SimpleQueue[tuple[Asked, Query]] = queue.SimpleQueue()
+        for query in queries:
+            self._queries.put(query)
         self._chunks: queue.Queue[Any] = queue.Queue(maxsize=AHEAD)
         self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._read, name="remodel-reading", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._read, name=f"remodel-reading-{number}", daemon=True)
+            for number in range(READERS)
+        ]
 
     def __enter__(self) -> Reading[Asked]:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __iter__(self) -> Iterator[tuple[Asked, Rows]]:
-        while (found := self._chunks.get()) is not None:
+        at_work = len(self._threads)
+        while at_work:
+            found = self._chunks.get()
             if isinstance(found, BaseException):
                 raise found
-            yield found
+            if found is None:
+                at_work -= 1
+            else:
+                yield found
 
     def __exit__(self, *_: object) -> None:
         self._enough.set()
-        while self._thread.is_alive():
+        while any(thread.is_alive() for thread in self._threads):
             with suppress(queue.Empty):
-                self._chunks.get(timeout=0.05)  # so that it is not stuck with a full queue
+                self._chunks.get(timeout=0.05)  # so that none is stuck with a full queue
 
     def _read(self) -> None:
         from django.db import transaction
 
         connection = page_connection()  # Django's connections are each thread's own
         try:
-            with transaction.atomic(using=connection.alias):
-                for about, query in self._queries:
+            with transaction.atomic(using=connection.alias), suppress(queue.Empty):
+                while True:
+                    about, query = self._queries.get_nowait()
                     for rows in read(*query):
                         if self._enough.is_set():
                             return

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wizard import delivered, overwriting, process
+from wizard import process
+from wizard.delivery import delivered, overwriting
+from wizard.delivery.overwriting import Overwriting
 from wizard.errors import ConfigError, OperationFailed
 from wizard.operation import Observation, Plan, Seen
-from wizard.overwriting import Overwriting
 from wizard.postgres import preflight, server
 from wizard.postgres.address import Address
 from wizard.postgres.baseline import Baseline

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wizard import delivered, policy, written
 from wizard.config import Target
-from wizard.delivery import Delivery, stopping
+from wizard.delivery import delivered, policy, written
+from wizard.delivery.contract import Delivery, stopping
 from wizard.errors import OperationFailed, VerificationFailed
 from wizard.operation import Plan
 from wizard.postgres import archive, drift, server, swap

@@ -9,10 +9,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from wizard import delivered, durable, overwriting
+from wizard import durable
+from wizard.delivery import delivered, overwriting
+from wizard.delivery.overwriting import Overwriting
 from wizard.errors import OperationFailed, VerificationFailed
 from wizard.operation import Observation, Plan, Seen
-from wizard.overwriting import Overwriting
 from wizard.postgres import preflight, refill
 from wizard.postgres.address import Address
 from wizard.postgres.baseline import Baseline

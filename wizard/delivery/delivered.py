@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wizard import policy
-from wizard.comparison import contents, differences
 from wizard.config import Target
+from wizard.delivery import policy
+from wizard.delivery.comparison import contents, differences
 from wizard.errors import VerificationFailed
 from wizard.postgres import server
 from wizard.postgres.address import Address

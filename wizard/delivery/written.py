@@ -12,13 +12,13 @@ from typing import Any
 
 import psycopg
 
-from wizard import editorial, policy
 from wizard.config import Target
+from wizard.delivery import editorial, policy
+from wizard.delivery.policy import Judged
 from wizard.errors import OperationFailed
 from wizard.events import Report
 from wizard.journal import Journal
 from wizard.operation import Gate, Loss, Plan
-from wizard.policy import Judged
 from wizard.postgres import drift, server
 from wizard.postgres.address import Address
 from wizard.postgres.baseline import Baseline

@@ -1,7 +1,7 @@
 """What all deliveries have in common: the plan, the gate, the commands around and after it.
 
-By exchanging names, which keeps the old database, see `wizard.exchange`; by the operator's own
-restore command `wizard.playbook`; for a role that may not make databases `wizard.inplace`.
+By exchanging names, which keeps the old database, see `exchange`; by the operator's own restore
+command `playbook`; for a role that may not make databases `inplace`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from wizard import earlier, written
 from wizard.config import Target
+from wizard.delivery import earlier, written
 from wizard.errors import OperationFailed, RemodelError, VerificationFailed
 from wizard.operation import Loss, Operation, Plan, Repeatable
 from wizard.pagetree import PageTree

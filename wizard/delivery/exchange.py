@@ -11,10 +11,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from wizard import process, written
-from wizard.comparison import require_same
+from wizard import process
 from wizard.config import Target
-from wizard.delivery import Delivery, ForTarget, run_checks, stopping
+from wizard.delivery import written
+from wizard.delivery.comparison import require_same
+from wizard.delivery.contract import Delivery, ForTarget, run_checks, stopping
 from wizard.errors import IdentityMismatch, OperationFailed, RemodelError
 from wizard.events import Report
 from wizard.operation import Gate, Loss, Observation, Plan, Seen

@@ -1,0 +1,1 @@
+"""How the result gets to a target, what that would lose there, and what it came to."""
