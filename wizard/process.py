@@ -11,6 +11,7 @@ import asyncio
 import codecs
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import sys
@@ -24,6 +25,8 @@ from wizard.errors import OperationFailed
 from wizard.redaction import redact, without_secrets
 
 READ = 1 << 18  # bytes asked for at once
+LITTLE = 1 << 12  # bytes that are taken in before they are asked for: each taking has its price
+WIDE = 1 << 20  # bytes of a pipe: what an ordinary user may have
 TAIL = 8_000  # characters of standard error kept for error messages
 GRACE = 3.0  # seconds between SIGTERM and SIGKILL, and for pipes that outlive the child
 T = TypeVar("T")
@@ -240,7 +243,7 @@ async def start(
             env={**without_secrets(os.environ), **(env or {})},
             preexec_fn=DIE_WITH_US,
             start_new_session=True,
-            limit=READ,
+            limit=LITTLE,
         )
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
         where = f" in {cwd}" if cwd else ""
@@ -249,11 +252,20 @@ async def start(
             found=str(error),
             hint="Check that it is installed, executable, and named as remodel.yml has it.",
         ) from None
+    pipe = process._transport.get_pipe_transport(1).get_extra_info("pipe")  # type: ignore[attr-defined]
+    if not pipe.closed:  # as it is when the child has ended already
+        widen(pipe.fileno())
     child = Child(process, stdin if isinstance(stdin, bytes) else None, on_stderr)
     try:
         yield child
     finally:
         await child.end()
+
+
+def widen(pipe: int) -> None:
+    """Let a pipe hold more, where that can be: its ends then wait for each other less."""
+    with contextlib.suppress(AttributeError, OSError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, WIDE)
 
 
 async def run(

@@ -13,7 +13,9 @@ import os
 import shlex
 import shutil
 import socket
+import stat
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -29,7 +31,8 @@ __all__ = ["Connection", "HostKey", "Login", "Stream", "connect", "host_key"]
 
 WINDOW = 32 << 20  # bytes in flight: asyncssh's 2 MiB starve a link of 20 ms and more
 CIPHERS = "^aes128-gcm@openssh.com"  # first: 1.7 times as fast as the default on one core
-SOCKETS = "remodel-"  # what the directories of forwarded sockets begin with
+SOCKETS = "remodel-forward-"  # what the directories of forwarded sockets begin with
+YOUNG = 1.0  # seconds in which a socket may not be listened on yet
 TIMEOUT = 15.0  # seconds for each of: reaching the host, logging in, closing
 KEEPALIVE = 15  # seconds; four unanswered ones end a connection that went silent
 SOCKET_DIRECTORIES = ("/var/run/postgresql", "/run/postgresql", "/tmp")
@@ -395,12 +398,19 @@ def remove_dead_sockets() -> None:
     for directory in Path(_short_directory()).glob(f"{SOCKETS}*"):
         with contextlib.suppress(OSError):
             held = list(directory.iterdir())
-            if directory.stat().st_uid == os.getuid() and held and all(map(_is_dead, held)):
-                shutil.rmtree(directory)
+            found = directory.lstat()
+            ours = found.st_uid == os.getuid() and found.st_mtime < time.time() - YOUNG
+            if ours and held and all(map(_is_dead, held)):
+                for path in held:
+                    path.unlink()
+                directory.rmdir()
 
 
 def _is_dead(path: Path) -> bool:
+    if not stat.S_ISSOCK(path.lstat().st_mode):
+        return False  # connecting to a file is refused as well
     with socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(YOUNG)
         try:
             asking.connect(str(path))
         except ConnectionRefusedError:

@@ -30,11 +30,12 @@ from wizard.errors import OperationFailed, VerificationFailed
 from wizard.events import Report
 from wizard.postgres import script
 from wizard.postgres.tools import ENVIRONMENT, Tool
-from wizard.process import run, start
+from wizard.process import run, start, widen
 
 MAGIC = b"PGDMP"
 TAR = b"toc.dat\0"  # the first member of what pg_dump --format=tar writes
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+BEHIND = 10  # niceness: what arrives goes before what is proven
 AHEAD = 64  # portions of an archive that pg_restore may be behind
 POLL = 0.2  # seconds between looks at how far a tool has read
 
@@ -223,6 +224,7 @@ async def read_along(name: str, pg_restore: Tool) -> AsyncIterator[Callable[[byt
     argv = [str(pg_restore.path), "--file=/dev/null"]
     portions: asyncio.Queue[bytes] = asyncio.Queue(AHEAD)
     read_end, write_end = os.pipe()
+    widen(write_end)
     with FileIO(read_end) as theirs, FileIO(write_end, "w") as ours:
 
         async def feed() -> None:
@@ -236,6 +238,8 @@ async def read_along(name: str, pg_restore: Tool) -> AsyncIterator[Callable[[byt
         try:
             async with start(argv, env=ENVIRONMENT, stdin=read_end) as child:
                 theirs.close()
+                with suppress(ProcessLookupError):
+                    os.setpriority(os.PRIO_PROCESS, child.pid, BEHIND)
                 yield portions.put
                 await portions.put(b"")
                 async for _ in child:
