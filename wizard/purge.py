@@ -231,11 +231,14 @@ class Fingerprints(Replay):
 
     def __init__(self, given: Sequence[str], allowed: Sequence[str], by_hand: str) -> None:
         super().__init__(Answers(), allowed, by_hand)
-        self._given = given
+        self._unused = list(given)
 
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
-        """As a replay does, with the one that fits."""
-        if self._given:
-            fits = plan.fingerprint if plan.fingerprint in self._given else " or ".join(self._given)
-            self._answers.consents[plan.operation] = {"fingerprint": fits}
+        """As a replay does, with the one that fits; what fitted another gate says nothing."""
+        if plan.fingerprint in self._unused:
+            self._unused.remove(plan.fingerprint)
+            self._answers.consents[plan.operation] = {"fingerprint": plan.fingerprint}
+        elif self._unused:
+            given = " or ".join(self._unused)
+            self._answers.consents[plan.operation] = {"fingerprint": given}
         await super().consent(plan, changed)

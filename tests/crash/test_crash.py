@@ -114,6 +114,8 @@ def _left_undone(ended: Ended, stop: list[Order]) -> bool:
     assert "fault in remodel" not in ended.said, ended.said
     if ended.code == (128 + signal.SIGTERM if stop else 0):
         return False
+    if not stop and "There is no session with work left" in ended.said:
+        return False  # it was killed on its way out
     assert ended.code in (-signal.SIGKILL, *CLEAN), ended.said
     return True
 
