@@ -9,6 +9,8 @@ import json
 import re
 import signal
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -17,7 +19,7 @@ from tests.crash.commands import Ended
 from tests.crash.conftest import Undisturbed
 from tests.crash.ground import ALLOW, Ground, State
 from tests.crash.points import END, LOCAL, counted
-from tests.crash.test_crash import CLEAN, RESUME, RESUMES, same
+from tests.crash.test_crash import CLEAN, RESUME, RESUMES, no_process, same
 from tests.crash.victim import ACT, BEGIN, START, Order
 
 pytestmark = [
@@ -80,7 +82,7 @@ async def test_a_resume_after_an_undo_that_was_cut_off(
 async def test_a_rollback_that_was_cut_off(
     ground: Ground, undisturbed: Undisturbed, operation: str, part: float
 ) -> None:
-    await _cut_off_at(ground, ROLLBACK, operation, part)
+    await same(ground, await _cut_off_at(ground, ROLLBACK, operation, part))
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -88,32 +90,55 @@ async def test_a_rollback_that_was_cut_off(
 async def test_a_purge_that_was_cut_off(
     ground: Ground, undisturbed: Undisturbed, operation: str, part: float
 ) -> None:
-    await _cut_off_at(ground, (*PURGE, ground.session.name), operation, part)
+    """What is left of it is another plan, consented to anew; nothing is held where nothing is."""
+    expected = await _cut_off_at(ground, (*PURGE, ground.session.name), operation, part)
+    await no_process(ground)
+    assert _things(ground.state()).difference(_things(expected)) == []
+    assert ground.repeated() == []
+
+
+def _things(state: State) -> State:
+    """Without what the session says of its purge."""
+    said = {key: what for key, what in state.session.items() if not key.startswith("purge.")}
+    return replace(state, session=said)
 
 
 async def _cut_off_at(
     ground: Ground, command: tuple[str, ...], operation: str, part: float
-) -> None:
-    """Undisturbed first, with the consents that it asks for; then cut off, and held against it."""
+) -> State:
+    """Undisturbed first; then cut off, and done to its end. What undisturbed it comes to."""
     await ground.put_back(END)
-    consents: list[str] = []
     trail = ground.root / "trail-back"
     trail.unlink(missing_ok=True)
-    while True:
-        ended = await ground.remodel(*command, *consents, trail=trail)
-        wanted = re.findall(r"^ +plan ([0-9a-f]{16})$", ended.said, re.MULTILINE)
-        if ended.code not in (4, 5):  # 5: consents to what is done by now fit nothing
-            break
-        assert wanted, ended.said
-        consents += ["--consent", wanted[-1]]
-    assert ended.code == 0, ended.said
+    consents = await _consenting(ground, command, trail=trail)
     expected = ground.state()
     passed = [json.loads(line) for line in trail.read_text().splitlines()]
     number = max(1, round(part * _last(counted(passed), operation)))
 
     await ground.put_back(END)
-    await until(ground, *command, *consents, orders=[Order(operation, ACT, number)])
-    await same(ground, expected)
+    ended = await ground.remodel(
+        *command, *consents, orders=[Order(operation, ACT, number)], trail=None
+    )
+    assert ended.code == -signal.SIGKILL, ended.said
+    await _consenting(ground, command)
+    return expected
+
+
+async def _consenting(
+    ground: Ground, command: tuple[str, ...], trail: Path | None = None
+) -> list[str]:
+    """Run the command to its end, consenting to every plan that it shows; by these options."""
+    consents: list[str] = []
+    while True:
+        ended = await ground.remodel(*command, *consents, trail=trail)
+        if ended.code == 0 or "this has been done" in ended.said:
+            return consents
+        # 5: the consents so far fit other gates, or what has been done by now
+        assert ended.code in (4, 5), ended.said
+        wanted = re.findall(r"^ +plan ([0-9a-f]{16})$", ended.said, re.MULTILINE)
+        assert wanted, ended.said
+        assert wanted[-1] not in consents, ended.said
+        consents += ["--consent", wanted[-1]]
 
 
 def _last(passages: Counter[tuple[str, str]], operation: str) -> int:
