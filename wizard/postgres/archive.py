@@ -35,7 +35,6 @@ from wizard.process import run, start, widen
 MAGIC = b"PGDMP"
 TAR = b"toc.dat\0"  # the first member of what pg_dump --format=tar writes
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-BEHIND = 10  # niceness: what arrives goes before what is proven
 AHEAD = 64  # portions of an archive that pg_restore may be behind
 POLL = 0.2  # seconds between looks at how far a tool has read
 
@@ -238,8 +237,6 @@ async def read_along(name: str, pg_restore: Tool) -> AsyncIterator[Callable[[byt
         try:
             async with start(argv, env=ENVIRONMENT, stdin=read_end) as child:
                 theirs.close()
-                with suppress(ProcessLookupError):
-                    os.setpriority(os.PRIO_PROCESS, child.pid, BEHIND)
                 yield portions.put
                 await portions.put(b"")
                 async for _ in child:
