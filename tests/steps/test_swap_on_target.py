@@ -131,7 +131,9 @@ async def test_delivered_and_rolled_back_twice(
         swap, rollback = Swap(target), Rollback(target)
         for _ in range(2):
             plan = await swap.plan(run)
-            await perform(run, swap, plan)
+            facts = await perform(run, swap, plan)
+            observed = await swap.observe(run, plan)  # as after a crash: a rollback goes by it
+            assert {**observed.facts, "message": facts["message"]} == facts
             assert await titles(far_database) == {"new"}
             await may_read(far_database)
             planned = await rollback.plan(run)

@@ -5,13 +5,14 @@ The result is restored beside the live database; whichever gives its name away i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from wizard import process
+from wizard import durable, process
 from wizard.config import Target
 from wizard.delivery import written
 from wizard.delivery.comparison import require_same
@@ -96,6 +97,7 @@ class Swap(Delivery):
             await require_same(beside, facts["contents"], "The new database on the target")
             async with baselines.held(beside) as held:  # nobody writes to it before the swap
                 delivered = held.as_dict()
+            durable.write(self._delivered(run), json.dumps(delivered))
             async with stopping(run, target):
                 far = await run.far(target)  # the identity once more, just before the act
                 await swap.swap(
@@ -121,6 +123,10 @@ class Swap(Delivery):
             f"the old one is {plan.details['kept']}",
         }
 
+    def _delivered(self, run: Run) -> Path:
+        """The file with the baseline of what is swapped in, for a rollback after a crash."""
+        return run.artefact(f"delivered.{self.target.name}.json")
+
     async def _give_rights(self, live: Address, beside: Address, report: Report) -> None:
         async with server.session(live) as connection:
             as_live = await rights.read(connection)
@@ -133,6 +139,8 @@ class Swap(Delivery):
         standing = await swap.observe(await run.far_address(self.target), beside, kept)
         if standing.kept == plan.details["oid"]:
             facts = {"kept": kept, "oid": standing.kept}
+            if (delivered := self._delivered(run)).exists():
+                facts["baseline"] = json.loads(delivered.read_text(encoding="utf-8"))
             return Observation(Seen.DONE, "the names are swapped", facts)
         if standing.beside is not None or standing.closed:
             return Observation(Seen.PARTLY, f"{beside} stands beside the live one")
