@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.unit.test_config import GOOD, write
 from wizard import config
+from wizard.errors import OperationFailed
 from wizard.journal import Journal
 from wizard.redaction import MASK, Secret, redact, sealed
 
@@ -39,8 +42,11 @@ def test_a_password_that_is_a_word_spoils_nothing_that_an_undo_needs(tmp_path: P
     config.read(write(tmp_path, GOOD.replace("database: python_podcast", "database: blog-2024")))
     journal = Journal(tmp_path / "journal.sqlite")
     journal.write("structure.model", "intent", {})
-    journal.write("structure.model", "kept", {"before": models})
-    assert journal.kept("structure.model")["before"] == models.replace("planted-42", MASK)
+    with pytest.raises(OperationFailed, match="cannot be written down"):  # rather than masked
+        journal.write("structure.model", "kept", {"before": models})
+    safe = models.replace("planted-42", "another")
+    journal.write("structure.model", "kept", {"before": safe})
+    assert journal.kept("structure.model")["before"] == safe
     journal.write("structure.model", "failed", {"message": "podcast was refused"})
     journal.close()
     assert b"planted-42" not in (tmp_path / "journal.sqlite").read_bytes()
