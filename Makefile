@@ -8,9 +8,8 @@ BIN := $(VENV)/bin
 demo: $(VENV)/demo.stamp
 	$(BIN)/remodel demo $(ARGS)
 
-# In the files' own order: the longest walks come first, and no process waits for the other's.
 test: $(VENV)/dev.stamp
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 # Every Wagtail that is supported, and sites that nobody here wrote, each in its own environment.
 matrix: $(VENV)/dev.stamp
