@@ -108,8 +108,8 @@ class Journal:
         self._flush()
         # An error is only shown; all else is read back, and an undo goes by it.
         safe = redacted(data) if kind == "failed" else sealed(data)
-        masked = [name for name in data if json.dumps(safe[name]) != json.dumps(data[name])]
-        if kind == "kept" and masked:
+        if kind == "kept" and json.dumps(safe) != json.dumps(data):
+            masked = [name for name in data if json.dumps(safe[name]) != json.dumps(data[name])]
             raise OperationFailed(
                 f"What an undo of {operation} needs cannot be written down.",
                 found=f"a password or key is in it ({', '.join(masked)})",

@@ -19,8 +19,9 @@ from wizard.errors import IdentityMismatch
 from wizard.holdings import Held, megabytes
 from wizard.operation import Gate, Loss, Plan, Repeatable, Step
 from wizard.operators import Replay
-from wizard.postgres import restore, server, swap
+from wizard.postgres import restore, server
 from wizard.postgres.address import Address
+from wizard.postgres.alone import alone
 from wizard.postgres.archive import checksum
 from wizard.postgres.identity import Identity
 from wizard.run import Run
@@ -151,7 +152,7 @@ class Purge(Repeatable):
             yield
             return
         address = await run.far_address(self.target)
-        async with swap.alone(address, f"purge of session {run.session.id}"):
+        async with alone(address, f"purge of session {run.session.id}"):
             yield
 
 

@@ -12,16 +12,12 @@ import contextlib
 import os
 import shlex
 import shutil
-import socket
-import stat
-import tempfile
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
 
 import asyncssh
 
+from wizard import sockets
 from wizard.errors import ConfigError, ConnectionFailed, IdentityMismatch, RemodelError
 from wizard.hostkeys import HostKey, KnownHosts
 from wizard.login import Login, arguments, known_hosts, names, resolve, way
@@ -31,8 +27,6 @@ __all__ = ["Connection", "HostKey", "Login", "Stream", "connect", "host_key"]
 
 WINDOW = 32 << 20  # bytes in flight: asyncssh's 2 MiB starve a link of 20 ms and more
 CIPHERS = "^aes128-gcm@openssh.com"  # first: 1.7 times as fast as the default on one core
-SOCKETS = "remodel-forward-"  # what the directories of forwarded sockets begin with
-YOUNG = 0.1  # seconds in which a socket may not be listened on yet
 TIMEOUT = 15.0  # seconds for each of: reaching the host, logging in, closing
 KEEPALIVE = 15  # seconds; four unanswered ones end a connection that went silent
 SOCKET_DIRECTORIES = ("/var/run/postgresql", "/run/postgresql", "/tmp")
@@ -193,7 +187,7 @@ class Connection:
         """
         if not host:
             host = await self._socket_directory(port)
-        directory = Path(tempfile.mkdtemp(prefix=SOCKETS, dir=_short_directory()))
+        directory = sockets.make_directory()
         local = str(directory / f".s.PGSQL.{port}")
         try:
             with self.losing(f"forwarding to PostgreSQL at {host}"):
@@ -385,34 +379,3 @@ def _unreachable(
         found=str(error) or type(error).__name__,
         hint="Check the host's name and port, the network, and that the SSH server runs.",
     )
-
-
-def _short_directory() -> str:
-    """Where temporary sockets go: their whole path must stay below about 103 bytes."""
-    directory = tempfile.gettempdir()
-    return directory if len(os.fsencode(directory)) < 60 else "/tmp"
-
-
-def remove_dead_sockets() -> None:
-    """What a process that was killed has left of its forwards: sockets that nobody listens on."""
-    for directory in Path(_short_directory()).glob(f"{SOCKETS}*"):
-        with contextlib.suppress(OSError):
-            held = list(directory.iterdir())
-            found = directory.lstat()
-            ours = found.st_uid == os.getuid() and found.st_mtime < time.time() - YOUNG
-            if ours and held and all(map(_is_dead, held)):
-                for path in held:
-                    path.unlink()
-                directory.rmdir()
-
-
-def _is_dead(path: Path) -> bool:
-    if not stat.S_ISSOCK(path.lstat().st_mode):
-        return False  # connecting to a file is refused as well
-    with socket.socket(socket.AF_UNIX) as asking:
-        asking.settimeout(YOUNG)
-        try:
-            asking.connect(str(path))
-        except ConnectionRefusedError:
-            return True
-    return False

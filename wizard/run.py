@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from wizard import sockets
 from wizard.config import Config, Target
 from wizard.errors import ConfigError, IdentityMismatch
 from wizard.events import Events, Report
@@ -23,7 +24,7 @@ from wizard.postgres.archive import Archive
 from wizard.postgres.identity import Identity, Pins
 from wizard.postgres.routes import Route
 from wizard.postgres.tools import Tool
-from wizard.remote import Connection, Login, connect, remove_dead_sockets
+from wizard.remote import Connection, Login, connect
 from wizard.session import Session
 from wizard.site import DATABASE, Site
 
@@ -63,7 +64,7 @@ class Run:
         self._far: dict[str, tuple[Far, AsyncExitStack]] = {}
 
     async def __aenter__(self) -> Run:
-        remove_dead_sockets()
+        sockets.remove_dead()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -116,9 +116,7 @@ async def _cut_off_at(
     number = max(1, round(part * _last(counted(passed), operation)))
 
     await ground.put_back(END)
-    ended = await ground.remodel(
-        *command, *consents, orders=[Order(operation, ACT, number)], trail=None
-    )
+    ended = await ground.remodel(*command, *consents, orders=[Order(operation, ACT, number)])
     assert ended.code == -signal.SIGKILL, ended.said
     await _consenting(ground, command)
     return expected

@@ -20,6 +20,7 @@ from wizard.errors import ConnectionFailed, OperationFailed
 from wizard.events import Report
 from wizard.postgres import checkpoint, fingerprint, server, swap
 from wizard.postgres.address import Address, connect
+from wizard.postgres.alone import alone
 from wizard.postgres.restore import create_beside, drop
 from wizard.sandbox.cluster import Cluster
 
@@ -169,14 +170,14 @@ async def test_whoever_is_on_the_way_in_is_waited_for(
 
 
 async def test_two_operators_at_once_and_the_second_is_told_of_the_first(live: Address) -> None:
-    async with swap.alone(live, "session 20261122-150405"):
+    async with alone(live, "session 20261122-150405"):
         with pytest.raises(OperationFailed, match="Somebody else is delivering") as refused:
-            async with swap.alone(live, "session 20261122-150406"):
+            async with alone(live, "session 20261122-150406"):
                 pass
         assert "session 20261122-150405" in refused.value.found
-        async with swap.alone(live.at("another"), "session 20261122-150406"):
+        async with alone(live.at("another"), "session 20261122-150406"):
             pass
-    async with swap.alone(live, "session 20261122-150406"):
+    async with alone(live, "session 20261122-150406"):
         pass
 
 
@@ -185,7 +186,7 @@ async def test_a_lock_of_our_own_that_a_cut_connection_left_is_in_nobodys_way(
 ) -> None:
     """The server does not know yet that nobody is there any more."""
     work = "session 20261122-150405"
-    async with swap.alone(live, work), swap.alone(live, work):  # the same session, resumed
+    async with alone(live, work), alone(live, work):  # the same session, resumed
         others = await server.sessions(live.at("postgres"))
         assert len([each for each in others if work in each.application]) == 1
 

@@ -111,8 +111,10 @@ async def test_two_keys_then_all_of_this_session_and_nothing_else(
     everything = ["_before", "_copy_convert", "_copy_convert__back", "_structure_migrate"]
     assert names_of(await server.databases(near), stamp) == everything
 
+    with pytest.raises(ConsentMissing, match="Nobody has consented"):  # to the second gate
+        await headless(found, delivered, given[:1], "production")
     with pytest.raises(ConsentMissing, match="production is not allowed"):
-        await headless(found, delivered, given)
+        await headless(found, delivered, given[1:])
     assert names_of(await server.databases(near), stamp) == []
     assert names_of(await server.databases(far), stamp) == ["_old"]
     assert [path.name for path in found.backups.iterdir()] == ["db.production.20200101-000000.dump"]

@@ -7,9 +7,7 @@ import hashlib
 import os
 import select
 import shutil
-import socket
 import stat
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +19,7 @@ from wizard.hostkeys import trust
 from wizard.login import way
 from wizard.postgres.address import Address
 from wizard.postgres.address import connect as connect_to_database
-from wizard.remote import SOCKETS, Connection, Login, connect, host_key, remove_dead_sockets
+from wizard.remote import Connection, Login, connect, host_key
 from wizard.sandbox.sshd import SshServer
 
 
@@ -259,31 +257,6 @@ async def test_a_database_that_its_own_host_reaches_by_tcp(
             async with await connect_to_database(address) as database:
                 cursor = await database.execute("SELECT current_database()")
                 assert await cursor.fetchone() == (far_database.database,)
-
-
-def test_dead_sockets_are_removed_and_nothing_else() -> None:
-    """Others keep things in /tmp, under names like ours as well."""
-    with (
-        tempfile.TemporaryDirectory(prefix="remodel-demo-") as notes,
-        tempfile.TemporaryDirectory(prefix=SOCKETS) as files,
-        tempfile.TemporaryDirectory(prefix=SOCKETS) as living,
-        tempfile.TemporaryDirectory(prefix=SOCKETS, ignore_cleanup_errors=True) as dead,
-        socket.socket(socket.AF_UNIX) as listening,
-        socket.socket(socket.AF_UNIX) as ended,
-    ):
-        for folder in (notes, files):
-            Path(folder, "of a person").write_text("kept")
-        ended.bind(f"{notes}/.s.PGSQL.5432")
-        listening.bind(f"{living}/.s.PGSQL.5432")
-        listening.listen()
-        with socket.socket(socket.AF_UNIX) as left:
-            left.bind(f"{dead}/.s.PGSQL.5432")
-        for folder in (notes, files, living, dead):
-            os.utime(folder, (0, 0))
-        remove_dead_sockets()
-        assert not Path(dead).exists()
-        assert Path(notes, "of a person").exists() and Path(files, "of a person").exists()
-        assert Path(living, ".s.PGSQL.5432").is_socket()
 
 
 # What the ssh_config says

@@ -23,6 +23,7 @@ from wizard.operation import Gate, Loss, Observation, Plan, Seen
 from wizard.postgres import baseline as baselines
 from wizard.postgres import preflight, restore, rights, server, swap
 from wizard.postgres.address import Address
+from wizard.postgres.alone import alone
 from wizard.postgres.archive import Archive
 from wizard.postgres.server import Database
 from wizard.remote import Connection
@@ -71,7 +72,7 @@ class Swap(Delivery):
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         address = await run.far_address(self.target)
-        async with swap.alone(address, f"session {run.session.id}"):
+        async with alone(address, f"session {run.session.id}"):
             return await self._deliver(run, plan)
 
     async def _deliver(self, run: Run, plan: Plan) -> Mapping[str, Any]:
@@ -152,7 +153,7 @@ class Swap(Delivery):
     async def clear(self, run: Run, plan: Plan) -> None:
         address = await run.far_address(self.target)
         # Closed, it may be somebody else's at this moment.
-        async with swap.alone(address, f"session {run.session.id}"):
+        async with alone(address, f"session {run.session.id}"):
             await _reopen_if_closed(address, plan)
             await restore.drop(address, plan.details["beside"], force=True)
 
@@ -215,7 +216,7 @@ class Rollback(ForTarget):
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         target, details = self.target, plan.details
         address = await run.far_address(target)
-        async with swap.alone(address, f"session {run.session.id}"), stopping(run, target):
+        async with alone(address, f"session {run.session.id}"), stopping(run, target):
             far = await run.far(target)
             await swap.rollback(
                 far.address, details["kept"], details["aside"], run.report, terminate=True
@@ -233,7 +234,7 @@ class Rollback(ForTarget):
 
     async def clear(self, run: Run, plan: Plan) -> None:
         address = await run.far_address(self.target)
-        async with swap.alone(address, f"session {run.session.id}"):
+        async with alone(address, f"session {run.session.id}"):
             await _reopen_if_closed(address, plan)
 
     async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:

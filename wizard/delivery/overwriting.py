@@ -16,9 +16,10 @@ from wizard.delivery import delivered, policy, written
 from wizard.delivery.contract import Delivery, stopping
 from wizard.errors import OperationFailed, VerificationFailed
 from wizard.operation import Plan
-from wizard.postgres import archive, drift, server, swap
+from wizard.postgres import archive, drift, server
 from wizard.postgres import baseline as baselines
 from wizard.postgres.address import Address
+from wizard.postgres.alone import alone
 from wizard.postgres.baseline import Baseline
 from wizard.run import Run
 
@@ -47,7 +48,7 @@ class Overwriting(Delivery):
             )
         address = await run.far_address(target)
         # What the service writes until it is stopped has to be in the safety dump.
-        async with swap.alone(address, f"session {run.session.id}"), stopping(run, target):
+        async with alone(address, f"session {run.session.id}"), stopping(run, target):
             address = await self.reached(run)
             saved = await self._save(run, address, safety)
             address = await self.reached(run)  # the identity once more, just before the act

@@ -1,0 +1,76 @@
+"""Two operators at one target: the lock that keeps them apart, and who holds it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+
+from wizard.errors import OperationFailed
+from wizard.postgres import server
+from wizard.postgres.address import Address
+from wizard.postgres.server import Session
+
+PATIENCE = 5.0  # seconds for a session of ours to be gone
+POLL = 0.002
+
+
+@asynccontextmanager
+async def alone(address: Address, work: str) -> AsyncIterator[None]:
+    """Be the only one of us at work on the database of that name on its server.
+
+    `work` says to another who comes what this one is at. Raises OperationFailed that names who
+    holds it. The lock goes with its session, whatever ends it; but after a cut connection the
+    server may not know of that for hours. One that is at the very same work is ours, then.
+    """
+    digest = hashlib.sha256(f"remodel {address.database}".encode()).digest()
+    key = int.from_bytes(digest[:8], signed=True)
+    async with server.operations(address) as session:
+        who = f"remodel, {work}, {_person()} at {socket.gethostname()}"
+        cursor = await session.execute("SELECT set_config('application_name', %s, false)", [who])
+        ((named,),) = await cursor.fetchall()  # cut to what a name may have
+        deadline = time.monotonic() + PATIENCE
+        while not await _locked(session, key):
+            holders = await _holders(session, key)
+            ours = [each.pid for each in holders if each.application == named]
+            if (holders and not ours) or time.monotonic() > deadline:
+                raise OperationFailed(
+                    f"Somebody else is delivering to {address.database} at this moment.",
+                    found="\n".join(map(str, holders)),
+                    hint="Talk to them. When they are done, look at the plan again: the database "
+                    "is another one then.",
+                )
+            for pid in ours:
+                await session.execute("SELECT pg_terminate_backend(%s)", [pid])
+            await asyncio.sleep(POLL)
+        yield
+
+
+async def _locked(session: psycopg.AsyncConnection[Any], key: int) -> bool:
+    cursor = await session.execute("SELECT pg_try_advisory_lock(%s)", [key])
+    return await cursor.fetchone() == (True,)
+
+
+async def _holders(session: psycopg.AsyncConnection[Any], key: int) -> list[Session]:
+    cursor = await session.execute(
+        """
+        SELECT a.pid, coalesce(usename, ''), coalesce(application_name, ''),
+               coalesce(client_addr::text, ''), coalesce(state, '')
+        FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+          AND l.classid::bigint << 32 | l.objid::bigint = %s
+        """,
+        [key],
+    )
+    return [Session(*row) for row in await cursor.fetchall()]
+
+
+def _person() -> str:
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or f"user {os.getuid()}"
