@@ -22,6 +22,7 @@ class Teletype:
         ours, theirs = pty.openpty()
         self._end = ours
         self.text = ""
+        self._seen = 0  # characters, up to where the last pattern was found
         self.process = subprocess.Popen(
             [REMODEL, *arguments],
             cwd=folder,
@@ -34,11 +35,12 @@ class Teletype:
         os.close(theirs)
 
     def until(self, pattern: str, seconds: float = 120.0) -> re.Match[str]:
-        """Read on until the pattern comes; what was read before it is not looked at again."""
-        begun, deadline = len(self.text), time.monotonic() + seconds
-        while not (found := re.search(pattern, self.text[begun:])):
+        """Read on until the pattern comes, behind where the one before it was found."""
+        deadline = time.monotonic() + seconds
+        while not (found := re.compile(pattern).search(self.text, self._seen)):
             assert time.monotonic() < deadline, self.text
             assert self._read() or self.process.poll() is None, self.text
+        self._seen = found.end()
         return found
 
     def type(self, line: str) -> None:
