@@ -11,9 +11,10 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/dev.stamp
 	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-# Every Wagtail that is supported, and sites that nobody here wrote, each in its own environment.
+# Every Wagtail that is supported, and sites that nobody here wrote, each in its own environment;
+# and what takes long.
 matrix: $(VENV)/dev.stamp
-	$(BIN)/pytest tests/matrix tests/real_sites tests/end_to_end tests/steps -m matrix -rs --numprocesses 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest tests/matrix tests/real_sites tests/end_to_end tests/steps tests/unit -m matrix -rs --numprocesses 2 --dist loadgroup $(ARGS)
 
 # The demo's whole procedure cut off at every row of the journal and in between, and resumed.
 crash: $(VENV)/dev.stamp

@@ -141,8 +141,7 @@ async def test_the_indexes_are_as_wagtail_would_build_them(
     pages = [await shapes.page(slug) for slug in slugs.get(how["source"], ["other"])]
     await convert(shapes, how, pages, ids)
     ours = await shapes.query(INDEXES)
-    await shapes.django("manage.py", "rebuild_references_index", "-v0")
-    await shapes.django("manage.py", "update_index", "-v0")
+    await shapes.rebuild_indexes()
     assert await shapes.query(INDEXES) == ours
 
 

@@ -68,6 +68,7 @@ async def test_a_generic_reference_to_a_row_that_moves(shapes: Any) -> None:
 async def test_a_function_that_writes(shapes: Any) -> None:
     other = await shapes.page("other")
     before = await shapes.everything()
+    shapes.apart()
     (shapes.project / "shapes" / "meddling.py").write_text(
         "def agency(page):\n"
         "    from shapes.models import Category\n"

@@ -58,6 +58,7 @@ async def test_other_changes_do_not_slip_into_the_migration(press: Any) -> None:
 
 async def test_the_end_removes_then_renames_and_loses_nothing(added: Any) -> None:
     show = await added.page("show")
+    added.apart()
     async with added.site() as site:
         how = {**MOVE, "move": MOVE["fields"], "fields": {}}
         await site.ask("convert", **how, pages=[show])

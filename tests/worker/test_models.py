@@ -76,6 +76,7 @@ async def test_pages_that_are_not_there_or_several(press: Any) -> None:
 async def test_check_models_tells_what_is_there(added: Any) -> None:
     check = {"source": "press.Blog", "target": "press.Podcast", "prefix": "new_"}
     fields = ["artwork", "keywords", "explicit"]
+    added.apart()
     async with added.site() as site:
         findings = await site.ask("check_models", **check, fields=fields, phase="added")
         assert all(finding["ok"] for finding in findings), findings

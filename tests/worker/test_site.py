@@ -20,6 +20,12 @@ from wizard.site import Site, find_project
 SETTINGS = "config/settings.py"
 
 
+@pytest.fixture(autouse=True)
+def apart(press: Any) -> None:
+    """Each test has workers of its own."""
+    press.apart()
+
+
 def add_settings(press: Any, text: str) -> None:
     path = press.project / SETTINGS
     path.write_text(path.read_text() + text)
