@@ -17,7 +17,11 @@ from wizard.events import Event, Events, Finding, Report
 from wizard.postgres.address import Address, connect
 from wizard.sandbox.layout import ALIAS, MARKER, RunningSandbox, Sandbox, lay_out, running
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.matrix]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.matrix,
+    pytest.mark.xdist_group("sample"),  # laid out once
+]
 
 POSTS = 12
 SECRETS = ("LOCAL", "PRODUCTION", "STAGING")
