@@ -70,7 +70,7 @@ class Use:
 
 def files(config: Config, session: str) -> list[Path]:
     """The dumps that the session made, with their checksums."""
-    return sorted(path for path in config.backups.glob(f"db.*.{session}.*") if path.is_file())
+    return sorted(path for path in config.backups.glob(f"db.*.{session}.*") if path.exists())
 
 
 def local_names(config: Config, session: str, journal: Journal) -> dict[str, str]:
@@ -145,7 +145,7 @@ def use(config: Config, session: str, databases: list[Database] | None) -> Use:
         }
     finally:
         journal.close()
-    records = sized(path for path in folder.rglob("*") if path.is_file())
+    records = sized(path for path in folder.rglob("*") if path.exists())
     return Use(records, tuple(files(config, session)), held, far)
 
 
@@ -169,13 +169,12 @@ def _left(config: Config, session: str, journal: Journal, target: str) -> list[s
 
 
 def sized(paths: Iterable[Path]) -> int:
-    """The bytes of files, those that vanish meanwhile left out."""
+    """The bytes of files and of those in folders; what vanishes meanwhile is left out."""
     total = 0
     for path in paths:
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:
-            continue
+        with suppress(FileNotFoundError):
+            files = path.iterdir() if path.is_dir() else [path]
+            total += sum(file.stat().st_size for file in files)
     return total
 
 

@@ -22,7 +22,7 @@ from wizard.operators import Replay
 from wizard.postgres import restore, server
 from wizard.postgres.address import Address
 from wizard.postgres.alone import alone
-from wizard.postgres.archive import checksum
+from wizard.postgres.archive import checksum, remove
 from wizard.postgres.identity import Identity
 from wizard.run import Run
 from wizard.session import Session
@@ -93,7 +93,7 @@ class Purge(Repeatable):
                 dropped.append(name)
                 run.report.finding("dropped", name)
         for text in plan.details["files"]:
-            Path(text).unlink(missing_ok=True)
+            remove(Path(text))
             deleted.append(Path(text).name)
             run.report.finding("deleted", Path(text).name)
         return {

@@ -25,7 +25,7 @@ from tests.benchmarks.ground import Ground, ground
 from tests.openssh import ALIAS, client_config, installed, openssh
 from wizard.events import Events, Report
 from wizard.hostkeys import trust
-from wizard.postgres import restore, server, tools
+from wizard.postgres import archive, restore, server, tools
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
 from wizard.postgres.dump import dump, fetch
@@ -63,7 +63,7 @@ CONTENT = """
 SHARES = (0.6, 0.2, 0.1, 0.1)  # of all rows by table: in most sites the revisions are the most
 ROW = 1350  # bytes of a page on disk
 TURNS = 5  # of which the median counts
-CORES = os.cpu_count()
+CORES = os.cpu_count() or 1
 OPTIONS = "--exit-on-error --no-owner --no-acl --no-publications --no-subscriptions"
 
 
@@ -97,8 +97,7 @@ class Bench:
     def path(self, name: str) -> Path:
         """A file that is not there yet."""
         path = self.folder / name
-        for each in (path, path.with_name(f"{name}.sha256")):
-            each.unlink(missing_ok=True)
+        archive.remove(path)
         return path
 
     @property
@@ -203,12 +202,12 @@ async def whole(bench: Bench) -> list[Pair]:
     """Backup, local restore, final dump, restore: `pg_dump | gzip`, `zcat | psql` beside ours."""
     usual, bin_ = bench.path("usual.gz"), bench.binaries
     theirs = ours = 0.0
-    for _ in range(2):  # production to here, and back
+    for jobs in (1, CORES):  # production to here, and back
         theirs += await timed(shell(f"{bin_}/pg_dump | gzip > {usual}", bench.source))
         async with scratch(bench) as into:
             theirs += await timed(shell(f"zcat {usual} | {bin_}/psql -q > /dev/null", into))
         path, made = bench.path("ours"), list[Archive]()
-        ours += await timed(_ours(bench, path, made))
+        ours += await timed(_ours(bench, path, made, jobs))
         async with scratch(bench) as into:
             ours += await timed(
                 restore.restore(made[0], into, bench.report, pg_restore=bench.pg_restore)
@@ -220,33 +219,41 @@ async def whole(bench: Bench) -> list[Pair]:
 async def overhead(bench: Bench) -> list[Pair]:
     """What we add to pg_dump and pg_restore with the same options.
 
-    Beside a bare dump stand the same work by a shell, which reads the archive while it is made,
-    and a parallel dump into a directory, whose table of contents comes last: it is read after.
+    Beside a bare dump stands the same work by a shell, which reads the archive while it is made.
     """
     bin_, file, fifo = bench.binaries, bench.path("bare"), bench.path("fifo")
     directory = bench.folder / "directory"
     option = tools.compressing(bench.pg_dump, next(iter(bench.pg_dump.methods), ""))
     dumping, reading = f"{bin_}/pg_dump {option}", f"{bin_}/pg_restore -f /dev/null"
     os.mkfifo(fifo)
-    dumps = {
-        "`pg_dump -Fc`": f"{dumping} -Fc -f {file}",
+    bare = f"{dumping} -Fc -f {file}"
+    parallel = f"{dumping} -Fd -j {CORES} -f {directory}"
+    dumps = {  # each with how many processes of ours stand beside it
+        "`pg_dump -Fc`": (bare, 1),
         "`pg_dump -Fc`, past `tee`, `sha256sum` and `pg_restore -f /dev/null`": (
             f"sha256sum < {fifo} > /dev/null & "
-            f"{dumping} -Fc | tee {file} {fifo} | {reading}; wait; sync {file}"
+            f"{dumping} -Fc | tee {file} {fifo} | {reading}; wait; sync {file}",
+            1,
         ),
-        f"`pg_dump -Fd -j {CORES}`, then `pg_restore -f /dev/null`": (
-            f"rm -rf {directory}; {dumping} -Fd -j {CORES} -f {directory} && {reading} {directory}"
+        f"`pg_dump -Fd -j {CORES}`": (parallel, CORES),
+        f"`pg_dump -Fd -j {CORES}`, then `sha256sum` and `pg_restore -f /dev/null`": (
+            f"{parallel} && sha256sum {directory}/* > /dev/null && {reading} {directory}",
+            CORES,
         ),
     }
     restoring = f"{bin_}/pg_restore {OPTIONS} -d scratch {file} && {bin_}/psql -qc ANALYZE"
     seconds: dict[str, list[float]] = defaultdict(list)
     for _ in range(TURNS):
-        for what, line in dumps.items():
+        for what, (line, _jobs) in dumps.items():
             file.unlink(missing_ok=True)
+            shutil.rmtree(directory, ignore_errors=True)
             seconds[what].append(await timed(shell(line, bench.source)))
         made = list[Archive]()
-        seconds["dump"].append(await timed(_ours(bench, bench.path("ours"), made)))
-        await shell(dumps["`pg_dump -Fc`"], bench.source)
+        for jobs in (CORES, 1):
+            made.clear()
+            taken = await timed(_ours(bench, bench.path("ours"), made, jobs))
+            seconds[f"ours by {jobs}"].append(taken)
+        await shell(bare, bench.source)
         async with scratch(bench) as into:
             seconds["pg_restore"].append(await timed(shell(restoring, into)))
         async with scratch(bench) as into:
@@ -255,15 +262,23 @@ async def overhead(bench: Bench) -> list[Pair]:
     say(f"of {dict(seconds)}")
     middle = {name: statistics.median(taken) for name, taken in seconds.items()}
     return [
-        *(Pair(f"{what}, and our dump", middle[what], middle["dump"]) for what in dumps),
+        *(
+            Pair(f"{what}, and our dump by {jobs}", middle[what], middle[f"ours by {jobs}"])
+            for what, (_, jobs) in dumps.items()
+        ),
         Pair("`pg_restore` and `ANALYZE`, and ours", middle["pg_restore"], middle["restore"]),
     ]
 
 
-async def _ours(bench: Bench, path: Path, made: list[Archive]) -> None:
+async def _ours(bench: Bench, path: Path, made: list[Archive], jobs: int) -> None:
     made.append(
         await dump(
-            bench.source, path, bench.report, pg_dump=bench.pg_dump, pg_restore=bench.pg_restore
+            bench.source,
+            path,
+            bench.report,
+            pg_dump=bench.pg_dump,
+            pg_restore=bench.pg_restore,
+            jobs=jobs,
         )
     )
 

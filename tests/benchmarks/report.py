@@ -198,8 +198,9 @@ def _moving(found: Results) -> str:
             _table(["", "the usual way", "ours", "faster, or longer"], rows),
             "",
             "Fetched from OpenSSH's server on this machine, through a line with that much delay. "
-            "Our dump includes its SHA-256 and the proof, a reading of the whole archive while it "
-            "is made. Here the servers, the tools and the proof share the cores.",
+            "Our dump includes its SHA-256 and the proof, a reading of the whole archive; with one "
+            "process that happens while it is made. Here the servers, the tools and the proof "
+            "share the cores.",
         ]
     )
 

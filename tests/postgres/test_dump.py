@@ -310,12 +310,12 @@ async def test_a_flipped_bit(made: Archive, pg_restore: Tool, report: Report) ->
     assert made.sha256 in caught.value.found
 
 
-async def test_formats_that_are_not_taken(
+async def test_other_formats(
     filled: Address, tmp_path: Path, pg_dump: Tool, pg_restore: Tool, report: Report
 ) -> None:
-    """What is said to do with them is done, and then they are."""
-    for name in ("directory", "tar"):
-        path, script = tmp_path / f"a {name}", tmp_path / f"{name}.sql"
+    """A directory is taken. What is said to do with a tar is done, and then it is."""
+    directory, tar, script = tmp_path / "a directory", tmp_path / "a tar", tmp_path / "tar.sql"
+    for name, path in (("directory", directory), ("tar", tar)):
         argv: list[str | Path] = [
             pg_dump.path,
             f"--format={name}",
@@ -323,12 +323,15 @@ async def test_formats_that_are_not_taken(
             *reach(filled),
         ]
         assert (await run(argv, env=environment(filled))).returncode == 0
-        with pytest.raises(OperationFailed, match=f"{name} format") as caught:
-            await archive.take(path, pg_restore, report)
-        program, _, *words = shlex.split(caught.value.hint.partition("take that: ")[2])
-        assert program == "pg_restore" and words == [str(path)]
-        assert (await run([pg_restore.path, f"--file={script}", *words])).returncode == 0
-        assert (await archive.take(script, pg_restore, report)).is_script
+    taken = await archive.take(directory, pg_restore, report)
+    await archive.prove(taken, report)
+    assert not taken.is_script
+    with pytest.raises(OperationFailed, match="tar format") as caught:
+        await archive.take(tar, pg_restore, report)
+    program, _, *words = shlex.split(caught.value.hint.partition("take that: ")[2])
+    assert program == "pg_restore" and words == [str(tar)]
+    assert (await run([pg_restore.path, f"--file={script}", *words])).returncode == 0
+    assert (await archive.take(script, pg_restore, report)).is_script
 
 
 @pytest.mark.parametrize("content", [b"", b"PGDMP", b"-- PostgreSQL database dump\n" * 100])

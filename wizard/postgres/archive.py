@@ -1,9 +1,9 @@
 """A dump on disk: what it is, and the proof that it is whole.
 
-Archives are pg_dump's custom format. Its table of contents stands at the head, so `pg_restore
--l` is content with a truncated file; only reading all of it finds the fault. A flipped bit is
-found by zlib most of the time, by the checksum always. A plain script, zipped or not, is a dump
-as well: it is read by `wizard.postgres.script`.
+Archives are pg_dump's custom format, one file, or its directory format, a folder of files. The
+table of contents is a part of its own, so `pg_restore -l` is content with truncated data; only
+reading all of it finds the fault. A flipped bit is found by zlib most of the time, by the checksum
+always. A plain script, zipped or not, is a dump as well: it is read by `wizard.postgres.script`.
 
 A dump gets its name by `place`, when it is proven, and never before.
 """
@@ -33,6 +33,7 @@ from wizard.postgres.tools import ENVIRONMENT, Tool
 from wizard.process import run, start, widen
 
 MAGIC = b"PGDMP"
+TOC = "toc.dat"  # in the directory format, the file that begins as an archive does
 TAR = b"toc.dat\0"  # the first member of what pg_dump --format=tar writes
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 AHEAD = 64  # portions of an archive that pg_restore may be behind
@@ -59,7 +60,7 @@ class Archive:
 
     path: Path
     bytes: int
-    sha256: str
+    sha256: str  # of a directory, that of the file with its files' checksums
     made_at: str  # ISO 8601, UTC; of an existing dump what its header says
     dump_version: str
     server_version: str
@@ -101,8 +102,6 @@ async def read(path: Path, pg_restore: Tool | None, report: Report) -> Header:
     Raises VerificationFailed when it is not whole, OperationFailed when it is in another format
     of pg_dump's. Without `pg_restore` it has to be a script.
     """
-    if path.is_dir():
-        raise other_format(str(path), "directory")
     if _head(path, len(TAR)) == TAR:
         raise other_format(str(path), "tar")
     if is_archive(path) and pg_restore is not None:
@@ -132,14 +131,14 @@ async def take(path: Path, pg_restore: Tool, report: Report) -> Archive:
     A flipped bit may pass for content; the checksum beside a dump of ours tells.
     """
     header = await read(path, pg_restore, report)
-    found = await checksum(path, report)
+    found = await sums(path, report)
     noted = noted_checksum(path)
-    if noted.exists() and noted.read_text().split()[:1] != [found]:
-        raise _broken(path, "its checksum is not the noted one", f"see {noted.name}: {found}")
+    if noted.exists() and _hashes(noted.read_text()) != _hashes(found):
+        raise _broken(path, "its checksum is not the noted one", f"see {noted.name}\n{found}")
     return Archive(
         path=path,
-        bytes=path.stat().st_size,
-        sha256=found,
+        bytes=size(path),
+        sha256=digest(path, found),
         made_at=header.made_at,
         dump_version=header.dump_version,
         server_version=header.server_version,
@@ -153,11 +152,35 @@ def noted_checksum(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
-def place(part: Path, path: Path, digest: str) -> None:
+def place(part: Path, path: Path, noted: str) -> None:
     """Give a proven dump its name, with its checksum beside it, both to outlast a power failure."""
-    durable.write(noted_checksum(path), f"{digest}  {path.name}\n")
+    durable.write(noted_checksum(path), noted)
     part.rename(path)
     durable.sync_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a dump, or what is left of one, and its checksum; no error when it is gone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    noted_checksum(path).unlink(missing_ok=True)
+
+
+def size(path: Path) -> int:
+    """The bytes of all files of a dump."""
+    return sum(file.stat().st_size for file in _files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    """The files that a dump consists of. Raises VerificationFailed for what is no file in it."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.iterdir())
+    if others := [file.name for file in files if file.is_symlink() or not file.is_file()]:
+        raise _broken(path, "there is more than files in it", ", ".join(others))
+    return files
 
 
 @contextmanager
@@ -182,24 +205,23 @@ async def prove(archive: Archive, report: Report) -> None:
     Raises VerificationFailed: missing, another size, another checksum.
     """
     _head(archive.path)
-    size = archive.path.stat().st_size
-    if size != archive.bytes:
-        raise _broken(archive.path, f"it has {size:,} bytes and had {archive.bytes:,}")
-    found = await checksum(archive.path, report)
+    if (found_bytes := size(archive.path)) != archive.bytes:
+        raise _broken(archive.path, f"it has {found_bytes:,} bytes and had {archive.bytes:,}")
+    found = digest(archive.path, await sums(archive.path, report))
     if found != archive.sha256:
         raise _broken(
             archive.path,
             "its checksum changed",
             f"SHA-256 was {archive.sha256}\nand is    {found}",
         )
-    report.finding("backup", f"{archive.path.name}: {size:,} bytes, as they were proven")
+    report.finding("backup", f"{archive.path.name}: {archive.bytes:,} bytes, as they were proven")
 
 
 async def read_whole(path: Path, pg_restore: Tool, report: Report) -> None:
     """Let pg_restore read every byte of an archive, into nothing."""
     _check_magic(path)
     argv = [str(pg_restore.path), "--file=/dev/null", str(path)]
-    total = path.stat().st_size
+    total = size(path)
     async with start(argv, env=ENVIRONMENT) as child:
         async with watching(
             child.pid,
@@ -262,6 +284,22 @@ async def checksum(path: Path, report: Report) -> str:
         return (await hashed(file, report)).hexdigest()
 
 
+async def sums(path: Path, report: Report, name: str = "") -> str:
+    """What `sha256sum` prints of the files of a dump that is, or will be, called `name`."""
+    folder = f"{name or path.name}/" if path.is_dir() else ""
+    lines = [f"{await checksum(file, report)}  {folder}{file.name}\n" for file in _files(path)]
+    return "".join(lines)
+
+
+def digest(path: Path, noted: str) -> str:
+    """The one SHA-256 that stands for what `sums` told of a dump."""
+    return hashlib.sha256(noted.encode()).hexdigest() if path.is_dir() else _hashes(noted)[0]
+
+
+def _hashes(noted: str) -> list[str]:
+    return [line.split()[0] for line in noted.splitlines()]
+
+
 async def hashed(file: BinaryIO, report: Report) -> hashlib._Hash:
     """The SHA-256 of all that is left to read of a file."""
     digest, done, total = hashlib.sha256(), 0, os.fstat(file.fileno()).st_size
@@ -295,6 +333,9 @@ async def watching(pid: int, path: Path, tell: Callable[[int], None]) -> AsyncIt
 
 def _position(pid: int, path: Path) -> int | None:
     try:
+        if path.is_dir():  # one file after another: all that it has read
+            told = Path(f"/proc/{pid}/io").read_text()
+            return int(told.split("rchar:")[1].split()[0])
         for link in Path(f"/proc/{pid}/fd").iterdir():
             if link.samefile(path):
                 info = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text()
@@ -307,7 +348,7 @@ def _position(pid: int, path: Path) -> int | None:
 
 def _head(path: Path, size: int = len(MAGIC)) -> bytes:
     try:
-        with path.open("rb") as file:
+        with (path / TOC if path.is_dir() else path).open("rb") as file:
             return file.read(size)
     except OSError as error:
         raise VerificationFailed(
@@ -319,7 +360,7 @@ def _head(path: Path, size: int = len(MAGIC)) -> bytes:
 
 def _check_magic(path: Path) -> None:
     if (head := _head(path)) != MAGIC:
-        raise _broken(path, "it is no archive in pg_dump's custom format", f"It begins {head!r}.")
+        raise _broken(path, "it is no archive of pg_dump's", f"It begins {head!r}.")
 
 
 def _modified(path: Path) -> str:

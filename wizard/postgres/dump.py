@@ -3,6 +3,9 @@
 The bytes go into NAME.part (0600, in a 0700 directory), are counted and hashed, and go past
 pg_restore, which reads all of it into nothing. Only when both ended with status 0 and the file is
 on disk, does it get its name. Whatever fails before leaves nothing.
+
+Where several processes pay, pg_dump writes NAME.part itself, in the directory format, whose table
+of contents comes last: it is hashed and read afterwards.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,10 +32,14 @@ from wizard.process import READ, Output, start
 from wizard.remote import Connection
 
 TABLE = re.compile(r'dumping contents of table "(.+)"$')
+FINISHED = re.compile(r"finished item \d+ TABLE DATA (.+)$")
+WORTH = 64 << 20  # bytes of tables that one process dumps before several have begun
+MOST = 8  # processes; a server takes 100 connections of everybody's
 GATHER = 0.01  # seconds: pg_dump writes little at a time, and each portion has a price of its own
 COMPRESSED_TO = 4  # a first guess, table bytes for one byte of archive, until measured
 
 Starting = Callable[[Callable[[str], None]], AbstractAsyncContextManager[Output]]
+Filling = Callable[[Path, str, Report], Awaitable[str]]
 
 
 @dataclass(frozen=True)
@@ -48,22 +55,23 @@ class Making:
     snapshot: str = ""
     without: tuple[str, ...] = ()
 
-    def options(self, pg_dump: Tool) -> list[str]:
-        """The options of pg_dump.
+    def argv(self, pg_dump: Tool, form: str = "custom") -> list[str]:
+        """The command, without the database.
 
         Without --no-owner and its like: the dump holds everything, restoring chooses.
         """
-        options = [
-            f"--format={'plain' if self.script else 'custom'}",
+        argv = [
+            str(pg_dump.path),
+            f"--format={'plain' if self.script else form}",
             tools.compressing(pg_dump, "" if self.script else self.method),
             "--verbose",
         ]
         if self.snapshot:
-            options.append(f"--snapshot={self.snapshot}")
+            argv.append(f"--snapshot={self.snapshot}")
         for name in self.without:  # quoted, a pattern is a name
             schema, _, table = name.partition(".")
-            options.append(f"--exclude-table-data={_quoted(schema)}.{_quoted(table)}")
-        return options
+            argv.append(f"--exclude-table-data={_quoted(schema)}.{_quoted(table)}")
+        return argv
 
 
 async def dump(
@@ -74,20 +82,28 @@ async def dump(
     pg_dump: Tool,
     pg_restore: Tool | None,
     making: Making | None = None,
+    jobs: int = 1,
 ) -> Archive:
-    """Dump a database that this machine reaches into `path`.
+    """Dump a database that this machine reaches into `path`, by at most `jobs` processes.
 
-    Raises OperationFailed when pg_dump or the disk fails, or `path` is there already, and
+    By one where more would not pay, and always for a script. Several write a directory. Raises
+    OperationFailed when pg_dump or the disk fails, or `path` is there already, and
     VerificationFailed when the result cannot be read.
     """
-    sizes = await server.table_sizes(address)
     making = making or Making(method=next(iter(pg_dump.methods), ""))
-    argv = [str(pg_dump.path), *making.options(pg_dump), *tools.reach(address)]
+    sizes = _without(await server.table_sizes(address), making)
+    env, where = tools.environment(address), str(address)
+    if pg_restore is not None and (jobs := min(jobs, MOST, _paying(sizes))) > 1:
+        argv = [*making.argv(pg_dump, "directory"), f"--jobs={jobs}", *tools.reach(address)]
+        filling = partial(_in_parallel, argv, env, where, sizes, pg_restore)
+        return await _take_in(filling, path, len(sizes), pg_restore, report)
+    argv = [*making.argv(pg_dump), *tools.reach(address)]
 
     def starting(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[Output]:
-        return start(argv, env=tools.environment(address), on_stderr=on_stderr)
+        return start(argv, env=env, on_stderr=on_stderr)
 
-    return await _take_in(starting, str(address), path, _without(sizes, making), pg_restore, report)
+    filling = partial(_stream, starting, where, sizes, pg_restore)
+    return await _take_in(filling, path, len(sizes), pg_restore, report)
 
 
 async def fetch(
@@ -108,12 +124,8 @@ async def fetch(
     Raises as `dump`, and ConnectionFailed when the connection ends in the middle.
     """
     making = making or Making()
-    sizes = await server.table_sizes(here)
-    argv = [
-        *("env", "LC_ALL=C", str(pg_dump.path)),
-        *making.options(pg_dump),
-        *tools.reach(far),
-    ]
+    sizes = _without(await server.table_sizes(here), making)
+    argv = ["env", "LC_ALL=C", *making.argv(pg_dump), *tools.reach(far)]
     password = None
     if far.password is not None:
         # `env=` of SSH needs AcceptEnv on the server, and arguments are everybody's to read.
@@ -125,7 +137,8 @@ async def fetch(
         return connection.stream(argv, input=password, on_stderr=on_stderr)
 
     where = f"{far.database} on {connection}"
-    return await _take_in(starting, where, path, _without(sizes, making), pg_restore, report)
+    filling = partial(_stream, starting, where, sizes, pg_restore)
+    return await _take_in(filling, path, len(sizes), pg_restore, report)
 
 
 async def by(
@@ -154,12 +167,7 @@ async def by(
 
 
 async def _take_in(
-    starting: Starting,
-    where: str,
-    path: Path,
-    sizes: Mapping[str, int],
-    pg_restore: Tool | None,
-    report: Report,
+    filling: Filling, path: Path, tables: int, pg_restore: Tool | None, report: Report
 ) -> Archive:
     """The contract: see the module."""
     if path.exists():
@@ -169,27 +177,25 @@ async def _take_in(
         )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    gauge = _Gauge(sizes, report)
+    archive.remove(part)
     try:
         with archive.writing(part):
-            digest = await _write(starting, where, part, gauge, pg_restore)
+            noted = await filling(part, path.name, report)
         if pg_restore is not None:
             header = await archive.describe(part, pg_restore)
         else:
             header = await archive.read(part, None, report)
-        archive.place(part, path, digest)
+        archive.place(part, path, noted)
     except BaseException:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
+            archive.remove(part)
         raise
-    report.finding(
-        "dump", f"{path.name}: {gauge.received:,} bytes, {len(sizes)} tables, read to the end"
-    )
+    size = archive.size(path)
+    report.finding("dump", f"{path.name}: {size:,} bytes, {tables} tables, read to the end")
     return Archive(
         path=path,
-        bytes=gauge.received,
-        sha256=digest,
+        bytes=size,
+        sha256=archive.digest(path, noted),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         dump_version=header.dump_version,
         server_version=header.server_version,
@@ -198,11 +204,17 @@ async def _take_in(
     )
 
 
-async def _write(
-    starting: Starting, where: str, part: Path, gauge: _Gauge, pg_restore: Tool | None
+async def _stream(
+    starting: Starting,
+    where: str,
+    sizes: Mapping[str, int],
+    pg_restore: Tool | None,
+    part: Path,
+    name: str,
+    report: Report,
 ) -> str:
-    """Stream into `part` and onto the disk, and past pg_restore's eyes; the SHA-256."""
-    digest = hashlib.sha256()
+    """Stream into `part` and onto the disk, and past pg_restore's eyes; what to note of it."""
+    gauge, digest = _Gauge(sizes, report), hashlib.sha256()
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     async with AsyncExitStack() as stack:
         file = stack.enter_context(os.fdopen(descriptor, "wb"))
@@ -218,16 +230,55 @@ async def _write(
                     await watched(chunk)
                 if len(chunk) < READ:
                     await asyncio.sleep(GATHER)
-            if output.returncode != 0:
-                raise OperationFailed(
-                    f"pg_dump of {where} failed with exit status {output.returncode}.",
-                    found=_complaint(output.stderr_tail),
-                    hint="Nothing of it was kept. Correct the cause and run again.",
-                )
+            _believe(output, where)
         file.flush()
         os.fsync(file.fileno())
     gauge.finished()
-    return digest.hexdigest()
+    return f"{digest.hexdigest()}  {name}\n"
+
+
+async def _in_parallel(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    where: str,
+    sizes: Mapping[str, int],
+    pg_restore: Tool,
+    part: Path,
+    name: str,
+    report: Report,
+) -> str:
+    """Have pg_dump fill the directory `part`, onto the disk; read it whole; what to note of it."""
+    done, total = 0, sum(sizes.values())
+    tables = {table.partition(".")[2]: size for table, size in sizes.items()}
+
+    def heard(line: str) -> None:
+        nonlocal done
+        if match := FINISHED.search(line):
+            done = min(total, done + tables.get(match[1], 0))
+            report.line("pg_dump", line)
+            report.progress(done, total, "bytes", f"finished {match[1]}")
+
+    async with start([*argv, f"--file={part}"], env=env, on_stderr=heard) as output:
+        async for _ in output:
+            pass
+        _believe(output, where)
+    await archive.read_whole(part, pg_restore, report)
+    return await archive.sums(part, report, name)
+
+
+def _believe(output: Output, where: str) -> None:
+    if output.returncode != 0:
+        raise OperationFailed(
+            f"pg_dump of {where} failed with exit status {output.returncode}.",
+            found=_complaint(output.stderr_tail),
+            hint="Nothing of it was kept. Correct the cause and run again.",
+        )
+
+
+def _paying(sizes: Mapping[str, int]) -> int:
+    """How many processes pay: one dumps a table, so that the largest table sets the pace."""
+    total = sum(sizes.values())
+    return -(-total // max(sizes.values())) if total >= WORTH else 1
 
 
 @dataclass

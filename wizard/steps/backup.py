@@ -123,9 +123,7 @@ class Fetch(Operation):
         return Observation(Seen.NOT_DONE, "a dump that was interrupted leaves no file")
 
     async def clear(self, run: Run, plan: Plan) -> None:
-        path = Path(plan.details["path"])
-        path.unlink(missing_ok=True)
-        archive.noted_checksum(path).unlink(missing_ok=True)
+        archive.remove(Path(plan.details["path"]))
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         if "source" in plan.facts:
@@ -397,9 +395,9 @@ def _questions(run: Run) -> list[Question]:
 ARCHIVE = Question(
     key="backup.archive",
     text="Fetch a new backup, or take a dump that is here?",
-    help="`fetch` dumps production now. A path takes an existing dump, pg_dump's custom format or\n"
-    "a plain .sql or .sql.gz (relative to remodel.yml); ssh:PATH one on production's host. What\n"
-    "production wrote since then is not in it.",
+    help="`fetch` dumps production now. A path takes an existing dump: pg_dump's custom or\n"
+    "directory format, or a plain .sql or .sql.gz (relative to remodel.yml); ssh:PATH a file on\n"
+    "production's host. What production wrote since then is not in it.",
     default=FETCH,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -94,7 +95,10 @@ class Dump(ForTarget):
         held = await contents(local)
         pg_dump = await run.pg_dump()
         prover = await run.pg_restore(pg_dump.major, await run.local_major())
-        proven = await dump.dump(local, path, run.report, pg_dump=pg_dump, pg_restore=prover)
+        jobs = os.cpu_count() or 1  # nobody else is at work on the local database
+        proven = await dump.dump(
+            local, path, run.report, pg_dump=pg_dump, pg_restore=prover, jobs=jobs
+        )
         facts: dict[str, Any] = {
             "archive": proven.as_dict(),
             "contents": held,
@@ -113,9 +117,7 @@ class Dump(ForTarget):
         return Observation(Seen.NOT_DONE, "an interrupted dump leaves no file and begins again")
 
     async def clear(self, run: Run, plan: Plan) -> None:
-        path = Path(plan.details["path"])
-        path.unlink(missing_ok=True)
-        archive.noted_checksum(path).unlink(missing_ok=True)
+        archive.remove(Path(plan.details["path"]))
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
         await self.clear(run, plan)

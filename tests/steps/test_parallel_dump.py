@@ -1,0 +1,59 @@
+"""The final dump made by several processes, a directory: delivered, looked at and deleted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.steps.delivering import dumped, perform, titles
+from wizard import holdings
+from wizard.delivery.exchange import Rollback, Swap
+from wizard.delivery.inplace import InPlace
+from wizard.operation import Plan, Seen
+from wizard.postgres import dump as dumps
+from wizard.postgres.address import Address
+from wizard.purge import Purge
+from wizard.steps.production import Dump
+
+
+@pytest.fixture(autouse=True)
+def several_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dumps, "WORTH", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+
+@pytest.mark.parametrize("way", ["swap", "in place"])
+async def test_it_is_delivered_like_any_other(
+    way: str, database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    async with dumped(tmp_path, database, far_database, delivery=way) as (run, target):
+        made = Path(run.fact("production.dump:staging")["archive"]["path"])
+        assert (made / "toc.dat").is_file()
+        before = await Dump(target).plan(run)
+        assert (await Dump(target).observe(run, before)).seen is Seen.PARTLY
+        operation = Swap(target) if way == "swap" else InPlace(target)
+        await perform(run, operation)
+        assert await titles(far_database) == {"new"}
+        if way == "swap":
+            await perform(run, Rollback(target))
+            assert await titles(far_database) == {"old"}
+
+        held = holdings.files(run.config, run.session.id)
+        assert made in held
+        assert holdings.sized([made]) == run.fact("production.dump:staging")["archive"]["bytes"]
+        purge = Purge()
+        plan: Plan = await purge.plan(run)
+        await purge.apply(run, plan)
+        assert holdings.files(run.config, run.session.id) == []
+
+
+async def test_its_undo_leaves_nothing(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    async with dumped(tmp_path, database, far_database) as (run, target):
+        facts = run.fact("production.dump:staging")
+        plan = await Dump(target).plan(run)
+        await Dump(target).undo(run, plan, facts)
+        assert not list(run.config.backups.iterdir())
