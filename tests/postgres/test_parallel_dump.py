@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import stat
@@ -126,6 +127,41 @@ async def test_what_is_not_as_it_was(
         await archive.prove(made, report)
     with pytest.raises(VerificationFailed):
         await archive.take(made.path, pg_restore, report)
+
+
+async def test_a_table_of_contents_that_leads_outside(
+    made: Archive, report: Report, pg_restore: Tool
+) -> None:
+    """pg_restore reads what stands there, wherever that is."""
+    data = next(path for path in sorted(made.path.iterdir()) if path.name != "toc.dat")
+    name = data.name.removesuffix(".gz")
+    outside = f"../{'x' * (len(name) - 3)}"
+    data.rename(made.path / f"{outside}.gz")
+    toc = made.path / "toc.dat"
+    toc.write_bytes(toc.read_bytes().replace(name.encode(), outside.encode()))
+    await archive.read_whole(made.path, pg_restore, report)  # it is content
+    with pytest.raises(VerificationFailed, match="outside of it"):
+        await archive.take(made.path, pg_restore, report)
+
+
+async def test_a_cancelled_dump_leaves_nothing(
+    wide: Address, backups: Path, tmp_path: Path, report: Report, pg_dump: Tool, pg_restore: Tool
+) -> None:
+    stalls = tmp_path / "pg_dump"
+    stalls.write_text(
+        f"#!/bin/sh\nmkdir {backups}/db.part; touch {backups}/db.part/1.dat; sleep 60\n"
+    )
+    stalls.chmod(0o755)
+    stalled = replace(pg_dump, path=stalls)
+    dumping = dump(wide, backups / "db", report, pg_dump=stalled, pg_restore=pg_restore, jobs=2)
+    task = asyncio.create_task(dumping)
+    async with asyncio.timeout(20):
+        while not (backups / "db.part" / "1.dat").exists():
+            await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert list(backups.iterdir()) == []
 
 
 async def test_a_pg_dump_that_dies_leaves_nothing(

@@ -104,6 +104,8 @@ async def read(path: Path, pg_restore: Tool | None, report: Report) -> Header:
     """
     if _head(path, len(TAR)) == TAR:
         raise other_format(str(path), "tar")
+    if path.is_dir() and b"../" in (path / TOC).read_bytes():  # pg_restore would follow it
+        raise _broken(path, "its table of contents may lead outside of it", f"../ in {TOC}")
     if is_archive(path) and pg_restore is not None:
         header = await describe(path, pg_restore)
         await read_whole(path, pg_restore, report)
