@@ -243,7 +243,7 @@ async def overhead(bench: Bench) -> list[Pair]:
     }
     restoring = f"{bin_}/pg_restore {OPTIONS} -d scratch {file} && {bin_}/psql -qc ANALYZE"
     seconds: dict[str, list[float]] = defaultdict(list)
-    for _ in range(TURNS):
+    for turn in range(TURNS):
         for what, (line, _jobs) in dumps.items():
             file.unlink(missing_ok=True)
             shutil.rmtree(directory, ignore_errors=True)
@@ -254,11 +254,14 @@ async def overhead(bench: Bench) -> list[Pair]:
             taken = await timed(_ours(bench, bench.path("ours"), made, jobs))
             seconds[f"ours by {jobs}"].append(taken)
         await shell(bare, bench.source)
-        async with scratch(bench) as into:
-            seconds["pg_restore"].append(await timed(shell(restoring, into)))
-        async with scratch(bench) as into:
-            restored = restore.restore(made[0], into, bench.report, pg_restore=bench.pg_restore)
-            seconds["restore"].append(await timed(restored))
+        for what in ("pg_restore", "restore")[:: 1 if turn % 2 else -1]:
+            async with scratch(bench) as into:
+                working = (
+                    shell(restoring, into)
+                    if what == "pg_restore"
+                    else restore.restore(made[0], into, bench.report, pg_restore=bench.pg_restore)
+                )
+                seconds[what].append(await timed(working))
     say(f"of {dict(seconds)}")
     middle = {name: statistics.median(taken) for name, taken in seconds.items()}
     return [
