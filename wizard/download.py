@@ -89,7 +89,7 @@ async def download(
     except VerificationFailed:
         _forget(part)
         raise
-    archive.place(part, path, f"{found}  {path.name}\n")
+    archive.place(part, path, archive.note(found, path.name))
     _note(part).unlink(missing_ok=True)
     return Archive(
         path=path,

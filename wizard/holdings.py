@@ -145,7 +145,7 @@ def use(config: Config, session: str, databases: list[Database] | None) -> Use:
         }
     finally:
         journal.close()
-    records = sized(path for path in folder.rglob("*") if path.exists())
+    records = sized(path for path in folder.rglob("*") if path.is_file())
     return Use(records, tuple(files(config, session)), held, far)
 
 

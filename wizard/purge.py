@@ -22,7 +22,7 @@ from wizard.operators import Replay
 from wizard.postgres import restore, server
 from wizard.postgres.address import Address
 from wizard.postgres.alone import alone
-from wizard.postgres.archive import checksum, remove
+from wizard.postgres.archive import checksum, delete
 from wizard.postgres.identity import Identity
 from wizard.run import Run
 from wizard.session import Session
@@ -57,7 +57,7 @@ class Purge(Repeatable):
             does=tuple(does),
             destroys=(
                 *(Loss(f"the database {each.name}: {each.what}") for each in held),
-                *(Loss(f"the file {path.name}{_told(path)}") for path in paths),
+                *(Loss(f"the {_kind(path)} {path.name}{_told(path)}") for path in paths),
             ),
             undo="there is no way back",
             gate=Gate(self.target.name, self.target.name) if self.target else Gate(session),
@@ -93,7 +93,7 @@ class Purge(Repeatable):
                 dropped.append(name)
                 run.report.finding("dropped", name)
         for text in plan.details["files"]:
-            remove(Path(text))
+            delete(Path(text))
             deleted.append(Path(text).name)
             run.report.finding("deleted", Path(text).name)
         return {
@@ -166,6 +166,10 @@ async def _scripts(run: Run) -> list[Path]:
             if path.exists() and await checksum(path, run.report) == state.data["script_sha256"]:
                 found.append(path)
     return found
+
+
+def _kind(path: Path) -> str:
+    return "folder" if path.is_dir() else "file"
 
 
 def _told(path: Path) -> str:

@@ -266,7 +266,9 @@ async def overhead(bench: Bench) -> list[Pair]:
     middle = {name: statistics.median(taken) for name, taken in seconds.items()}
     return [
         *(
-            Pair(f"{what}, and our dump by {jobs}", middle[what], middle[f"ours by {jobs}"])
+            Pair(
+                f"{what}, and our dump with --jobs={jobs}", middle[what], middle[f"ours by {jobs}"]
+            )
             for what, (_, jobs) in dumps.items()
         ),
         Pair("`pg_restore` and `ANALYZE`, and ours", middle["pg_restore"], middle["restore"]),

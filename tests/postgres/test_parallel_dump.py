@@ -65,6 +65,7 @@ async def test_it_is_private_counted_hashed_and_provable(
     assert sorted(each.name for each in backups.iterdir()) == ["db.dump", "db.dump.sha256"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
     members = sorted(path.iterdir())
+    assert {stat.S_IMODE(each.stat().st_mode) for each in members} == {0o600}
     assert len(members) == 6  # the table of contents, and a file for each table
     assert made.bytes == sum(each.stat().st_size for each in members)
     subprocess.run(["sha256sum", "--check", "--quiet", "db.dump.sha256"], cwd=backups, check=True)

@@ -42,11 +42,20 @@ async def test_it_is_delivered_like_any_other(
 
         held = holdings.files(run.config, run.session.id)
         assert made in held
+        folder = run.config.state / "sessions" / run.session.id
+        (folder / "more").mkdir()
+        (folder / "more" / "of it").write_bytes(b"x" * 100)
+        each = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+        assert holdings.use(run.config, run.session.id, None).records == sum(each)
         assert holdings.sized([made]) == run.fact("production.dump:staging")["archive"]["bytes"]
         purge = Purge()
+        neighbour = made.parent / "db.staging.psql.gz.sha256"  # beside a script, but not ours
+        neighbour.touch()
         plan: Plan = await purge.plan(run)
+        assert f"the folder {made.name}" in {loss.what for loss in plan.destroys}
         await purge.apply(run, plan)
         assert holdings.files(run.config, run.session.id) == []
+        assert list(made.parent.iterdir()) == [neighbour]
 
 
 async def test_its_undo_leaves_nothing(

@@ -162,12 +162,17 @@ def place(part: Path, path: Path, noted: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a dump, or what is left of one, and its checksum; no error when it is gone."""
+    """Remove a dump and its checksum; no error when they are gone."""
+    delete(path)
+    noted_checksum(path).unlink(missing_ok=True)
+
+
+def delete(path: Path) -> None:
+    """Delete a file, a link, or a folder with all in it; no error when it is gone."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-    noted_checksum(path).unlink(missing_ok=True)
 
 
 def size(path: Path) -> int:
@@ -289,8 +294,13 @@ async def checksum(path: Path, report: Report) -> str:
 async def sums(path: Path, report: Report, name: str = "") -> str:
     """What `sha256sum` prints of the files of a dump that is, or will be, called `name`."""
     folder = f"{name or path.name}/" if path.is_dir() else ""
-    lines = [f"{await checksum(file, report)}  {folder}{file.name}\n" for file in _files(path)]
-    return "".join(lines)
+    files = _files(path)
+    return "".join([note(await checksum(file, report), folder + file.name) for file in files])
+
+
+def note(sha256: str, name: str) -> str:
+    """A line as `sha256sum` prints it."""
+    return f"{sha256}  {name}\n"
 
 
 def digest(path: Path, noted: str) -> str:
@@ -299,7 +309,7 @@ def digest(path: Path, noted: str) -> str:
 
 
 def _hashes(noted: str) -> list[str]:
-    return [line.split()[0] for line in noted.splitlines()]
+    return [line.split()[0] for line in noted.splitlines() if line.strip()]
 
 
 async def hashed(file: BinaryIO, report: Report) -> hashlib._Hash:

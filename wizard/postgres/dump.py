@@ -177,7 +177,7 @@ async def _take_in(
         )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
-    archive.remove(part)
+    archive.delete(part)
     try:
         with archive.writing(part):
             noted = await filling(part, path.name, report)
@@ -188,7 +188,7 @@ async def _take_in(
         archive.place(part, path, noted)
     except BaseException:
         with suppress(OSError):
-            archive.remove(part)
+            archive.delete(part)
         raise
     size = archive.size(path)
     report.finding("dump", f"{path.name}: {size:,} bytes, {tables} tables, read to the end")
@@ -234,7 +234,7 @@ async def _stream(
         file.flush()
         os.fsync(file.fileno())
     gauge.finished()
-    return f"{digest.hexdigest()}  {name}\n"
+    return archive.note(digest.hexdigest(), name)
 
 
 async def _in_parallel(
@@ -262,6 +262,8 @@ async def _in_parallel(
         async for _ in output:
             pass
         _believe(output, where)
+    for file in part.iterdir():
+        file.chmod(0o600)
     await archive.read_whole(part, pg_restore, report)
     return await archive.sums(part, report, name)
 

@@ -123,11 +123,11 @@ class Fetch(Operation):
         return Observation(Seen.NOT_DONE, "a dump that was interrupted leaves no file")
 
     async def clear(self, run: Run, plan: Plan) -> None:
-        archive.remove(Path(plan.details["path"]))
+        if "source" in plan.facts:  # what was only taken is somebody's own
+            archive.remove(Path(plan.details["path"]))
 
     async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        if "source" in plan.facts:
-            await self.clear(run, plan)
+        await self.clear(run, plan)
 
 
 class Restore(Operation):
