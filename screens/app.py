@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -24,6 +24,7 @@ from screens import palette
 from screens.backup import BackupScreen
 from screens.copy import CopyScreen
 from screens.help import HelpScreen
+from screens.host import Host
 from screens.ledger import EntryScreen, LedgerScreen
 from screens.log import LogScreen
 from screens.model import Model
@@ -73,7 +74,7 @@ async def run_app(
     return app.return_code if app.return_code is not None else int(ExitCode.FAILED)
 
 
-class RemodelApp(App[None]):
+class RemodelApp(Host):
     """The wizard on a terminal."""
 
     TITLE = "remodel"

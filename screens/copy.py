@@ -29,7 +29,7 @@ class CopyScreen(StepScreen):
     def show_body(self, state: StepState) -> None:
         """The tree besides what every step shows."""
         super().show_body(state)
-        model = self.remodel.model
+        model = self.host.model
         planned = model.marks_planned
         self.query_one("#legend", Static).update(legend(model.marks, planned=planned))
         self.query_one(PagesTree).show(model.marks, planned=planned, version=model.tree_version)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from textual.screen import ModalScreen
 
 from screens.failed import FailedScreen
 from screens.form import FormScreen
 from screens.gate import GateScreen
+from screens.host import Host
 from wizard.errors import Declined, RemodelError, StartOver
-from wizard.operation import Plan, Step
+from wizard.operation import Step
 from wizard.operators import Verdict
+from wizard.plan import Plan
 from wizard.questions import Question
-
-if TYPE_CHECKING:
-    from screens.app import RemodelApp
 
 T = TypeVar("T")
 
@@ -27,7 +26,7 @@ class ScreenOperator:
 
     interactive = True
 
-    def __init__(self, app: RemodelApp) -> None:
+    def __init__(self, app: Host) -> None:
         self._app = app
 
     async def begin(self, step: Step) -> None:

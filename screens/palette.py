@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
 from textual.screen import Screen
 
+from screens.host import Host
 from screens.step import StepScreen
 
-if TYPE_CHECKING:
-    from screens.app import RemodelApp
 
-
-def commands(app: RemodelApp, screen: Screen[object]) -> Iterator[SystemCommand]:
+def commands(app: Host, screen: Screen[object]) -> Iterator[SystemCommand]:
     """What can be done while `screen` is in front."""
     yield SystemCommand("Help", "What this step touches, how to undo it", app.action_help)
     yield SystemCommand("Log", "Everything that was reported, as it comes", app.action_log)
@@ -38,14 +35,14 @@ def commands(app: RemodelApp, screen: Screen[object]) -> Iterator[SystemCommand]
         yield SystemCommand("Copy", "Copy the selected text", copy)
 
 
-def _toggle_keys(app: RemodelApp) -> None:
+def _toggle_keys(app: Host) -> None:
     if app.screen.query("HelpPanel"):
         app.action_hide_help_panel()
     else:
         app.action_show_help_panel()
 
 
-def _take_picture(app: RemodelApp) -> None:
+def _take_picture(app: Host) -> None:
     """Into the session's folder, once the palette is out of the picture."""
 
     def save() -> None:

@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from screens.host import Host
 from screens.model import StepState
 from screens.theme import MUTED, ORANGE, TEXT
 from screens.widgets.operations import Operations
@@ -19,7 +20,6 @@ from screens.widgets.rail import Rail
 from screens.widgets.reading import Prefers, Reading
 
 if TYPE_CHECKING:
-    from screens.app import RemodelApp
     from wizard.operation import Step
     from wizard.run import Run
 
@@ -53,14 +53,14 @@ class StepScreen(Screen[None], inherit_bindings=False):
         self.step = step
 
     @property
-    def remodel(self) -> RemodelApp:
-        """The app, by its own type."""
-        return cast("RemodelApp", self.app)
+    def host(self) -> Host:
+        """The app that shows this screen."""
+        return cast("Host", self.app)
 
     @property
     def state(self) -> StepState:
         """What there is to draw."""
-        return self.remodel.model.steps[self.step.name]
+        return self.host.model.steps[self.step.name]
 
     def compose(self) -> ComposeResult:
         yield Static(id="header", markup=False)
@@ -85,13 +85,13 @@ class StepScreen(Screen[None], inherit_bindings=False):
         """Draw the model anew. Cheap where nothing has changed."""
         if not (self.is_mounted and self.children):  # the app may be ending around it
             return
-        app = self.remodel
+        host = self.host
         self.query_one("#header", Static).update(self._header())
-        self.query_one("#rail", Rail).show(app.model, self.step.name)
+        self.query_one("#rail", Rail).show(host.model, self.step.name)
         # Once there is something to read, a short screen has no room for the purpose.
         self.set_class(bool(self.state.findings or self.state.documents), "-told")
         self.show_body(self.state)
-        self.query_one("#prompt", Prompt).show(app.saying(self.step.name))
+        self.query_one("#prompt", Prompt).show(host.saying(self.step.name))
 
     def show_body(self, state: StepState) -> None:
         """Draw the step's own part."""
@@ -108,16 +108,16 @@ class StepScreen(Screen[None], inherit_bindings=False):
 
     def on_prompt_pressed(self) -> None:
         """Enter at the prompt is the same as ctrl+n."""
-        self.remodel.action_go_on()
+        self.host.action_go_on()
 
     def on_rail_chosen(self, event: Rail.Chosen) -> None:
         """Look at another step."""
-        self.remodel.action_look(event.number)
+        self.host.action_look(event.number)
 
     def on_screen_resume(self) -> None:
         """The model may have moved on under a dialog."""
         self.show()
-        self.remodel.catch_up()
+        self.host.catch_up()
 
     def _header(self) -> Text:
         conversion = self.run.config.conversion

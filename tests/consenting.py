@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wizard.errors import RemodelError
-from wizard.operation import Plan, Step
+from wizard.operation import Step
 from wizard.operators import Verdict
+from wizard.plan import Plan
 from wizard.questions import Question
 
 

@@ -22,7 +22,7 @@ import yaml
 
 from wizard import durable, redaction, yamlfile
 from wizard.errors import AnswersError, UsageError
-from wizard.operation import Plan
+from wizard.plan import Plan
 from wizard.questions import Question
 
 VERSION = 1

@@ -9,7 +9,8 @@ from typing import Any
 from wizard import package
 from wizard.errors import OperationFailed
 from wizard.journal import Journal
-from wizard.operation import Observation, Operation, Plan, Seen
+from wizard.operation import Observation, Operation, Seen
+from wizard.plan import Plan
 from wizard.run import Run
 from wizard.steps.sources import reinstall
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from wizard.errors import OperationFailed
-from wizard.operation import Operation, Plan
+from wizard.operation import Operation
+from wizard.plan import Plan
 from wizard.postgres import checkpoint, restore, server
 from wizard.run import Run
 

@@ -21,7 +21,7 @@ from wizard.delivery.contract import AfterRollback
 from wizard.delivery.exchange import Rollback
 from wizard.drive import Output
 from wizard.errors import OperationFailed, RemodelError, UsageError
-from wizard.narration import JsonLines, printable
+from wizard.narration import JsonLines
 from wizard.operation import Step
 from wizard.operators import Operator, Plain, Replay
 from wizard.options import (
@@ -38,7 +38,7 @@ from wizard.options import (
     the_config,
 )
 from wizard.questions import Question
-from wizard.redaction import redact
+from wizard.redaction import printable, redact
 from wizard.site import find_project
 
 

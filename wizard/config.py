@@ -10,16 +10,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from wizard import yamlfile
-from wizard.delivery.policy import POLICIES
 from wizard.environment import Environment
 from wizard.errors import ConfigError
 from wizard.postgres.address import Address
 from wizard.section import Section
 
 FILE = "remodel.yml"
+Policy = Literal["block", "warn", "ignore"]
+POLICIES: tuple[str, ...] = get_args(Policy)
 # libpq's own default, `prefer`, sends everything in the clear where TLS fails.
 SSLMODES = ("require", "verify-full", "verify-ca", "disable")
 

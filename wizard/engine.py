@@ -32,9 +32,9 @@ from wizard.events import (
     StepEntered,
     TreeChanged,
 )
-from wizard.operation import Observation, Operation, Plan, Seen, Step, difference
+from wizard.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.operators import Operator
-from wizard.questions import Question
+from wizard.plan import Plan, difference
 from wizard.resuming import Survey, survey
 from wizard.run import Run
 
@@ -115,7 +115,7 @@ class Engine:
         for question in asked:
             self._answered(question, answers[question.key])
 
-    async def _judged(self, asked: Sequence[Question], answers: Mapping[str, Any]) -> bool:
+    async def _judged(self, asked: Sequence[StepQuestion], answers: Mapping[str, Any]) -> bool:
         """Whether the project can go by these answers. False when they are to be asked again."""
         for question in asked:
             if question.judge is None:
@@ -128,11 +128,11 @@ class Engine:
                 return False
         return True
 
-    def _answered(self, question: Question, value: Any) -> None:
+    def _answered(self, question: StepQuestion, value: Any) -> None:
         self.run.session.answer(question, value)
         self.run.events.emit(Answered("", key=question.key, value=value))
 
-    async def _with_default(self, question: Question) -> Question:
+    async def _with_default(self, question: StepQuestion) -> StepQuestion:
         if question.default_from is None:
             return question
         return replace(question, default=await question.default_from(self.run))

@@ -136,3 +136,7 @@ class VerificationFailed(RemodelError):
     """The work was done, and looking at the result found a fault."""
 
     exit_code = ExitCode.VERIFICATION
+
+
+class NotYet(RemodelError):
+    """A plan cannot be computed before another operation is done. Only `remodel plan` meets it."""

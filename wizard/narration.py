@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -22,20 +21,11 @@ from wizard.events import (
     Started,
     StepEntered,
 )
-from wizard.redaction import redacted
+from wizard.redaction import printable, redacted
 
 MARKS = {"ok": "ok  ", "info": "    ", "warn": "WARN", "fail": "FAIL"}
 CHATTY = ("pg_dump", "pg_restore")  # a line for every table; the journal's log has them
 OUTCOMES = {"done": "done", "skipped": "skipped", "failed": "FAILED", "undone": "undone"}
-
-
-_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-def printable(text: str) -> str:
-    """`text` without what a terminal would obey: a tool's colours, a page title's escapes."""
-    return _CONTROL.sub("", _SEQUENCE.sub("", text))
 
 
 class Narrator:

@@ -25,9 +25,10 @@ from wizard.errors import (
     StartOver,
 )
 from wizard.fieldmap import FieldTable
-from wizard.narration import printable
-from wizard.operation import Plan, Step, difference
+from wizard.operation import Step
+from wizard.plan import Plan, difference
 from wizard.questions import Question
+from wizard.redaction import printable
 
 Verdict = Literal["retry", "stop"]
 AGAIN = "again"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from wizard import answers, purge
 from wizard.answers import Answers
 from wizard.config import Config
-from wizard.errors import RemodelError
+from wizard.errors import NotYet, RemodelError
 from wizard.events import Events
-from wizard.operation import NotYet, Operation
+from wizard.operation import Operation
 from wizard.questions import Question
 from wizard.run import Run
 from wizard.session import Session

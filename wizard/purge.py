@@ -17,8 +17,9 @@ from wizard.answers import Answers
 from wizard.config import Config, Target
 from wizard.errors import IdentityMismatch
 from wizard.holdings import Held, megabytes
-from wizard.operation import Gate, Loss, Plan, Repeatable, Step
+from wizard.operation import Repeatable, Step
 from wizard.operators import Replay
+from wizard.plan import Gate, Loss, Plan
 from wizard.postgres import restore, server
 from wizard.postgres.address import Address
 from wizard.postgres.alone import alone

@@ -6,16 +6,13 @@ A form field, a prompt line and a key of answers.yml are made from the same `Que
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from wizard import fieldmap, redaction
 from wizard.fieldmap import FieldTable
 from wizard.yamlfile import brief
-
-if TYPE_CHECKING:
-    from wizard.run import Run
 
 Kind = Literal["text", "number", "choice", "many", "path", "source", "fields"]
 
@@ -39,12 +36,6 @@ class Question:
     check: Callable[[Any], None] | None = None
     optional: bool = False
     """Whether an empty answer is one."""
-    default_from: Callable[[Run], Awaitable[Any]] | None = None
-    """Computes the default when the question is asked, from what is known by then."""
-    unless: Callable[[Run], Awaitable[str]] | None = None
-    """Why it need not be asked after all, or empty. Its answer is then an empty one."""
-    judge: Callable[[Run, Any], Awaitable[None]] | None = None
-    """Judges an accepted answer against the project; raises RemodelError."""
 
     def accept(self, raw: Any) -> Any:
         """The answer in its proper type, from a typed line or from YAML.
@@ -64,7 +55,7 @@ class Question:
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of an answer as answers.yml has it. What it allows, `accept` takes,
-        but for what only `check` and `judge` know."""
+        but for what only `check` and the project know."""
         return {"description": "\n".join(filter(None, (self.text, self.help))), **self._form()}
 
     def _form(self) -> dict[str, Any]:

@@ -16,6 +16,8 @@ _NAMED = re.compile(r"passw|secret|token|passphrase|api_?key|dsn", re.IGNORECASE
 _IN_URL = re.compile(r"(://[^/\s:@]*:)([^/\s@]+)(?=@)")  # postgresql://ana:this@host/name
 _KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY")
 _OURS = re.compile(r"REMODEL_\w+_PASSWORD")
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Secret:
@@ -120,3 +122,8 @@ def _each(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, list | tuple):
         return [_each(item, change) for item in value]
     return value
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal would obey: a tool's colours, a page title's escapes."""
+    return _CONTROL.sub("", _SEQUENCE.sub("", text))

@@ -29,8 +29,9 @@ from wizard.errors import OperationFailed, PlanStale, RemodelError
 from wizard.events import Event, Events, Finding, Planned
 from wizard.journal import Journal
 from wizard.narration import JsonLines
-from wizard.operation import Operation, Plan, Repeatable, Step, difference
+from wizard.operation import Operation, Repeatable, Step
 from wizard.operators import Replay
+from wizard.plan import Plan, difference
 from wizard.postgres import drift, restore, server
 from wizard.postgres.baseline import Baseline
 from wizard.run import Run

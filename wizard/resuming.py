@@ -11,7 +11,8 @@ from pathlib import Path
 
 from wizard import process
 from wizard.errors import IdentityMismatch, OperationFailed, RemodelError
-from wizard.operation import Observation, Operation, Plan, Seen, Step
+from wizard.operation import Observation, Operation, Seen, Step
+from wizard.plan import Plan
 from wizard.run import Run
 
 NAMED = 3  # operations to come that are told by name

@@ -14,9 +14,8 @@ from typing import Any
 
 from wizard import sockets
 from wizard.config import Config, Target
-from wizard.errors import ConfigError, IdentityMismatch
+from wizard.errors import ConfigError, IdentityMismatch, NotYet
 from wizard.events import Events, Report
-from wizard.operation import NotYet
 from wizard.pagetree import PageTree
 from wizard.postgres import dump, identity, routes, server, tools
 from wizard.postgres.address import Address

@@ -16,27 +16,25 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wizard import __version__, answers
+from wizard import __version__, answers, lock
 from wizard.answers import Answers
 from wizard.config import Config
 from wizard.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.journal import Journal
-from wizard.operation import Plan, difference
+from wizard.plan import Plan, difference
 from wizard.questions import Question
 from wizard.yamlfile import nearest
 
 UNSETTLED = ("intent", "failed", "undoing")
-PATIENCE = 10.0  # seconds for what a killed process has started to end by itself
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Session:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.id = folder.name
-        self.lock = _lock(folder.parents[1] / "lock")
+        self.lock = lock.hold(folder.parents[1] / "lock")
         self.journal = Journal(folder / "journal.sqlite")
         self.answers = Answers()
         self._questions: dict[str, Question] = {}
@@ -230,68 +228,4 @@ def summaries(config: Config) -> list[Summary]:
             )
         )
         journal.close()
-    return found
-
-
-def _lock(path: Path) -> int:
-    """Hold the project's lock file.
-
-    The kernel keeps it with the open file, so a lock cannot outlive its holders: neither a dead
-    process nor another that has its pid nor another boot is mistaken for one. A holder is also
-    the worker, which has inherited the open file; when its parent was killed it ends by itself.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        _wait_for(path, descriptor)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()} since {time.strftime('%Y-%m-%d %H:%M')}".encode())
-    return descriptor
-
-
-def _wait_for(path: Path, descriptor: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            holder = os.pread(descriptor, 100, 0).decode(errors="replace")
-        if _runs(holder.partition(" ")[0]):
-            raise OperationFailed(
-                "Another process is at work on a session of this project.",
-                found=f"pid {holder}",
-                hint="Let that one finish or stop it; then try again.",
-            )
-        if time.monotonic() > deadline:
-            raise OperationFailed(
-                "A process that was killed has left something running that has not ended.",
-                found="\n".join(_holders(path)) or f"It was pid {holder}; see: lsof {path}",
-                hint="It may still write to the local database: end it, then try again.",
-            )
-        time.sleep(0.05)
-
-
-def _runs(pid: str) -> bool:
-    """Whether there is such a process. One just written over is none: look again."""
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _holders(path: Path) -> list[str]:
-    """Who has the lock file open, where /proc tells (proc(5))."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if any(link.samefile(path) for link in (process / "fd").iterdir()):
-                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                if int(process.name) != os.getpid():
-                    found.append(f"pid {process.name}: {command.strip()}")
     return found

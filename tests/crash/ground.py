@@ -32,7 +32,7 @@ from psycopg import sql
 from tests.crash.commands import Commands, Ended
 from tests.crash.victim import Order
 from wizard.events import Events, Report
-from wizard.operation import Gate, Plan
+from wizard.plan import Gate, Plan
 from wizard.sandbox.layout import ALIAS, LEFT_BY_RUNS, RunningSandbox, lay_out, running
 
 MARK = "REMODEL_CRASH_MARK"

@@ -30,8 +30,9 @@ from wizard.engine import Engine
 from wizard.errors import Declined, OperationFailed, PlanStale, RemodelError, StartOver
 from wizard.events import Event, Events, Finding
 from wizard.journal import Journal
-from wizard.operation import Gate, Loss, Observation, Operation, Plan, Seen, Step
+from wizard.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.operators import Verdict
+from wizard.plan import Gate, Loss, Plan
 from wizard.questions import Question
 from wizard.run import Run
 from wizard.session import Session
@@ -190,7 +191,7 @@ class Crashes(RuleBasedStateMachine):
         self.config = config.read(write_config(self.temporary))
         self.finished = False
         self.said: list[str] = []
-        self.steps = [self._step("one", [Question(VALUE, "Which?")]), self._step("two", [])]
+        self.steps = [self._step("one", [StepQuestion(VALUE, "Which?")]), self._step("two", [])]
         session = sessions.begin(self.config)
         self.session = session.id
         session.close()
@@ -199,7 +200,7 @@ class Crashes(RuleBasedStateMachine):
         if hasattr(self, "temporary"):
             shutil.rmtree(self.temporary)
 
-    def _step(self, name: str, questions: list[Question]) -> Step:
+    def _step(self, name: str, questions: list[StepQuestion]) -> Step:
         operations = [Put(key, self.world) for key in KEYS if key.startswith(name)]
         return Step(name, name, "", "", "", lambda run: operations, lambda run: questions)
 

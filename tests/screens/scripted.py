@@ -19,9 +19,10 @@ from screens.app import RemodelApp
 from wizard import config
 from wizard.errors import OperationFailed
 from wizard.events import Events
-from wizard.operation import Observation, Operation, Plan, Seen, Step
+from wizard.operation import Observation, Operation, Seen, Step
 from wizard.operators import Operator
 from wizard.pagetree import Node
+from wizard.plan import Plan
 from wizard.run import Run
 from wizard.session import Session
 

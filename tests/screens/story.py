@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wizard.events import Progress
-from wizard.operation import Gate, Loss
+from wizard.plan import Gate, Loss
 from wizard.run import Run
 
 DIFF = """--- src/cast/models.py

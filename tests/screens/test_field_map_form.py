@@ -13,7 +13,7 @@ from screens.form import FormScreen
 from tests.screens import scripted
 from wizard.errors import ConfigError
 from wizard.fieldmap import FieldTable
-from wizard.questions import Question
+from wizard.operation import StepQuestion
 from wizard.run import Run
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
@@ -45,7 +45,7 @@ async def judged(run: Run, fields: Any) -> None:
         raise ConfigError("The field map does not fit.", found="summary: 3 is no text")
 
 
-FIELDS = Question(
+FIELDS = StepQuestion(
     "copy.fields",
     "The field map",
     help="Where each field of the new type takes its value from.",

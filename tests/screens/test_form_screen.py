@@ -10,7 +10,7 @@ from textual.widgets import Input
 from screens.form import FormScreen
 from screens.setup import SetupApp
 from tests.screens import scripted
-from wizard.questions import Question
+from wizard.operation import StepQuestion
 
 
 def short(value: str) -> None:
@@ -19,10 +19,10 @@ def short(value: str) -> None:
 
 
 QUESTIONS = (
-    Question("project.name", "Its name?", help="Not longer than [8] letters.", check=short),
-    Question("project.count", "How many?", kind="number", default=3),
-    Question("project.how", "How?", kind="choice", choices=("fetch", "take"), default="take"),
-    Question("project.where", "Where?", kind="many", choices=("staging", "production")),
+    StepQuestion("project.name", "Its name?", help="Not longer than [8] letters.", check=short),
+    StepQuestion("project.count", "How many?", kind="number", default=3),
+    StepQuestion("project.how", "How?", kind="choice", choices=("fetch", "take"), default="take"),
+    StepQuestion("project.where", "Where?", kind="many", choices=("staging", "production")),
 )
 
 
@@ -59,7 +59,7 @@ async def test_answers_are_checked_where_they_stand(house: Any) -> None:
 async def test_a_source_is_accepted_with_enter_as_it_stands(house: Any) -> None:
     text = "class Podcast(Blog):\n    new_keywords = models.CharField(max_length=255)\n"
     one = scripted.Scripted("project.one", "One")
-    question = Question("project.class", "The class", kind="source", default=text)
+    question = StepQuestion("project.class", "The class", kind="source", default=text)
     async with house.app(scripted.step("project", one, questions=[question])) as (app, pilot):
         await pilot.press("enter")
         await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))

@@ -10,12 +10,12 @@ from screens.summary import SummaryScreen
 from tests.screens import scripted
 from wizard.answers import Answers
 from wizard.errors import ExitCode
-from wizard.operation import Gate, Plan, Step
+from wizard.operation import Step, StepQuestion
 from wizard.operators import Operator, Reopened, Replay
-from wizard.questions import Question
+from wizard.plan import Gate, Plan
 
-PAGES = Question("copy.pages", "Which pages?", default="none")
-ARCHIVE = Question("backup.archive", "Which backup?")
+PAGES = StepQuestion("copy.pages", "Which pages?", default="none")
+ARCHIVE = StepQuestion("backup.archive", "Which backup?")
 
 
 class Recorded:

@@ -22,7 +22,7 @@ from wizard.events import (
     TreeChanged,
 )
 from wizard.journal import Journal
-from wizard.operation import Gate, Plan
+from wizard.plan import Gate, Plan
 
 
 def model() -> Model:

@@ -7,11 +7,11 @@ from typing import Any
 from screens.gate import GateScreen
 from tests.screens import scripted
 from wizard.errors import OperationFailed
-from wizard.operation import Gate, Step
-from wizard.questions import Question
+from wizard.operation import Step, StepQuestion
+from wizard.plan import Gate
 from wizard.run import Run
 
-ARCHIVE = Question(key="backup.archive", text="Which backup?", default="taken.dump")
+ARCHIVE = StepQuestion(key="backup.archive", text="Which backup?", default="taken.dump")
 
 
 class Asked:

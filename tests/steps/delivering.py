@@ -15,7 +15,8 @@ from wizard import session as sessions
 from wizard.config import Target
 from wizard.events import Events
 from wizard.hostkeys import trust
-from wizard.operation import Operation, Plan
+from wizard.operation import Operation
+from wizard.plan import Plan
 from wizard.postgres import baseline, identity, server
 from wizard.postgres.address import Address, connect
 from wizard.remote import host_key

@@ -18,7 +18,8 @@ from wizard.delivery import written
 from wizard.errors import ConfigError, IdentityMismatch, VerificationFailed
 from wizard.events import Event, Events, Finding
 from wizard.hostkeys import trust
-from wizard.operation import Plan, Seen
+from wizard.operation import Seen
+from wizard.plan import Plan
 from wizard.postgres import dump, fingerprint, identity, plain, restore, server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive

@@ -11,7 +11,8 @@ from tests.steps.delivering import dumped, perform, titles
 from wizard import holdings
 from wizard.delivery.exchange import Rollback, Swap
 from wizard.delivery.inplace import InPlace
-from wizard.operation import Plan, Seen
+from wizard.operation import Seen
+from wizard.plan import Plan
 from wizard.postgres import dump as dumps
 from wizard.postgres.address import Address
 from wizard.purge import Purge

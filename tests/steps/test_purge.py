@@ -23,7 +23,7 @@ from wizard.delivery.exchange import Swap
 from wizard.drive import Output
 from wizard.errors import ConsentMissing, IdentityMismatch, PlanStale
 from wizard.events import Events, Report
-from wizard.operation import Plan
+from wizard.plan import Plan
 from wizard.postgres import checkpoint, identity, restore, server
 from wizard.postgres.address import Address
 from wizard.purge import Fingerprints, Purge

@@ -12,7 +12,7 @@ from wizard import session as sessions
 from wizard.delivery.exchange import Swap
 from wizard.errors import OperationFailed
 from wizard.events import Events
-from wizard.operation import Plan
+from wizard.plan import Plan
 from wizard.run import Run
 
 

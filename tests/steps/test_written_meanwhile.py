@@ -22,8 +22,9 @@ from wizard.delivery.written import FETCH_AGAIN, Unchanged
 from wizard.drive import Output
 from wizard.engine import Engine
 from wizard.errors import Declined, OperationFailed, RemodelError, StartOver
-from wizard.operation import Plan, Step
+from wizard.operation import Step
 from wizard.operators import Plain, Verdict
+from wizard.plan import Plan
 from wizard.postgres import baseline, restore, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.baseline import Baseline

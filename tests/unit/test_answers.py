@@ -9,7 +9,7 @@ import pytest
 from wizard import answers
 from wizard.answers import Answers
 from wizard.errors import AnswersError, ExitCode, UsageError
-from wizard.operation import Gate, Loss, Plan
+from wizard.plan import Gate, Loss, Plan
 from wizard.questions import Question
 from wizard.redaction import Secret
 

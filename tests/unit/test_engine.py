@@ -27,9 +27,9 @@ from wizard.errors import (
 )
 from wizard.events import Event, Events, Finished, Progress
 from wizard.fieldmap import FieldTable
-from wizard.operation import Gate, Loss, Observation, Operation, Plan, Seen, Step
+from wizard.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.operators import Operator, Plain, Replay
-from wizard.questions import Question
+from wizard.plan import Gate, Loss, Plan
 from wizard.redaction import Secret
 from wizard.run import Run
 from wizard.session import Session
@@ -105,7 +105,7 @@ def found(tmp_path: Path) -> config.Config:
     return config.read(write(tmp_path))
 
 
-def step(*operations: Operation, questions: Sequence[Question] = ()) -> Step:
+def step(*operations: Operation, questions: Sequence[StepQuestion] = ()) -> Step:
     return Step("one", "One", "", "", "", lambda run: operations, lambda run: questions)
 
 
@@ -223,7 +223,7 @@ async def test_replay_needs_two_keys_for_a_target(found: config.Config) -> None:
 
 
 async def test_replay_names_every_missing_answer(found: config.Config) -> None:
-    questions = [Question("one.a", "A?"), Question("one.b", "B?")]
+    questions = [StepQuestion("one.a", "A?"), StepQuestion("one.b", "B?")]
     with sessions.begin(found) as session, pytest.raises(InputMissing, match=r"one\.a, one\.b"):
         await go(session, Replay(Answers(), [], session.id), step(questions=questions))
 
@@ -325,7 +325,7 @@ async def test_settle_runs_also_when_a_crash_hid_the_end(found: config.Config) -
 
 
 async def test_undo_forgets_the_answers_of_its_steps(found: config.Config) -> None:
-    question = Question("one.a", "A?", default="yes")
+    question = StepQuestion("one.a", "A?", default="yes")
     steps = [step(Act("one.act"), questions=[question])]
     with sessions.begin(found) as session:
         await go(session, Consenting(), *steps)
@@ -368,7 +368,7 @@ async def test_a_failed_operation_can_be_tried_again(found: config.Config) -> No
 
 
 async def test_answers_are_asked_once_and_recorded(found: config.Config) -> None:
-    question = Question("one.a", "A?", default="yes")
+    question = StepQuestion("one.a", "A?", default="yes")
     with sessions.begin(found) as session:
         await go(session, Consenting(), step(Act("one.act"), questions=[question]))
         assert session.answers.answers == {"one.a": "yes"}
@@ -469,7 +469,7 @@ async def test_what_need_not_be_asked_is_answered_empty(found: config.Config) ->
     async def never(run: Run) -> str:
         return "the model is there already"
 
-    question = Question("one.class", "The class", kind="source", unless=never, optional=True)
+    question = StepQuestion("one.class", "The class", kind="source", unless=never, optional=True)
     act = Act("one.act")
     with sessions.begin(found) as session:
         await go(session, Replay(Answers(), (), "by hand"), step(act, questions=[question]))
@@ -492,7 +492,7 @@ async def test_an_answer_that_the_project_refuses_is_asked_again_or_stops(
         if fields.get("summary") != {"from": "intro"}:
             raise ConfigError("The field map does not fit.")
 
-    question = Question(
+    question = StepQuestion(
         "one.fields", "The field map", kind="fields", default_from=told, judge=judge
     )
     asked = step(Act("one.act"), questions=[question])

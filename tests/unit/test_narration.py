@@ -8,7 +8,7 @@ import re
 
 from wizard.events import Event, Finding, Finished, Line, Planned, Progress, Started
 from wizard.narration import JsonLines, Narrator
-from wizard.operation import Plan
+from wizard.plan import Plan
 
 
 class Clock:

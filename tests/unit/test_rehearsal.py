@@ -15,7 +15,7 @@ from wizard.aside import SetAside, written_by
 from wizard.config import Config
 from wizard.errors import OperationFailed, UsageError
 from wizard.events import Events, Finding
-from wizard.operation import Gate, Plan
+from wizard.plan import Gate, Plan
 from wizard.rehearsal import Account
 from wizard.run import Run
 from wizard.session import Session

@@ -15,9 +15,9 @@ from wizard import answers, config
 from wizard import session as sessions
 from wizard.answers import Answers
 from wizard.errors import ConsentMissing, Declined, InputMissing, PlanStale
-from wizard.operation import Gate, Plan, Step
+from wizard.operation import Step, StepQuestion
 from wizard.operators import Plain, Reopened, Replay
-from wizard.questions import Question
+from wizard.plan import Gate, Plan
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def found(tmp_path: Path) -> config.Config:
 def step(name: str, target: str = "") -> Step:
     """A question whose answer is `as ever`, and an act behind a gate."""
     act = Act(f"{name}.act", gate="go", target=target)
-    question = Question(f"{name}.how", "How?", default="as ever")
+    question = StepQuestion(f"{name}.how", "How?", default="as ever")
     about = f"What {name} is for."
     return Step(name, name, about, "", "", lambda run: [act], lambda run: [question])
 
@@ -116,13 +116,13 @@ async def test_a_recorded_consent_of_an_opened_step_opens_nothing(found: config.
 
 async def test_what_set_changed_stays_recorded_over_a_resume(found: config.Config) -> None:
     recorded = (await record(found)).with_changes({"one.how": "quickly"})
-    question = Question("one.how", "How?")
+    question = StepQuestion("one.how", "How?")
     with sessions.begin(found) as session:
         session.answers.changed = recorded.changed
         session.answer(question, "quickly")
         name = session.id
     with sessions.resume(found, name) as session:
-        session.answer(Question("two.how", "How?"), "by hand")
+        session.answer(StepQuestion("two.how", "How?"), "by hand")
         path = session.folder / "answers.yml"
     assert answers.read(path).changed == ["one.how"]
 

@@ -16,14 +16,15 @@ import pytest
 
 from tests.consenting import Consenting
 from tests.unit.test_config import write
-from wizard import config, resuming
+from wizard import config, lock, resuming
 from wizard import session as sessions
 from wizard.config import Config
 from wizard.engine import Engine
 from wizard.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.events import Event, Events, Finding
 from wizard.journal import Journal
-from wizard.operation import Observation, Operation, Plan, Seen, Step
+from wizard.operation import Observation, Operation, Seen, Step
+from wizard.plan import Plan
 from wizard.run import Run
 
 HOLDING = """
@@ -81,11 +82,11 @@ def test_what_outlives_a_killed_process_is_named_and_waited_for(
     holder.kill()
     holder.wait()
     try:
-        monkeypatch.setattr(sessions, "PATIENCE", 0.2)
+        monkeypatch.setattr(lock, "PATIENCE", 0.2)
         with pytest.raises(OperationFailed, match="has left something running") as caught:
             sessions.resume(found, name)
         assert f"pid {child}: sleep 600" in caught.value.found
-        monkeypatch.setattr(sessions, "PATIENCE", 60.0)
+        monkeypatch.setattr(lock, "PATIENCE", 60.0)
     finally:
         os.kill(int(child), signal.SIGKILL)
     sessions.resume(found, name).close()

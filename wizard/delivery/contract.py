@@ -15,8 +15,9 @@ from typing import Any
 from wizard.config import Target
 from wizard.delivery import earlier, written
 from wizard.errors import OperationFailed, RemodelError, VerificationFailed
-from wizard.operation import Loss, Operation, Plan, Repeatable
+from wizard.operation import Operation, Repeatable
 from wizard.pagetree import PageTree
+from wizard.plan import Loss, Plan
 from wizard.postgres import preflight
 from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive

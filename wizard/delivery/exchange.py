@@ -19,7 +19,8 @@ from wizard.delivery.comparison import require_same
 from wizard.delivery.contract import Delivery, ForTarget, run_checks, stopping
 from wizard.errors import IdentityMismatch, OperationFailed, RemodelError
 from wizard.events import Report
-from wizard.operation import Gate, Loss, Observation, Plan, Seen
+from wizard.operation import Observation, Seen
+from wizard.plan import Gate, Loss, Plan
 from wizard.postgres import baseline as baselines
 from wizard.postgres import preflight, restore, rights, server, swap
 from wizard.postgres.address import Address

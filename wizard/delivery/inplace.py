@@ -13,7 +13,8 @@ from wizard import durable
 from wizard.delivery import delivered, overwriting
 from wizard.delivery.overwriting import Overwriting
 from wizard.errors import OperationFailed, VerificationFailed
-from wizard.operation import Observation, Plan, Seen
+from wizard.operation import Observation, Seen
+from wizard.plan import Plan
 from wizard.postgres import preflight, refill
 from wizard.postgres.address import Address
 from wizard.postgres.baseline import Baseline

@@ -15,7 +15,7 @@ from wizard.config import Target
 from wizard.delivery import delivered, policy, written
 from wizard.delivery.contract import Delivery, stopping
 from wizard.errors import OperationFailed, VerificationFailed
-from wizard.operation import Plan
+from wizard.plan import Plan
 from wizard.postgres import archive, drift, server
 from wizard.postgres import baseline as baselines
 from wizard.postgres.address import Address

@@ -13,7 +13,8 @@ from wizard import process
 from wizard.delivery import delivered, overwriting
 from wizard.delivery.overwriting import Overwriting
 from wizard.errors import ConfigError, OperationFailed
-from wizard.operation import Observation, Plan, Seen
+from wizard.operation import Observation, Seen
+from wizard.plan import Plan
 from wizard.postgres import preflight, server
 from wizard.postgres.address import Address
 from wizard.postgres.baseline import Baseline

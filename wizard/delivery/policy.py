@@ -11,12 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
 
+from wizard.config import POLICIES, Policy
 from wizard.postgres.drift import Change, Drift
-
-Policy = Literal["block", "warn", "ignore"]
-POLICIES: tuple[str, ...] = get_args(Policy)
 
 DEFAULTS: Mapping[str, Policy] = {
     "django_session": "ignore",

@@ -18,7 +18,7 @@ from wizard.delivery.policy import Judged
 from wizard.errors import OperationFailed
 from wizard.events import Report
 from wizard.journal import Journal
-from wizard.operation import Gate, Loss, Plan
+from wizard.plan import Gate, Loss, Plan
 from wizard.postgres import drift, server
 from wizard.postgres.address import Address
 from wizard.postgres.baseline import Baseline

@@ -11,11 +11,11 @@ from typing import Any
 from wizard import process
 from wizard.download import download
 from wizard.errors import ConfigError, OperationFailed
-from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen, Step
+from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
+from wizard.plan import Gate, Loss, Plan
 from wizard.postgres import archive, baseline, exclusion, identity, restore, server, swap, tools
 from wizard.postgres.archive import Archive
 from wizard.postgres.tools import Tool
-from wizard.questions import Question
 from wizard.run import Run
 from wizard.steps.project import refuse_target
 
@@ -388,11 +388,11 @@ def _operations(run: Run) -> list[Operation]:
     return [Fetch(), Restore(), *anonymise, PlaceSite(), Baseline()]
 
 
-def _questions(run: Run) -> list[Question]:
+def _questions(run: Run) -> list[StepQuestion]:
     return [ARCHIVE]
 
 
-ARCHIVE = Question(
+ARCHIVE = StepQuestion(
     key="backup.archive",
     text="Fetch a new backup, or take a dump that is here?",
     help="`fetch` dumps production now. A path takes an existing dump: pg_dump's custom or\n"

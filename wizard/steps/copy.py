@@ -11,8 +11,8 @@ from wizard.checkpoints import Checkpointed
 from wizard.errors import ConfigError, OperationFailed, VerificationFailed
 from wizard.fieldmap import FieldTable, Row
 from wizard.ledger import Ledger
-from wizard.operation import Gate, Loss, Observation, Plan, Seen, Step
-from wizard.questions import Question
+from wizard.operation import Observation, Seen, Step, StepQuestion
+from wizard.plan import Gate, Loss, Plan
 from wizard.run import Run
 
 FAULTS_SHOWN = 50
@@ -327,7 +327,7 @@ async def _ask_field_map(run: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 FIELDS_KEY = "copy.fields"
-FIELDS = Question(
+FIELDS = StepQuestion(
     key=FIELDS_KEY,
     text="The field map",
     help="Where each field of the new type takes its value from. By the target's field:\n"

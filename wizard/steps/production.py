@@ -17,11 +17,11 @@ from wizard.delivery.inplace import InPlace
 from wizard.delivery.judgement import judge
 from wizard.delivery.playbook import Playbook
 from wizard.errors import VerificationFailed
-from wizard.operation import Observation, Operation, Plan, Repeatable, Seen, Step
+from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
+from wizard.plan import Plan
 from wizard.postgres import archive, dump, loader, plain, restore, server
 from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive
-from wizard.questions import Question
 from wizard.run import Run
 
 
@@ -280,7 +280,7 @@ def _operations(run: Run) -> list[Operation]:
     return operations
 
 
-def _questions(run: Run) -> list[Question]:
+def _questions(run: Run) -> list[StepQuestion]:
     names = tuple(run.config.targets)
     return [
         replace(TARGETS, choices=names, default=list(names)),
@@ -288,7 +288,7 @@ def _questions(run: Run) -> list[Question]:
 
 
 TARGETS_KEY = "production.targets"
-TARGETS = Question(
+TARGETS = StepQuestion(
     key=TARGETS_KEY,
     text="Deliver to which targets?",
     help="In the order of remodel.yml; put staging first. Each has a gate of its own.",

@@ -9,8 +9,9 @@ from wizard import hostkeys, remote
 from wizard.config import Target
 from wizard.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
 from wizard.login import Login, way
-from wizard.operation import Gate, Observation, Operation, Plan, Repeatable, Seen, Step
+from wizard.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.pagetree import Node, PageTree
+from wizard.plan import Gate, Plan
 from wizard.postgres import exclusion, identity, server
 from wizard.postgres.identity import Identity
 from wizard.run import Run

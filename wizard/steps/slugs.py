@@ -11,7 +11,8 @@ from wizard import checkpoints, package, source
 from wizard.checkpoints import Checkpointed
 from wizard.delivery.judgement import judge
 from wizard.errors import VerificationFailed
-from wizard.operation import Gate, Loss, Observation, Operation, Plan, Repeatable, Seen, Step
+from wizard.operation import Observation, Operation, Repeatable, Seen, Step
+from wizard.plan import Gate, Loss, Plan
 from wizard.run import Run
 from wizard.steps.copy import first, named
 from wizard.steps.sources import (

@@ -7,7 +7,8 @@ from typing import Any
 
 from wizard import package
 from wizard.errors import ConfigError, OperationFailed
-from wizard.operation import Observation, Operation, Plan, Seen
+from wizard.operation import Observation, Operation, Seen
+from wizard.plan import Plan
 from wizard.run import Run
 
 

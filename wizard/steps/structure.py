@@ -9,8 +9,8 @@ from typing import Any
 from wizard import checkpoints, package, source
 from wizard.checkpoints import Checkpointed
 from wizard.errors import OperationFailed, VerificationFailed
-from wizard.operation import Gate, Observation, Operation, Plan, Repeatable, Seen, Step
-from wizard.questions import Question
+from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
+from wizard.plan import Gate, Plan
 from wizard.run import Run
 from wizard.steps.sources import (
     describe,
@@ -338,7 +338,7 @@ async def _side_by_side(run: Run) -> str:
     return "\n".join(rows)
 
 
-CLASS = Question(
+CLASS = StepQuestion(
     key="structure.class",
     text="The new model's class",
     help="Made from the moved fields' own definitions. Edit it where it should say more;\n"
