@@ -40,12 +40,12 @@ from screens.summary import SummaryScreen
 from screens.theme import HEIGHTS, REMODEL, WIDTHS
 from screens.widgets.prompt import Saying
 from wizard import ledger, report
+from wizard.base.errors import Declined, ExitCode, RemodelError
+from wizard.base.events import Answered, Event, StepEntered
+from wizard.base.redaction import redact
 from wizard.engine import Engine
-from wizard.errors import Declined, ExitCode, RemodelError
-from wizard.events import Answered, Event, StepEntered
 from wizard.operation import Step
 from wizard.operators import Operator
-from wizard.redaction import redact
 from wizard.run import Run
 
 SCREENS: dict[str, type[StepScreen]] = {

@@ -12,9 +12,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Footer, Static
 
 from screens.theme import MUTED, TEXT, VERMILION, YELLOW
-from wizard.errors import ExitCode, RemodelError
+from wizard.base.errors import ExitCode, RemodelError
+from wizard.base.redaction import redact
 from wizard.operators import Verdict
-from wizard.redaction import redact
 
 WORDS: Final = {
     ExitCode.FAILED: "the operation failed",

@@ -17,7 +17,7 @@ from textual.widgets import Button, Footer, Input, Static
 from screens.theme import BLUE, MUTED, TEXT, VERMILION, YELLOW
 from screens.widgets.documents import drawn
 from screens.widgets.findings import FindingsTable
-from wizard.events import Document, Finding
+from wizard.base.events import Document, Finding
 from wizard.plan import Plan
 
 MINIMUM: Final = (80, 24)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from wizard.events import (
+from wizard.base.events import (
     Consented,
     Document,
     Event,

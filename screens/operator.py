@@ -12,7 +12,7 @@ from screens.failed import FailedScreen
 from screens.form import FormScreen
 from screens.gate import GateScreen
 from screens.host import Host
-from wizard.errors import Declined, RemodelError, StartOver
+from wizard.base.errors import Declined, RemodelError, StartOver
 from wizard.operation import Step
 from wizard.operators import Verdict
 from wizard.plan import Plan

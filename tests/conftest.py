@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from wizard.events import Event, Events, Report
+from wizard.base.events import Event, Events, Report
+from wizard.base.redaction import Secret
 from wizard.postgres.address import Address
-from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer, login_environment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wizard.errors import RemodelError
+from wizard.base.errors import RemodelError
 from wizard.operation import Step
 from wizard.operators import Verdict
 from wizard.plan import Plan

@@ -20,8 +20,8 @@ from typing import Any
 
 import yaml
 
-from wizard import durable, redaction, yamlfile
-from wizard.errors import AnswersError, UsageError
+from wizard.base import files, redaction, yamlfile
+from wizard.base.errors import AnswersError, UsageError
 from wizard.plan import Plan
 from wizard.questions import Question
 
@@ -275,7 +275,7 @@ def write(
             lines += [f"  # {line}" for line in (question.text, *question.help.splitlines())]
         lines.append(_indented(_dump({key: value})))
     lines.append(_dump({"consents": answers.consents, "interactive": answers.interactive}))
-    durable.write(path, "\n".join(lines) + "\n")
+    files.write(path, "\n".join(lines) + "\n")
 
 
 class _Dumper(yaml.SafeDumper):

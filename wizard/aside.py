@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard import package
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 from wizard.journal import Journal
 from wizard.operation import Observation, Operation, Seen
 from wizard.plan import Plan

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 from wizard.operation import Operation
 from wizard.plan import Plan
 from wizard.postgres import checkpoint, restore, server

@@ -16,11 +16,12 @@ import click
 
 from wizard import __version__, answers, config, drive, looking, outline, purge, rehearsal, setup
 from wizard import session as sessions
+from wizard.base.errors import OperationFailed, RemodelError, UsageError
+from wizard.base.redaction import printable, redact
 from wizard.config import Config
 from wizard.delivery.contract import AfterRollback
 from wizard.delivery.exchange import Rollback
 from wizard.drive import Output
-from wizard.errors import OperationFailed, RemodelError, UsageError
 from wizard.narration import JsonLines
 from wizard.operation import Step
 from wizard.operators import Operator, Plain, Replay
@@ -38,7 +39,6 @@ from wizard.options import (
     the_config,
 )
 from wizard.questions import Question
-from wizard.redaction import printable, redact
 from wizard.site import find_project
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from wizard import yamlfile
+from wizard.base import yamlfile
+from wizard.base.errors import ConfigError
 from wizard.environment import Environment
-from wizard.errors import ConfigError
 from wizard.postgres.address import Address
 from wizard.section import Section
 

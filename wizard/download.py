@@ -20,8 +20,8 @@ from pathlib import Path
 
 import asyncssh
 
-from wizard.errors import OperationFailed, VerificationFailed
-from wizard.events import Report
+from wizard.base.errors import OperationFailed, VerificationFailed
+from wizard.base.events import Report
 from wizard.postgres import archive
 from wizard.postgres.archive import Archive
 from wizard.postgres.tools import Tool

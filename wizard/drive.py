@@ -14,10 +14,10 @@ from typing import Any
 from wizard import report, resuming, summary
 from wizard import session as sessions
 from wizard.answers import Answers
+from wizard.base.errors import UsageError
+from wizard.base.events import Events
 from wizard.config import Config
 from wizard.engine import Engine
-from wizard.errors import UsageError
-from wizard.events import Events
 from wizard.journal import Journal
 from wizard.narration import JsonLines, Narrator
 from wizard.operation import Step

@@ -10,14 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from wizard.errors import (
-    Declined,
-    PlanStale,
-    RemodelError,
-    StartOver,
-    UsageError,
-)
-from wizard.events import (
+from wizard.base.errors import Declined, PlanStale, RemodelError, StartOver, UsageError
+from wizard.base.events import (
     Answered,
     Consented,
     Document,

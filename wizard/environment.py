@@ -7,9 +7,9 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from wizard import redaction
-from wizard.errors import ConfigError
-from wizard.redaction import Secret
+from wizard.base import redaction
+from wizard.base.errors import ConfigError
+from wizard.base.redaction import Secret
 
 
 class Environment:

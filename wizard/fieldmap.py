@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from wizard import yamlfile
-from wizard.errors import ConfigError
+from wizard.base import yamlfile
+from wizard.base.errors import ConfigError
 
 DROP = "drop"
 KINDS = ("from", "value", "call")

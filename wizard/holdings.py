@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wizard import checkpoints
+from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.config import Config
-from wizard.errors import ConnectionFailed, OperationFailed
 from wizard.journal import Entry, Journal
 from wizard.postgres import checkpoint, server
 from wizard.postgres.address import Address

@@ -14,7 +14,7 @@ from typing import Literal
 
 import asyncssh
 
-from wizard.errors import ConfigError
+from wizard.base.errors import ConfigError
 
 Standing = Literal["known", "unknown", "changed", "revoked"]
 SSH_PORT = 22

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from wizard.errors import OperationFailed
-from wizard.redaction import redacted, sealed
+from wizard.base.errors import OperationFailed
+from wizard.base.redaction import redacted, sealed
 
 Kind = Literal[
     "answer",

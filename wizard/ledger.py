@@ -12,9 +12,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from wizard import durable
-from wizard.errors import OperationFailed
-from wizard.redaction import redacted
+from wizard.base import files
+from wizard.base.errors import OperationFailed
+from wizard.base.redaction import redacted
 
 FILE: Final = "ledger.json"
 ACCOUNTS: Final = {
@@ -122,7 +122,7 @@ def number(value: int) -> str:
 
 def write(folder: Path, ledger: Ledger) -> None:
     """Keep the ledger in the session's folder: 0600, in one piece, no secret in it."""
-    durable.write(folder / FILE, json.dumps(redacted(ledger.as_list()), ensure_ascii=False))
+    files.write(folder / FILE, json.dumps(redacted(ledger.as_list()), ensure_ascii=False))
 
 
 def read(folder: Path) -> Ledger | None:

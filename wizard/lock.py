@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 
 PATIENCE = 10.0  # seconds for what a killed process has started to end by itself
 

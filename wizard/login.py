@@ -10,7 +10,7 @@ from typing import cast
 
 import asyncssh
 
-from wizard.errors import ConfigError
+from wizard.base.errors import ConfigError
 from wizard.hostkeys import KnownHosts, look_up
 
 

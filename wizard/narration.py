@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from wizard.errors import RemodelError
-from wizard.events import (
+from wizard.base.errors import RemodelError
+from wizard.base.events import (
     Answered,
     Consented,
     Document,
@@ -21,7 +21,7 @@ from wizard.events import (
     Started,
     StepEntered,
 )
-from wizard.redaction import printable, redacted
+from wizard.base.redaction import printable, redacted
 
 MARKS = {"ok": "ok  ", "info": "    ", "warn": "WARN", "fail": "FAIL"}
 CHATTY = ("pg_dump", "pg_restore")  # a line for every table; the journal's log has them

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 from wizard.plan import Plan
 from wizard.questions import Question
 

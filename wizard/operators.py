@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 
 from wizard import answers, fieldmap
 from wizard.answers import Answers
-from wizard.errors import (
+from wizard.base.errors import (
     ConsentMissing,
     Declined,
     InputMissing,
@@ -24,11 +24,11 @@ from wizard.errors import (
     RemodelError,
     StartOver,
 )
+from wizard.base.redaction import printable
 from wizard.fieldmap import FieldTable
 from wizard.operation import Step
 from wizard.plan import Plan, difference
 from wizard.questions import Question
-from wizard.redaction import printable
 
 Verdict = Literal["retry", "stop"]
 AGAIN = "again"

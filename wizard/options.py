@@ -10,8 +10,8 @@ import click
 
 from wizard import answers, config, outline
 from wizard.answers import Answers
+from wizard.base.errors import ConfigError, UsageError
 from wizard.config import Config
-from wizard.errors import ConfigError, UsageError
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 CONFIG = click.option(

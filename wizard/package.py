@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from wizard import durable, process
+from wizard.base import files, process
+from wizard.base.errors import ConfigError, OperationFailed
+from wizard.base.events import Report
 from wizard.config import Project
-from wizard.errors import ConfigError, OperationFailed
-from wizard.events import Report
 
 
 def source_of(project: Project, installed: Path) -> Path:
@@ -95,7 +95,7 @@ def write(path: Path, text: str) -> None:
     if path.exists():
         temporary.chmod(path.stat().st_mode)
     temporary.replace(path)
-    durable.sync_folder(path.parent)
+    files.sync_folder(path.parent)
 
 
 def read(path: Path) -> str:

@@ -15,10 +15,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
+from wizard.base.process import to_its_end
 from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.process import to_its_end
 
 STEP = 4  # treebeard's steplen for Wagtail pages
 

@@ -21,12 +21,12 @@ from wizard import answers, holdings
 from wizard import session as sessions
 from wizard.answers import Answers
 from wizard.aside import SetAside
+from wizard.base.errors import OperationFailed, PlanStale, RemodelError
+from wizard.base.events import Event, Events, Finding, Planned
 from wizard.config import Config
 from wizard.delivery import editorial, policy, written
 from wizard.drive import Output
 from wizard.engine import Engine
-from wizard.errors import OperationFailed, PlanStale, RemodelError
-from wizard.events import Event, Events, Finding, Planned
 from wizard.journal import Journal
 from wizard.narration import JsonLines
 from wizard.operation import Operation, Repeatable, Step

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from wizard import __version__, fieldmap, ledger
+from wizard.base.redaction import redact
 from wizard.journal import Entry, Journal
 from wizard.ledger import ACCOUNTS
-from wizard.redaction import redact
 from wizard.run import Run
 
 PAGES_SHOWN = 500

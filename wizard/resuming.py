@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wizard import process
-from wizard.errors import IdentityMismatch, OperationFailed, RemodelError
+from wizard.base import process
+from wizard.base.errors import IdentityMismatch, OperationFailed, RemodelError
 from wizard.operation import Observation, Operation, Seen, Step
 from wizard.plan import Plan
 from wizard.run import Run

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from wizard import sockets
+from wizard.base.errors import ConfigError, IdentityMismatch, NotYet
+from wizard.base.events import Events, Report
 from wizard.config import Config, Target
-from wizard.errors import ConfigError, IdentityMismatch, NotYet
-from wizard.events import Events, Report
 from wizard.pagetree import PageTree
 from wizard.postgres import dump, identity, routes, server, tools
 from wizard.postgres.address import Address

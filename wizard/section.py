@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from wizard import fieldmap, redaction, yamlfile
-from wizard.errors import ConfigError
+from wizard import fieldmap
+from wizard.base import redaction, yamlfile
+from wizard.base.errors import ConfigError
 
 
 class Section:

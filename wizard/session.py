@@ -27,12 +27,12 @@ from typing import Any
 
 from wizard import __version__, answers, lock
 from wizard.answers import Answers
+from wizard.base.errors import IdentityMismatch, OperationFailed, UsageError
+from wizard.base.yamlfile import nearest
 from wizard.config import Config
-from wizard.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.journal import Journal
 from wizard.plan import Plan, difference
 from wizard.questions import Question
-from wizard.yamlfile import nearest
 
 UNSETTLED = ("intent", "failed", "undoing")
 

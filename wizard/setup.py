@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from wizard import config
-from wizard.errors import ConfigError
+from wizard.base.errors import ConfigError
 from wizard.questions import Question
 from wizard.site import Found, Hello, Site
 

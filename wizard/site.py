@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from wizard import process
-from wizard.errors import (
+from wizard.base import process
+from wizard.base.errors import (
     ConfigError,
     ConnectionFailed,
     IdentityMismatch,
@@ -29,9 +29,9 @@ from wizard.errors import (
     VerificationFailed,
     WorkerFailed,
 )
-from wizard.events import Report
+from wizard.base.events import Report
+from wizard.base.redaction import without_secrets
 from wizard.hello import Hello, parse
-from wizard.redaction import without_secrets
 
 __all__ = ["Found", "Hello", "Site", "find_project"]
 

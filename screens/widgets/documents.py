@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.highlight import highlight
 
 from screens.theme import BLUE, MUTED, ORANGE, TEXT
-from wizard.events import Document, Line
+from wizard.base.events import Document, Line
 
 ROWS_SHOWN = 500  # of a table; the session's log has all of it
 CHARACTERS_SHOWN = 100_000

@@ -14,8 +14,8 @@ from textual.widgets import Input, RadioButton, RadioSet, SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from screens.widgets.fieldmap import FieldMapTable
-from wizard.editor import edit
-from wizard.errors import RemodelError
+from wizard.base.editor import edit
+from wizard.base.errors import RemodelError
 from wizard.fieldmap import FieldTable
 from wizard.questions import Question
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from screens.theme import FINDINGS, MUTED, TEXT, YELLOW
-from wizard.events import Finding
+from wizard.base.events import Finding
 
 WIDE = 72  # columns from which on the names of findings have one of their own
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from screens.theme import MUTED, ORANGE
-from wizard.events import Progress
+from wizard.base.events import Progress
 
 
 def amount(number: int, unit: str) -> str:

@@ -16,7 +16,7 @@ from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
 from screens.theme import BLUE, MUTED, ORANGE, PAGES_DONE, PAGES_PLANNED, YELLOW
-from wizard.errors import RemodelError
+from wizard.base.errors import RemodelError
 
 if TYPE_CHECKING:
     from wizard.pagetree import Node, PageTree

@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.benchmarks.ground import Ground, ground
 from tests.openssh import ALIAS, client_config, installed, openssh
-from wizard.events import Events, Report
+from wizard.base.events import Events, Report
 from wizard.hostkeys import trust
 from wizard.postgres import archive, restore, server, tools
 from wizard.postgres.address import Address, connect

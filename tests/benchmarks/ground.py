@@ -20,8 +20,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 from wizard.site import Site
 

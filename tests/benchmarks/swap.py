@@ -23,7 +23,7 @@ from typing import Any
 import psycopg
 
 from tests.benchmarks.ground import OWNER, Ground, ground
-from wizard.events import Event, Events, Finding, Report
+from wizard.base.events import Event, Events, Finding, Report
 from wizard.postgres import baseline, drift, server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.restore import create_beside

@@ -31,7 +31,7 @@ from psycopg import sql
 
 from tests.crash.commands import Commands, Ended
 from tests.crash.victim import Order
-from wizard.events import Events, Report
+from wizard.base.events import Events, Report
 from wizard.plan import Gate, Plan
 from wizard.sandbox.layout import ALIAS, LEFT_BY_RUNS, RunningSandbox, lay_out, running
 

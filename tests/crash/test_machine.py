@@ -26,9 +26,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.unit.test_config import write as write_config
 from wizard import config
 from wizard import session as sessions
+from wizard.base.errors import Declined, OperationFailed, PlanStale, RemodelError, StartOver
+from wizard.base.events import Event, Events, Finding
 from wizard.engine import Engine
-from wizard.errors import Declined, OperationFailed, PlanStale, RemodelError, StartOver
-from wizard.events import Event, Events, Finding
 from wizard.journal import Journal
 from wizard.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.operators import Verdict

@@ -130,7 +130,8 @@ def install(victim: Victim) -> None:
     """Wrap what is counted."""
     import psycopg
 
-    from wizard import engine, events, journal, site
+    from wizard import engine, journal, site
+    from wizard.base import events
 
     _around_rows(victim, journal.Journal)
     _around_notes(victim, journal.Journal)

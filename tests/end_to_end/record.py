@@ -14,8 +14,8 @@ from pathlib import Path
 from tests.consenting import Consenting
 from wizard import answers, config, drive, outline
 from wizard import session as sessions
+from wizard.base.events import Events, Report
 from wizard.drive import Output
-from wizard.events import Events, Report
 from wizard.sandbox import layout
 
 SHIPPED = Path(layout.__file__).with_name("answers.yml")

@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from tests.end_to_end import independent, planted
 from tests.served import Demo
 from wizard import session as sessions
+from wizard.base.errors import VerificationFailed
+from wizard.base.events import Events
 from wizard.config import read
-from wizard.errors import VerificationFailed
-from wizard.events import Events
 from wizard.run import Run
 from wizard.steps.production import Drill
 

@@ -13,7 +13,7 @@ import yaml
 
 from tests.end_to_end import planted
 from tests.served import Demo
-from wizard.redaction import MASK
+from wizard.base.redaction import MASK
 
 TELL = """
 import os, signal

@@ -14,9 +14,9 @@ from psycopg import sql
 from tests.matrix import observer
 from tests.matrix.cases import Direction
 from tests.matrix.environments import HERE, Version, environment, run
-from wizard.errors import RemodelError
+from wizard.base.errors import RemodelError
+from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 from wizard.site import Site
 

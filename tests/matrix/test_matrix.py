@@ -16,7 +16,7 @@ from tests.matrix.cases import ACCOUNTS, DIRECTIONS, GENERIC, INDEXES, KEYS, Dir
 from tests.matrix.conftest import Stage
 from tests.matrix.environments import VERSIONS, Version
 from tests.matrix.played import Played, conversion
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 
 IDS = ("new", "kept")
 CASES = [

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import fresh, started
-from wizard.events import Report
+from wizard.base.events import Report
 from wizard.hostkeys import trust
 from wizard.postgres import server
 from wizard.postgres.address import Address, connect

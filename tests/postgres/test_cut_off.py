@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from tests.postgres.conftest import ask, say
-from wizard.errors import ConnectionFailed, OperationFailed
-from wizard.events import Event, Events, Line, Report
+from wizard.base.errors import ConnectionFailed, OperationFailed
+from wizard.base.events import Event, Events, Line, Report
 from wizard.postgres import server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.dump import dump

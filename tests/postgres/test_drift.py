@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
+from wizard.base.redaction import Secret
 from wizard.postgres import baseline, drift, keys, server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.baseline import Baseline
-from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 
 TABLES = """

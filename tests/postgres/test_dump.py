@@ -15,14 +15,16 @@ from psycopg import sql
 
 from tests.conftest import APP_PASSWORD, OWNER, SmallDisk
 from tests.postgres.conftest import CONTENT, Fetching
-from wizard.errors import (
+from wizard.base.errors import (
     ConfigError,
     ConnectionFailed,
     ExitCode,
     OperationFailed,
     VerificationFailed,
 )
-from wizard.events import Event, Progress, Report
+from wizard.base.events import Event, Progress, Report
+from wizard.base.process import run
+from wizard.base.redaction import Secret
 from wizard.postgres import archive, baseline, plain
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
@@ -30,8 +32,6 @@ from wizard.postgres.dump import Making, dump, fetch
 from wizard.postgres.fingerprint import difference, tables
 from wizard.postgres.restore import restore
 from wizard.postgres.tools import METHODS, Tool, environment, find, reach, with_methods
-from wizard.process import run
-from wizard.redaction import Secret
 from wizard.remote import Connection
 from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from wizard.errors import (
+from wizard.base.errors import (
     ConfigError,
     ConnectionFailed,
     ExitCode,
     IdentityMismatch,
     OperationFailed,
 )
+from wizard.base.redaction import Secret
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.identity import Pins, read
 from wizard.postgres.restore import drop
-from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 
 

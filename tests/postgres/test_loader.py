@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.postgres.conftest import tool
-from wizard.errors import ConnectionFailed, OperationFailed, VerificationFailed
-from wizard.events import Event, Finding, Progress, Report
+from wizard.base.errors import ConnectionFailed, OperationFailed, VerificationFailed
+from wizard.base.events import Event, Finding, Progress, Report
 from wizard.postgres import archive, fingerprint, loader, plain, restore, server, tools
 from wizard.postgres.address import Address, connect
 from wizard.postgres.dump import Making, dump

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.openssh import ALIAS, client_config, installed, openssh
+from wizard.base.errors import ConnectionFailed
+from wizard.base.events import Report
 from wizard.download import download
-from wizard.errors import ConnectionFailed
-from wizard.events import Report
 from wizard.hostkeys import trust
 from wizard.postgres import archive, server
 from wizard.postgres.address import Address

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SmallDisk
-from wizard.errors import OperationFailed, VerificationFailed
-from wizard.events import Event, Progress, Report
+from wizard.base.errors import OperationFailed, VerificationFailed
+from wizard.base.events import Event, Progress, Report
 from wizard.postgres import archive
 from wizard.postgres import dump as dumps
 from wizard.postgres.address import Address, connect

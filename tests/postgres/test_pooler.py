@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import APP_PASSWORD
 from tests.postgres.conftest import ask
-from wizard.events import Report
+from wizard.base.events import Report
 from wizard.postgres import preflight, swap
 from wizard.postgres.address import Address
 from wizard.postgres.preflight import Needs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 from wizard.postgres import preflight
 from wizard.postgres.address import Address, connect
 from wizard.postgres.preflight import Needs

@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import mounted
-from wizard.errors import OperationFailed
-from wizard.events import Event, Finding, Progress, Report
+from wizard.base.errors import OperationFailed
+from wizard.base.events import Event, Finding, Progress, Report
 from wizard.postgres import fingerprint, server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from wizard.events import Event, Finding, Report
+from wizard.base.events import Event, Finding, Report
 from wizard.postgres import rights, server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.restore import create_beside, drop

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wizard.errors import VerificationFailed
-from wizard.events import Report
+from wizard.base.errors import VerificationFailed
+from wizard.base.events import Report
 from wizard.postgres import script
 from wizard.postgres.script import Piece, Splitter
 

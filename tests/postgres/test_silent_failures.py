@@ -16,8 +16,8 @@ import asyncssh
 import pytest
 
 from tests.postgres.conftest import Fetching
-from wizard.errors import ConnectionFailed, VerificationFailed
-from wizard.events import Report
+from wizard.base.errors import ConnectionFailed, VerificationFailed
+from wizard.base.events import Report
 from wizard.postgres import archive, loader, plain, server, tools
 from wizard.postgres.address import Address, connect
 from wizard.postgres.dump import dump

@@ -10,12 +10,12 @@ import pytest
 
 from tests.conftest import APP_PASSWORD, OWNER
 from tests.postgres.conftest import ask, say
-from wizard.events import Report
+from wizard.base.events import Report
+from wizard.base.redaction import Secret
 from wizard.postgres import preflight, server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.preflight import Needs
 from wizard.postgres.restore import create_beside
-from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 
 

@@ -16,8 +16,8 @@ import pytest
 
 from tests.conftest import fresh
 from tests.postgres.conftest import ask, say
-from wizard.errors import ConnectionFailed, OperationFailed
-from wizard.events import Report
+from wizard.base.errors import ConnectionFailed, OperationFailed
+from wizard.base.events import Report
 from wizard.postgres import checkpoint, fingerprint, server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.alone import alone

@@ -13,11 +13,11 @@ import pytest
 from tests.conftest import APP_PASSWORD, OWNER
 from tests.postgres.conftest import CONTENT, tool
 from tests.tls import Authority, authority, listening
-from wizard.errors import ConfigError, ConnectionFailed
-from wizard.events import Report
+from wizard.base.errors import ConfigError, ConnectionFailed
+from wizard.base.events import Report
+from wizard.base.redaction import Secret
 from wizard.postgres import dump, fingerprint, restore, routes, server, tools
 from wizard.postgres.address import Address, connect
-from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 
 

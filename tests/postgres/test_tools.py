@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wizard.errors import ConfigError
+from wizard.base.errors import ConfigError
 from wizard.postgres import routes, tools
 from wizard.postgres.tools import Tool
 from wizard.remote import Connection

@@ -18,8 +18,8 @@ from psycopg import sql
 from tests.real_sites import environments
 from tests.real_sites.environments import Pinned
 from tests.real_sites.judge import Schema, Snapshot, schema, snapshot
+from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 from wizard.site import Site
 

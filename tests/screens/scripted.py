@@ -17,8 +17,8 @@ from textual.pilot import Pilot
 
 from screens.app import RemodelApp
 from wizard import config
-from wizard.errors import OperationFailed
-from wizard.events import Events
+from wizard.base.errors import OperationFailed
+from wizard.base.events import Events
 from wizard.operation import Observation, Operation, Seen, Step
 from wizard.operators import Operator
 from wizard.pagetree import Node

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from wizard.events import Progress
+from wizard.base.events import Progress
 from wizard.plan import Gate, Loss
 from wizard.run import Run
 

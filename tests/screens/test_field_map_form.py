@@ -11,7 +11,7 @@ from screens.failed import FailedScreen
 from screens.fieldchoice import FieldChoiceScreen
 from screens.form import FormScreen
 from tests.screens import scripted
-from wizard.errors import ConfigError
+from wizard.base.errors import ConfigError
 from wizard.fieldmap import FieldTable
 from wizard.operation import StepQuestion
 from wizard.run import Run

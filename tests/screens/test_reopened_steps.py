@@ -9,7 +9,7 @@ from screens.gate import GateScreen
 from screens.summary import SummaryScreen
 from tests.screens import scripted
 from wizard.answers import Answers
-from wizard.errors import ExitCode
+from wizard.base.errors import ExitCode
 from wizard.operation import Step, StepQuestion
 from wizard.operators import Operator, Reopened, Replay
 from wizard.plan import Gate, Plan

@@ -7,7 +7,7 @@ from pathlib import Path
 from screens.model import LINES_KEPT, Model
 from screens.widgets.progress import amount, bar, duration
 from tests.screens import scripted
-from wizard.events import (
+from wizard.base.events import (
     Consented,
     Document,
     Event,

@@ -13,7 +13,7 @@ from screens.step import StepScreen
 from screens.widgets.tree import PagesTree
 from tests.screens import scripted
 from tests.screens.story import story
-from wizard.errors import ConnectionFailed
+from wizard.base.errors import ConnectionFailed
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 STEPS = ("project", "backup", "structure", "copy", "slugs", "production")

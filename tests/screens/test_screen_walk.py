@@ -14,9 +14,9 @@ from screens.stop import StopScreen
 from screens.summary import SummaryScreen
 from screens.widgets.operations import Operations
 from tests.screens import scripted
-from wizard.errors import ConnectionFailed, ExitCode
-from wizard.events import Progress
-from wizard.redaction import Secret
+from wizard.base.errors import ConnectionFailed, ExitCode
+from wizard.base.events import Progress
+from wizard.base.redaction import Secret
 from wizard.run import Run
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from screens.gate import GateScreen
 from tests.screens import scripted
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 from wizard.operation import Step, StepQuestion
 from wizard.plan import Gate
 from wizard.run import Run

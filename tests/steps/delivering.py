@@ -12,8 +12,8 @@ import yaml
 from tests.unit.test_config import GOOD
 from wizard import config
 from wizard import session as sessions
+from wizard.base.events import Events
 from wizard.config import Target
-from wizard.events import Events
 from wizard.hostkeys import trust
 from wizard.operation import Operation
 from wizard.plan import Plan

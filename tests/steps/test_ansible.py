@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from tests.steps.delivering import dumped, perform, titles
+from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config import Target
 from wizard.delivery.playbook import Playbook
-from wizard.errors import OperationFailed, VerificationFailed
 from wizard.operation import Seen
 from wizard.postgres.address import Address, connect
 from wizard.run import Run

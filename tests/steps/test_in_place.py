@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from tests.steps.delivering import dumped, granted, may_read, perform, titles
+from wizard.base.errors import OperationFailed, VerificationFailed
+from wizard.base.redaction import Secret
 from wizard.delivery.exchange import Rollback, Swap
 from wizard.delivery.inplace import InPlace
-from wizard.errors import OperationFailed, VerificationFailed
 from wizard.operation import Seen
 from wizard.postgres import refill
 from wizard.postgres.address import Address, connect
-from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 
 GUEST = "guest"

@@ -19,8 +19,8 @@ from tests.end_to_end import independent
 from tests.served import Demo
 from wizard import config, drive
 from wizard import session as sessions
+from wizard.base.errors import ConfigError
 from wizard.drive import Output
-from wizard.errors import ConfigError
 from wizard.journal import Journal
 
 STAGING = {"production.targets": ["staging"]}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from wizard import package
+from wizard.base.errors import ConfigError, OperationFailed
+from wizard.base.events import Events, Line, Report
 from wizard.config import Project
-from wizard.errors import ConfigError, OperationFailed
-from wizard.events import Events, Line, Report
 
 
 def project(folder: Path, *, distribution: bool = True, install: tuple[str, ...] = ()) -> Project:

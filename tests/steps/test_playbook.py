@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.steps.delivering import dumped, execute, perform, titles
+from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.delivery.exchange import Rollback
 from wizard.delivery.playbook import Playbook
-from wizard.errors import OperationFailed, VerificationFailed
 from wizard.operation import Seen
 from wizard.postgres import server
 from wizard.postgres.address import Address

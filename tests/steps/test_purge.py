@@ -18,11 +18,11 @@ from tests.steps.delivering import dumped, perform
 from tests.unit.test_config import write
 from wizard import config, drive, holdings, purge
 from wizard import session as sessions
+from wizard.base.errors import ConsentMissing, IdentityMismatch, PlanStale
+from wizard.base.events import Events, Report
 from wizard.config import Config, Local, SiteAddress, Target
 from wizard.delivery.exchange import Swap
 from wizard.drive import Output
-from wizard.errors import ConsentMissing, IdentityMismatch, PlanStale
-from wizard.events import Events, Report
 from wizard.plan import Plan
 from wizard.postgres import checkpoint, identity, restore, server
 from wizard.postgres.address import Address

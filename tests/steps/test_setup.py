@@ -9,7 +9,7 @@ import pytest
 
 from tests.served import Demo
 from wizard import config, setup
-from wizard.errors import ConfigError
+from wizard.base.errors import ConfigError
 from wizard.operators import Plain
 from wizard.site import find_project
 

@@ -10,10 +10,10 @@ import pytest
 from tests.postgres.test_cut_off import alone_with, killed_at
 from tests.steps.delivering import dumped, granted, may_read, perform, titles
 from wizard import holdings
+from wizard.base.errors import IdentityMismatch, OperationFailed, VerificationFailed
+from wizard.base.events import Event, Finding
 from wizard.delivery.contract import run_checks, stopping
 from wizard.delivery.exchange import Rollback, Swap
-from wizard.errors import IdentityMismatch, OperationFailed, VerificationFailed
-from wizard.events import Event, Finding
 from wizard.operation import Seen
 from wizard.postgres import restore, server
 from wizard.postgres.address import Address

@@ -9,9 +9,9 @@ import pytest
 from tests.unit.test_config import write
 from wizard import config
 from wizard import session as sessions
+from wizard.base.errors import OperationFailed
+from wizard.base.events import Events
 from wizard.delivery.exchange import Swap
-from wizard.errors import OperationFailed
-from wizard.events import Events
 from wizard.plan import Plan
 from wizard.run import Run
 

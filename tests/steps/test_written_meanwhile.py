@@ -16,12 +16,12 @@ from tests.steps.delivering import dumped, execute, titles
 from tests.unit.test_config import GOOD, write
 from wizard import config, drive
 from wizard import session as sessions
+from wizard.base.errors import Declined, OperationFailed, RemodelError, StartOver
 from wizard.delivery.contract import Delivery
 from wizard.delivery.exchange import Swap
 from wizard.delivery.written import FETCH_AGAIN, Unchanged
 from wizard.drive import Output
 from wizard.engine import Engine
-from wizard.errors import Declined, OperationFailed, RemodelError, StartOver
 from wizard.operation import Step
 from wizard.operators import Plain, Verdict
 from wizard.plan import Plan

@@ -8,10 +8,10 @@ import pytest
 
 from wizard import answers
 from wizard.answers import Answers
-from wizard.errors import AnswersError, ExitCode, UsageError
+from wizard.base.errors import AnswersError, ExitCode, UsageError
+from wizard.base.redaction import Secret
 from wizard.plan import Gate, Loss, Plan
 from wizard.questions import Question
-from wizard.redaction import Secret
 
 FETCH = Question("backup.archive", "Fetch or take?", help="`fetch` fetches.", default="fetch")
 TARGETS = Question("production.targets", "Which?", kind="many", choices=("staging", "production"))

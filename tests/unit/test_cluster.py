@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from wizard.errors import ConfigError, ConnectionFailed, OperationFailed
+from wizard.base.errors import ConfigError, ConnectionFailed, OperationFailed
+from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.redaction import Secret
 from wizard.sandbox.account import Account, as_nobody
 from wizard.sandbox.cluster import Cluster, binaries
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from wizard import config
-from wizard.errors import ConfigError, ExitCode
-from wizard.redaction import redact
+from wizard.base.errors import ConfigError, ExitCode
+from wizard.base.redaction import redact
 
 GOOD = """\
 project:

@@ -14,9 +14,9 @@ import pytest
 from tests.conftest import SmallDisk
 from tests.postgres.conftest import tool
 from tests.wire import Wire, wire
+from wizard.base.errors import ConnectionFailed, OperationFailed, VerificationFailed
+from wizard.base.events import Event, Finding, Report
 from wizard.download import download
-from wizard.errors import ConnectionFailed, OperationFailed, VerificationFailed
-from wizard.events import Event, Finding, Report
 from wizard.hostkeys import trust
 from wizard.postgres.archive import Archive
 from wizard.remote import Login, connect, host_key

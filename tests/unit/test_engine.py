@@ -14,8 +14,7 @@ from tests.unit.test_config import write
 from wizard import config
 from wizard import session as sessions
 from wizard.answers import Answers
-from wizard.engine import Engine
-from wizard.errors import (
+from wizard.base.errors import (
     ConfigError,
     ConsentMissing,
     Declined,
@@ -25,12 +24,13 @@ from wizard.errors import (
     PlanStale,
     UsageError,
 )
-from wizard.events import Event, Events, Finished, Progress
+from wizard.base.events import Event, Events, Finished, Progress
+from wizard.base.redaction import Secret
+from wizard.engine import Engine
 from wizard.fieldmap import FieldTable
 from wizard.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.operators import Operator, Plain, Replay
 from wizard.plan import Gate, Loss, Plan
-from wizard.redaction import Secret
 from wizard.run import Run
 from wizard.session import Session
 
@@ -417,7 +417,7 @@ async def test_plain_prompts_pass_a_gate_only_with_the_phrase(found: config.Conf
 
 
 def test_progress_is_coalesced_and_its_end_is_told() -> None:
-    from wizard.events import Report
+    from wizard.base.events import Report
 
     events = Events()
     seen: list[Event] = []
@@ -431,7 +431,7 @@ def test_progress_is_coalesced_and_its_end_is_told() -> None:
 
 
 async def test_a_cancellation_waits_for_what_must_not_be_left_half_done() -> None:
-    from wizard.process import to_its_end
+    from wizard.base.process import to_its_end
 
     done: list[str] = []
 
@@ -450,7 +450,7 @@ async def test_a_cancellation_waits_for_what_must_not_be_left_half_done() -> Non
 
 
 def test_a_secret_with_quotes_is_masked_in_json() -> None:
-    from wizard.redaction import Secret, redacted
+    from wizard.base.redaction import Secret, redacted
 
     Secret('pa"ss\\word')
     assert redacted({"a": ['the pa"ss\\word was refused']}) == {"a": ["the •••••• was refused"]}

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from wizard import ledger, report
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
+from wizard.base.redaction import Secret
 from wizard.journal import Journal
 from wizard.ledger import Ledger
-from wizard.redaction import Secret
 
 ENTRIES: list[dict[str, Any]] = [
     {

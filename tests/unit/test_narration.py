@@ -6,7 +6,7 @@ import io
 import json
 import re
 
-from wizard.events import Event, Finding, Finished, Line, Planned, Progress, Started
+from wizard.base.events import Event, Finding, Finished, Line, Planned, Progress, Started
 from wizard.narration import JsonLines, Narrator
 from wizard.plan import Plan
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.unit.test_config import GOOD, write
 from wizard import config
+from wizard.base.errors import ConfigError
 from wizard.delivery import policy
-from wizard.errors import ConfigError
 from wizard.postgres.drift import Change, Drift
 
 

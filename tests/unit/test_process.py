@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from wizard.errors import OperationFailed
-from wizard.process import run, start
+from wizard.base.errors import OperationFailed
+from wizard.base.process import run, start
 
 
 async def test_output_errors_and_exit_status() -> None:

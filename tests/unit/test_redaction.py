@@ -8,9 +8,9 @@ import pytest
 
 from tests.unit.test_config import GOOD, write
 from wizard import config
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
+from wizard.base.redaction import MASK, Secret, redact, sealed
 from wizard.journal import Journal
-from wizard.redaction import MASK, Secret, redact, sealed
 
 
 def test_a_password_in_an_url_is_masked_whoever_it_is_of() -> None:

@@ -12,9 +12,9 @@ from tests.unit.test_config import write
 from wizard import answers, config, rehearsal
 from wizard import session as sessions
 from wizard.aside import SetAside, written_by
+from wizard.base.errors import OperationFailed, UsageError
+from wizard.base.events import Events, Finding
 from wizard.config import Config
-from wizard.errors import OperationFailed, UsageError
-from wizard.events import Events, Finding
 from wizard.plan import Gate, Plan
 from wizard.rehearsal import Account
 from wizard.run import Run

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from wizard.errors import ConfigError, ConnectionFailed, ExitCode, IdentityMismatch
+from wizard.base.errors import ConfigError, ConnectionFailed, ExitCode, IdentityMismatch
 from wizard.hostkeys import trust
 from wizard.login import way
 from wizard.postgres.address import Address

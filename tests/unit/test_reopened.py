@@ -14,7 +14,7 @@ from tests.unit.test_engine import WORLD, Act, go
 from wizard import answers, config
 from wizard import session as sessions
 from wizard.answers import Answers
-from wizard.errors import ConsentMissing, Declined, InputMissing, PlanStale
+from wizard.base.errors import ConsentMissing, Declined, InputMissing, PlanStale
 from wizard.operation import Step, StepQuestion
 from wizard.operators import Plain, Reopened, Replay
 from wizard.plan import Gate, Plan

@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from tests.unit.test_config import write
 from wizard import answers, config, outline, schema
 from wizard.answers import Answers
-from wizard.errors import AnswersError
-from wizard.events import Event, Finding, Progress, TreeChanged
+from wizard.base.errors import AnswersError
+from wizard.base.events import Event, Finding, Progress, TreeChanged
 from wizard.questions import Question
 from wizard.sandbox import layout
 

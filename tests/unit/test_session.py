@@ -18,10 +18,10 @@ from tests.consenting import Consenting
 from tests.unit.test_config import write
 from wizard import config, lock, resuming
 from wizard import session as sessions
+from wizard.base.errors import IdentityMismatch, OperationFailed, UsageError
+from wizard.base.events import Event, Events, Finding
 from wizard.config import Config
 from wizard.engine import Engine
-from wizard.errors import IdentityMismatch, OperationFailed, UsageError
-from wizard.events import Event, Events, Finding
 from wizard.journal import Journal
 from wizard.operation import Observation, Operation, Seen, Step
 from wizard.plan import Plan

@@ -17,8 +17,8 @@ import pytest_asyncio
 from psycopg import sql
 from pytest_asyncio import is_async_test
 
+from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 from wizard.site import Site
 

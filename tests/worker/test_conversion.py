@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wizard.errors import ConfigError, OperationFailed, VerificationFailed, WorkerFailed
+from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed, WorkerFailed
 
 MOVE: dict[str, Any] = {
     "source": "press.Blog",

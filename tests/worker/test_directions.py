@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 
 from .shapes import SIBLING, TO_CHILD, TO_PARENT
 

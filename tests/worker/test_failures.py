@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from wizard.errors import OperationFailed, VerificationFailed, WorkerFailed
+from wizard.base.errors import OperationFailed, VerificationFailed, WorkerFailed
 from wizard.postgres.address import connect
 
 from .shapes import SIBLING, TO_CHILD

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wizard.errors import VerificationFailed
+from wizard.base.errors import VerificationFailed
 from wizard.worker.followed import is_plain
 
 from .shapes import SIBLING

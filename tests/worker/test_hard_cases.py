@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wizard.errors import OperationFailed, RemodelError
+from wizard.base.errors import OperationFailed, RemodelError
 
 from .shapes import SIBLING, TO_CHILD
 

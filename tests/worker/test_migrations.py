@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wizard.errors import WorkerFailed
+from wizard.base.errors import WorkerFailed
 
 MOVE: dict[str, Any] = {
     "source": "press.Blog",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wizard.errors import ConfigError
+from wizard.base.errors import ConfigError
 
 
 async def test_describe(press: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wizard.errors import ConfigError, RemodelError
+from wizard.base.errors import ConfigError, RemodelError
 
 ALIASES = """
 from press.models import Entry

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from wizard.errors import ConfigError, ConnectionFailed, IdentityMismatch, WorkerFailed
-from wizard.events import Events, Line, Report
+from wizard.base.errors import ConfigError, ConnectionFailed, IdentityMismatch, WorkerFailed
+from wizard.base.events import Events, Line, Report
 from wizard.postgres.address import connect
 from wizard.site import Site, find_project
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from wizard.base.errors import VerificationFailed
 from wizard.config import Target
-from wizard.errors import VerificationFailed
 from wizard.pagetree import PageTree
 from wizard.postgres import fingerprint, server
 from wizard.postgres.address import Address

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from wizard.base.errors import OperationFailed, RemodelError, VerificationFailed
 from wizard.config import Target
 from wizard.delivery import earlier, written
-from wizard.errors import OperationFailed, RemodelError, VerificationFailed
 from wizard.operation import Operation, Repeatable
 from wizard.pagetree import PageTree
 from wizard.plan import Loss, Plan

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wizard.base.errors import VerificationFailed
 from wizard.config import Target
 from wizard.delivery import policy
 from wizard.delivery.comparison import contents, differences
-from wizard.errors import VerificationFailed
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.drift import Change

@@ -12,13 +12,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from wizard import durable, process
+from wizard.base import files, process
+from wizard.base.errors import IdentityMismatch, OperationFailed, RemodelError
+from wizard.base.events import Report
 from wizard.config import Target
 from wizard.delivery import written
 from wizard.delivery.comparison import require_same
 from wizard.delivery.contract import Delivery, ForTarget, run_checks, stopping
-from wizard.errors import IdentityMismatch, OperationFailed, RemodelError
-from wizard.events import Report
 from wizard.operation import Observation, Seen
 from wizard.plan import Gate, Loss, Plan
 from wizard.postgres import baseline as baselines
@@ -99,7 +99,7 @@ class Swap(Delivery):
             await require_same(beside, facts["contents"], "The new database on the target")
             async with baselines.held(beside) as held:  # nobody writes to it before the swap
                 delivered = held.as_dict()
-            durable.write(self._delivered(run), json.dumps(delivered))
+            files.write(self._delivered(run), json.dumps(delivered))
             async with stopping(run, target):
                 far = await run.far(target)  # the identity once more, just before the act
                 await swap.swap(

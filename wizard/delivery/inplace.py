@@ -9,10 +9,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from wizard import durable
+from wizard.base import files
+from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.delivery import delivered, overwriting
 from wizard.delivery.overwriting import Overwriting
-from wizard.errors import OperationFailed, VerificationFailed
 from wizard.operation import Observation, Seen
 from wizard.plan import Plan
 from wizard.postgres import preflight, refill
@@ -56,7 +56,7 @@ class InPlace(Overwriting):
         self, run: Run, plan: Plan, address: Address, script: Path, saved: Baseline | None
     ) -> None:
         def begun(number: int) -> None:
-            durable.write(self._transaction(run), str(number))
+            files.write(self._transaction(run), str(number))
 
         check = partial(self.unchanged, run, plan, address, saved)
         await refill.refill(address, script, run.report, check=check, begun=begun)

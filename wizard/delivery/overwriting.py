@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config import Target
 from wizard.delivery import delivered, policy, written
 from wizard.delivery.contract import Delivery, stopping
-from wizard.errors import OperationFailed, VerificationFailed
 from wizard.plan import Plan
 from wizard.postgres import archive, drift, server
 from wizard.postgres import baseline as baselines

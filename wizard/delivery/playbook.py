@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wizard import process
+from wizard.base import process
+from wizard.base.errors import ConfigError, OperationFailed
 from wizard.delivery import delivered, overwriting
 from wizard.delivery.overwriting import Overwriting
-from wizard.errors import ConfigError, OperationFailed
 from wizard.operation import Observation, Seen
 from wizard.plan import Plan
 from wizard.postgres import preflight, server

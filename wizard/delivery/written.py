@@ -12,11 +12,11 @@ from typing import Any
 
 import psycopg
 
+from wizard.base.errors import OperationFailed
+from wizard.base.events import Report
 from wizard.config import Target
 from wizard.delivery import editorial, policy
 from wizard.delivery.policy import Judged
-from wizard.errors import OperationFailed
-from wizard.events import Report
 from wizard.journal import Journal
 from wizard.plan import Gate, Loss, Plan
 from wizard.postgres import drift, server

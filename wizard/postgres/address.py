@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg
 
-from wizard.errors import ConfigError, ConnectionFailed
-from wizard.redaction import Secret
+from wizard.base.errors import ConfigError, ConnectionFailed
+from wizard.base.redaction import Secret
 
 
 @dataclass(frozen=True)

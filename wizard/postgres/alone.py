@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.server import Session

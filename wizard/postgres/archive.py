@@ -25,12 +25,12 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from wizard import durable
-from wizard.errors import OperationFailed, VerificationFailed
-from wizard.events import Report
+from wizard.base import files as durable
+from wizard.base.errors import OperationFailed, VerificationFailed
+from wizard.base.events import Report
+from wizard.base.process import run, start, widen
 from wizard.postgres import script
 from wizard.postgres.tools import ENVIRONMENT, Tool
-from wizard.process import run, start, widen
 
 MAGIC = b"PGDMP"
 TOC = "toc.dat"  # in the directory format, the file that begins as an archive does

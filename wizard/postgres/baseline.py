@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.errors import ConnectionFailed, OperationFailed
+from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.postgres import catalog, fingerprint, server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.catalog import Relation

@@ -10,14 +10,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.errors import OperationFailed, RemodelError
-from wizard.events import Report
+from wizard.base.errors import OperationFailed, RemodelError
+from wizard.base.events import Report
+from wizard.base.process import to_its_end
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.restore import drop
 from wizard.postgres.settings import copy_settings
 from wizard.postgres.swap import swap
-from wizard.process import to_its_end
 
 STRATEGY_SINCE = 15
 

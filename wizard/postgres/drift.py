@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 from wizard.postgres import baseline as base
 from wizard.postgres import catalog, fingerprint
 from wizard.postgres.address import Address

@@ -21,14 +21,14 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from wizard.errors import OperationFailed
-from wizard.events import Report
+from wizard.base.errors import OperationFailed
+from wizard.base.events import Report
+from wizard.base.process import READ, Output, start
 from wizard.postgres import archive, server, tools
 from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive
 from wizard.postgres.routes import Route
 from wizard.postgres.tools import Tool
-from wizard.process import READ, Output, start
 from wizard.remote import Connection
 
 TABLE = re.compile(r'dumping contents of table "(.+)"$')

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from wizard.errors import ConfigError
+from wizard.base.errors import ConfigError
+from wizard.base.yamlfile import nearest
 from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.yamlfile import nearest
 
 REFERRING = """
     SELECT DISTINCT f.nspname || '.' || r.relname, t.nspname || '.' || c.relname

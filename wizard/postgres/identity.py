@@ -13,8 +13,8 @@ from pathlib import Path
 
 from psycopg import sql
 
-from wizard import durable
-from wizard.errors import IdentityMismatch, OperationFailed
+from wizard.base import files
+from wizard.base.errors import IdentityMismatch, OperationFailed
 from wizard.postgres import server
 from wizard.postgres.address import Address
 
@@ -98,7 +98,7 @@ class Pins:
         pins = {**self.all(), role: identity}
         content = json.dumps({name: asdict(pin) for name, pin in pins.items()}, indent=2)
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        durable.write(self.path, content + "\n")
+        files.write(self.path, content + "\n")
 
     def check(self, role: str, identity: Identity) -> None:
         """Raise IdentityMismatch unless `identity` is who `role` is pinned to; pin a new role."""

@@ -16,8 +16,8 @@ from typing import Any
 
 import psycopg
 
-from wizard.errors import OperationFailed
-from wizard.events import Report
+from wizard.base.errors import OperationFailed
+from wizard.base.events import Report
 from wizard.postgres import script, server
 from wizard.postgres.address import Address
 from wizard.postgres.script import Chunks, Piece, Splitter

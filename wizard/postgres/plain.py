@@ -7,12 +7,12 @@ import gzip
 import os
 from pathlib import Path
 
-from wizard import durable
-from wizard.errors import OperationFailed
+from wizard.base import files
+from wizard.base.errors import OperationFailed
+from wizard.base.process import start
 from wizard.postgres import archive as archives
 from wizard.postgres.archive import Archive
 from wizard.postgres.tools import ENVIRONMENT, Tool
-from wizard.process import start
 
 LEVEL = 1  # of gzip: at its usual one, zipping takes longer than all else together
 TRAILER = b"PostgreSQL database dump complete"
@@ -47,7 +47,7 @@ async def write(archive: Archive, path: Path, pg_restore: Tool) -> int:
                 hint="Look at the message; nothing was written under that name.",
             )
         part.replace(path)
-        durable.sync_folder(path.parent)
+        files.sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
     return path.stat().st_size

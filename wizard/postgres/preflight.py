@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 from wizard.postgres import server
 from wizard.postgres import swap as swaps
 from wizard.postgres.address import Address

@@ -15,8 +15,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.errors import OperationFailed
-from wizard.events import Report
+from wizard.base.errors import OperationFailed
+from wizard.base.events import Report
 from wizard.postgres import loader, rights, script, server
 from wizard.postgres.address import Address
 

@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.errors import OperationFailed, RemodelError
-from wizard.events import Report
+from wizard.base.errors import OperationFailed, RemodelError
+from wizard.base.events import Report
+from wizard.base.process import run, start, to_its_end
 from wizard.postgres import archive as archives
 from wizard.postgres import loader, server, tools
 from wizard.postgres.address import Address
@@ -19,7 +20,6 @@ from wizard.postgres.archive import Archive, watching
 from wizard.postgres.server import Database
 from wizard.postgres.settings import copy_settings
 from wizard.postgres.tools import Tool
-from wizard.process import run, start, to_its_end
 
 # Publications and subscriptions need a superuser, and a restored copy must not replicate.
 OPTIONS = (

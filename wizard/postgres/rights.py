@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from wizard.events import Report
+from wizard.base.events import Report
 
 # A statement of each kind is put together from its parts, which the server has quoted:
 # `prefix` GRANT privilege `columns` ON `what` TO somebody; ALTER `what` OWNER TO somebody.

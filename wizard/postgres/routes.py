@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.errors import ConfigError
+from wizard.base.errors import ConfigError
 from wizard.postgres import tools
 from wizard.postgres.tools import Tool
 from wizard.remote import Connection

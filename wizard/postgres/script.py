@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from wizard.errors import VerificationFailed
-from wizard.events import Report
+from wizard.base.errors import VerificationFailed
+from wizard.base.events import Report
 
 Chunks = AsyncGenerator[bytes, None]
 READ = 1 << 20  # bytes

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from wizard.errors import ConnectionFailed, OperationFailed
+from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.postgres.address import Address, connect
 
 NAME_LIMIT = 63  # bytes: NAMEDATALEN - 1

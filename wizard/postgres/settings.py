@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.events import Report
+from wizard.base.events import Report
 
 
 async def copy_settings(

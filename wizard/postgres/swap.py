@@ -23,12 +23,12 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.errors import ConnectionFailed, OperationFailed, RemodelError
-from wizard.events import Report
+from wizard.base.errors import ConnectionFailed, OperationFailed, RemodelError
+from wizard.base.events import Report
+from wizard.base.process import to_its_end
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.server import Database, Session
-from wizard.process import to_its_end
 
 PATIENCE = 5.0  # seconds for terminated sessions to be gone
 LINGER = 1.0  # seconds that a session may take to go after its client has closed it

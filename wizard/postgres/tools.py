@@ -16,9 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.errors import ConfigError, OperationFailed
+from wizard.base.errors import ConfigError, OperationFailed
+from wizard.base.process import run
 from wizard.postgres.address import Address
-from wizard.process import run
 
 if TYPE_CHECKING:
     from wizard.remote import Connection

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
-from wizard.errors import ConfigError
+from wizard.base.errors import ConfigError
 
 PROBE_TIMEOUT = 10  # seconds
 

@@ -10,7 +10,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from wizard.errors import ConfigError
+from wizard.base.errors import ConfigError
 from wizard.sandbox.account import Account
 
 INSTALLS = {16: "pginstall", 18: "pginstall18"}

@@ -24,9 +24,9 @@ from typing import IO
 import psycopg
 from psycopg import sql
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
+from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.redaction import Secret
 from wizard.sandbox.account import Account, unprivileged
 from wizard.sandbox.binaries import binaries, reachable
 

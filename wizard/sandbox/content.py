@@ -13,9 +13,9 @@ from string import Template
 
 from psycopg import sql
 
-from wizard import process
-from wizard.errors import ConfigError, OperationFailed
-from wizard.events import Report
+from wizard.base import process
+from wizard.base.errors import ConfigError, OperationFailed
+from wizard.base.events import Report
 from wizard.postgres import tools
 from wizard.postgres.address import Address, connect
 

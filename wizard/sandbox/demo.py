@@ -10,8 +10,8 @@ from pathlib import Path
 
 from wizard import answers, config, drive, hostkeys
 from wizard import session as sessions
+from wizard.base.events import Events, Line, Report
 from wizard.drive import Output
-from wizard.events import Events, Line, Report
 from wizard.sandbox.layout import RunningSandbox, lay_out, running
 
 

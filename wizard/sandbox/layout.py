@@ -22,10 +22,10 @@ from typing import Any
 
 from dotenv import dotenv_values
 
-from wizard.errors import ConfigError, OperationFailed, UsageError
-from wizard.events import Report
+from wizard.base.errors import ConfigError, OperationFailed, UsageError
+from wizard.base.events import Report
+from wizard.base.redaction import Secret
 from wizard.postgres.address import Address
-from wizard.redaction import Secret
 from wizard.sandbox import content
 from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer, login_environment

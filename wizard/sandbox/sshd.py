@@ -16,7 +16,7 @@ from typing import cast
 
 import asyncssh
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 from wizard.postgres.address import Address
 
 LOOPBACK = "127.0.0.1"

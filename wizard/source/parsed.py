@@ -16,7 +16,7 @@ from libcst.metadata import (
     WhitespaceInclusivePositionProvider,
 )
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 
 _NEWLINE = re.compile(r"\r\n?|\n")
 _BOM = "\ufeff"

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wizard import process
+from wizard.base import process
+from wizard.base.errors import ConfigError, OperationFailed
 from wizard.download import download
-from wizard.errors import ConfigError, OperationFailed
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.plan import Gate, Loss, Plan
 from wizard.postgres import archive, baseline, exclusion, identity, restore, server, swap, tools

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wizard import checkpoints, fieldmap, ledger
+from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed
 from wizard.checkpoints import Checkpointed
-from wizard.errors import ConfigError, OperationFailed, VerificationFailed
 from wizard.fieldmap import FieldTable, Row
 from wizard.ledger import Ledger
 from wizard.operation import Observation, Seen, Step, StepQuestion

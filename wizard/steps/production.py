@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from wizard.base.errors import VerificationFailed
 from wizard.config import Target
 from wizard.delivery.comparison import contents, faults_of, require_same
 from wizard.delivery.contract import After, ForTarget, run_checks
@@ -16,7 +17,6 @@ from wizard.delivery.exchange import Swap
 from wizard.delivery.inplace import InPlace
 from wizard.delivery.judgement import judge
 from wizard.delivery.playbook import Playbook
-from wizard.errors import VerificationFailed
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.plan import Plan
 from wizard.postgres import archive, dump, loader, plain, restore, server

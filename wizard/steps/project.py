@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wizard import hostkeys, remote
+from wizard.base.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
+from wizard.base.yamlfile import nearest
 from wizard.config import Target
-from wizard.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
 from wizard.login import Login, way
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.pagetree import Node, PageTree
@@ -16,7 +17,6 @@ from wizard.postgres import exclusion, identity, server
 from wizard.postgres.identity import Identity
 from wizard.run import Run
 from wizard.steps.copy import judge_fields
-from wizard.yamlfile import nearest
 
 COPIES = (
     "A copy of a server's files (pg_basebackup, a snapshot of its disk) cannot be told from what "

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from wizard import checkpoints, package, source
+from wizard.base.errors import VerificationFailed
 from wizard.checkpoints import Checkpointed
 from wizard.delivery.judgement import judge
-from wizard.errors import VerificationFailed
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.plan import Gate, Loss, Plan
 from wizard.run import Run

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard import package
-from wizard.errors import ConfigError, OperationFailed
+from wizard.base.errors import ConfigError, OperationFailed
 from wizard.operation import Observation, Operation, Seen
 from wizard.plan import Plan
 from wizard.run import Run

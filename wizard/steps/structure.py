@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from wizard import checkpoints, package, source
+from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.checkpoints import Checkpointed
-from wizard.errors import OperationFailed, VerificationFailed
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.plan import Gate, Plan
 from wizard.run import Run

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
-from wizard.redaction import redacted
+from wizard.base.redaction import redacted
 
 Status = Literal["ok", "info", "warn", "fail"]
 DocumentKind = Literal["text", "diff", "python", "sql", "table"]

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from wizard.errors import OperationFailed
-from wizard.redaction import redact, without_secrets
+from wizard.base.errors import OperationFailed
+from wizard.base.redaction import redact, without_secrets
 
 READ = 1 << 18  # bytes asked for at once
 LITTLE = 1 << 12  # bytes that are taken in before they are asked for: each taking has its price

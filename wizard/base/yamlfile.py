@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from wizard.errors import RemodelError
+from wizard.base.errors import RemodelError
 
 LIMIT = 512 * 1024  # bytes; a config or an answers file is a few kilobytes
 DEPTH = 40

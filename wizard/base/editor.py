@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from wizard.errors import OperationFailed
+from wizard.base.errors import OperationFailed
 
 
 def edit(text: str, suffix: str) -> str:
