@@ -25,7 +25,7 @@ from wizard.base.events import Report
 from wizard.postgres import archive
 from wizard.postgres.archive import Archive
 from wizard.postgres.tools import Tool
-from wizard.remote import Connection
+from wizard.ssh.connection import Connection
 
 PORTION = 8 << 20  # bytes asked for at once: what a link of 80 ms takes in while it waits
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from wizard import sockets
 from wizard.base.errors import ConfigError, IdentityMismatch, NotYet
 from wizard.base.events import Events, Report
 from wizard.config import Config, Target
@@ -23,9 +22,10 @@ from wizard.postgres.archive import Archive
 from wizard.postgres.identity import Identity, Pins
 from wizard.postgres.routes import Route
 from wizard.postgres.tools import Tool
-from wizard.remote import Connection, Login, connect
 from wizard.session import Session
 from wizard.site import DATABASE, Site
+from wizard.ssh import sockets
+from wizard.ssh.connection import Connection, Login, connect
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,15 @@ from typing import Any
 from tests.benchmarks.ground import Ground, ground
 from tests.openssh import ALIAS, client_config, installed, openssh
 from wizard.base.events import Events, Report
-from wizard.hostkeys import trust
 from wizard.postgres import archive, restore, server, tools
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
 from wizard.postgres.dump import dump, fetch
 from wizard.postgres.tools import Tool
-from wizard.remote import Login, host_key
-from wizard.remote import connect as log_in
 from wizard.sandbox.cluster import Cluster
+from wizard.ssh.connection import Login, host_key
+from wizard.ssh.connection import connect as log_in
+from wizard.ssh.hostkeys import trust
 
 MEGABYTES = 1000
 TRIPS = (0.0, 0.020, 0.080)  # seconds added to the round trip

@@ -13,17 +13,17 @@ import pytest_asyncio
 
 from tests.conftest import fresh, started
 from wizard.base.events import Report
-from wizard.hostkeys import trust
 from wizard.postgres import server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
 from wizard.postgres.dump import fetch
 from wizard.postgres.restore import create_beside, drop
 from wizard.postgres.tools import Tool, find
-from wizard.remote import Connection, Login, host_key
-from wizard.remote import connect as log_in
 from wizard.sandbox.cluster import Cluster, binaries
 from wizard.sandbox.sshd import SshServer
+from wizard.ssh.connection import Connection, Login, host_key
+from wizard.ssh.connection import connect as log_in
+from wizard.ssh.hostkeys import trust
 
 CONTENT = """
     CREATE TABLE author (id serial PRIMARY KEY, name text NOT NULL UNIQUE);

@@ -32,9 +32,9 @@ from wizard.postgres.dump import Making, dump, fetch
 from wizard.postgres.fingerprint import difference, tables
 from wizard.postgres.restore import restore
 from wizard.postgres.tools import METHODS, Tool, environment, find, reach, with_methods
-from wizard.remote import Connection
 from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer
+from wizard.ssh.connection import Connection
 
 
 def files(directory: Path) -> list[str]:

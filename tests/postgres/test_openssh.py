@@ -12,12 +12,12 @@ from tests.openssh import ALIAS, client_config, installed, openssh
 from wizard.base.errors import ConnectionFailed
 from wizard.base.events import Report
 from wizard.download import download
-from wizard.hostkeys import trust
 from wizard.postgres import archive, server
 from wizard.postgres.address import Address
 from wizard.postgres.dump import fetch
 from wizard.postgres.tools import Tool
-from wizard.remote import Connection, Login, connect, host_key
+from wizard.ssh.connection import Connection, Login, connect, host_key
+from wizard.ssh.hostkeys import trust
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from wizard.base.errors import OperationFailed
 from wizard.postgres import preflight
 from wizard.postgres.address import Address, connect
 from wizard.postgres.preflight import Needs
-from wizard.remote import Connection
 from wizard.sandbox.cluster import Cluster
+from wizard.ssh.connection import Connection
 
 
 async def as_superuser(cluster: Cluster, database: str, *statements: str) -> None:

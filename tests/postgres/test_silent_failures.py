@@ -22,9 +22,9 @@ from wizard.postgres import archive, loader, plain, server, tools
 from wizard.postgres.address import Address, connect
 from wizard.postgres.dump import dump
 from wizard.postgres.tools import Tool
-from wizard.remote import Connection, Login
 from wizard.sandbox.cluster import binaries
 from wizard.sandbox.sshd import SshServer
+from wizard.ssh.connection import Connection, Login
 
 
 def usual(

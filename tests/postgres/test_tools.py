@@ -9,9 +9,9 @@ import pytest
 from wizard.base.errors import ConfigError
 from wizard.postgres import routes, tools
 from wizard.postgres.tools import Tool
-from wizard.remote import Connection
 from wizard.sandbox.cluster import binaries
 from wizard.sandbox.sshd import SshServer
+from wizard.ssh.connection import Connection
 
 
 async def test_the_configured_directory_comes_first_and_the_wheel_is_found() -> None:

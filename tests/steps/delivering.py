@@ -14,15 +14,15 @@ from wizard import config
 from wizard import session as sessions
 from wizard.base.events import Events
 from wizard.config import Target
-from wizard.hostkeys import trust
 from wizard.operation import Operation
 from wizard.plan import Plan
 from wizard.postgres import baseline, identity, server
 from wizard.postgres.address import Address, connect
-from wizard.remote import host_key
 from wizard.run import Run
 from wizard.sandbox.cluster import Cluster, binaries
 from wizard.sandbox.sshd import SshServer
+from wizard.ssh.connection import host_key
+from wizard.ssh.hostkeys import trust
 from wizard.steps.production import Drill, Dump
 
 SITE = """

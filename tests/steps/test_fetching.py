@@ -17,15 +17,15 @@ from wizard.base.errors import ConfigError, IdentityMismatch, VerificationFailed
 from wizard.base.events import Event, Events, Finding
 from wizard.config import Config
 from wizard.delivery import written
-from wizard.hostkeys import trust
 from wizard.operation import Seen
 from wizard.plan import Plan
 from wizard.postgres import dump, fingerprint, identity, plain, restore, server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
-from wizard.remote import host_key
 from wizard.run import Run
 from wizard.sandbox.sshd import SshServer
+from wizard.ssh.connection import host_key
+from wizard.ssh.hostkeys import trust
 from wizard.steps import project
 from wizard.steps.backup import Fetch, Restore
 from wizard.steps.production import Dump

@@ -17,10 +17,10 @@ from tests.wire import Wire, wire
 from wizard.base.errors import ConnectionFailed, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding, Report
 from wizard.download import download
-from wizard.hostkeys import trust
 from wizard.postgres.archive import Archive
-from wizard.remote import Login, connect, host_key
 from wizard.sandbox.sshd import SshServer
+from wizard.ssh.connection import Login, connect, host_key
+from wizard.ssh.hostkeys import trust
 
 SIZE = 3_000_000
 

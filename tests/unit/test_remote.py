@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from wizard.base.errors import ConfigError, ConnectionFailed, ExitCode, IdentityMismatch
-from wizard.hostkeys import trust
-from wizard.login import way
 from wizard.postgres.address import Address
 from wizard.postgres.address import connect as connect_to_database
-from wizard.remote import Connection, Login, connect, host_key
 from wizard.sandbox.sshd import SshServer
+from wizard.ssh.connection import Connection, Login, connect, host_key
+from wizard.ssh.hostkeys import trust
+from wizard.ssh.login import way
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from wizard import sockets
+from wizard.ssh import sockets
 
 
 def test_dead_sockets_are_removed_and_nothing_else() -> None:

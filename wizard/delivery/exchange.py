@@ -27,8 +27,8 @@ from wizard.postgres.address import Address
 from wizard.postgres.alone import alone
 from wizard.postgres.archive import Archive
 from wizard.postgres.server import Database
-from wizard.remote import Connection
 from wizard.run import Far, Run
+from wizard.ssh.connection import Connection
 
 
 class Swap(Delivery):

@@ -29,7 +29,7 @@ from wizard.postgres.address import Address
 from wizard.postgres.archive import Archive
 from wizard.postgres.routes import Route
 from wizard.postgres.tools import Tool
-from wizard.remote import Connection
+from wizard.ssh.connection import Connection
 
 TABLE = re.compile(r'dumping contents of table "(.+)"$')
 FINISHED = re.compile(r"finished item \d+ TABLE DATA (.+)$")

@@ -16,7 +16,7 @@ from wizard.base.errors import OperationFailed
 from wizard.postgres import server
 from wizard.postgres import swap as swaps
 from wizard.postgres.address import Address
-from wizard.remote import Connection
+from wizard.ssh.connection import Connection
 
 LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")  # of a database on the host that SSH reaches
 # Whether anything outside of an extension was made with something of it: a column of its type.

@@ -15,7 +15,7 @@ from pathlib import Path
 from wizard.base.errors import ConfigError
 from wizard.postgres import tools
 from wizard.postgres.tools import Tool
-from wizard.remote import Connection
+from wizard.ssh.connection import Connection
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from wizard.base.process import run
 from wizard.postgres.address import Address
 
 if TYPE_CHECKING:
-    from wizard.remote import Connection
+    from wizard.ssh.connection import Connection
 
 DEBIAN = Path("/usr/lib/postgresql")
 PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin")

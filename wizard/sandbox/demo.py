@@ -8,11 +8,12 @@ import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
-from wizard import answers, config, drive, hostkeys
+from wizard import answers, config, drive
 from wizard import session as sessions
 from wizard.base.events import Events, Line, Report
 from wizard.drive import Output
 from wizard.sandbox.layout import RunningSandbox, lay_out, running
+from wizard.ssh import hostkeys
 
 
 async def play(folder: Path | None, posts: int, screens: bool, serve: bool, output: Output) -> int:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wizard import hostkeys, remote
 from wizard.base.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
 from wizard.base.yamlfile import nearest
 from wizard.config import Target
-from wizard.login import Login, way
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.pagetree import Node, PageTree
 from wizard.plan import Gate, Plan
 from wizard.postgres import exclusion, identity, server
 from wizard.postgres.identity import Identity
 from wizard.run import Run
+from wizard.ssh import connection, hostkeys
+from wizard.ssh.login import Login, way
 from wizard.steps.copy import judge_fields
 
 COPIES = (
@@ -40,7 +40,7 @@ class Trust(Operation):
         self.title = f"Trust the {'jump host' if jump else 'host of'} {name}"
 
     async def plan(self, run: Run) -> Plan:
-        presented = await remote.host_key(self.login)
+        presented = await connection.host_key(self.login)
         if presented.standing in ("changed", "revoked"):
             raise IdentityMismatch(
                 f"The SSH host key of {self.host} is {presented.standing}.",
@@ -65,13 +65,13 @@ class Trust(Operation):
         )
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
-        presented = await remote.host_key(self.login)
+        presented = await connection.host_key(self.login)
         if presented.standing == "known" and presented.fingerprint == plan.facts["key"]:
             return Observation(Seen.DONE, "its key is among those accepted")
         return Observation(Seen.NOT_DONE, "its key is not among those accepted")
 
     async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        presented = await remote.host_key(self.login)
+        presented = await connection.host_key(self.login)
         if presented.fingerprint != plan.facts["key"]:
             raise OperationFailed(
                 f"{self.host} presents another key than a moment ago.",

@@ -17,11 +17,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import asyncssh
 
-from wizard import sockets
 from wizard.base.errors import ConfigError, ConnectionFailed, IdentityMismatch, RemodelError
 from wizard.base.process import READ, Completed, Lines
-from wizard.hostkeys import HostKey, KnownHosts
-from wizard.login import Login, arguments, known_hosts, names, resolve, way
+from wizard.ssh import sockets
+from wizard.ssh.hostkeys import HostKey, KnownHosts
+from wizard.ssh.login import Login, arguments, known_hosts, names, resolve, way
 
 __all__ = ["Connection", "HostKey", "Login", "Stream", "connect", "host_key"]
 

@@ -11,7 +11,7 @@ from typing import cast
 import asyncssh
 
 from wizard.base.errors import ConfigError
-from wizard.hostkeys import KnownHosts, look_up
+from wizard.ssh.hostkeys import KnownHosts, look_up
 
 
 @dataclass(frozen=True)

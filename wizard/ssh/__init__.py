@@ -1,0 +1,1 @@
+"""Hosts over SSH: connections, logins, host keys, forwarded sockets."""
