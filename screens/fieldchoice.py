@@ -13,8 +13,8 @@ from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens.theme import MUTED, TEXT, VERMILION
-from wizard import fieldmap
-from wizard.fieldmap import DROP, FieldTable, Row
+from wizard.config import fieldmap
+from wizard.config.fieldmap import DROP, FieldTable, Row
 
 CONSTANT, COMPUTED, UNSAID = "constant", "computed", "unsaid"
 ASKS = {

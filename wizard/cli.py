@@ -14,11 +14,12 @@ from typing import Any, NoReturn
 
 import click
 
-from wizard import __version__, answers, config, drive, looking, outline, purge, rehearsal, setup
+from wizard import __version__, answers, drive, looking, outline, purge, rehearsal, setup
 from wizard import session as sessions
 from wizard.base.errors import OperationFailed, RemodelError, UsageError
 from wizard.base.redaction import printable, redact
-from wizard.config import Config
+from wizard.config import config
+from wizard.config.config import Config
 from wizard.delivery.contract import AfterRollback
 from wizard.delivery.exchange import Rollback
 from wizard.drive import Output

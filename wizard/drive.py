@@ -16,7 +16,7 @@ from wizard import session as sessions
 from wizard.answers import Answers
 from wizard.base.errors import UsageError
 from wizard.base.events import Events
-from wizard.config import Config
+from wizard.config.config import Config
 from wizard.engine import Engine
 from wizard.journal import Journal
 from wizard.narration import JsonLines, Narrator

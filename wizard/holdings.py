@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wizard import checkpoints
 from wizard.base.errors import ConnectionFailed, OperationFailed
-from wizard.config import Config
+from wizard.config.config import Config
 from wizard.journal import Entry, Journal
 from wizard.postgres import checkpoint, server
 from wizard.postgres.address import Address

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, Protocol
 
-from wizard import answers, fieldmap
+from wizard import answers
 from wizard.answers import Answers
 from wizard.base.errors import (
     ConsentMissing,
@@ -25,7 +25,8 @@ from wizard.base.errors import (
     StartOver,
 )
 from wizard.base.redaction import printable
-from wizard.fieldmap import FieldTable
+from wizard.config import fieldmap
+from wizard.config.fieldmap import FieldTable
 from wizard.operation import Step
 from wizard.plan import Plan, difference
 from wizard.questions import Question

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from wizard import answers, config, outline
+from wizard import answers, outline
 from wizard.answers import Answers
 from wizard.base.errors import ConfigError, UsageError
-from wizard.config import Config
+from wizard.config import config
+from wizard.config.config import Config
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 CONFIG = click.option(

@@ -9,7 +9,7 @@ from wizard import answers, purge
 from wizard.answers import Answers
 from wizard.base.errors import NotYet, RemodelError
 from wizard.base.events import Events
-from wizard.config import Config
+from wizard.config.config import Config
 from wizard.operation import Operation
 from wizard.questions import Question
 from wizard.run import Run

@@ -9,7 +9,7 @@ from pathlib import Path
 from wizard.base import files, process
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.base.events import Report
-from wizard.config import Project
+from wizard.config.config import Project
 
 
 def source_of(project: Project, installed: Path) -> Path:

@@ -15,7 +15,7 @@ from wizard import holdings
 from wizard import session as sessions
 from wizard.answers import Answers
 from wizard.base.errors import IdentityMismatch
-from wizard.config import Config, Target
+from wizard.config.config import Config, Target
 from wizard.holdings import Held, megabytes
 from wizard.operation import Repeatable, Step
 from wizard.operators import Replay

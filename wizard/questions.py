@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from wizard import fieldmap
 from wizard.base import redaction
 from wizard.base.yamlfile import brief
-from wizard.fieldmap import FieldTable
+from wizard.config import fieldmap
+from wizard.config.fieldmap import FieldTable
 
 Kind = Literal["text", "number", "choice", "many", "path", "source", "fields"]
 

@@ -23,7 +23,7 @@ from wizard.answers import Answers
 from wizard.aside import SetAside
 from wizard.base.errors import OperationFailed, PlanStale, RemodelError
 from wizard.base.events import Event, Events, Finding, Planned
-from wizard.config import Config
+from wizard.config.config import Config
 from wizard.delivery import editorial, policy, written
 from wizard.drive import Output
 from wizard.engine import Engine

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wizard import __version__, fieldmap, ledger
+from wizard import __version__, ledger
 from wizard.base.redaction import redact
+from wizard.config import fieldmap
 from wizard.journal import Entry, Journal
 from wizard.ledger import ACCOUNTS
 from wizard.run import Run

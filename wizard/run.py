@@ -14,7 +14,7 @@ from typing import Any
 
 from wizard.base.errors import ConfigError, IdentityMismatch, NotYet
 from wizard.base.events import Events, Report
-from wizard.config import Config, Target
+from wizard.config.config import Config, Target
 from wizard.pagetree import PageTree
 from wizard.postgres import dump, identity, routes, server, tools
 from wizard.postgres.address import Address

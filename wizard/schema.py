@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from wizard import outline
 from wizard.answers import FINGERPRINT, VERSION
 from wizard.base.events import Event
-from wizard.config import Config
+from wizard.config.config import Config
 from wizard.rehearsal import Account
 from wizard.steps import STEPS
 

@@ -29,7 +29,7 @@ from wizard import __version__, answers, lock
 from wizard.answers import Answers
 from wizard.base.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.base.yamlfile import nearest
-from wizard.config import Config
+from wizard.config.config import Config
 from wizard.journal import Journal
 from wizard.plan import Plan, difference
 from wizard.questions import Question

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from wizard import config
 from wizard.base.errors import ConfigError
+from wizard.config import config
 from wizard.questions import Question
 from wizard.site import Found, Hello, Site
 

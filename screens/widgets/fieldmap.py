@@ -10,7 +10,7 @@ from textual.widgets import DataTable
 
 from screens.fieldchoice import FieldChoiceScreen
 from screens.theme import BLUE, MUTED, ORANGE, TEXT, VERMILION
-from wizard.fieldmap import HEADINGS, FieldTable, Row
+from wizard.config.fieldmap import HEADINGS, FieldTable, Row
 
 _COLOURS = {"dropped": VERMILION, "constant": ORANGE, "computed": ORANGE, "renamed": BLUE}
 

@@ -16,7 +16,7 @@ from textual.widgets.selection_list import Selection
 from screens.widgets.fieldmap import FieldMapTable
 from wizard.base.editor import edit
 from wizard.base.errors import RemodelError
-from wizard.fieldmap import FieldTable
+from wizard.config.fieldmap import FieldTable
 from wizard.questions import Question
 
 

@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.unit.test_config import write as write_config
-from wizard import config
 from wizard import session as sessions
 from wizard.base.errors import Declined, OperationFailed, PlanStale, RemodelError, StartOver
 from wizard.base.events import Event, Events, Finding
+from wizard.config import config
 from wizard.engine import Engine
 from wizard.journal import Journal
 from wizard.operation import Observation, Operation, Seen, Step, StepQuestion

@@ -12,9 +12,10 @@ import tempfile
 from pathlib import Path
 
 from tests.consenting import Consenting
-from wizard import answers, config, drive, outline
+from wizard import answers, drive, outline
 from wizard import session as sessions
 from wizard.base.events import Events, Report
+from wizard.config import config
 from wizard.drive import Output
 from wizard.sandbox import layout
 

@@ -16,9 +16,9 @@ from typing import Any
 from textual.pilot import Pilot
 
 from screens.app import RemodelApp
-from wizard import config
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Events
+from wizard.config import config
 from wizard.operation import Observation, Operation, Seen, Step
 from wizard.operators import Operator
 from wizard.pagetree import Node

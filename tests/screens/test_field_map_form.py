@@ -12,7 +12,7 @@ from screens.fieldchoice import FieldChoiceScreen
 from screens.form import FormScreen
 from tests.screens import scripted
 from wizard.base.errors import ConfigError
-from wizard.fieldmap import FieldTable
+from wizard.config.fieldmap import FieldTable
 from wizard.operation import StepQuestion
 from wizard.run import Run
 

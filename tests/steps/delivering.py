@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from tests.unit.test_config import GOOD
-from wizard import config
 from wizard import session as sessions
 from wizard.base.events import Events
-from wizard.config import Target
+from wizard.config import config
+from wizard.config.config import Target
 from wizard.operation import Operation
 from wizard.plan import Plan
 from wizard.postgres import baseline, identity, server

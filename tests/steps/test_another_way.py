@@ -14,8 +14,9 @@ from tests.consenting import Consenting
 from tests.end_to_end import independent
 from tests.end_to_end.test_bad_input import dump_of_production
 from tests.served import Demo
-from wizard import config, drive
+from wizard import drive
 from wizard import session as sessions
+from wizard.config import config
 from wizard.drive import Output
 
 RESTORE = """#!/bin/sh

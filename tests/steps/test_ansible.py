@@ -15,7 +15,7 @@ import yaml
 
 from tests.steps.delivering import dumped, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
-from wizard.config import Target
+from wizard.config.config import Target
 from wizard.delivery.playbook import Playbook
 from wizard.operation import Seen
 from wizard.postgres.address import Address, connect

@@ -11,11 +11,11 @@ import yaml
 
 from tests.postgres.conftest import CONTENT, tool
 from tests.steps.delivering import dumped
-from wizard import config
 from wizard import session as sessions
 from wizard.base.errors import ConfigError, IdentityMismatch, VerificationFailed
 from wizard.base.events import Event, Events, Finding
-from wizard.config import Config
+from wizard.config import config
+from wizard.config.config import Config
 from wizard.delivery import written
 from wizard.operation import Seen
 from wizard.plan import Plan

@@ -9,7 +9,7 @@ import pytest
 from wizard import package
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.base.events import Events, Line, Report
-from wizard.config import Project
+from wizard.config.config import Project
 
 
 def project(folder: Path, *, distribution: bool = True, install: tuple[str, ...] = ()) -> Project:

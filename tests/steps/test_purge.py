@@ -16,11 +16,12 @@ import pytest_asyncio
 from tests.served import REMODEL
 from tests.steps.delivering import dumped, perform
 from tests.unit.test_config import write
-from wizard import config, drive, holdings, purge
+from wizard import drive, holdings, purge
 from wizard import session as sessions
 from wizard.base.errors import ConsentMissing, IdentityMismatch, PlanStale
 from wizard.base.events import Events, Report
-from wizard.config import Config, Local, SiteAddress, Target
+from wizard.config import config
+from wizard.config.config import Config, Local, SiteAddress, Target
 from wizard.delivery.exchange import Swap
 from wizard.drive import Output
 from wizard.plan import Plan

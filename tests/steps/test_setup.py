@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.served import Demo
-from wizard import config, setup
+from wizard import setup
 from wizard.base.errors import ConfigError
+from wizard.config import config
 from wizard.operators import Plain
 from wizard.site import find_project
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_config import write
-from wizard import config
 from wizard import session as sessions
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Events
+from wizard.config import config
 from wizard.delivery.exchange import Swap
 from wizard.plan import Plan
 from wizard.run import Run

@@ -14,9 +14,10 @@ from tests.postgres.test_drift import ended
 from tests.served import Demo
 from tests.steps.delivering import dumped, execute, titles
 from tests.unit.test_config import GOOD, write
-from wizard import config, drive
+from wizard import drive
 from wizard import session as sessions
 from wizard.base.errors import Declined, OperationFailed, RemodelError, StartOver
+from wizard.config import config
 from wizard.delivery.contract import Delivery
 from wizard.delivery.exchange import Swap
 from wizard.delivery.written import FETCH_AGAIN, Unchanged

@@ -10,8 +10,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.command import Ended, remodel
 from tests.unit.test_config import write
-from wizard import config, schema
+from wizard import schema
 from wizard import session as sessions
+from wizard.config import config
 from wizard.questions import Question
 from wizard.sandbox import layout
 

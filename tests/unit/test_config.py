@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from wizard import config
 from wizard.base.errors import ConfigError, ExitCode
 from wizard.base.redaction import redact
+from wizard.config import config
 
 GOOD = """\
 project:

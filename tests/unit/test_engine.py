@@ -11,7 +11,6 @@ import pytest
 
 from tests.consenting import Consenting
 from tests.unit.test_config import write
-from wizard import config
 from wizard import session as sessions
 from wizard.answers import Answers
 from wizard.base.errors import (
@@ -26,8 +25,9 @@ from wizard.base.errors import (
 )
 from wizard.base.events import Event, Events, Finished, Progress
 from wizard.base.redaction import Secret
+from wizard.config import config
+from wizard.config.fieldmap import FieldTable
 from wizard.engine import Engine
-from wizard.fieldmap import FieldTable
 from wizard.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.operators import Operator, Plain, Replay
 from wizard.plan import Gate, Loss, Plan

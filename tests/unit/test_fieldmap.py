@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wizard import fieldmap
-from wizard.fieldmap import FieldTable, Row
+from wizard.config import fieldmap
+from wizard.config.fieldmap import FieldTable, Row
 from wizard.questions import Question
 
 TOLD = {

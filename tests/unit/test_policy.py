@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_config import GOOD, write
-from wizard import config
 from wizard.base.errors import ConfigError
+from wizard.config import config
 from wizard.delivery import policy
 from wizard.postgres.drift import Change, Drift
 

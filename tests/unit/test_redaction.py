@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_config import GOOD, write
-from wizard import config
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import MASK, Secret, redact, sealed
+from wizard.config import config
 from wizard.journal import Journal
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_config import write
-from wizard import answers, config, rehearsal
+from wizard import answers, rehearsal
 from wizard import session as sessions
 from wizard.aside import SetAside, written_by
 from wizard.base.errors import OperationFailed, UsageError
 from wizard.base.events import Events, Finding
-from wizard.config import Config
+from wizard.config import config
+from wizard.config.config import Config
 from wizard.plan import Gate, Plan
 from wizard.rehearsal import Account
 from wizard.run import Run

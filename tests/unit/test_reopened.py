@@ -11,10 +11,11 @@ import pytest
 from tests.consenting import Consenting
 from tests.unit.test_config import write
 from tests.unit.test_engine import WORLD, Act, go
-from wizard import answers, config
+from wizard import answers
 from wizard import session as sessions
 from wizard.answers import Answers
 from wizard.base.errors import ConsentMissing, Declined, InputMissing, PlanStale
+from wizard.config import config
 from wizard.operation import Step, StepQuestion
 from wizard.operators import Plain, Reopened, Replay
 from wizard.plan import Gate, Plan

@@ -11,10 +11,10 @@ import asyncssh
 import pytest
 import pytest_asyncio
 
-from wizard import config
 from wizard.base import process
 from wizard.base.errors import OperationFailed, UsageError
 from wizard.base.events import Event, Events, Finding, Report
+from wizard.config import config
 from wizard.postgres.address import Address, connect
 from wizard.sandbox.layout import ALIAS, MARKER, RunningSandbox, Sandbox, lay_out, running
 

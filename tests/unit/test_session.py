@@ -16,11 +16,12 @@ import pytest
 
 from tests.consenting import Consenting
 from tests.unit.test_config import write
-from wizard import config, lock, resuming
+from wizard import lock, resuming
 from wizard import session as sessions
 from wizard.base.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.base.events import Event, Events, Finding
-from wizard.config import Config
+from wizard.config import config
+from wizard.config.config import Config
 from wizard.engine import Engine
 from wizard.journal import Journal
 from wizard.operation import Observation, Operation, Seen, Step

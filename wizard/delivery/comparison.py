@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from wizard.base.errors import VerificationFailed
-from wizard.config import Target
+from wizard.config.config import Target
 from wizard.pagetree import PageTree
 from wizard.postgres import fingerprint, server
 from wizard.postgres.address import Address

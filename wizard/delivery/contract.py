@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from wizard.base.errors import OperationFailed, RemodelError, VerificationFailed
-from wizard.config import Target
+from wizard.config.config import Target
 from wizard.delivery import earlier, written
 from wizard.operation import Operation, Repeatable
 from wizard.pagetree import PageTree

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wizard.base.errors import VerificationFailed
-from wizard.config import Target
+from wizard.config.config import Target
 from wizard.delivery import policy
 from wizard.delivery.comparison import contents, differences
 from wizard.postgres import server

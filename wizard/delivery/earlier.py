@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wizard.config import Target
+from wizard.config.config import Target
 from wizard.run import Run
 
 OPERATIONS = ("deliver", "after", "check")

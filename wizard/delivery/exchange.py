@@ -15,7 +15,7 @@ from typing import Any
 from wizard.base import files, process
 from wizard.base.errors import IdentityMismatch, OperationFailed, RemodelError
 from wizard.base.events import Report
-from wizard.config import Target
+from wizard.config.config import Target
 from wizard.delivery import written
 from wizard.delivery.comparison import require_same
 from wizard.delivery.contract import Delivery, ForTarget, run_checks, stopping

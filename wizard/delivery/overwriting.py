@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard.base.errors import OperationFailed, VerificationFailed
-from wizard.config import Target
+from wizard.config.config import Target
 from wizard.delivery import delivered, policy, written
 from wizard.delivery.contract import Delivery, stopping
 from wizard.plan import Plan

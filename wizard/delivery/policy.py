@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from wizard.config import POLICIES, Policy
+from wizard.config.config import POLICIES, Policy
 from wizard.postgres.drift import Change, Drift
 
 DEFAULTS: Mapping[str, Policy] = {

@@ -14,7 +14,7 @@ import psycopg
 
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Report
-from wizard.config import Target
+from wizard.config.config import Target
 from wizard.delivery import editorial, policy
 from wizard.delivery.policy import Judged
 from wizard.journal import Journal

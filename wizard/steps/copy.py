@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wizard import checkpoints, fieldmap, ledger
+from wizard import checkpoints, ledger
 from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed
 from wizard.checkpoints import Checkpointed
-from wizard.fieldmap import FieldTable, Row
+from wizard.config import fieldmap
+from wizard.config.fieldmap import FieldTable, Row
 from wizard.ledger import Ledger
 from wizard.operation import Observation, Seen, Step, StepQuestion
 from wizard.plan import Gate, Loss, Plan

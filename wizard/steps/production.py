@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard.base.errors import VerificationFailed
-from wizard.config import Target
+from wizard.config.config import Target
 from wizard.delivery.comparison import contents, faults_of, require_same
 from wizard.delivery.contract import After, ForTarget, run_checks
 from wizard.delivery.exchange import Swap

@@ -7,7 +7,7 @@ from typing import Any
 
 from wizard.base.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
 from wizard.base.yamlfile import nearest
-from wizard.config import Target
+from wizard.config.config import Target
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.pagetree import Node, PageTree
 from wizard.plan import Gate, Plan

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from wizard import fieldmap
 from wizard.base import redaction, yamlfile
 from wizard.base.errors import ConfigError
+from wizard.config import fieldmap
 
 
 class Section:

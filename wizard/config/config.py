@@ -14,9 +14,9 @@ from typing import Any, Literal, get_args
 
 from wizard.base import yamlfile
 from wizard.base.errors import ConfigError
-from wizard.environment import Environment
+from wizard.config.environment import Environment
+from wizard.config.section import Section
 from wizard.postgres.address import Address
-from wizard.section import Section
 
 FILE = "remodel.yml"
 Policy = Literal["block", "warn", "ignore"]
@@ -109,7 +109,7 @@ class Conversion:
     """Which pages become what. Labels are `app.Model`; `move` names fields of the source.
 
     `ids` is `new` (new pages beside the old ones, which are deleted) or `kept` (in place).
-    `fields` is the rest of the field map, by the target's fields; see `wizard.fieldmap`.
+    `fields` is the rest of the field map, by the target's fields; see `wizard.config.fieldmap`.
     """
 
     source: str

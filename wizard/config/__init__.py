@@ -1,0 +1,1 @@
+"""remodel.yml, .env and field maps, read strictly."""
