@@ -32,8 +32,9 @@ from wizard.narration import JsonLines
 from wizard.operation import Operation, Repeatable, Step
 from wizard.operators import Replay
 from wizard.plan import Plan, difference
-from wizard.postgres import drift, restore, server
-from wizard.postgres.baseline import Baseline
+from wizard.postgres import restore, server
+from wizard.postgres.drift import drift
+from wizard.postgres.drift.baseline import Baseline
 from wizard.run import Run
 from wizard.session import Session
 from wizard.steps import STEPS, production

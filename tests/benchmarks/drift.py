@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.ground import Ground, ground
-from wizard.postgres import baseline, drift, fingerprint
 from wizard.postgres.address import Address, connect
+from wizard.postgres.drift import baseline, drift, fingerprint
 
 ROWS = 1_000_000
 TIMES = 5

@@ -24,8 +24,9 @@ import psycopg
 
 from tests.benchmarks.ground import OWNER, Ground, ground
 from wizard.base.events import Event, Events, Finding, Report
-from wizard.postgres import baseline, drift, server, swap
+from wizard.postgres import server, swap
 from wizard.postgres.address import Address, connect
+from wizard.postgres.drift import baseline, drift
 from wizard.postgres.restore import create_beside
 
 SWAPS = 50

@@ -11,9 +11,10 @@ import pytest
 
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import Secret
-from wizard.postgres import baseline, drift, keys, server
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
-from wizard.postgres.baseline import Baseline
+from wizard.postgres.drift import baseline, drift, keys
+from wizard.postgres.drift.baseline import Baseline
 from wizard.sandbox.cluster import Cluster
 
 TABLES = """

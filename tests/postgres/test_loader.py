@@ -11,8 +11,9 @@ import pytest
 from tests.postgres.conftest import tool
 from wizard.base.errors import ConnectionFailed, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding, Progress, Report
-from wizard.postgres import archive, fingerprint, loader, plain, restore, server, tools
+from wizard.postgres import archive, loader, plain, restore, server, tools
 from wizard.postgres.address import Address, connect
+from wizard.postgres.drift import fingerprint
 from wizard.postgres.dump import Making, dump
 from wizard.postgres.tools import Tool
 from wizard.sandbox.cluster import binaries

@@ -20,8 +20,8 @@ from wizard.postgres import archive
 from wizard.postgres import dump as dumps
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
+from wizard.postgres.drift.fingerprint import tables
 from wizard.postgres.dump import dump
-from wizard.postgres.fingerprint import tables
 from wizard.postgres.restore import restore
 from wizard.postgres.tools import Tool
 

@@ -15,9 +15,10 @@ from psycopg import sql
 from tests.conftest import mounted
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Event, Finding, Progress, Report
-from wizard.postgres import fingerprint, server
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
+from wizard.postgres.drift import fingerprint
 from wizard.postgres.dump import dump
 from wizard.postgres.restore import create_beside, drop, restore
 from wizard.postgres.tools import Tool

@@ -18,9 +18,10 @@ from tests.conftest import fresh
 from tests.postgres.conftest import ask, say
 from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.base.events import Report
-from wizard.postgres import checkpoint, fingerprint, server, swap
+from wizard.postgres import checkpoint, server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.alone import alone
+from wizard.postgres.drift import fingerprint
 from wizard.postgres.restore import create_beside, drop
 from wizard.sandbox.cluster import Cluster
 

@@ -16,8 +16,9 @@ from wizard.config import config
 from wizard.config.config import Target
 from wizard.operation import Operation
 from wizard.plan import Plan
-from wizard.postgres import baseline, identity, server
+from wizard.postgres import identity, server
 from wizard.postgres.address import Address, connect
+from wizard.postgres.drift import baseline
 from wizard.run import Run
 from wizard.sandbox.cluster import Cluster, binaries
 from wizard.sandbox.sshd import SshServer

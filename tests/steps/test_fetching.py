@@ -19,9 +19,10 @@ from wizard.config.config import Config
 from wizard.delivery import written
 from wizard.operation import Seen
 from wizard.plan import Plan
-from wizard.postgres import dump, fingerprint, identity, plain, restore, server, swap
+from wizard.postgres import dump, identity, plain, restore, server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.archive import Archive
+from wizard.postgres.drift import fingerprint
 from wizard.run import Run
 from wizard.sandbox.sshd import SshServer
 from wizard.ssh.connection import host_key

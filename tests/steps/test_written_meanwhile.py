@@ -26,9 +26,10 @@ from wizard.engine import Engine
 from wizard.operation import Step
 from wizard.operators import Plain, Verdict
 from wizard.plan import Plan
-from wizard.postgres import baseline, restore, swap
+from wizard.postgres import restore, swap
 from wizard.postgres.address import Address, connect
-from wizard.postgres.baseline import Baseline
+from wizard.postgres.drift import baseline
+from wizard.postgres.drift.baseline import Baseline
 from wizard.run import Run
 
 DELIVER = "production.deliver:production"

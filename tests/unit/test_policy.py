@@ -10,7 +10,7 @@ from tests.unit.test_config import GOOD, write
 from wizard.base.errors import ConfigError
 from wizard.config import config
 from wizard.delivery import policy
-from wizard.postgres.drift import Change, Drift
+from wizard.postgres.drift.drift import Change, Drift
 
 
 def change(table: str, *, logins: bool = False) -> Change:

@@ -15,7 +15,7 @@ from wizard.delivery import policy
 from wizard.delivery.comparison import contents, differences
 from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.drift import Change
+from wizard.postgres.drift.drift import Change
 from wizard.run import Run
 
 

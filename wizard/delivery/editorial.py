@@ -12,11 +12,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.postgres import baseline as base
-from wizard.postgres import catalog
 from wizard.postgres.address import Address
-from wizard.postgres.baseline import Baseline
-from wizard.postgres.drift import fresh
+from wizard.postgres.drift import baseline as base
+from wizard.postgres.drift import catalog
+from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.drift.drift import fresh
 from wizard.postgres.server import session
 
 LINES = 50

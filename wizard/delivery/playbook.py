@@ -17,7 +17,7 @@ from wizard.operation import Observation, Seen
 from wizard.plan import Plan
 from wizard.postgres import preflight, server
 from wizard.postgres.address import Address
-from wizard.postgres.baseline import Baseline
+from wizard.postgres.drift.baseline import Baseline
 from wizard.postgres.preflight import Found
 from wizard.run import Run
 

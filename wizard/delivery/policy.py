@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from wizard.config.config import POLICIES, Policy
-from wizard.postgres.drift import Change, Drift
+from wizard.postgres.drift.drift import Change, Drift
 
 DEFAULTS: Mapping[str, Policy] = {
     "django_session": "ignore",

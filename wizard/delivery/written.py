@@ -19,9 +19,10 @@ from wizard.delivery import editorial, policy
 from wizard.delivery.policy import Judged
 from wizard.journal import Journal
 from wizard.plan import Gate, Loss, Plan
-from wizard.postgres import drift, server
+from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.baseline import Baseline
+from wizard.postgres.drift import drift
+from wizard.postgres.drift.baseline import Baseline
 from wizard.run import Run
 
 FETCH_AGAIN = ("backup.archive", "fetch")

@@ -13,8 +13,9 @@ from wizard.base.errors import ConfigError, OperationFailed
 from wizard.download import download
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.plan import Gate, Loss, Plan
-from wizard.postgres import archive, baseline, exclusion, identity, restore, server, swap, tools
+from wizard.postgres import archive, exclusion, identity, restore, server, swap, tools
 from wizard.postgres.archive import Archive
+from wizard.postgres.drift import baseline
 from wizard.postgres.tools import Tool
 from wizard.run import Run
 from wizard.steps.project import refuse_target

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.postgres import catalog
-from wizard.postgres.catalog import Relation
+from wizard.postgres.drift import catalog
+from wizard.postgres.drift.catalog import Relation
 
 MOST = 5_000
 """How many runs are kept of a table; one with more has none."""

@@ -13,8 +13,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.postgres import catalog, server
+from wizard.postgres import server
 from wizard.postgres.address import Address
+from wizard.postgres.drift import catalog
 
 PINNED = {
     "TimeZone": "UTC",

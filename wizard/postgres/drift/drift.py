@@ -22,12 +22,12 @@ import psycopg
 from psycopg import sql
 
 from wizard.base.errors import OperationFailed
-from wizard.postgres import baseline as base
-from wizard.postgres import catalog, fingerprint
 from wizard.postgres.address import Address
-from wizard.postgres.baseline import Baseline, Moment, Table
-from wizard.postgres.catalog import Relation
-from wizard.postgres.keys import beyond, outside, runs_of
+from wizard.postgres.drift import baseline as base
+from wizard.postgres.drift import catalog, fingerprint
+from wizard.postgres.drift.baseline import Baseline, Moment, Table
+from wizard.postgres.drift.catalog import Relation
+from wizard.postgres.drift.keys import beyond, outside, runs_of
 from wizard.postgres.server import session
 
 NAMED = 10

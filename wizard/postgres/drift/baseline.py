@@ -23,11 +23,12 @@ import psycopg
 from psycopg import sql
 
 from wizard.base.errors import ConnectionFailed, OperationFailed
-from wizard.postgres import catalog, fingerprint, server
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
-from wizard.postgres.catalog import Relation
-from wizard.postgres.fingerprint import PINNING, pin
-from wizard.postgres.keys import Runs, runs_of
+from wizard.postgres.drift import catalog, fingerprint
+from wizard.postgres.drift.catalog import Relation
+from wizard.postgres.drift.fingerprint import PINNING, pin
+from wizard.postgres.drift.keys import Runs, runs_of
 
 SPAN = 2**31 - 1
 """Transactions after which `age(xmin)` no longer tells new from old: PostgreSQL's horizon."""
