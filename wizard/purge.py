@@ -20,10 +20,11 @@ from wizard.holdings import Held, megabytes
 from wizard.operation import Repeatable, Step
 from wizard.operators import Replay
 from wizard.plan import Gate, Loss, Plan
-from wizard.postgres import restore, server
+from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.alone import alone
-from wizard.postgres.archive import checksum, delete
+from wizard.postgres.dumps import restore
+from wizard.postgres.dumps.archive import checksum, delete
 from wizard.postgres.identity import Identity
 from wizard.run import Run
 from wizard.session import Session

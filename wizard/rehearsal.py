@@ -32,9 +32,10 @@ from wizard.narration import JsonLines
 from wizard.operation import Operation, Repeatable, Step
 from wizard.operators import Replay
 from wizard.plan import Plan, difference
-from wizard.postgres import restore, server
+from wizard.postgres import server
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.dumps import restore
 from wizard.run import Run
 from wizard.session import Session
 from wizard.steps import STEPS, production

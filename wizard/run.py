@@ -16,12 +16,13 @@ from wizard.base.errors import ConfigError, IdentityMismatch, NotYet
 from wizard.base.events import Events, Report
 from wizard.config.config import Config, Target
 from wizard.pagetree import PageTree
-from wizard.postgres import dump, identity, routes, server, tools
+from wizard.postgres import identity, server
 from wizard.postgres.address import Address
-from wizard.postgres.archive import Archive
+from wizard.postgres.dumps import dump, routes, tools
+from wizard.postgres.dumps.archive import Archive
+from wizard.postgres.dumps.routes import Route
+from wizard.postgres.dumps.tools import Tool
 from wizard.postgres.identity import Identity, Pins
-from wizard.postgres.routes import Route
-from wizard.postgres.tools import Tool
 from wizard.session import Session
 from wizard.site import DATABASE, Site
 from wizard.ssh import sockets

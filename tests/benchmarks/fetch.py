@@ -24,11 +24,12 @@ from typing import Any
 from tests.benchmarks.ground import Ground, ground
 from tests.openssh import ALIAS, client_config, installed, openssh
 from wizard.base.events import Events, Report
-from wizard.postgres import archive, restore, server, tools
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
-from wizard.postgres.archive import Archive
-from wizard.postgres.dump import dump, fetch
-from wizard.postgres.tools import Tool
+from wizard.postgres.dumps import archive, restore, tools
+from wizard.postgres.dumps.archive import Archive
+from wizard.postgres.dumps.dump import dump, fetch
+from wizard.postgres.dumps.tools import Tool
 from wizard.sandbox.cluster import Cluster
 from wizard.ssh.connection import Login, host_key
 from wizard.ssh.connection import connect as log_in

@@ -27,7 +27,7 @@ from wizard.base.events import Event, Events, Finding, Report
 from wizard.postgres import server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import baseline, drift
-from wizard.postgres.restore import create_beside
+from wizard.postgres.dumps.restore import create_beside
 
 SWAPS = 50
 CLIENTS = 4

@@ -15,10 +15,10 @@ from tests.conftest import fresh, started
 from wizard.base.events import Report
 from wizard.postgres import server
 from wizard.postgres.address import Address, connect
-from wizard.postgres.archive import Archive
-from wizard.postgres.dump import fetch
-from wizard.postgres.restore import create_beside, drop
-from wizard.postgres.tools import Tool, find
+from wizard.postgres.dumps.archive import Archive
+from wizard.postgres.dumps.dump import fetch
+from wizard.postgres.dumps.restore import create_beside, drop
+from wizard.postgres.dumps.tools import Tool, find
 from wizard.sandbox.cluster import Cluster, binaries
 from wizard.sandbox.sshd import SshServer
 from wizard.ssh.connection import Connection, Login, host_key

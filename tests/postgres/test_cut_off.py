@@ -19,9 +19,9 @@ from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.base.events import Event, Events, Line, Report
 from wizard.postgres import server, swap
 from wizard.postgres.address import Address, connect
-from wizard.postgres.dump import dump
-from wizard.postgres.restore import create_beside, restore
-from wizard.postgres.tools import Tool
+from wizard.postgres.dumps.dump import dump
+from wizard.postgres.dumps.restore import create_beside, restore
+from wizard.postgres.dumps.tools import Tool
 
 # A process of its own that swaps and kills itself at the named point; the password comes by
 # standard input.

@@ -25,14 +25,14 @@ from wizard.base.errors import (
 from wizard.base.events import Event, Progress, Report
 from wizard.base.process import run
 from wizard.base.redaction import Secret
-from wizard.postgres import archive, plain
 from wizard.postgres.address import Address, connect
-from wizard.postgres.archive import Archive
 from wizard.postgres.drift import baseline
 from wizard.postgres.drift.fingerprint import difference, tables
-from wizard.postgres.dump import Making, dump, fetch
-from wizard.postgres.restore import restore
-from wizard.postgres.tools import METHODS, Tool, environment, find, reach, with_methods
+from wizard.postgres.dumps import archive, plain
+from wizard.postgres.dumps.archive import Archive
+from wizard.postgres.dumps.dump import Making, dump, fetch
+from wizard.postgres.dumps.restore import restore
+from wizard.postgres.dumps.tools import METHODS, Tool, environment, find, reach, with_methods
 from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer
 from wizard.ssh.connection import Connection

@@ -19,8 +19,8 @@ from wizard.base.errors import (
 from wizard.base.redaction import Secret
 from wizard.postgres import server
 from wizard.postgres.address import Address
+from wizard.postgres.dumps.restore import drop
 from wizard.postgres.identity import Pins, read
-from wizard.postgres.restore import drop
 from wizard.sandbox.cluster import Cluster
 
 

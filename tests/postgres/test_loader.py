@@ -11,11 +11,12 @@ import pytest
 from tests.postgres.conftest import tool
 from wizard.base.errors import ConnectionFailed, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding, Progress, Report
-from wizard.postgres import archive, loader, plain, restore, server, tools
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import fingerprint
-from wizard.postgres.dump import Making, dump
-from wizard.postgres.tools import Tool
+from wizard.postgres.dumps import archive, loader, plain, restore, tools
+from wizard.postgres.dumps.dump import Making, dump
+from wizard.postgres.dumps.tools import Tool
 from wizard.sandbox.cluster import binaries
 
 HEAD = "--\n-- PostgreSQL database dump\n--\n\n"

@@ -11,11 +11,12 @@ import pytest
 from tests.openssh import ALIAS, client_config, installed, openssh
 from wizard.base.errors import ConnectionFailed
 from wizard.base.events import Report
-from wizard.download import download
-from wizard.postgres import archive, server
+from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.dump import fetch
-from wizard.postgres.tools import Tool
+from wizard.postgres.dumps import archive
+from wizard.postgres.dumps.download import download
+from wizard.postgres.dumps.dump import fetch
+from wizard.postgres.dumps.tools import Tool
 from wizard.ssh.connection import Connection, Login, connect, host_key
 from wizard.ssh.hostkeys import trust
 

@@ -16,14 +16,14 @@ import pytest
 from tests.conftest import SmallDisk
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.events import Event, Progress, Report
-from wizard.postgres import archive
-from wizard.postgres import dump as dumps
 from wizard.postgres.address import Address, connect
-from wizard.postgres.archive import Archive
 from wizard.postgres.drift.fingerprint import tables
-from wizard.postgres.dump import dump
-from wizard.postgres.restore import restore
-from wizard.postgres.tools import Tool
+from wizard.postgres.dumps import archive
+from wizard.postgres.dumps import dump as dumps
+from wizard.postgres.dumps.archive import Archive
+from wizard.postgres.dumps.dump import dump
+from wizard.postgres.dumps.restore import restore
+from wizard.postgres.dumps.tools import Tool
 
 MORE = """
     CREATE TABLE revision AS SELECT * FROM page;

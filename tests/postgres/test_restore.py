@@ -17,11 +17,11 @@ from wizard.base.errors import OperationFailed
 from wizard.base.events import Event, Finding, Progress, Report
 from wizard.postgres import server
 from wizard.postgres.address import Address, connect
-from wizard.postgres.archive import Archive
 from wizard.postgres.drift import fingerprint
-from wizard.postgres.dump import dump
-from wizard.postgres.restore import create_beside, drop, restore
-from wizard.postgres.tools import Tool
+from wizard.postgres.dumps.archive import Archive
+from wizard.postgres.dumps.dump import dump
+from wizard.postgres.dumps.restore import create_beside, drop, restore
+from wizard.postgres.dumps.tools import Tool
 from wizard.sandbox.cluster import Cluster
 
 

@@ -9,7 +9,7 @@ import pytest
 from wizard.base.events import Event, Finding, Report
 from wizard.postgres import rights, server
 from wizard.postgres.address import Address, connect
-from wizard.postgres.restore import create_beside, drop
+from wizard.postgres.dumps.restore import create_beside, drop
 from wizard.sandbox.cluster import Cluster
 
 OBJECTS = """

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from wizard.base.errors import VerificationFailed
 from wizard.base.events import Report
-from wizard.postgres import script
-from wizard.postgres.script import Piece, Splitter
+from wizard.postgres.dumps import script
+from wizard.postgres.dumps.script import Piece, Splitter
 
 HEAD = "--\n-- PostgreSQL database dump\n--\n\n"
 TAIL = "--\n-- PostgreSQL database dump complete\n--\n\n"

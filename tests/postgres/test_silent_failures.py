@@ -18,10 +18,11 @@ import pytest
 from tests.postgres.conftest import Fetching
 from wizard.base.errors import ConnectionFailed, VerificationFailed
 from wizard.base.events import Report
-from wizard.postgres import archive, loader, plain, server, tools
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
-from wizard.postgres.dump import dump
-from wizard.postgres.tools import Tool
+from wizard.postgres.dumps import archive, loader, plain, tools
+from wizard.postgres.dumps.dump import dump
+from wizard.postgres.dumps.tools import Tool
 from wizard.sandbox.cluster import binaries
 from wizard.sandbox.sshd import SshServer
 from wizard.ssh.connection import Connection, Login

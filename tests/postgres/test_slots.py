@@ -14,8 +14,8 @@ from wizard.base.events import Report
 from wizard.base.redaction import Secret
 from wizard.postgres import preflight, server, swap
 from wizard.postgres.address import Address, connect
+from wizard.postgres.dumps.restore import create_beside
 from wizard.postgres.preflight import Needs
-from wizard.postgres.restore import create_beside
 from wizard.sandbox.cluster import Cluster
 
 

@@ -22,7 +22,7 @@ from wizard.postgres import checkpoint, server, swap
 from wizard.postgres.address import Address, connect
 from wizard.postgres.alone import alone
 from wizard.postgres.drift import fingerprint
-from wizard.postgres.restore import create_beside, drop
+from wizard.postgres.dumps.restore import create_beside, drop
 from wizard.sandbox.cluster import Cluster
 
 DoSwap = Callable[..., Coroutine[Any, Any, None]]

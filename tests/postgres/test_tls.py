@@ -16,9 +16,10 @@ from tests.tls import Authority, authority, listening
 from wizard.base.errors import ConfigError, ConnectionFailed
 from wizard.base.events import Report
 from wizard.base.redaction import Secret
-from wizard.postgres import dump, restore, routes, server, tools
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import fingerprint
+from wizard.postgres.dumps import dump, restore, routes, tools
 from wizard.sandbox.cluster import Cluster
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from wizard.base.errors import ConfigError
-from wizard.postgres import routes, tools
-from wizard.postgres.tools import Tool
+from wizard.postgres.dumps import routes, tools
+from wizard.postgres.dumps.tools import Tool
 from wizard.sandbox.cluster import binaries
 from wizard.sandbox.sshd import SshServer
 from wizard.ssh.connection import Connection

@@ -19,10 +19,11 @@ from wizard.config.config import Config
 from wizard.delivery import written
 from wizard.operation import Seen
 from wizard.plan import Plan
-from wizard.postgres import dump, identity, plain, restore, server, swap
+from wizard.postgres import identity, server, swap
 from wizard.postgres.address import Address, connect
-from wizard.postgres.archive import Archive
 from wizard.postgres.drift import fingerprint
+from wizard.postgres.dumps import dump, plain, restore
+from wizard.postgres.dumps.archive import Archive
 from wizard.run import Run
 from wizard.sandbox.sshd import SshServer
 from wizard.ssh.connection import host_key

@@ -13,8 +13,8 @@ from wizard.delivery.exchange import Rollback, Swap
 from wizard.delivery.inplace import InPlace
 from wizard.operation import Seen
 from wizard.plan import Plan
-from wizard.postgres import dump as dumps
 from wizard.postgres.address import Address
+from wizard.postgres.dumps import dump as dumps
 from wizard.purge import Purge
 from wizard.steps.production import Dump
 

@@ -15,7 +15,7 @@ from wizard.delivery.playbook import Playbook
 from wizard.operation import Seen
 from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.archive import Archive
+from wizard.postgres.dumps.archive import Archive
 from wizard.run import Run
 from wizard.sandbox.cluster import binaries
 

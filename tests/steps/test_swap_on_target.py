@@ -15,8 +15,9 @@ from wizard.base.events import Event, Finding
 from wizard.delivery.contract import run_checks, stopping
 from wizard.delivery.exchange import Rollback, Swap
 from wizard.operation import Seen
-from wizard.postgres import restore, server
+from wizard.postgres import server
 from wizard.postgres.address import Address
+from wizard.postgres.dumps import restore
 from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer
 from wizard.steps.production import Check

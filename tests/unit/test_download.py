@@ -16,8 +16,8 @@ from tests.postgres.conftest import tool
 from tests.wire import Wire, wire
 from wizard.base.errors import ConnectionFailed, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding, Report
-from wizard.download import download
-from wizard.postgres.archive import Archive
+from wizard.postgres.dumps.archive import Archive
+from wizard.postgres.dumps.download import download
 from wizard.sandbox.sshd import SshServer
 from wizard.ssh.connection import Login, connect, host_key
 from wizard.ssh.hostkeys import trust
@@ -71,7 +71,7 @@ async def test_it_goes_on_from_where_it_was_cut(
     events: list[Event],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("wizard.download.PORTION", 100_000)
+    monkeypatch.setattr("wizard.postgres.dumps.download.PORTION", 100_000)
     chance = random.Random(seed)
     path, cuts = tmp_path / "backups" / "db", 0
     while not path.exists():

@@ -20,7 +20,7 @@ from wizard.pagetree import PageTree
 from wizard.plan import Loss, Plan
 from wizard.postgres import preflight
 from wizard.postgres.address import Address
-from wizard.postgres.archive import Archive
+from wizard.postgres.dumps.archive import Archive
 from wizard.run import Run
 
 

@@ -16,12 +16,13 @@ from wizard.config.config import Target
 from wizard.delivery import delivered, policy, written
 from wizard.delivery.contract import Delivery, stopping
 from wizard.plan import Plan
-from wizard.postgres import archive, server
+from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.alone import alone
 from wizard.postgres.drift import baseline as baselines
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.dumps import archive
 from wizard.run import Run
 
 

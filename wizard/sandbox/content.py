@@ -16,8 +16,8 @@ from psycopg import sql
 from wizard.base import process
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.base.events import Report
-from wizard.postgres import tools
 from wizard.postgres.address import Address, connect
+from wizard.postgres.dumps import tools
 
 SAMPLE = Path(__file__).with_name("sample")
 SETTINGS = "config.settings.local"

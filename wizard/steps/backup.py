@@ -10,13 +10,14 @@ from typing import Any
 
 from wizard.base import process
 from wizard.base.errors import ConfigError, OperationFailed
-from wizard.download import download
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.plan import Gate, Loss, Plan
-from wizard.postgres import archive, exclusion, identity, restore, server, swap, tools
-from wizard.postgres.archive import Archive
+from wizard.postgres import identity, server, swap
 from wizard.postgres.drift import baseline
-from wizard.postgres.tools import Tool
+from wizard.postgres.dumps import archive, exclusion, restore, tools
+from wizard.postgres.dumps.archive import Archive
+from wizard.postgres.dumps.download import download
+from wizard.postgres.dumps.tools import Tool
 from wizard.run import Run
 from wizard.steps.project import refuse_target
 

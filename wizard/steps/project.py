@@ -11,7 +11,8 @@ from wizard.config.config import Target
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.pagetree import Node, PageTree
 from wizard.plan import Gate, Plan
-from wizard.postgres import exclusion, identity, server
+from wizard.postgres import identity, server
+from wizard.postgres.dumps import exclusion
 from wizard.postgres.identity import Identity
 from wizard.run import Run
 from wizard.ssh import connection, hostkeys

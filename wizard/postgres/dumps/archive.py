@@ -3,7 +3,7 @@
 Archives are pg_dump's custom format, one file, or its directory format, a folder of files. The
 table of contents is a part of its own, so `pg_restore -l` is content with truncated data; only
 reading all of it finds the fault. A flipped bit is found by zlib most of the time, by the checksum
-always. A plain script, zipped or not, is a dump as well: it is read by `wizard.postgres.script`.
+always. A plain script, zipped or not, is a dump as well: `wizard.postgres.dumps.script` reads it.
 
 A dump gets its name by `place`, when it is proven, and never before.
 """
@@ -29,8 +29,8 @@ from wizard.base import files as durable
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.events import Report
 from wizard.base.process import run, start, widen
-from wizard.postgres import script
-from wizard.postgres.tools import ENVIRONMENT, Tool
+from wizard.postgres.dumps import script
+from wizard.postgres.dumps.tools import ENVIRONMENT, Tool
 
 MAGIC = b"PGDMP"
 TOC = "toc.dat"  # in the directory format, the file that begins as an archive does

@@ -22,9 +22,9 @@ import asyncssh
 
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.events import Report
-from wizard.postgres import archive
-from wizard.postgres.archive import Archive
-from wizard.postgres.tools import Tool
+from wizard.postgres.dumps import archive
+from wizard.postgres.dumps.archive import Archive
+from wizard.postgres.dumps.tools import Tool
 from wizard.ssh.connection import Connection
 
 PORTION = 8 << 20  # bytes asked for at once: what a link of 80 ms takes in while it waits

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wizard.base.errors import ConfigError
-from wizard.postgres import tools
-from wizard.postgres.tools import Tool
+from wizard.postgres.dumps import tools
+from wizard.postgres.dumps.tools import Tool
 from wizard.ssh.connection import Connection
 
 

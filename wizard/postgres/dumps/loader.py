@@ -18,9 +18,10 @@ import psycopg
 
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Report
-from wizard.postgres import script, server
+from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.script import Chunks, Piece, Splitter
+from wizard.postgres.dumps import script
+from wizard.postgres.dumps.script import Chunks, Piece, Splitter
 
 BATCH = 1 << 16  # bytes of statements sent at once: a statement alone costs a round trip
 SINCE = {b"transaction_timeout": 17}  # settings that a newer pg_dump makes, and their version

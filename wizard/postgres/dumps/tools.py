@@ -138,7 +138,7 @@ async def choose_restore(
     """The pg_restore for an archive of pg_dump `dump_major` into a server `server_major`.
 
     Where none can do both, from 17 or later to before 17, it is one that reads the archive; what
-    it writes as a script, the loader takes in (`wizard.postgres.loader`). Raises
+    it writes as a script, the loader takes in (`wizard.postgres.dumps.loader`). Raises
     ConfigError when none reads it.
     """
     tools = await find("pg_restore", configured=configured)

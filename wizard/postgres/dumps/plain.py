@@ -10,9 +10,9 @@ from pathlib import Path
 from wizard.base import files
 from wizard.base.errors import OperationFailed
 from wizard.base.process import start
-from wizard.postgres import archive as archives
-from wizard.postgres.archive import Archive
-from wizard.postgres.tools import ENVIRONMENT, Tool
+from wizard.postgres.dumps import archive as archives
+from wizard.postgres.dumps.archive import Archive
+from wizard.postgres.dumps.tools import ENVIRONMENT, Tool
 
 LEVEL = 1  # of gzip: at its usual one, zipping takes longer than all else together
 TRAILER = b"PostgreSQL database dump complete"

@@ -24,11 +24,12 @@ from pathlib import Path
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Report
 from wizard.base.process import READ, Output, start
-from wizard.postgres import archive, server, tools
+from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.archive import Archive
-from wizard.postgres.routes import Route
-from wizard.postgres.tools import Tool
+from wizard.postgres.dumps import archive, tools
+from wizard.postgres.dumps.archive import Archive
+from wizard.postgres.dumps.routes import Route
+from wizard.postgres.dumps.tools import Tool
 from wizard.ssh.connection import Connection
 
 TABLE = re.compile(r'dumping contents of table "(.+)"$')

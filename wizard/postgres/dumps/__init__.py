@@ -1,0 +1,1 @@
+"""Dumps: made, fetched, proven, read and restored."""
