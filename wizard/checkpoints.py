@@ -11,7 +11,8 @@ from typing import Any
 from wizard.base.errors import OperationFailed
 from wizard.operation import Operation
 from wizard.plan import Plan
-from wizard.postgres import checkpoint, server
+from wizard.postgres import server
+from wizard.postgres.admin import checkpoint
 from wizard.postgres.dumps import restore
 from wizard.run import Run
 

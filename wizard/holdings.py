@@ -15,8 +15,9 @@ from wizard import checkpoints
 from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.config.config import Config
 from wizard.journal import Entry, Journal
-from wizard.postgres import checkpoint, server
+from wizard.postgres import server
 from wizard.postgres.address import Address
+from wizard.postgres.admin import checkpoint
 from wizard.postgres.server import Database
 
 # The keys under which plans and what was kept for an undo have names of databases.

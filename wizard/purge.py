@@ -22,7 +22,7 @@ from wizard.operators import Replay
 from wizard.plan import Gate, Loss, Plan
 from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.alone import alone
+from wizard.postgres.admin.delivery_lock import alone
 from wizard.postgres.dumps import restore
 from wizard.postgres.dumps.archive import checksum, delete
 from wizard.postgres.identity import Identity

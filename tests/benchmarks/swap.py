@@ -24,8 +24,9 @@ import psycopg
 
 from tests.benchmarks.ground import OWNER, Ground, ground
 from wizard.base.events import Event, Events, Finding, Report
-from wizard.postgres import server, swap
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
+from wizard.postgres.admin import swap
 from wizard.postgres.drift import baseline, drift
 from wizard.postgres.dumps.restore import create_beside
 

@@ -17,8 +17,9 @@ import pytest
 from tests.postgres.conftest import ask, say
 from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.base.events import Event, Events, Line, Report
-from wizard.postgres import server, swap
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
+from wizard.postgres.admin import swap
 from wizard.postgres.dumps.dump import dump
 from wizard.postgres.dumps.restore import create_beside, restore
 from wizard.postgres.dumps.tools import Tool

@@ -15,9 +15,9 @@ import pytest
 from tests.conftest import APP_PASSWORD
 from tests.postgres.conftest import ask
 from wizard.base.events import Report
-from wizard.postgres import preflight, swap
 from wizard.postgres.address import Address
-from wizard.postgres.preflight import Needs
+from wizard.postgres.admin import preflight, swap
+from wizard.postgres.admin.preflight import Needs
 from wizard.sandbox.account import unprivileged
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 from wizard.base.errors import OperationFailed
-from wizard.postgres import preflight
 from wizard.postgres.address import Address, connect
-from wizard.postgres.preflight import Needs
+from wizard.postgres.admin import preflight
+from wizard.postgres.admin.preflight import Needs
 from wizard.sandbox.cluster import Cluster
 from wizard.ssh.connection import Connection
 

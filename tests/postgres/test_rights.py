@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from wizard.base.events import Event, Finding, Report
-from wizard.postgres import rights, server
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
+from wizard.postgres.admin import rights
 from wizard.postgres.dumps.restore import create_beside, drop
 from wizard.sandbox.cluster import Cluster
 

@@ -12,10 +12,11 @@ from tests.conftest import APP_PASSWORD, OWNER
 from tests.postgres.conftest import ask, say
 from wizard.base.events import Report
 from wizard.base.redaction import Secret
-from wizard.postgres import preflight, server, swap
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
+from wizard.postgres.admin import preflight, swap
+from wizard.postgres.admin.preflight import Needs
 from wizard.postgres.dumps.restore import create_beside
-from wizard.postgres.preflight import Needs
 from wizard.sandbox.cluster import Cluster
 
 

@@ -18,9 +18,10 @@ from tests.conftest import fresh
 from tests.postgres.conftest import ask, say
 from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.base.events import Report
-from wizard.postgres import checkpoint, server, swap
+from wizard.postgres import server
 from wizard.postgres.address import Address, connect
-from wizard.postgres.alone import alone
+from wizard.postgres.admin import checkpoint, swap
+from wizard.postgres.admin.delivery_lock import alone
 from wizard.postgres.drift import fingerprint
 from wizard.postgres.dumps.restore import create_beside, drop
 from wizard.sandbox.cluster import Cluster

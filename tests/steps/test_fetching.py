@@ -19,8 +19,9 @@ from wizard.config.config import Config
 from wizard.delivery import written
 from wizard.operation import Seen
 from wizard.plan import Plan
-from wizard.postgres import identity, server, swap
+from wizard.postgres import identity, server
 from wizard.postgres.address import Address, connect
+from wizard.postgres.admin import swap
 from wizard.postgres.drift import fingerprint
 from wizard.postgres.dumps import dump, plain, restore
 from wizard.postgres.dumps.archive import Archive

@@ -17,8 +17,8 @@ from wizard.base.redaction import Secret
 from wizard.delivery.exchange import Rollback, Swap
 from wizard.delivery.inplace import InPlace
 from wizard.operation import Seen
-from wizard.postgres import refill
 from wizard.postgres.address import Address, connect
+from wizard.postgres.admin import replace_contents
 from wizard.sandbox.cluster import Cluster
 
 GUEST = "guest"
@@ -109,14 +109,14 @@ async def test_what_is_written_after_the_safety_dump_is_not_lost(
     database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing else would have it: no old database is kept. The moment is made, all else is real."""
-    really = refill.refill
+    really = replace_contents.refill
 
     async def late(address: Address, *args: Any, **named: Any) -> None:
         async with await connect(poor) as connection:
             await connection.execute("UPDATE wagtailcore_page SET title = 'late'")
         await really(address, *args, **named)
 
-    monkeypatch.setattr(refill, "refill", late)
+    monkeypatch.setattr(replace_contents, "refill", late)
     async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
         plan = await InPlace(target).plan(run)
         with pytest.raises(OperationFailed, match="after its safety dump had begun") as refused:
@@ -137,7 +137,7 @@ async def test_a_table_that_is_made_while_it_is_looked_at_is_not_lost(
     async with dumped(tmp_path, database, poor, delivery="in place") as (run, _):
         script = Path(run.fact("production.dump:staging")["script"])
         with pytest.raises(OperationFailed, match="about to be replaced") as refused:
-            await refill.refill(
+            await replace_contents.refill(
                 poor,
                 script,
                 run.report,
@@ -152,14 +152,14 @@ async def test_what_was_committed_and_is_not_equal_is_compared_again(
     database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Something writes to it at once. The moment is made, all else is real."""
-    really = refill.refill
+    really = replace_contents.refill
 
     async def then_written_to(address: Address, *args: Any, **named: Any) -> None:
         await really(address, *args, **named)
         async with await connect(poor) as connection:
             await connection.execute("DELETE FROM wagtailcore_revision WHERE id = 1")
 
-    monkeypatch.setattr(refill, "refill", then_written_to)
+    monkeypatch.setattr(replace_contents, "refill", then_written_to)
     async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
         operation = InPlace(target)
         plan = await operation.plan(run)
@@ -183,7 +183,7 @@ async def test_what_was_committed_and_is_not_equal_is_compared_again(
 async def test_a_session_that_holds_on_is_named(
     database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wizard.postgres.refill.LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr("wizard.postgres.admin.replace_contents.LOCK_TIMEOUT", "50ms")
     async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
         plan = await InPlace(target).plan(run)
         async with await connect(poor, autocommit=False) as connection:

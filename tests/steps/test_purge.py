@@ -25,8 +25,9 @@ from wizard.config.config import Config, Local, SiteAddress, Target
 from wizard.delivery.exchange import Swap
 from wizard.drive import Output
 from wizard.plan import Plan
-from wizard.postgres import checkpoint, identity, server
+from wizard.postgres import identity, server
 from wizard.postgres.address import Address
+from wizard.postgres.admin import checkpoint
 from wizard.postgres.dumps import restore
 from wizard.purge import Fingerprints, Purge
 from wizard.run import Run

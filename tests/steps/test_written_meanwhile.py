@@ -26,8 +26,8 @@ from wizard.engine import Engine
 from wizard.operation import Step
 from wizard.operators import Plain, Verdict
 from wizard.plan import Plan
-from wizard.postgres import swap
 from wizard.postgres.address import Address, connect
+from wizard.postgres.admin import swap
 from wizard.postgres.drift import baseline
 from wizard.postgres.drift.baseline import Baseline
 from wizard.postgres.dumps import restore

@@ -18,8 +18,8 @@ from wizard.delivery import earlier, written
 from wizard.operation import Operation, Repeatable
 from wizard.pagetree import PageTree
 from wizard.plan import Loss, Plan
-from wizard.postgres import preflight
 from wizard.postgres.address import Address
+from wizard.postgres.admin import preflight
 from wizard.postgres.dumps.archive import Archive
 from wizard.run import Run
 

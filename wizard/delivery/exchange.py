@@ -21,9 +21,10 @@ from wizard.delivery.comparison import require_same
 from wizard.delivery.contract import Delivery, ForTarget, run_checks, stopping
 from wizard.operation import Observation, Seen
 from wizard.plan import Gate, Loss, Plan
-from wizard.postgres import preflight, rights, server, swap
+from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.alone import alone
+from wizard.postgres.admin import preflight, rights, swap
+from wizard.postgres.admin.delivery_lock import alone
 from wizard.postgres.drift import baseline as baselines
 from wizard.postgres.dumps import restore
 from wizard.postgres.dumps.archive import Archive

@@ -15,8 +15,8 @@ from wizard.delivery import delivered, overwriting
 from wizard.delivery.overwriting import Overwriting
 from wizard.operation import Observation, Seen
 from wizard.plan import Plan
-from wizard.postgres import preflight, refill
 from wizard.postgres.address import Address
+from wizard.postgres.admin import preflight, replace_contents
 from wizard.postgres.drift.baseline import Baseline
 from wizard.run import Run
 
@@ -59,14 +59,14 @@ class InPlace(Overwriting):
             files.write(self._transaction(run), str(number))
 
         check = partial(self.unchanged, run, plan, address, saved)
-        await refill.refill(address, script, run.report, check=check, begun=begun)
+        await replace_contents.refill(address, script, run.report, check=check, begun=begun)
 
     async def observe(self, run: Run, plan: Plan) -> Observation:
         target, path = self.target, self._transaction(run)
         if not path.exists():
             return Observation(Seen.NOT_DONE, "the transaction had not begun")
         address = await run.far_address(target)
-        became = await refill.outcome(address, int(path.read_text()))
+        became = await replace_contents.outcome(address, int(path.read_text()))
         if became == "aborted":
             return Observation(Seen.NOT_DONE, "its transaction was taken back by the server")
         if became == "in progress":

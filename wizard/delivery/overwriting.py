@@ -18,7 +18,7 @@ from wizard.delivery.contract import Delivery, stopping
 from wizard.plan import Plan
 from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.alone import alone
+from wizard.postgres.admin.delivery_lock import alone
 from wizard.postgres.drift import baseline as baselines
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import Baseline

@@ -15,10 +15,11 @@ from wizard.delivery import delivered, overwriting
 from wizard.delivery.overwriting import Overwriting
 from wizard.operation import Observation, Seen
 from wizard.plan import Plan
-from wizard.postgres import preflight, server
+from wizard.postgres import server
 from wizard.postgres.address import Address
+from wizard.postgres.admin import preflight
+from wizard.postgres.admin.preflight import Found
 from wizard.postgres.drift.baseline import Baseline
-from wizard.postgres.preflight import Found
 from wizard.run import Run
 
 

@@ -12,7 +12,8 @@ from wizard.base import process
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.plan import Gate, Loss, Plan
-from wizard.postgres import identity, server, swap
+from wizard.postgres import identity, server
+from wizard.postgres.admin import swap
 from wizard.postgres.drift import baseline
 from wizard.postgres.dumps import archive, exclusion, restore, tools
 from wizard.postgres.dumps.archive import Archive

@@ -15,12 +15,12 @@ from wizard.base.events import Report
 from wizard.base.process import run, start, to_its_end
 from wizard.postgres import server
 from wizard.postgres.address import Address
+from wizard.postgres.database_settings import copy_settings
 from wizard.postgres.dumps import archive as archives
 from wizard.postgres.dumps import loader, tools
 from wizard.postgres.dumps.archive import Archive, watching
 from wizard.postgres.dumps.tools import Tool
 from wizard.postgres.server import Database
-from wizard.postgres.settings import copy_settings
 
 # Publications and subscriptions need a superuser, and a restored copy must not replicate.
 OPTIONS = (

@@ -17,8 +17,9 @@ from psycopg import sql
 
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Report
-from wizard.postgres import rights, server
+from wizard.postgres import server
 from wizard.postgres.address import Address
+from wizard.postgres.admin import rights
 from wizard.postgres.dumps import loader, script
 
 LOCK_TIMEOUT = "10s"  # for one lock: a transaction that somebody left open would hold up the site

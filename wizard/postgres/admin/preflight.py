@@ -14,8 +14,8 @@ import psycopg
 
 from wizard.base.errors import OperationFailed
 from wizard.postgres import server
-from wizard.postgres import swap as swaps
 from wizard.postgres.address import Address
+from wizard.postgres.admin import swap as swaps
 from wizard.ssh.connection import Connection
 
 LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")  # of a database on the host that SSH reaches

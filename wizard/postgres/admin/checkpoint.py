@@ -15,9 +15,9 @@ from wizard.base.events import Report
 from wizard.base.process import to_its_end
 from wizard.postgres import server
 from wizard.postgres.address import Address
+from wizard.postgres.admin.swap import swap
+from wizard.postgres.database_settings import copy_settings
 from wizard.postgres.dumps.restore import drop
-from wizard.postgres.settings import copy_settings
-from wizard.postgres.swap import swap
 
 STRATEGY_SINCE = 15
 

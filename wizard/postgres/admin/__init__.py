@@ -1,0 +1,1 @@
+"""What is done to whole databases: swapped, replaced, copied, checked beforehand."""
