@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from screens.widgets.fields import Form
-from wizard.questions import Question
+from wizard.session.questions import Question
 
 
 class FormScreen(ModalScreen[dict[str, Any]]):

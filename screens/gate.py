@@ -18,7 +18,7 @@ from screens.theme import BLUE, MUTED, TEXT, VERMILION, YELLOW
 from screens.widgets.documents import drawn
 from screens.widgets.findings import FindingsTable
 from wizard.base.events import Document, Finding
-from wizard.plan import Plan
+from wizard.session.plan import Plan
 
 MINIMUM: Final = (80, 24)
 """Columns and rows below which a plan cannot be read whole, so that no gate opens."""

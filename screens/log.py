@@ -16,7 +16,7 @@ from textual.widgets import Footer, RichLog, Static
 from screens.theme import BLUE, FINDINGS, MUTED, STATES, TEXT, YELLOW
 
 if TYPE_CHECKING:
-    from wizard.session import Session
+    from wizard.session.session import Session
 
 POLL = 0.5  # seconds
 

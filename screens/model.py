@@ -24,8 +24,8 @@ from wizard.base.events import (
     StepEntered,
     TreeChanged,
 )
-from wizard.journal import Journal
 from wizard.operation import Operation, Step
+from wizard.session.journal import Journal
 
 State = Literal[
     "waiting", "ready", "planning", "running", "gate", "done", "skipped", "failed", "interrupted"

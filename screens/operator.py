@@ -15,8 +15,8 @@ from screens.host import Host
 from wizard.base.errors import Declined, RemodelError, StartOver
 from wizard.operation import Step
 from wizard.operators import Verdict
-from wizard.plan import Plan
-from wizard.questions import Question
+from wizard.session.plan import Plan
+from wizard.session.questions import Question
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from textual.widgets import Footer, Static
 
 from screens.theme import FINDINGS, HEIGHTS, MUTED, REMODEL, TEXT, WIDTHS
 from screens.widgets.fields import Form
-from wizard.questions import Question
+from wizard.session.questions import Question
 
 
 async def run_setup(

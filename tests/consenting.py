@@ -8,8 +8,8 @@ from typing import Any
 from wizard.base.errors import RemodelError
 from wizard.operation import Step
 from wizard.operators import Verdict
-from wizard.plan import Plan
-from wizard.questions import Question
+from wizard.session.plan import Plan
+from wizard.session.questions import Question
 
 
 class Consenting:

@@ -8,10 +8,10 @@ from typing import Any
 
 from wizard import package
 from wizard.base.errors import OperationFailed
-from wizard.journal import Journal
 from wizard.operation import Observation, Operation, Seen
-from wizard.plan import Plan
 from wizard.run import Run
+from wizard.session.journal import Journal
+from wizard.session.plan import Plan
 from wizard.steps.sources import reinstall
 
 

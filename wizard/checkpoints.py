@@ -10,11 +10,11 @@ from typing import Any
 
 from wizard.base.errors import OperationFailed
 from wizard.operation import Operation
-from wizard.plan import Plan
 from wizard.postgres import server
 from wizard.postgres.admin import checkpoint
 from wizard.postgres.dumps import restore
 from wizard.run import Run
+from wizard.session.plan import Plan
 
 
 class Checkpointed(Operation):

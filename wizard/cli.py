@@ -14,8 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from wizard import __version__, answers, drive, looking, outline, purge, rehearsal, setup
-from wizard import session as sessions
+from wizard import __version__, drive, looking, outline, purge, rehearsal, setup
 from wizard.base.errors import OperationFailed, RemodelError, UsageError
 from wizard.base.redaction import printable, redact
 from wizard.config import config
@@ -39,7 +38,9 @@ from wizard.options import (
     recorded,
     the_config,
 )
-from wizard.questions import Question
+from wizard.session import answers
+from wizard.session import session as sessions
+from wizard.session.questions import Question
 from wizard.site import find_project
 
 

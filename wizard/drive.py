@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from wizard import report, resuming, summary
-from wizard import session as sessions
-from wizard.answers import Answers
 from wizard.base.errors import UsageError
 from wizard.base.events import Events
 from wizard.config.config import Config
 from wizard.engine import Engine
-from wizard.journal import Journal
 from wizard.narration import JsonLines, Narrator
 from wizard.operation import Step
 from wizard.operators import Operator, Plain, Reopened, Replay
 from wizard.run import Run
-from wizard.session import Session
+from wizard.session import session as sessions
+from wizard.session.answers import Answers
+from wizard.session.journal import Journal
+from wizard.session.session import Session
 from wizard.steps import STEPS
 
 

@@ -28,9 +28,9 @@ from wizard.base.events import (
 )
 from wizard.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.operators import Operator
-from wizard.plan import Plan, difference
 from wizard.resuming import Survey, survey
 from wizard.run import Run
+from wizard.session.plan import Plan, difference
 
 LOGGED = 20_000  # characters of a document that the log keeps
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from wizard import checkpoints
 from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.config.config import Config
-from wizard.journal import Entry, Journal
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import checkpoint
 from wizard.postgres.server import Database
+from wizard.session.journal import Entry, Journal
 
 # The keys under which plans and what was kept for an undo have names of databases.
 _LOCAL = {

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from wizard import drive, holdings, outline, schema
-from wizard import session as sessions
 from wizard.options import CONFIG, FILE, SET, recorded, the_config
+from wizard.session import session as sessions
 
 
 @click.command()

@@ -12,8 +12,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from wizard.base.errors import OperationFailed
-from wizard.plan import Plan
-from wizard.questions import Question
+from wizard.session.plan import Plan
+from wizard.session.questions import Question
 
 if TYPE_CHECKING:
     from wizard.run import Run

@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, Protocol
 
-from wizard import answers
-from wizard.answers import Answers
 from wizard.base.errors import (
     ConsentMissing,
     Declined,
@@ -28,8 +26,10 @@ from wizard.base.redaction import printable
 from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable
 from wizard.operation import Step
-from wizard.plan import Plan, difference
-from wizard.questions import Question
+from wizard.session import answers
+from wizard.session.answers import Answers
+from wizard.session.plan import Plan, difference
+from wizard.session.questions import Question
 
 Verdict = Literal["retry", "stop"]
 AGAIN = "again"

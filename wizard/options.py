@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-from wizard import answers, outline
-from wizard.answers import Answers
+from wizard import outline
 from wizard.base.errors import ConfigError, UsageError
 from wizard.config import config
 from wizard.config.config import Config
+from wizard.session import answers
+from wizard.session.answers import Answers
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 CONFIG = click.option(

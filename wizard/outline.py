@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from wizard import answers, purge
-from wizard.answers import Answers
+from wizard import purge
 from wizard.base.errors import NotYet, RemodelError
 from wizard.base.events import Events
 from wizard.config.config import Config
 from wizard.operation import Operation
-from wizard.questions import Question
 from wizard.run import Run
-from wizard.session import Session
+from wizard.session import answers
+from wizard.session.answers import Answers
+from wizard.session.questions import Question
+from wizard.session.session import Session
 from wizard.steps import STEPS
 
 

@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from wizard import holdings
-from wizard import session as sessions
-from wizard.answers import Answers
 from wizard.base.errors import IdentityMismatch
 from wizard.config.config import Config, Target
 from wizard.holdings import Held, megabytes
 from wizard.operation import Repeatable, Step
 from wizard.operators import Replay
-from wizard.plan import Gate, Loss, Plan
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin.delivery_lock import alone
@@ -27,7 +24,10 @@ from wizard.postgres.dumps import restore
 from wizard.postgres.dumps.archive import checksum, delete
 from wizard.postgres.identity import Identity
 from wizard.run import Run
-from wizard.session import Session
+from wizard.session import session as sessions
+from wizard.session.answers import Answers
+from wizard.session.plan import Gate, Loss, Plan
+from wizard.session.session import Session
 
 LOCAL = "purge.local"
 

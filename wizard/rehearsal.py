@@ -17,9 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wizard import answers, holdings
-from wizard import session as sessions
-from wizard.answers import Answers
+from wizard import holdings
 from wizard.aside import SetAside
 from wizard.base.errors import OperationFailed, PlanStale, RemodelError
 from wizard.base.events import Event, Events, Finding, Planned
@@ -27,17 +25,20 @@ from wizard.config.config import Config
 from wizard.delivery import editorial, policy, written
 from wizard.drive import Output
 from wizard.engine import Engine
-from wizard.journal import Journal
 from wizard.narration import JsonLines
 from wizard.operation import Operation, Repeatable, Step
 from wizard.operators import Replay
-from wizard.plan import Plan, difference
 from wizard.postgres import server
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import Baseline
 from wizard.postgres.dumps import restore
 from wizard.run import Run
-from wizard.session import Session
+from wizard.session import answers
+from wizard.session import session as sessions
+from wizard.session.answers import Answers
+from wizard.session.journal import Journal
+from wizard.session.plan import Plan, difference
+from wizard.session.session import Session
 from wizard.steps import STEPS, production
 from wizard.steps.backup import FETCH
 from wizard.steps.production import Dump

@@ -12,8 +12,8 @@ from pathlib import Path
 from wizard.base import process
 from wizard.base.errors import IdentityMismatch, OperationFailed, RemodelError
 from wizard.operation import Observation, Operation, Seen, Step
-from wizard.plan import Plan
 from wizard.run import Run
+from wizard.session.plan import Plan
 
 NAMED = 3  # operations to come that are told by name
 THEN = {

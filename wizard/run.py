@@ -23,7 +23,7 @@ from wizard.postgres.dumps.archive import Archive
 from wizard.postgres.dumps.routes import Route
 from wizard.postgres.dumps.tools import Tool
 from wizard.postgres.identity import Identity, Pins
-from wizard.session import Session
+from wizard.session.session import Session
 from wizard.site import DATABASE, Site
 from wizard.ssh import sockets
 from wizard.ssh.connection import Connection, Login, connect

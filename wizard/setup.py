@@ -12,7 +12,7 @@ import yaml
 
 from wizard.base.errors import ConfigError
 from wizard.config import config
-from wizard.questions import Question
+from wizard.session.questions import Question
 from wizard.site import Found, Hello, Site
 
 SETTINGS = Question(

@@ -17,7 +17,7 @@ from screens.widgets.fieldmap import FieldMapTable
 from wizard.base.editor import edit
 from wizard.base.errors import RemodelError
 from wizard.config.fieldmap import FieldTable
-from wizard.questions import Question
+from wizard.session.questions import Question
 
 
 class Source(VerticalScroll, can_focus=True):

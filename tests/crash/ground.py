@@ -32,8 +32,8 @@ from psycopg import sql
 from tests.crash.commands import Commands, Ended
 from tests.crash.victim import Order
 from wizard.base.events import Events, Report
-from wizard.plan import Gate, Plan
 from wizard.sandbox.layout import ALIAS, LEFT_BY_RUNS, RunningSandbox, lay_out, running
+from wizard.session.plan import Gate, Plan
 
 MARK = "REMODEL_CRASH_MARK"
 POSTS = 12

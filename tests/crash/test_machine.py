@@ -24,18 +24,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.unit.test_config import write as write_config
-from wizard import session as sessions
 from wizard.base.errors import Declined, OperationFailed, PlanStale, RemodelError, StartOver
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config
 from wizard.engine import Engine
-from wizard.journal import Journal
 from wizard.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.operators import Verdict
-from wizard.plan import Gate, Loss, Plan
-from wizard.questions import Question
 from wizard.run import Run
-from wizard.session import Session
+from wizard.session import session as sessions
+from wizard.session.journal import Journal
+from wizard.session.plan import Gate, Loss, Plan
+from wizard.session.questions import Question
+from wizard.session.session import Session
 
 KEYS = ("one.a", "one.b", "two.c", "two.d")
 GATED = ("one.b", "two.c")

@@ -130,8 +130,9 @@ def install(victim: Victim) -> None:
     """Wrap what is counted."""
     import psycopg
 
-    from wizard import engine, journal, site
+    from wizard import engine, site
     from wizard.base import events
+    from wizard.session import journal
 
     _around_rows(victim, journal.Journal)
     _around_notes(victim, journal.Journal)

@@ -12,12 +12,13 @@ import tempfile
 from pathlib import Path
 
 from tests.consenting import Consenting
-from wizard import answers, drive, outline
-from wizard import session as sessions
+from wizard import drive, outline
 from wizard.base.events import Events, Report
 from wizard.config import config
 from wizard.drive import Output
 from wizard.sandbox import layout
+from wizard.session import answers
+from wizard.session import session as sessions
 
 SHIPPED = Path(layout.__file__).with_name("answers.yml")
 

@@ -13,11 +13,11 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.end_to_end import independent, planted
 from tests.served import Demo
-from wizard import session as sessions
 from wizard.base.errors import VerificationFailed
 from wizard.base.events import Events
 from wizard.config.config import read
 from wizard.run import Run
+from wizard.session import session as sessions
 from wizard.steps.production import Drill
 
 ALLOW = ("--allow", "staging", "--allow", "production")

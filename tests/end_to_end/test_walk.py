@@ -16,8 +16,8 @@ import yaml
 
 from tests.end_to_end import independent
 from tests.served import REMODEL, Demo
-from wizard.journal import Journal
-from wizard.plan import Plan
+from wizard.session.journal import Journal
+from wizard.session.plan import Plan
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 PATIENCE = 240.0  # seconds for the whole walk

@@ -22,9 +22,9 @@ from wizard.config import config
 from wizard.operation import Observation, Operation, Seen, Step
 from wizard.operators import Operator
 from wizard.pagetree import Node
-from wizard.plan import Plan
 from wizard.run import Run
-from wizard.session import Session
+from wizard.session.plan import Plan
+from wizard.session.session import Session
 
 REMODEL_YML = """
 project: {path: ., settings: config.settings.local}

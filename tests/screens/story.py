@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from wizard.base.events import Progress
-from wizard.plan import Gate, Loss
 from wizard.run import Run
+from wizard.session.plan import Gate, Loss
 
 DIFF = """--- src/cast/models.py
 +++ src/cast/models.py

@@ -10,7 +10,7 @@ from textual.widgets import Button, Input
 from screens.gate import GateScreen
 from screens.step import StepScreen
 from tests.screens import scripted
-from wizard.plan import Gate, Loss, Plan
+from wizard.session.plan import Gate, Loss, Plan
 
 
 def gated(**more: Any) -> Any:

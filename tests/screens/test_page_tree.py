@@ -7,7 +7,7 @@ from typing import Any
 
 from screens.widgets.tree import PagesTree
 from tests.screens import scripted
-from wizard.plan import Gate
+from wizard.session.plan import Gate
 
 
 def copying() -> Any:

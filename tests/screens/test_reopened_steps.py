@@ -8,11 +8,11 @@ from screens.form import FormScreen
 from screens.gate import GateScreen
 from screens.summary import SummaryScreen
 from tests.screens import scripted
-from wizard.answers import Answers
 from wizard.base.errors import ExitCode
 from wizard.operation import Step, StepQuestion
 from wizard.operators import Operator, Reopened, Replay
-from wizard.plan import Gate, Plan
+from wizard.session.answers import Answers
+from wizard.session.plan import Gate, Plan
 
 PAGES = StepQuestion("copy.pages", "Which pages?", default="none")
 ARCHIVE = StepQuestion("backup.archive", "Which backup?")

@@ -21,8 +21,8 @@ from wizard.base.events import (
     StepEntered,
     TreeChanged,
 )
-from wizard.journal import Journal
-from wizard.plan import Gate, Plan
+from wizard.session.journal import Journal
+from wizard.session.plan import Gate, Plan
 
 
 def model() -> Model:

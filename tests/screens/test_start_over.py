@@ -8,8 +8,8 @@ from screens.gate import GateScreen
 from tests.screens import scripted
 from wizard.base.errors import OperationFailed
 from wizard.operation import Step, StepQuestion
-from wizard.plan import Gate
 from wizard.run import Run
+from wizard.session.plan import Gate
 
 ARCHIVE = StepQuestion(key="backup.archive", text="Which backup?", default="taken.dump")
 

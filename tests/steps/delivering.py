@@ -10,18 +10,18 @@ from typing import Any
 import yaml
 
 from tests.unit.test_config import GOOD
-from wizard import session as sessions
 from wizard.base.events import Events
 from wizard.config import config
 from wizard.config.config import Target
 from wizard.operation import Operation
-from wizard.plan import Plan
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import baseline
 from wizard.run import Run
 from wizard.sandbox.cluster import Cluster, binaries
 from wizard.sandbox.sshd import SshServer
+from wizard.session import session as sessions
+from wizard.session.plan import Plan
 from wizard.ssh.connection import host_key
 from wizard.ssh.hostkeys import trust
 from wizard.steps.production import Drill, Dump

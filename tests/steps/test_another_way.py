@@ -15,9 +15,9 @@ from tests.end_to_end import independent
 from tests.end_to_end.test_bad_input import dump_of_production
 from tests.served import Demo
 from wizard import drive
-from wizard import session as sessions
 from wizard.config import config
 from wizard.drive import Output
+from wizard.session import session as sessions
 
 RESTORE = """#!/bin/sh
 # What the notes' playbook does: drop, create, restore; it keeps nothing.

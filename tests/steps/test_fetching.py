@@ -11,14 +11,12 @@ import yaml
 
 from tests.postgres.conftest import CONTENT, tool
 from tests.steps.delivering import dumped
-from wizard import session as sessions
 from wizard.base.errors import ConfigError, IdentityMismatch, VerificationFailed
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config
 from wizard.config.config import Config
 from wizard.delivery import written
 from wizard.operation import Seen
-from wizard.plan import Plan
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import swap
@@ -27,6 +25,8 @@ from wizard.postgres.dumps import dump, plain, restore
 from wizard.postgres.dumps.archive import Archive
 from wizard.run import Run
 from wizard.sandbox.sshd import SshServer
+from wizard.session import session as sessions
+from wizard.session.plan import Plan
 from wizard.ssh.connection import host_key
 from wizard.ssh.hostkeys import trust
 from wizard.steps import project

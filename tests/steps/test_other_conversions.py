@@ -18,11 +18,11 @@ from tests.consenting import Consenting
 from tests.end_to_end import independent
 from tests.served import Demo
 from wizard import drive
-from wizard import session as sessions
 from wizard.base.errors import ConfigError
 from wizard.config import config
 from wizard.drive import Output
-from wizard.journal import Journal
+from wizard.session import session as sessions
+from wizard.session.journal import Journal
 
 STAGING = {"production.targets": ["staging"]}
 NOTE = '''

@@ -12,10 +12,10 @@ from wizard import holdings
 from wizard.delivery.exchange import Rollback, Swap
 from wizard.delivery.inplace import InPlace
 from wizard.operation import Seen
-from wizard.plan import Plan
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import dump as dumps
 from wizard.purge import Purge
+from wizard.session.plan import Plan
 from wizard.steps.production import Dump
 
 

@@ -17,21 +17,21 @@ from tests.served import REMODEL
 from tests.steps.delivering import dumped, perform
 from tests.unit.test_config import write
 from wizard import drive, holdings, purge
-from wizard import session as sessions
 from wizard.base.errors import ConsentMissing, IdentityMismatch, PlanStale
 from wizard.base.events import Events, Report
 from wizard.config import config
 from wizard.config.config import Config, Local, SiteAddress, Target
 from wizard.delivery.exchange import Swap
 from wizard.drive import Output
-from wizard.plan import Plan
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import checkpoint
 from wizard.postgres.dumps import restore
 from wizard.purge import Fingerprints, Purge
 from wizard.run import Run
-from wizard.session import Session
+from wizard.session import session as sessions
+from wizard.session.plan import Plan
+from wizard.session.session import Session
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_config import write
-from wizard import session as sessions
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Events
 from wizard.config import config
 from wizard.delivery.exchange import Swap
-from wizard.plan import Plan
 from wizard.run import Run
+from wizard.session import session as sessions
+from wizard.session.plan import Plan
 
 
 async def test_undo_waits_for_the_rollback_and_takes_all_of_it_back(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from tests.served import Demo
 from tests.steps.delivering import dumped, execute, titles
 from tests.unit.test_config import GOOD, write
 from wizard import drive
-from wizard import session as sessions
 from wizard.base.errors import Declined, OperationFailed, RemodelError, StartOver
 from wizard.config import config
 from wizard.delivery.contract import Delivery
@@ -25,13 +24,14 @@ from wizard.drive import Output
 from wizard.engine import Engine
 from wizard.operation import Step
 from wizard.operators import Plain, Verdict
-from wizard.plan import Plan
 from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import swap
 from wizard.postgres.drift import baseline
 from wizard.postgres.drift.baseline import Baseline
 from wizard.postgres.dumps import restore
 from wizard.run import Run
+from wizard.session import session as sessions
+from wizard.session.plan import Plan
 
 DELIVER = "production.deliver:production"
 PAGE = "(SELECT max(id) FROM wagtailcore_page)"

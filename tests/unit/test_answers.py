@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from wizard import answers
-from wizard.answers import Answers
 from wizard.base.errors import AnswersError, ExitCode, UsageError
 from wizard.base.redaction import Secret
-from wizard.plan import Gate, Loss, Plan
-from wizard.questions import Question
+from wizard.session import answers
+from wizard.session.answers import Answers
+from wizard.session.plan import Gate, Loss, Plan
+from wizard.session.questions import Question
 
 FETCH = Question("backup.archive", "Fetch or take?", help="`fetch` fetches.", default="fetch")
 TARGETS = Question("production.targets", "Which?", kind="many", choices=("staging", "production"))

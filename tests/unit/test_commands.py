@@ -11,10 +11,10 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from tests.command import Ended, remodel
 from tests.unit.test_config import write
 from wizard import schema
-from wizard import session as sessions
 from wizard.config import config
-from wizard.questions import Question
 from wizard.sandbox import layout
+from wizard.session import session as sessions
+from wizard.session.questions import Question
 
 SHIPPED = Path(layout.__file__).with_name("answers.yml").read_text()
 

@@ -11,8 +11,6 @@ import pytest
 
 from tests.consenting import Consenting
 from tests.unit.test_config import write
-from wizard import session as sessions
-from wizard.answers import Answers
 from wizard.base.errors import (
     ConfigError,
     ConsentMissing,
@@ -30,9 +28,11 @@ from wizard.config.fieldmap import FieldTable
 from wizard.engine import Engine
 from wizard.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.operators import Operator, Plain, Replay
-from wizard.plan import Gate, Loss, Plan
 from wizard.run import Run
-from wizard.session import Session
+from wizard.session import session as sessions
+from wizard.session.answers import Answers
+from wizard.session.plan import Gate, Loss, Plan
+from wizard.session.session import Session
 
 WORLD: dict[str, Any] = {}
 

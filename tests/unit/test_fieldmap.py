@@ -6,7 +6,7 @@ import pytest
 
 from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable, Row
-from wizard.questions import Question
+from wizard.session.questions import Question
 
 TOLD = {
     "direction": "sibling",

@@ -12,8 +12,8 @@ import pytest
 from wizard import ledger, report
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import Secret
-from wizard.journal import Journal
 from wizard.ledger import Ledger
+from wizard.session.journal import Journal
 
 ENTRIES: list[dict[str, Any]] = [
     {

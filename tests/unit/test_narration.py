@@ -8,7 +8,7 @@ import re
 
 from wizard.base.events import Event, Finding, Finished, Line, Planned, Progress, Started
 from wizard.narration import JsonLines, Narrator
-from wizard.plan import Plan
+from wizard.session.plan import Plan
 
 
 class Clock:

@@ -10,7 +10,7 @@ from tests.unit.test_config import GOOD, write
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import MASK, Secret, redact, sealed
 from wizard.config import config
-from wizard.journal import Journal
+from wizard.session.journal import Journal
 
 
 def test_a_password_in_an_url_is_masked_whoever_it_is_of() -> None:

@@ -11,14 +11,14 @@ import pytest
 from tests.consenting import Consenting
 from tests.unit.test_config import write
 from tests.unit.test_engine import WORLD, Act, go
-from wizard import answers
-from wizard import session as sessions
-from wizard.answers import Answers
 from wizard.base.errors import ConsentMissing, Declined, InputMissing, PlanStale
 from wizard.config import config
 from wizard.operation import Step, StepQuestion
 from wizard.operators import Plain, Reopened, Replay
-from wizard.plan import Gate, Plan
+from wizard.session import answers
+from wizard.session import session as sessions
+from wizard.session.answers import Answers
+from wizard.session.plan import Gate, Plan
 
 
 @pytest.fixture(autouse=True)

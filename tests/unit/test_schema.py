@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.unit.test_config import write
-from wizard import answers, outline, schema
-from wizard.answers import Answers
+from wizard import outline, schema
 from wizard.base.errors import AnswersError
 from wizard.base.events import Event, Finding, Progress, TreeChanged
 from wizard.config import config
-from wizard.questions import Question
 from wizard.sandbox import layout
+from wizard.session import answers
+from wizard.session.answers import Answers
+from wizard.session.questions import Question
 
 SHIPPED = Path(layout.__file__).with_name("answers.yml")
 

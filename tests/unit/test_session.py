@@ -16,17 +16,18 @@ import pytest
 
 from tests.consenting import Consenting
 from tests.unit.test_config import write
-from wizard import lock, resuming
-from wizard import session as sessions
+from wizard import resuming
 from wizard.base.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config
 from wizard.config.config import Config
 from wizard.engine import Engine
-from wizard.journal import Journal
 from wizard.operation import Observation, Operation, Seen, Step
-from wizard.plan import Plan
 from wizard.run import Run
+from wizard.session import lock
+from wizard.session import session as sessions
+from wizard.session.journal import Journal
+from wizard.session.plan import Plan
 
 HOLDING = """
 import subprocess, sys

@@ -17,11 +17,11 @@ from wizard.config.config import Target
 from wizard.delivery import earlier, written
 from wizard.operation import Operation, Repeatable
 from wizard.pagetree import PageTree
-from wizard.plan import Loss, Plan
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight
 from wizard.postgres.dumps.archive import Archive
 from wizard.run import Run
+from wizard.session.plan import Loss, Plan
 
 
 class ForTarget(Operation):

@@ -20,7 +20,6 @@ from wizard.delivery import written
 from wizard.delivery.comparison import require_same
 from wizard.delivery.contract import Delivery, ForTarget, run_checks, stopping
 from wizard.operation import Observation, Seen
-from wizard.plan import Gate, Loss, Plan
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight, rights, swap
@@ -30,6 +29,7 @@ from wizard.postgres.dumps import restore
 from wizard.postgres.dumps.archive import Archive
 from wizard.postgres.server import Database
 from wizard.run import Far, Run
+from wizard.session.plan import Gate, Loss, Plan
 from wizard.ssh.connection import Connection
 
 

@@ -15,7 +15,6 @@ from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery import delivered, policy, written
 from wizard.delivery.contract import Delivery, stopping
-from wizard.plan import Plan
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin.delivery_lock import alone
@@ -24,6 +23,7 @@ from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import Baseline
 from wizard.postgres.dumps import archive
 from wizard.run import Run
+from wizard.session.plan import Plan
 
 
 class Overwriting(Delivery):

@@ -14,13 +14,13 @@ from wizard.base.errors import ConfigError, OperationFailed
 from wizard.delivery import delivered, overwriting
 from wizard.delivery.overwriting import Overwriting
 from wizard.operation import Observation, Seen
-from wizard.plan import Plan
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight
 from wizard.postgres.admin.preflight import Found
 from wizard.postgres.drift.baseline import Baseline
 from wizard.run import Run
+from wizard.session.plan import Plan
 
 
 class Playbook(Overwriting):

@@ -17,13 +17,13 @@ from wizard.base.events import Report
 from wizard.config.config import Target
 from wizard.delivery import editorial, policy
 from wizard.delivery.policy import Judged
-from wizard.journal import Journal
-from wizard.plan import Gate, Loss, Plan
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import Baseline
 from wizard.run import Run
+from wizard.session.journal import Journal
+from wizard.session.plan import Gate, Loss, Plan
 
 FETCH_AGAIN = ("backup.archive", "fetch")
 TOLD = 6

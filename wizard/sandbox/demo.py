@@ -8,12 +8,13 @@ import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
-from wizard import answers, drive
-from wizard import session as sessions
+from wizard import drive
 from wizard.base.events import Events, Line, Report
 from wizard.config import config
 from wizard.drive import Output
 from wizard.sandbox.layout import RunningSandbox, lay_out, running
+from wizard.session import answers
+from wizard.session import session as sessions
 from wizard.ssh import hostkeys
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from wizard.base import process
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
-from wizard.plan import Gate, Loss, Plan
 from wizard.postgres import identity, server
 from wizard.postgres.admin import swap
 from wizard.postgres.drift import baseline
@@ -20,6 +19,7 @@ from wizard.postgres.dumps.archive import Archive
 from wizard.postgres.dumps.download import download
 from wizard.postgres.dumps.tools import Tool
 from wizard.run import Run
+from wizard.session.plan import Gate, Loss, Plan
 from wizard.steps.project import refuse_target
 
 FETCH = "fetch"

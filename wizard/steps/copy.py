@@ -13,8 +13,8 @@ from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable, Row
 from wizard.ledger import Ledger
 from wizard.operation import Observation, Seen, Step, StepQuestion
-from wizard.plan import Gate, Loss, Plan
 from wizard.run import Run
+from wizard.session.plan import Gate, Loss, Plan
 
 FAULTS_SHOWN = 50
 PAGES_NAMED = 50  # of more pages a plan tells the number and a hash

@@ -10,11 +10,11 @@ from wizard.base.yamlfile import nearest
 from wizard.config.config import Target
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.pagetree import Node, PageTree
-from wizard.plan import Gate, Plan
 from wizard.postgres import identity, server
 from wizard.postgres.dumps import exclusion
 from wizard.postgres.identity import Identity
 from wizard.run import Run
+from wizard.session.plan import Gate, Plan
 from wizard.ssh import connection, hostkeys
 from wizard.ssh.login import Login, way
 from wizard.steps.copy import judge_fields

@@ -12,8 +12,8 @@ from wizard.base.errors import VerificationFailed
 from wizard.checkpoints import Checkpointed
 from wizard.delivery.judgement import judge
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step
-from wizard.plan import Gate, Loss, Plan
 from wizard.run import Run
+from wizard.session.plan import Gate, Loss, Plan
 from wizard.steps.copy import first, named
 from wizard.steps.sources import (
     models_file,

@@ -8,8 +8,8 @@ from typing import Any
 from wizard import package
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.operation import Observation, Operation, Seen
-from wizard.plan import Plan
 from wizard.run import Run
+from wizard.session.plan import Plan
 
 
 def unchanged(operation: Operation, why: str) -> Plan:

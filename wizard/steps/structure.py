@@ -10,8 +10,8 @@ from wizard import checkpoints, package, source
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.checkpoints import Checkpointed
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
-from wizard.plan import Gate, Plan
 from wizard.run import Run
+from wizard.session.plan import Gate, Plan
 from wizard.steps.sources import (
     describe,
     editable,

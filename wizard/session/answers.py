@@ -22,8 +22,8 @@ import yaml
 
 from wizard.base import files, redaction, yamlfile
 from wizard.base.errors import AnswersError, UsageError
-from wizard.plan import Plan
-from wizard.questions import Question
+from wizard.session.plan import Plan
+from wizard.session.questions import Question
 
 VERSION = 1
 """The only one so far. One that changes what is written brings a function from each older one."""

@@ -25,14 +25,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wizard import __version__, answers, lock
-from wizard.answers import Answers
+from wizard import __version__
 from wizard.base.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.base.yamlfile import nearest
 from wizard.config.config import Config
-from wizard.journal import Journal
-from wizard.plan import Plan, difference
-from wizard.questions import Question
+from wizard.session import answers, lock
+from wizard.session.answers import Answers
+from wizard.session.journal import Journal
+from wizard.session.plan import Plan, difference
+from wizard.session.questions import Question
 
 UNSETTLED = ("intent", "failed", "undoing")
 

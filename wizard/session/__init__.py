@@ -1,0 +1,1 @@
+"""One run on disk: session, journal, answers, questions, plans, lock."""
