@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wizard import package
 from wizard.base.errors import OperationFailed
 from wizard.operation import Observation, Operation, Seen
+from wizard.project import package
 from wizard.run import Run
 from wizard.session.journal import Journal
 from wizard.session.plan import Plan

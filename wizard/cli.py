@@ -38,10 +38,10 @@ from wizard.options import (
     recorded,
     the_config,
 )
+from wizard.project.worker_client import find_project
 from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.questions import Question
-from wizard.site import find_project
 
 
 @click.group(invoke_without_command=True)

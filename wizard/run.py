@@ -15,7 +15,6 @@ from typing import Any
 from wizard.base.errors import ConfigError, IdentityMismatch, NotYet
 from wizard.base.events import Events, Report
 from wizard.config.config import Config, Target
-from wizard.pagetree import PageTree
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import dump, routes, tools
@@ -23,8 +22,9 @@ from wizard.postgres.dumps.archive import Archive
 from wizard.postgres.dumps.routes import Route
 from wizard.postgres.dumps.tools import Tool
 from wizard.postgres.identity import Identity, Pins
+from wizard.project.pagetree import PageTree
+from wizard.project.worker_client import DATABASE, Site
 from wizard.session.session import Session
-from wizard.site import DATABASE, Site
 from wizard.ssh import sockets
 from wizard.ssh.connection import Connection, Login, connect
 

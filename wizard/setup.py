@@ -12,8 +12,8 @@ import yaml
 
 from wizard.base.errors import ConfigError
 from wizard.config import config
+from wizard.project.worker_client import Found, Hello, Site
 from wizard.session.questions import Question
-from wizard.site import Found, Hello, Site
 
 SETTINGS = Question(
     "project.settings",

@@ -19,7 +19,7 @@ from screens.theme import BLUE, MUTED, ORANGE, PAGES_DONE, PAGES_PLANNED, YELLOW
 from wizard.base.errors import RemodelError
 
 if TYPE_CHECKING:
-    from wizard.pagetree import Node, PageTree
+    from wizard.project.pagetree import Node, PageTree
 
 PAGE = 100  # children read at once
 

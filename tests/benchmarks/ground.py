@@ -22,8 +22,8 @@ from psycopg import sql
 
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
+from wizard.project.worker_client import Site
 from wizard.sandbox.cluster import Cluster
-from wizard.site import Site
 
 PROJECT = Path(__file__).parent / "project"
 PYTHON = Path(sys.executable)

@@ -14,7 +14,7 @@ from typing import Any
 from screens.widgets.tree import PagesTree
 from tests.benchmarks.ground import Ground
 from tests.screens.scripted import REMODEL_YML, House, Scripted, step, text_of, until
-from wizard.pagetree import PageTree
+from wizard.project.pagetree import PageTree
 
 TIMES = 9
 

@@ -1,4 +1,4 @@
-"""A conversion as the wizard does it: through `wizard.site.Site`, verification included."""
+"""A conversion as the wizard does it: through the worker, verification included."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from tests.benchmarks.ground import Ground
-from wizard.site import Site
+from wizard.project.worker_client import Site
 
 MOVED = ["itunes_artwork", "itunes_categories", "keywords", "explicit"]
 BLOG: dict[str, Any] = {"source": "bench.Blog", "target": "bench.Podcast", "move": MOVED}

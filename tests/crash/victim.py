@@ -130,15 +130,16 @@ def install(victim: Victim) -> None:
     """Wrap what is counted."""
     import psycopg
 
-    from wizard import engine, site
+    from wizard import engine
     from wizard.base import events
+    from wizard.project import worker_client
     from wizard.session import journal
 
     _around_rows(victim, journal.Journal)
     _around_notes(victim, journal.Journal)
     _around_operations(victim, engine.Engine)
     _around(victim, psycopg.AsyncCursor, "execute", lambda *a, **k: "sql " + _shown(a[1]))
-    _around(victim, site.Site, "ask", lambda *a, **k: f"ask {a[1]}")
+    _around(victim, worker_client.Site, "ask", lambda *a, **k: f"ask {a[1]}")
     _around(victim, psycopg.AsyncTransaction, "__aexit__", lambda *a, **k: "sql end of transaction")
     _after_starting(victim, asyncio)
     emit = events.Events.emit

@@ -17,8 +17,8 @@ from tests.matrix.environments import HERE, Version, environment, run
 from wizard.base.errors import RemodelError
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
+from wizard.project.worker_client import Site
 from wizard.sandbox.cluster import Cluster
-from wizard.site import Site
 
 OWNER = "every"
 PASSWORD = Secret("every-password")

@@ -20,8 +20,8 @@ from tests.real_sites.environments import Pinned
 from tests.real_sites.judge import Schema, Snapshot, schema, snapshot
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
+from wizard.project.worker_client import Site
 from wizard.sandbox.cluster import Cluster
-from wizard.site import Site
 
 HERE = Path(__file__).parent
 PROJECT = HERE / "project"

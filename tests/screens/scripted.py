@@ -21,7 +21,7 @@ from wizard.base.events import Events
 from wizard.config import config
 from wizard.operation import Observation, Operation, Seen, Step
 from wizard.operators import Operator
-from wizard.pagetree import Node
+from wizard.project.pagetree import Node
 from wizard.run import Run
 from wizard.session.plan import Plan
 from wizard.session.session import Session

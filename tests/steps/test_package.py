@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from wizard import package
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.base.events import Events, Line, Report
 from wizard.config.config import Project
+from wizard.project import package
 
 
 def project(folder: Path, *, distribution: bool = True, install: tuple[str, ...] = ()) -> Project:

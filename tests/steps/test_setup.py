@@ -12,7 +12,7 @@ from wizard import setup
 from wizard.base.errors import ConfigError
 from wizard.config import config
 from wizard.operators import Plain
-from wizard.site import find_project
+from wizard.project.worker_client import find_project
 
 TYPED = [
     "Blog",  # not taken: no such model

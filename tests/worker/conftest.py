@@ -19,8 +19,8 @@ from pytest_asyncio import is_async_test
 
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
+from wizard.project.worker_client import Site
 from wizard.sandbox.cluster import Cluster
-from wizard.site import Site
 
 from .shapes import FILL
 

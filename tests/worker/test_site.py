@@ -15,7 +15,7 @@ import pytest
 from wizard.base.errors import ConfigError, ConnectionFailed, IdentityMismatch, WorkerFailed
 from wizard.base.events import Events, Line, Report
 from wizard.postgres.address import connect
-from wizard.site import Site, find_project
+from wizard.project.worker_client import Site, find_project
 
 SETTINGS = "config/settings.py"
 

@@ -16,10 +16,10 @@ from wizard.base.errors import OperationFailed, RemodelError, VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery import earlier, written
 from wizard.operation import Operation, Repeatable
-from wizard.pagetree import PageTree
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight
 from wizard.postgres.dumps.archive import Archive
+from wizard.project.pagetree import PageTree
 from wizard.run import Run
 from wizard.session.plan import Loss, Plan
 

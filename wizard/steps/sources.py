@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from wizard import package
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.operation import Observation, Operation, Seen
+from wizard.project import package
 from wizard.run import Run
 from wizard.session.plan import Plan
 

@@ -31,13 +31,13 @@ from wizard.base.errors import (
 )
 from wizard.base.events import Report
 from wizard.base.redaction import without_secrets
-from wizard.hello import Hello, parse
+from wizard.project.handshake import Hello, parse
 
 __all__ = ["Found", "Hello", "Site", "find_project"]
 
 PROTOCOL = 1
 DATABASE = "REMODEL_DATABASE"  # names another database to the worker than the settings do
-WORKER = Path(__file__).parent / "worker" / "__main__.py"
+WORKER = Path(__file__).parents[1] / "worker" / "__main__.py"
 START_TIMEOUT = 120.0  # seconds; a large project imports for a while
 STOP_TIMEOUT = 5.0
 CHUNK = 1 << 16
