@@ -18,7 +18,7 @@ from tests.real_sites.conftest import Seen, Take
 from tests.real_sites.environments import Pinned
 from tests.real_sites.judge import Change, Row, faults, sound
 from tests.real_sites.sites import RealSite, Recipe
-from wizard import source
+from wizard.project import source
 
 pytestmark = [
     pytest.mark.matrix,

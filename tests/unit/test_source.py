@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wizard.source import (
+from wizard.project.source import (
     Mention,
     SourceError,
     class_source,

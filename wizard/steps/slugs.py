@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wizard import checkpoints, source
+from wizard import checkpoints
 from wizard.base.errors import VerificationFailed
 from wizard.checkpoints import Checkpointed
 from wizard.delivery.judgement import judge
 from wizard.operation import Observation, Operation, Repeatable, Seen, Step
-from wizard.project import package
+from wizard.project import package, source
 from wizard.run import Run
 from wizard.session.plan import Gate, Loss, Plan
 from wizard.steps.copy import first, named

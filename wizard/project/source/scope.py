@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import libcst as cst
 
-from wizard.source.parsed import Edit, Module, statements
+from wizard.project.source.parsed import Edit, Module, statements
 
 
 def scope_names(node: cst.CSTNode) -> list[cst.Name]:

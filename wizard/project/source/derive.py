@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from wizard.source.entries import Entry, entries, listings
-from wizard.source.fields import definitions, reverse_names
-from wizard.source.parsed import (
+from wizard.project.source.entries import Entry, entries, listings
+from wizard.project.source.fields import definitions, reverse_names
+from wizard.project.source.parsed import (
     Assignment,
     Edit,
     Module,
@@ -21,7 +21,7 @@ from wizard.source.parsed import (
     indentation,
     statements,
 )
-from wizard.source.scope import qualified
+from wizard.project.source.scope import qualified
 
 # The panels that Wagtail itself reads; entries found in any other list of panels go to the first.
 _PANELS = ("content_panels", "promote_panels", "settings_panels")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from wizard.source.parsed import Assignment, Edit, Module, assignments
+from wizard.project.source.parsed import Assignment, Edit, Module, assignments
 
 # How Wagtail calls the parameter that FieldPanel, SearchField and APIField take first.
 _NAME_KEYWORDS = ("field_name", "name")

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 import libcst as cst
 
-from wizard.source.parsed import Assignment, Module, SourceError, assignments, classes
+from wizard.project.source.parsed import Assignment, Module, SourceError, assignments, classes
 
 _REVERSE_NAMES = ("related_name", "related_query_name")
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from wizard.source.entries import removals
-from wizard.source.fields import defined_here, definition
-from wizard.source.parsed import Module, assigned_lines, find_class
-from wizard.source.scope import scope_names
+from wizard.project.source.entries import removals
+from wizard.project.source.fields import defined_here, definition
+from wizard.project.source.parsed import Module, assigned_lines, find_class
+from wizard.project.source.scope import scope_names
 
 
 @dataclass(frozen=True, order=True)

@@ -12,16 +12,16 @@ stays as it is byte for byte: comments, odd spacing, tabs, line endings.
 Nothing here imports Django or writes a file.
 """
 
-from wizard.source.derive import derived_class
-from wizard.source.editing import (
+from wizard.project.source.derive import derived_class
+from wizard.project.source.editing import (
     final_models,
     insert_class,
     remove_fields,
     unified_diff,
     unprefix_fields,
 )
-from wizard.source.mentions import Mention, mentions
-from wizard.source.parsed import SourceError, class_source
+from wizard.project.source.mentions import Mention, mentions
+from wizard.project.source.parsed import SourceError, class_source
 
 __all__ = [
     "Mention",

@@ -8,9 +8,9 @@ from difflib import unified_diff as _unified_diff
 
 import libcst as cst
 
-from wizard.source.entries import removals
-from wizard.source.fields import defined_here, definition, definitions, reverse_names
-from wizard.source.parsed import (
+from wizard.project.source.entries import removals
+from wizard.project.source.fields import defined_here, definition, definitions, reverse_names
+from wizard.project.source.parsed import (
     Assignment,
     Edit,
     Module,
