@@ -43,10 +43,10 @@ from wizard import ledger, report
 from wizard.base.errors import Declined, ExitCode, RemodelError
 from wizard.base.events import Answered, Event, StepEntered
 from wizard.base.redaction import redact
-from wizard.engine import Engine
-from wizard.operation import Step
-from wizard.operators import Operator
-from wizard.run import Run
+from wizard.engine.context import Run
+from wizard.engine.engine import Engine
+from wizard.engine.operation import Step
+from wizard.engine.operators import Operator
 
 SCREENS: dict[str, type[StepScreen]] = {
     "project": ProjectScreen,

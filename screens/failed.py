@@ -14,7 +14,7 @@ from textual.widgets import Button, Footer, Static
 from screens.theme import MUTED, TEXT, VERMILION, YELLOW
 from wizard.base.errors import ExitCode, RemodelError
 from wizard.base.redaction import redact
-from wizard.operators import Verdict
+from wizard.engine.operators import Verdict
 
 WORDS: Final = {
     ExitCode.FAILED: "the operation failed",

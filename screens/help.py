@@ -14,7 +14,7 @@ from textual.widgets import Footer, Static
 from screens.theme import BLUE, ORANGE, TEXT
 
 if TYPE_CHECKING:
-    from wizard.operation import Step
+    from wizard.engine.operation import Step
 
 KEYS = (
     ("ctrl+n, Enter", "begin the step that waits, or go to it"),

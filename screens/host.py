@@ -11,8 +11,8 @@ from screens.model import Model
 from screens.widgets.prompt import Saying
 
 if TYPE_CHECKING:
-    from wizard.operation import Step
-    from wizard.run import Run
+    from wizard.engine.context import Run
+    from wizard.engine.operation import Step
 
 
 class Host(App[None]):

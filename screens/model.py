@@ -24,7 +24,7 @@ from wizard.base.events import (
     StepEntered,
     TreeChanged,
 )
-from wizard.operation import Operation, Step
+from wizard.engine.operation import Operation, Step
 from wizard.session.journal import Journal
 
 State = Literal[

@@ -13,8 +13,8 @@ from screens.form import FormScreen
 from screens.gate import GateScreen
 from screens.host import Host
 from wizard.base.errors import Declined, RemodelError, StartOver
-from wizard.operation import Step
-from wizard.operators import Verdict
+from wizard.engine.operation import Step
+from wizard.engine.operators import Verdict
 from wizard.session.plan import Plan
 from wizard.session.questions import Question
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class ScreenOperator:
-    """Implements wizard.operators.Operator."""
+    """Implements wizard.engine.operators.Operator."""
 
     interactive = True
 

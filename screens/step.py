@@ -20,8 +20,8 @@ from screens.widgets.rail import Rail
 from screens.widgets.reading import Prefers, Reading
 
 if TYPE_CHECKING:
-    from wizard.operation import Step
-    from wizard.run import Run
+    from wizard.engine.context import Run
+    from wizard.engine.operation import Step
 
 
 class StepScreen(Screen[None], inherit_bindings=False):

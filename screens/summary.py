@@ -17,8 +17,8 @@ from screens.theme import BLUE, FINDINGS, MUTED, STATES, TEXT
 from wizard.summary import lines, summary
 
 if TYPE_CHECKING:
-    from wizard.operation import Step
-    from wizard.run import Run
+    from wizard.engine.context import Run
+    from wizard.engine.operation import Step
 
 _SCROLLING = frozenset({"up", "down", "pageup", "pagedown", "home", "end"})
 _OTHER = frozenset({"f1", "f2", "ctrl+l", "ctrl+p"})

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wizard.base.errors import RemodelError
-from wizard.operation import Step
-from wizard.operators import Verdict
+from wizard.engine.operation import Step
+from wizard.engine.operators import Verdict
 from wizard.session.plan import Plan
 from wizard.session.questions import Question
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from wizard.base.errors import OperationFailed
-from wizard.operation import Observation, Operation, Seen
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Operation, Seen
 from wizard.project import package
-from wizard.run import Run
 from wizard.session.journal import Journal
 from wizard.session.plan import Plan
 from wizard.steps.sources import reinstall

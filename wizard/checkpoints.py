@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from wizard.base.errors import OperationFailed
-from wizard.operation import Operation
+from wizard.engine.context import Run
+from wizard.engine.operation import Operation
 from wizard.postgres import server
 from wizard.postgres.admin import checkpoint
 from wizard.postgres.dumps import restore
-from wizard.run import Run
 from wizard.session.plan import Plan
 
 

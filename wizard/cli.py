@@ -22,9 +22,9 @@ from wizard.config.config import Config
 from wizard.delivery.contract import AfterRollback
 from wizard.delivery.exchange import Rollback
 from wizard.drive import Output
+from wizard.engine.operation import Step
+from wizard.engine.operators import Operator, Plain, Replay
 from wizard.narration import JsonLines
-from wizard.operation import Step
-from wizard.operators import Operator, Plain, Replay
 from wizard.options import (
     ALLOW,
     CONFIG,

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wizard import report, resuming, summary
+from wizard import report, summary
 from wizard.base.errors import UsageError
 from wizard.base.events import Events
 from wizard.config.config import Config
-from wizard.engine import Engine
+from wizard.engine import resume
+from wizard.engine.context import Run
+from wizard.engine.engine import Engine
+from wizard.engine.operation import Step
+from wizard.engine.operators import Operator, Plain, Reopened, Replay
 from wizard.narration import JsonLines, Narrator
-from wizard.operation import Step
-from wizard.operators import Operator, Plain, Reopened, Replay
-from wizard.run import Run
 from wizard.session import session as sessions
 from wizard.session.answers import Answers
 from wizard.session.journal import Journal
@@ -89,7 +90,7 @@ async def headless(config: Config, session: Session, operator: Operator, output:
     events = Events()
     output.listen(events)
     async with Run(config, session, events) as run:
-        await resuming.require_same(run, STEPS)
+        await resume.require_same(run, STEPS)
         await Engine(run, STEPS, operator).go()
         output.end(run)
 
@@ -134,7 +135,7 @@ async def screens(
     from screens.app import run_app  # the one way from the engine to the screens
 
     async with Run(config, session, Events()) as run:
-        await resuming.require_same(run, STEPS)
+        await resume.require_same(run, STEPS)
         return await run_app(run, STEPS, deciding)
 
 

@@ -9,8 +9,8 @@ from wizard import purge
 from wizard.base.errors import NotYet, RemodelError
 from wizard.base.events import Events
 from wizard.config.config import Config
-from wizard.operation import Operation
-from wizard.run import Run
+from wizard.engine.context import Run
+from wizard.engine.operation import Operation
 from wizard.session import answers
 from wizard.session.answers import Answers
 from wizard.session.questions import Question

@@ -14,16 +14,16 @@ from typing import Any
 from wizard import holdings
 from wizard.base.errors import IdentityMismatch
 from wizard.config.config import Config, Target
+from wizard.engine.context import Run
+from wizard.engine.operation import Repeatable, Step
+from wizard.engine.operators import Replay
 from wizard.holdings import Held, megabytes
-from wizard.operation import Repeatable, Step
-from wizard.operators import Replay
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin.delivery_lock import alone
 from wizard.postgres.dumps import restore
 from wizard.postgres.dumps.archive import checksum, delete
 from wizard.postgres.identity import Identity
-from wizard.run import Run
 from wizard.session import session as sessions
 from wizard.session.answers import Answers
 from wizard.session.plan import Gate, Loss, Plan

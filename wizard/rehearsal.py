@@ -24,15 +24,15 @@ from wizard.base.events import Event, Events, Finding, Planned
 from wizard.config.config import Config
 from wizard.delivery import editorial, policy, written
 from wizard.drive import Output
-from wizard.engine import Engine
+from wizard.engine.context import Run
+from wizard.engine.engine import Engine
+from wizard.engine.operation import Operation, Repeatable, Step
+from wizard.engine.operators import Replay
 from wizard.narration import JsonLines
-from wizard.operation import Operation, Repeatable, Step
-from wizard.operators import Replay
 from wizard.postgres import server
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import Baseline
 from wizard.postgres.dumps import restore
-from wizard.run import Run
 from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.answers import Answers

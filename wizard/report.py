@@ -19,8 +19,8 @@ from typing import Any
 from wizard import __version__, ledger
 from wizard.base.redaction import redact
 from wizard.config import fieldmap
+from wizard.engine.context import Run
 from wizard.ledger import ACCOUNTS
-from wizard.run import Run
 from wizard.session.journal import Entry, Journal
 
 PAGES_SHOWN = 500

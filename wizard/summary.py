@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from wizard.engine.context import Run
 from wizard.ledger import summed
-from wizard.run import Run
 
 
 def summary(run: Run) -> dict[str, Any]:

@@ -27,10 +27,10 @@ from tests.unit.test_config import write as write_config
 from wizard.base.errors import Declined, OperationFailed, PlanStale, RemodelError, StartOver
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config
-from wizard.engine import Engine
-from wizard.operation import Observation, Operation, Seen, Step, StepQuestion
-from wizard.operators import Verdict
-from wizard.run import Run
+from wizard.engine.context import Run
+from wizard.engine.engine import Engine
+from wizard.engine.operation import Observation, Operation, Seen, Step, StepQuestion
+from wizard.engine.operators import Verdict
 from wizard.session import session as sessions
 from wizard.session.journal import Journal
 from wizard.session.plan import Gate, Loss, Plan

@@ -130,8 +130,8 @@ def install(victim: Victim) -> None:
     """Wrap what is counted."""
     import psycopg
 
-    from wizard import engine
     from wizard.base import events
+    from wizard.engine import engine
     from wizard.project import worker_client
     from wizard.session import journal
 

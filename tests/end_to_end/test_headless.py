@@ -16,7 +16,7 @@ from tests.served import Demo
 from wizard.base.errors import VerificationFailed
 from wizard.base.events import Events
 from wizard.config.config import read
-from wizard.run import Run
+from wizard.engine.context import Run
 from wizard.session import session as sessions
 from wizard.steps.production import Drill
 

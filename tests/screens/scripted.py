@@ -19,10 +19,10 @@ from screens.app import RemodelApp
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Events
 from wizard.config import config
-from wizard.operation import Observation, Operation, Seen, Step
-from wizard.operators import Operator
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Operation, Seen, Step
+from wizard.engine.operators import Operator
 from wizard.project.pagetree import Node
-from wizard.run import Run
 from wizard.session.plan import Plan
 from wizard.session.session import Session
 

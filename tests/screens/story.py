@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wizard.base.events import Progress
-from wizard.run import Run
+from wizard.engine.context import Run
 from wizard.session.plan import Gate, Loss
 
 DIFF = """--- src/cast/models.py

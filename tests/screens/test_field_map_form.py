@@ -13,8 +13,8 @@ from screens.form import FormScreen
 from tests.screens import scripted
 from wizard.base.errors import ConfigError
 from wizard.config.fieldmap import FieldTable
-from wizard.operation import StepQuestion
-from wizard.run import Run
+from wizard.engine.context import Run
+from wizard.engine.operation import StepQuestion
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 TOLD = {

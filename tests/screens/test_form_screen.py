@@ -10,7 +10,7 @@ from textual.widgets import Input
 from screens.form import FormScreen
 from screens.setup import SetupApp
 from tests.screens import scripted
-from wizard.operation import StepQuestion
+from wizard.engine.operation import StepQuestion
 
 
 def short(value: str) -> None:

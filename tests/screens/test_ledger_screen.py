@@ -12,8 +12,8 @@ from screens.ledger import EntryScreen, LedgerScreen
 from screens.step import StepScreen
 from tests.screens import scripted
 from wizard import ledger
+from wizard.engine.context import Run
 from wizard.ledger import Entry, Ledger
-from wizard.run import Run
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 ACCOUNT = Ledger(

@@ -9,8 +9,8 @@ from screens.gate import GateScreen
 from screens.summary import SummaryScreen
 from tests.screens import scripted
 from wizard.base.errors import ExitCode
-from wizard.operation import Step, StepQuestion
-from wizard.operators import Operator, Reopened, Replay
+from wizard.engine.operation import Step, StepQuestion
+from wizard.engine.operators import Operator, Reopened, Replay
 from wizard.session.answers import Answers
 from wizard.session.plan import Gate, Plan
 

@@ -17,7 +17,7 @@ from tests.screens import scripted
 from wizard.base.errors import ConnectionFailed, ExitCode
 from wizard.base.events import Progress
 from wizard.base.redaction import Secret
-from wizard.run import Run
+from wizard.engine.context import Run
 
 
 class Held:

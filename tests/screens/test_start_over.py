@@ -7,8 +7,8 @@ from typing import Any
 from screens.gate import GateScreen
 from tests.screens import scripted
 from wizard.base.errors import OperationFailed
-from wizard.operation import Step, StepQuestion
-from wizard.run import Run
+from wizard.engine.context import Run
+from wizard.engine.operation import Step, StepQuestion
 from wizard.session.plan import Gate
 
 ARCHIVE = StepQuestion(key="backup.archive", text="Which backup?", default="taken.dump")

@@ -13,11 +13,11 @@ from tests.unit.test_config import GOOD
 from wizard.base.events import Events
 from wizard.config import config
 from wizard.config.config import Target
-from wizard.operation import Operation
+from wizard.engine.context import Run
+from wizard.engine.operation import Operation
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import baseline
-from wizard.run import Run
 from wizard.sandbox.cluster import Cluster, binaries
 from wizard.sandbox.sshd import SshServer
 from wizard.session import session as sessions

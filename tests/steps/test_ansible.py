@@ -17,9 +17,9 @@ from tests.steps.delivering import dumped, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery.playbook import Playbook
-from wizard.operation import Seen
+from wizard.engine.context import Run
+from wizard.engine.operation import Seen
 from wizard.postgres.address import Address, connect
-from wizard.run import Run
 from wizard.sandbox.cluster import binaries
 
 BESIDE = Path(sys.executable).with_name("ansible-playbook")

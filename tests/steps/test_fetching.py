@@ -16,14 +16,14 @@ from wizard.base.events import Event, Events, Finding
 from wizard.config import config
 from wizard.config.config import Config
 from wizard.delivery import written
-from wizard.operation import Seen
+from wizard.engine.context import Run
+from wizard.engine.operation import Seen
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import swap
 from wizard.postgres.drift import fingerprint
 from wizard.postgres.dumps import dump, plain, restore
 from wizard.postgres.dumps.archive import Archive
-from wizard.run import Run
 from wizard.sandbox.sshd import SshServer
 from wizard.session import session as sessions
 from wizard.session.plan import Plan

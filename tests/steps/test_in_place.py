@@ -16,7 +16,7 @@ from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.redaction import Secret
 from wizard.delivery.exchange import Rollback, Swap
 from wizard.delivery.inplace import InPlace
-from wizard.operation import Seen
+from wizard.engine.operation import Seen
 from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import replace_contents
 from wizard.sandbox.cluster import Cluster

@@ -11,7 +11,7 @@ from tests.steps.delivering import dumped, perform, titles
 from wizard import holdings
 from wizard.delivery.exchange import Rollback, Swap
 from wizard.delivery.inplace import InPlace
-from wizard.operation import Seen
+from wizard.engine.operation import Seen
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import dump as dumps
 from wizard.purge import Purge

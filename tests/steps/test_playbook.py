@@ -12,11 +12,11 @@ from tests.steps.delivering import dumped, execute, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.delivery.exchange import Rollback
 from wizard.delivery.playbook import Playbook
-from wizard.operation import Seen
+from wizard.engine.context import Run
+from wizard.engine.operation import Seen
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.dumps.archive import Archive
-from wizard.run import Run
 from wizard.sandbox.cluster import binaries
 
 RESTORE = """#!/bin/sh

@@ -23,12 +23,12 @@ from wizard.config import config
 from wizard.config.config import Config, Local, SiteAddress, Target
 from wizard.delivery.exchange import Swap
 from wizard.drive import Output
+from wizard.engine.context import Run
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import checkpoint
 from wizard.postgres.dumps import restore
 from wizard.purge import Fingerprints, Purge
-from wizard.run import Run
 from wizard.session import session as sessions
 from wizard.session.plan import Plan
 from wizard.session.session import Session

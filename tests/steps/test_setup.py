@@ -11,7 +11,7 @@ from tests.served import Demo
 from wizard import setup
 from wizard.base.errors import ConfigError
 from wizard.config import config
-from wizard.operators import Plain
+from wizard.engine.operators import Plain
 from wizard.project.worker_client import find_project
 
 TYPED = [

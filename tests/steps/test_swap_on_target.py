@@ -14,7 +14,7 @@ from wizard.base.errors import IdentityMismatch, OperationFailed, VerificationFa
 from wizard.base.events import Event, Finding
 from wizard.delivery.contract import run_checks, stopping
 from wizard.delivery.exchange import Rollback, Swap
-from wizard.operation import Seen
+from wizard.engine.operation import Seen
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import restore

@@ -11,7 +11,7 @@ from wizard.base.errors import OperationFailed
 from wizard.base.events import Events
 from wizard.config import config
 from wizard.delivery.exchange import Swap
-from wizard.run import Run
+from wizard.engine.context import Run
 from wizard.session import session as sessions
 from wizard.session.plan import Plan
 

@@ -21,15 +21,15 @@ from wizard.delivery.contract import Delivery
 from wizard.delivery.exchange import Swap
 from wizard.delivery.written import FETCH_AGAIN, Unchanged
 from wizard.drive import Output
-from wizard.engine import Engine
-from wizard.operation import Step
-from wizard.operators import Plain, Verdict
+from wizard.engine.context import Run
+from wizard.engine.engine import Engine
+from wizard.engine.operation import Step
+from wizard.engine.operators import Plain, Verdict
 from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import swap
 from wizard.postgres.drift import baseline
 from wizard.postgres.drift.baseline import Baseline
 from wizard.postgres.dumps import restore
-from wizard.run import Run
 from wizard.session import session as sessions
 from wizard.session.plan import Plan
 

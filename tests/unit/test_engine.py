@@ -25,10 +25,10 @@ from wizard.base.events import Event, Events, Finished, Progress
 from wizard.base.redaction import Secret
 from wizard.config import config
 from wizard.config.fieldmap import FieldTable
-from wizard.engine import Engine
-from wizard.operation import Observation, Operation, Seen, Step, StepQuestion
-from wizard.operators import Operator, Plain, Replay
-from wizard.run import Run
+from wizard.engine.context import Run
+from wizard.engine.engine import Engine
+from wizard.engine.operation import Observation, Operation, Seen, Step, StepQuestion
+from wizard.engine.operators import Operator, Plain, Replay
 from wizard.session import session as sessions
 from wizard.session.answers import Answers
 from wizard.session.plan import Gate, Loss, Plan

@@ -15,8 +15,8 @@ from wizard.base.errors import OperationFailed, UsageError
 from wizard.base.events import Events, Finding
 from wizard.config import config
 from wizard.config.config import Config
+from wizard.engine.context import Run
 from wizard.rehearsal import Account
-from wizard.run import Run
 from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.plan import Gate, Plan

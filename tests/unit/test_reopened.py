@@ -13,8 +13,8 @@ from tests.unit.test_config import write
 from tests.unit.test_engine import WORLD, Act, go
 from wizard.base.errors import ConsentMissing, Declined, InputMissing, PlanStale
 from wizard.config import config
-from wizard.operation import Step, StepQuestion
-from wizard.operators import Plain, Reopened, Replay
+from wizard.engine.operation import Step, StepQuestion
+from wizard.engine.operators import Plain, Reopened, Replay
 from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.answers import Answers

@@ -16,14 +16,14 @@ import pytest
 
 from tests.consenting import Consenting
 from tests.unit.test_config import write
-from wizard import resuming
 from wizard.base.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config
 from wizard.config.config import Config
-from wizard.engine import Engine
-from wizard.operation import Observation, Operation, Seen, Step
-from wizard.run import Run
+from wizard.engine import resume
+from wizard.engine.context import Run
+from wizard.engine.engine import Engine
+from wizard.engine.operation import Observation, Operation, Seen, Step
 from wizard.session import lock
 from wizard.session import session as sessions
 from wizard.session.journal import Journal
@@ -168,10 +168,10 @@ async def test_what_was_done_and_is_gone_stops_a_resume(found: Config) -> None:
     with sessions.begin(found) as session:
         async with Run(found, session, Events()) as run:
             await Engine(run, steps(Done("one.a"), Done("one.b")), Consenting()).go()
-            await resuming.require_same(run, steps(Done("one.a"), Done("one.b")))
+            await resume.require_same(run, steps(Done("one.a"), Done("one.b")))
             gone = steps(Done("one.a"), Done("one.b", gone="models.py is as it was before"))
             with pytest.raises(IdentityMismatch, match="not as session") as caught:
-                await resuming.require_same(run, gone)
+                await resume.require_same(run, gone)
     assert caught.value.found == "one.b: models.py is as it was before"
 
 
@@ -191,13 +191,13 @@ async def test_another_line_of_commits_stops_a_resume(found: Config) -> None:
     began = git("rev-parse", "HEAD")
     with sessions.begin(found) as session:
         async with Run(found, session, Events()) as run:
-            await resuming.require_same(run, [])
+            await resume.require_same(run, [])
             git("commit", "--quiet", "--allow-empty", "--message", "what the session wrote")
-            await resuming.require_same(run, [])
+            await resume.require_same(run, [])
             git("checkout", "--quiet", "--orphan", "elsewhere")
             git("commit", "--quiet", "--allow-empty", "--message", "another project")
             with pytest.raises(IdentityMismatch) as caught:
-                await resuming.require_same(run, [])
+                await resume.require_same(run, [])
     assert f"does not have {began[:12]} before it" in caught.value.found
     assert git("rev-parse", "HEAD")[:12] in caught.value.found
 
@@ -224,7 +224,7 @@ async def test_a_resume_says_how_far_it_is_before_anything_moves(
             with pytest.raises(KeyboardInterrupt):
                 await Engine(run, cut_off, Consenting()).go()
             run.events.subscribe(heard.append)
-            told = await resuming.survey(run, cut_off)
+            told = await resume.survey(run, cut_off)
             assert heard == []
             assert told.seen["one.b"].seen is seen
             with suppress(KeyboardInterrupt, OperationFailed):  # it may not be cleared away
@@ -245,7 +245,7 @@ async def test_what_cannot_be_seen_is_said(found: Config) -> None:
         async with Run(found, session, Events()) as run:
             with pytest.raises(KeyboardInterrupt):
                 await Engine(run, steps(Done("one.a", seen=Seen.DONE)), Consenting()).go()
-            told = await resuming.survey(run, steps(Done("one.a")))
+            told = await resume.survey(run, steps(Done("one.a")))
             assert "how far it came cannot be seen, Two databases have that name" in told.text
             with pytest.raises(OperationFailed) as caught:
                 await Engine(run, steps(Done("one.a")), Consenting()).go()

@@ -8,12 +8,12 @@ from typing import Any
 
 from wizard.base.errors import VerificationFailed
 from wizard.config.config import Target
+from wizard.engine.context import Run
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.drift import fingerprint
 from wizard.postgres.drift.fingerprint import TableFingerprint
 from wizard.project.pagetree import PageTree
-from wizard.run import Run
 
 NAMED = 20  # converted pages that a check tells one by one; of more it tells the number
 

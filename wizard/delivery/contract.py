@@ -15,12 +15,12 @@ from typing import Any
 from wizard.base.errors import OperationFailed, RemodelError, VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery import earlier, written
-from wizard.operation import Operation, Repeatable
+from wizard.engine.context import Run
+from wizard.engine.operation import Operation, Repeatable
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight
 from wizard.postgres.dumps.archive import Archive
 from wizard.project.pagetree import PageTree
-from wizard.run import Run
 from wizard.session.plan import Loss, Plan
 
 

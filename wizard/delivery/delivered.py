@@ -13,10 +13,10 @@ from wizard.base.errors import VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery import policy
 from wizard.delivery.comparison import contents, differences
+from wizard.engine.context import Run
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.drift.drift import Change
-from wizard.run import Run
 
 
 async def require(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from wizard.config.config import Target
-from wizard.run import Run
+from wizard.engine.context import Run
 
 OPERATIONS = ("deliver", "after", "check")
 

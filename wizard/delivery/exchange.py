@@ -19,7 +19,8 @@ from wizard.config.config import Target
 from wizard.delivery import written
 from wizard.delivery.comparison import require_same
 from wizard.delivery.contract import Delivery, ForTarget, run_checks, stopping
-from wizard.operation import Observation, Seen
+from wizard.engine.context import Far, Run
+from wizard.engine.operation import Observation, Seen
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight, rights, swap
@@ -28,7 +29,6 @@ from wizard.postgres.drift import baseline as baselines
 from wizard.postgres.dumps import restore
 from wizard.postgres.dumps.archive import Archive
 from wizard.postgres.server import Database
-from wizard.run import Far, Run
 from wizard.session.plan import Gate, Loss, Plan
 from wizard.ssh.connection import Connection
 

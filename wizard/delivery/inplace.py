@@ -13,11 +13,11 @@ from wizard.base import files
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.delivery import delivered, overwriting
 from wizard.delivery.overwriting import Overwriting
-from wizard.operation import Observation, Seen
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Seen
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight, replace_contents
 from wizard.postgres.drift.baseline import Baseline
-from wizard.run import Run
 from wizard.session.plan import Plan
 
 

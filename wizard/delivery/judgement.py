@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from wizard.engine.context import Run
 from wizard.project.worker_client import Site
-from wizard.run import Run
 
 
 async def judge(run: Run, site: Site) -> tuple[list[dict[str, Any]], list[str]]:

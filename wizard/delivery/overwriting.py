@@ -15,6 +15,7 @@ from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery import delivered, policy, written
 from wizard.delivery.contract import Delivery, stopping
+from wizard.engine.context import Run
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin.delivery_lock import alone
@@ -22,7 +23,6 @@ from wizard.postgres.drift import baseline as baselines
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import Baseline
 from wizard.postgres.dumps import archive
-from wizard.run import Run
 from wizard.session.plan import Plan
 
 

@@ -13,13 +13,13 @@ from wizard.base import process
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.delivery import delivered, overwriting
 from wizard.delivery.overwriting import Overwriting
-from wizard.operation import Observation, Seen
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Seen
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight
 from wizard.postgres.admin.preflight import Found
 from wizard.postgres.drift.baseline import Baseline
-from wizard.run import Run
 from wizard.session.plan import Plan
 
 

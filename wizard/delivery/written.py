@@ -17,11 +17,11 @@ from wizard.base.events import Report
 from wizard.config.config import Target
 from wizard.delivery import editorial, policy
 from wizard.delivery.policy import Judged
+from wizard.engine.context import Run
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import Baseline
-from wizard.run import Run
 from wizard.session.journal import Journal
 from wizard.session.plan import Gate, Loss, Plan
 

@@ -1,6 +1,6 @@
 """The six steps, in order; one file each, named as its screen is."""
 
-from wizard.operation import Step
+from wizard.engine.operation import Step
 from wizard.steps import backup, copy, production, project, slugs, structure
 
 STEPS: tuple[Step, ...] = (

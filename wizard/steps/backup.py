@@ -10,7 +10,8 @@ from typing import Any
 
 from wizard.base import process
 from wizard.base.errors import ConfigError, OperationFailed
-from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.postgres import identity, server
 from wizard.postgres.admin import swap
 from wizard.postgres.drift import baseline
@@ -18,7 +19,6 @@ from wizard.postgres.dumps import archive, exclusion, restore, tools
 from wizard.postgres.dumps.archive import Archive
 from wizard.postgres.dumps.download import download
 from wizard.postgres.dumps.tools import Tool
-from wizard.run import Run
 from wizard.session.plan import Gate, Loss, Plan
 from wizard.steps.project import refuse_target
 

@@ -11,9 +11,9 @@ from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed
 from wizard.checkpoints import Checkpointed
 from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable, Row
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Seen, Step, StepQuestion
 from wizard.ledger import Ledger
-from wizard.operation import Observation, Seen, Step, StepQuestion
-from wizard.run import Run
 from wizard.session.plan import Gate, Loss, Plan
 
 FAULTS_SHOWN = 50

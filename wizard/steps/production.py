@@ -17,12 +17,12 @@ from wizard.delivery.exchange import Swap
 from wizard.delivery.inplace import InPlace
 from wizard.delivery.judgement import judge
 from wizard.delivery.playbook import Playbook
-from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import archive, dump, loader, plain, restore
 from wizard.postgres.dumps.archive import Archive
-from wizard.run import Run
 from wizard.session.plan import Plan
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from wizard.base.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
 from wizard.base.yamlfile import nearest
 from wizard.config.config import Target
-from wizard.operation import Observation, Operation, Repeatable, Seen, Step
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.postgres import identity, server
 from wizard.postgres.dumps import exclusion
 from wizard.postgres.identity import Identity
 from wizard.project.pagetree import Node, PageTree
-from wizard.run import Run
 from wizard.session.plan import Gate, Plan
 from wizard.ssh import connection, hostkeys
 from wizard.ssh.login import Login, way

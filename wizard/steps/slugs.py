@@ -11,9 +11,9 @@ from wizard import checkpoints
 from wizard.base.errors import VerificationFailed
 from wizard.checkpoints import Checkpointed
 from wizard.delivery.judgement import judge
-from wizard.operation import Observation, Operation, Repeatable, Seen, Step
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.project import package, source
-from wizard.run import Run
 from wizard.session.plan import Gate, Loss, Plan
 from wizard.steps.copy import first, named
 from wizard.steps.sources import (

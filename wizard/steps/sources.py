@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from wizard.base.errors import ConfigError, OperationFailed
-from wizard.operation import Observation, Operation, Seen
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Operation, Seen
 from wizard.project import package
-from wizard.run import Run
 from wizard.session.plan import Plan
 
 

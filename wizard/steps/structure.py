@@ -9,9 +9,9 @@ from typing import Any
 from wizard import checkpoints
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.checkpoints import Checkpointed
-from wizard.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.project import package, source
-from wizard.run import Run
 from wizard.session.plan import Gate, Plan
 from wizard.steps.sources import (
     describe,

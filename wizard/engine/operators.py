@@ -25,7 +25,7 @@ from wizard.base.errors import (
 from wizard.base.redaction import printable
 from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable
-from wizard.operation import Step
+from wizard.engine.operation import Step
 from wizard.session import answers
 from wizard.session.answers import Answers
 from wizard.session.plan import Plan, difference

@@ -26,10 +26,10 @@ from wizard.base.events import (
     StepEntered,
     TreeChanged,
 )
-from wizard.operation import Observation, Operation, Seen, Step, StepQuestion
-from wizard.operators import Operator
-from wizard.resuming import Survey, survey
-from wizard.run import Run
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Operation, Seen, Step, StepQuestion
+from wizard.engine.operators import Operator
+from wizard.engine.resume import Survey, survey
 from wizard.session.plan import Plan, difference
 
 LOGGED = 20_000  # characters of a document that the log keeps

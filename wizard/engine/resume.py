@@ -11,8 +11,8 @@ from pathlib import Path
 
 from wizard.base import process
 from wizard.base.errors import IdentityMismatch, OperationFailed, RemodelError
-from wizard.operation import Observation, Operation, Seen, Step
-from wizard.run import Run
+from wizard.engine.context import Run
+from wizard.engine.operation import Observation, Operation, Seen, Step
 from wizard.session.plan import Plan
 
 NAMED = 3  # operations to come that are told by name

@@ -16,7 +16,7 @@ from wizard.session.plan import Plan
 from wizard.session.questions import Question
 
 if TYPE_CHECKING:
-    from wizard.run import Run
+    from wizard.engine.context import Run
 
 
 class Seen(Enum):

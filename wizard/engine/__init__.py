@@ -1,0 +1,1 @@
+"""Plan, consent, plan again, apply, outcome; and who decides."""
