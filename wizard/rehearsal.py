@@ -22,7 +22,8 @@ from wizard.aside import SetAside
 from wizard.base.errors import OperationFailed, PlanStale, RemodelError
 from wizard.base.events import Event, Events, Finding, Planned
 from wizard.config.config import Config
-from wizard.delivery import editorial, policy, written
+from wizard.delivery.drift import authors, policy
+from wizard.delivery.drift import since_backup as written
 from wizard.drive import Output
 from wizard.engine.context import Run
 from wizard.engine.engine import Engine
@@ -143,7 +144,7 @@ class Since(Repeatable):
         far = await run.far(run.config.source)
         try:
             judged = policy.judge(await drift.find(far.address, baseline), run.config.drift)
-            doings = await editorial.since(far.address, baseline)
+            doings = await authors.since(far.address, baseline)
         except OperationFailed as error:
             self.account.written.append(f"it is not known: {error.message}")
             return {"message": error.message}

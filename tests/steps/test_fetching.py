@@ -15,7 +15,7 @@ from wizard.base.errors import ConfigError, IdentityMismatch, VerificationFailed
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config
 from wizard.config.config import Config
-from wizard.delivery import written
+from wizard.delivery.drift import since_backup
 from wizard.engine.context import Run
 from wizard.engine.operation import Seen
 from wizard.postgres import identity, server
@@ -181,7 +181,7 @@ async def test_tables_whose_rows_stay_there(
     run.session.journal.write("backup.fetch", "done", facts)
     async with run:
         source = run.config.source
-        lost = await written.since_backup(run, source, (await run.far(source)).address)
+        lost = await since_backup.since_backup(run, source, (await run.far(source)).address)
     assert lost.left_out == {"django_session": 1}
 
 

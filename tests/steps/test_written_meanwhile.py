@@ -18,8 +18,8 @@ from wizard import drive
 from wizard.base.errors import Declined, OperationFailed, RemodelError, StartOver
 from wizard.config import config
 from wizard.delivery.contract import Delivery
+from wizard.delivery.drift.since_backup import FETCH_AGAIN, Unchanged
 from wizard.delivery.exchange import Swap
-from wizard.delivery.written import FETCH_AGAIN, Unchanged
 from wizard.drive import Output
 from wizard.engine.context import Run
 from wizard.engine.engine import Engine

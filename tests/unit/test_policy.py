@@ -9,7 +9,7 @@ import pytest
 from tests.unit.test_config import GOOD, write
 from wizard.base.errors import ConfigError
 from wizard.config import config
-from wizard.delivery import policy
+from wizard.delivery.drift import policy
 from wizard.postgres.drift.drift import Change, Drift
 
 

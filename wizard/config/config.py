@@ -149,7 +149,7 @@ class Config:
     postgres_bin: Path | None
     backup: Backup = Backup()
     drift: Mapping[str, str] = field(default_factory=dict)
-    """Policies by table, see `wizard.delivery.policy`: a session may go on with others."""
+    """Policies by table, see `wizard.delivery.drift.policy`: a session may go on with others."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """Dotted key -> `remodel.yml:12`, `.env`, `the environment` or `default`."""
 

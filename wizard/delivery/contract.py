@@ -14,7 +14,7 @@ from typing import Any
 
 from wizard.base.errors import OperationFailed, RemodelError, VerificationFailed
 from wizard.config.config import Target
-from wizard.delivery import earlier, written
+from wizard.delivery.drift import since_backup, staging_outcome
 from wizard.engine.context import Run
 from wizard.engine.operation import Operation, Repeatable
 from wizard.postgres.address import Address
@@ -60,9 +60,9 @@ class Delivery(ForTarget):
         """What is told of every delivery, with what is of this way to deliver alone."""
         target = self.target
         pages = await PageTree(address).count()
-        lost = await written.since_backup(run, target, address)
+        lost = await since_backup.since_backup(run, target, address)
         lost.tell(run.report)
-        earlier.tell(run, target)
+        staging_outcome.tell(run, target)
         backup = Archive.from_dict(run.fact("backup.fetch")["archive"])
         return Plan(
             operation=self.key,

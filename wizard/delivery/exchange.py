@@ -16,9 +16,9 @@ from wizard.base import files, process
 from wizard.base.errors import IdentityMismatch, OperationFailed, RemodelError
 from wizard.base.events import Report
 from wizard.config.config import Target
-from wizard.delivery import written
 from wizard.delivery.comparison import require_same
 from wizard.delivery.contract import Delivery, ForTarget, run_checks, stopping
+from wizard.delivery.drift import since_backup
 from wizard.engine.context import Far, Run
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres import server
@@ -80,7 +80,7 @@ class Swap(Delivery):
 
     async def _deliver(self, run: Run, plan: Plan) -> Mapping[str, Any]:
         target, report = self.target, run.report
-        check = written.consented(run, target, plan)
+        check = since_backup.consented(run, target, plan)
         facts = run.fact(f"production.dump:{target.name}")
         taken = Archive.from_dict(facts["archive"])
         far = await run.far(target)
@@ -207,7 +207,7 @@ class Rollback(ForTarget):
             does=(
                 *(f"run {' '.join(words)} on {target.where}" for words in target.before),
                 f"rename {database} to {aside}, rename {kept} to {database}",
-                *await written.since_delivery(far.address, delivered.get("baseline")),
+                *await since_backup.since_delivery(far.address, delivered.get("baseline")),
             ),
             destroys=(Loss(f"what was written to {database} since the delivery leaves it"),),
             undo=f"{aside} is kept",

@@ -13,8 +13,9 @@ from typing import Any
 
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config.config import Target
-from wizard.delivery import delivered, policy, written
+from wizard.delivery import delivered
 from wizard.delivery.contract import Delivery, stopping
+from wizard.delivery.drift import policy, since_backup
 from wizard.engine.context import Run
 from wizard.postgres import server
 from wizard.postgres.address import Address
@@ -94,7 +95,7 @@ class Overwriting(Delivery):
                     hint="Everything is as it was. Stop the service by a command in `before`, "
                     "then try again.",
                 )
-            check = written.consented(run, self.target, plan)
+            check = since_backup.consented(run, self.target, plan)
             if check is not None:
                 await check(connection)
         if check is not None:

@@ -15,8 +15,8 @@ import psycopg
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Report
 from wizard.config.config import Target
-from wizard.delivery import editorial, policy
-from wizard.delivery.policy import Judged
+from wizard.delivery.drift import authors, policy
+from wizard.delivery.drift.policy import Judged
 from wizard.engine.context import Run
 from wizard.postgres import server
 from wizard.postgres.address import Address
@@ -138,7 +138,7 @@ async def since_backup(run: Run, target: Target, address: Address) -> Written:
 async def _doings(address: Address, baseline: Baseline) -> Sequence[str]:
     """Who did what. An explanation of drift, without which the drift is as true."""
     try:
-        return await editorial.since(address, baseline)
+        return await authors.since(address, baseline)
     except OperationFailed as error:
         return (f"who did it cannot be told: {error.message}",)
 
