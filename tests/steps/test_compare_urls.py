@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wizard.delivery.judgement import compare_urls
+from wizard.delivery.verify.urls import compare_urls
 
 
 def page(number: int, url: str, **changes: Any) -> dict[str, Any]:

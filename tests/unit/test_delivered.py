@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from wizard.delivery.delivered import damage
+from wizard.delivery.verify.delivered import damage
 
 EXPECTED: dict[str, Any] = {
     "tables": {

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from wizard.base import files
 from wizard.base.errors import OperationFailed, VerificationFailed
-from wizard.delivery import delivered, overwriting
+from wizard.delivery import overwriting
 from wizard.delivery.overwriting import Overwriting
+from wizard.delivery.verify import delivered
 from wizard.engine.context import Run
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres.address import Address

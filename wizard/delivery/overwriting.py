@@ -13,9 +13,9 @@ from typing import Any
 
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config.config import Target
-from wizard.delivery import delivered
 from wizard.delivery.contract import Delivery, stopping
 from wizard.delivery.drift import policy, since_backup
+from wizard.delivery.verify import delivered
 from wizard.engine.context import Run
 from wizard.postgres import server
 from wizard.postgres.address import Address

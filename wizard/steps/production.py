@@ -11,12 +11,12 @@ from typing import Any
 
 from wizard.base.errors import VerificationFailed
 from wizard.config.config import Target
-from wizard.delivery.comparison import contents, faults_of, require_same
 from wizard.delivery.contract import After, ForTarget, run_checks
 from wizard.delivery.exchange import Swap
 from wizard.delivery.inplace import InPlace
-from wizard.delivery.judgement import judge
 from wizard.delivery.playbook import Playbook
+from wizard.delivery.verify.contents import contents, faults_of, require_same
+from wizard.delivery.verify.urls import judge
 from wizard.engine.context import Run
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.postgres import server

@@ -10,7 +10,7 @@ from typing import Any
 from wizard import checkpoints
 from wizard.base.errors import VerificationFailed
 from wizard.checkpoints import Checkpointed
-from wizard.delivery.judgement import judge
+from wizard.delivery.verify.urls import judge
 from wizard.engine.context import Run
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.project import package, source

@@ -11,8 +11,8 @@ from typing import Any
 
 from wizard.base.errors import VerificationFailed
 from wizard.config.config import Target
-from wizard.delivery.comparison import contents, differences
 from wizard.delivery.drift import policy
+from wizard.delivery.verify.contents import contents, differences
 from wizard.engine.context import Run
 from wizard.postgres import server
 from wizard.postgres.address import Address

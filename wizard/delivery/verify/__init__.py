@@ -1,0 +1,1 @@
+"""What is compared after a delivery: contents, URLs, the converted pages."""
