@@ -19,8 +19,8 @@ from wizard.base.errors import OperationFailed, RemodelError, UsageError
 from wizard.base.redaction import printable, redact
 from wizard.config import config
 from wizard.config.config import Config
-from wizard.delivery.contract import AfterRollback
-from wizard.delivery.exchange import Rollback
+from wizard.delivery.base import AfterRollback
+from wizard.delivery.swap import Rollback
 from wizard.drive import Output
 from wizard.engine.operation import Step
 from wizard.engine.operators import Operator, Plain, Replay

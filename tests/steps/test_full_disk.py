@@ -17,9 +17,9 @@ import pytest
 from tests.steps.delivering import dumped, perform, titles
 from tests.steps.test_swap_on_target import names, tidy
 from wizard.base.errors import OperationFailed
-from wizard.delivery.contract import ForTarget
-from wizard.delivery.exchange import Swap
-from wizard.delivery.inplace import InPlace
+from wizard.delivery.base import ForTarget
+from wizard.delivery.in_place import InPlace
+from wizard.delivery.swap import Swap
 from wizard.postgres.address import Address, connect
 from wizard.sandbox.cluster import Cluster
 

@@ -14,8 +14,8 @@ import pytest
 from tests.steps.delivering import dumped, granted, may_read, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.redaction import Secret
-from wizard.delivery.exchange import Rollback, Swap
-from wizard.delivery.inplace import InPlace
+from wizard.delivery.in_place import InPlace
+from wizard.delivery.swap import Rollback, Swap
 from wizard.engine.operation import Seen
 from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import replace_contents

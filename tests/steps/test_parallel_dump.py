@@ -9,8 +9,8 @@ import pytest
 
 from tests.steps.delivering import dumped, perform, titles
 from wizard import holdings
-from wizard.delivery.exchange import Rollback, Swap
-from wizard.delivery.inplace import InPlace
+from wizard.delivery.in_place import InPlace
+from wizard.delivery.swap import Rollback, Swap
 from wizard.engine.operation import Seen
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import dump as dumps

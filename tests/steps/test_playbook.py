@@ -10,8 +10,8 @@ import pytest
 
 from tests.steps.delivering import dumped, execute, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
-from wizard.delivery.exchange import Rollback
 from wizard.delivery.playbook import Playbook
+from wizard.delivery.swap import Rollback
 from wizard.engine.context import Run
 from wizard.engine.operation import Seen
 from wizard.postgres import server

@@ -21,7 +21,7 @@ from wizard.base.errors import ConsentMissing, IdentityMismatch, PlanStale
 from wizard.base.events import Events, Report
 from wizard.config import config
 from wizard.config.config import Config, Local, SiteAddress, Target
-from wizard.delivery.exchange import Swap
+from wizard.delivery.swap import Swap
 from wizard.drive import Output
 from wizard.engine.context import Run
 from wizard.postgres import identity, server

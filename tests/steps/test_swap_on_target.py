@@ -12,8 +12,8 @@ from tests.steps.delivering import dumped, granted, may_read, perform, titles
 from wizard import holdings
 from wizard.base.errors import IdentityMismatch, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding
-from wizard.delivery.contract import run_checks, stopping
-from wizard.delivery.exchange import Rollback, Swap
+from wizard.delivery.base import run_checks, stopping
+from wizard.delivery.swap import Rollback, Swap
 from wizard.engine.operation import Seen
 from wizard.postgres import server
 from wizard.postgres.address import Address

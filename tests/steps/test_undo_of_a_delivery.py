@@ -10,7 +10,7 @@ from tests.unit.test_config import write
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Events
 from wizard.config import config
-from wizard.delivery.exchange import Swap
+from wizard.delivery.swap import Swap
 from wizard.engine.context import Run
 from wizard.session import session as sessions
 from wizard.session.plan import Plan

@@ -17,9 +17,9 @@ from tests.unit.test_config import GOOD, write
 from wizard import drive
 from wizard.base.errors import Declined, OperationFailed, RemodelError, StartOver
 from wizard.config import config
-from wizard.delivery.contract import Delivery
+from wizard.delivery.base import Delivery
 from wizard.delivery.drift.since_backup import FETCH_AGAIN, Unchanged
-from wizard.delivery.exchange import Swap
+from wizard.delivery.swap import Swap
 from wizard.drive import Output
 from wizard.engine.context import Run
 from wizard.engine.engine import Engine

@@ -11,8 +11,8 @@ from typing import Any
 
 from wizard.base import process
 from wizard.base.errors import ConfigError, OperationFailed
-from wizard.delivery import overwriting
-from wizard.delivery.overwriting import Overwriting
+from wizard.delivery import overwrite as overwriting
+from wizard.delivery.overwrite import Overwriting
 from wizard.delivery.verify import delivered
 from wizard.engine.context import Run
 from wizard.engine.operation import Observation, Seen

@@ -11,10 +11,10 @@ from typing import Any
 
 from wizard.base.errors import VerificationFailed
 from wizard.config.config import Target
-from wizard.delivery.contract import After, ForTarget, run_checks
-from wizard.delivery.exchange import Swap
-from wizard.delivery.inplace import InPlace
+from wizard.delivery.base import After, ForTarget, run_checks
+from wizard.delivery.in_place import InPlace
 from wizard.delivery.playbook import Playbook
+from wizard.delivery.swap import Swap
 from wizard.delivery.verify.contents import contents, faults_of, require_same
 from wizard.delivery.verify.urls import judge
 from wizard.engine.context import Run

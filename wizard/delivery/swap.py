@@ -16,7 +16,7 @@ from wizard.base import files, process
 from wizard.base.errors import IdentityMismatch, OperationFailed, RemodelError
 from wizard.base.events import Report
 from wizard.config.config import Target
-from wizard.delivery.contract import Delivery, ForTarget, run_checks, stopping
+from wizard.delivery.base import Delivery, ForTarget, run_checks, stopping
 from wizard.delivery.drift import since_backup
 from wizard.delivery.verify.contents import require_same
 from wizard.engine.context import Far, Run

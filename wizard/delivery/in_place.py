@@ -11,8 +11,8 @@ from pathlib import Path
 
 from wizard.base import files
 from wizard.base.errors import OperationFailed, VerificationFailed
-from wizard.delivery import overwriting
-from wizard.delivery.overwriting import Overwriting
+from wizard.delivery import overwrite as overwriting
+from wizard.delivery.overwrite import Overwriting
 from wizard.delivery.verify import delivered
 from wizard.engine.context import Run
 from wizard.engine.operation import Observation, Seen

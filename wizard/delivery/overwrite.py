@@ -13,7 +13,7 @@ from typing import Any
 
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config.config import Target
-from wizard.delivery.contract import Delivery, stopping
+from wizard.delivery.base import Delivery, stopping
 from wizard.delivery.drift import policy, since_backup
 from wizard.delivery.verify import delivered
 from wizard.engine.context import Run
