@@ -39,7 +39,6 @@ from screens.structure import StructureScreen
 from screens.summary import SummaryScreen
 from screens.theme import HEIGHTS, REMODEL, WIDTHS
 from screens.widgets.prompt import Saying
-from wizard import ledger, report
 from wizard.base.errors import Declined, ExitCode, RemodelError
 from wizard.base.events import Answered, Event, StepEntered
 from wizard.base.redaction import redact
@@ -47,6 +46,7 @@ from wizard.engine.context import Run
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Step
 from wizard.engine.operators import Operator
+from wizard.reports import ledger, report
 
 SCREENS: dict[str, type[StepScreen]] = {
     "project": ProjectScreen,

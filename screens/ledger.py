@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
 from screens.theme import BLUE, MUTED, ORANGE, TEXT, VERMILION, WIDTHS
-from wizard.ledger import ACCOUNTS, Entry, Ledger, number, summed
+from wizard.reports.ledger import ACCOUNTS, Entry, Ledger, number, summed
 
 WIDE = WIDTHS[-1][0]
 NUMBERS = ("before", *ACCOUNTS)

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from screens.model import Model
 from screens.theme import BLUE, FINDINGS, MUTED, STATES, TEXT
-from wizard.summary import lines, summary
+from wizard.reports.summary import lines, summary
 
 if TYPE_CHECKING:
     from wizard.engine.context import Run

@@ -24,7 +24,6 @@ from wizard.delivery.swap import Rollback
 from wizard.drive import Output
 from wizard.engine.operation import Step
 from wizard.engine.operators import Operator, Plain, Replay
-from wizard.narration import JsonLines
 from wizard.options import (
     ALLOW,
     CONFIG,
@@ -39,6 +38,7 @@ from wizard.options import (
     the_config,
 )
 from wizard.project.worker_client import find_project
+from wizard.reports.narration import JsonLines
 from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.questions import Question

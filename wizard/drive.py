@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wizard import report, summary
 from wizard.base.errors import UsageError
 from wizard.base.events import Events
 from wizard.config.config import Config
@@ -20,7 +19,8 @@ from wizard.engine.context import Run
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Step
 from wizard.engine.operators import Operator, Plain, Reopened, Replay
-from wizard.narration import JsonLines, Narrator
+from wizard.reports import report, summary
+from wizard.reports.narration import JsonLines, Narrator
 from wizard.session import session as sessions
 from wizard.session.answers import Answers
 from wizard.session.journal import Journal

@@ -29,11 +29,11 @@ from wizard.engine.context import Run
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Operation, Repeatable, Step
 from wizard.engine.operators import Replay
-from wizard.narration import JsonLines
 from wizard.postgres import server
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import Baseline
 from wizard.postgres.dumps import restore
+from wizard.reports.narration import JsonLines
 from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.answers import Answers

@@ -11,9 +11,9 @@ from textual.widgets import DataTable
 from screens.ledger import EntryScreen, LedgerScreen
 from screens.step import StepScreen
 from tests.screens import scripted
-from wizard import ledger
 from wizard.engine.context import Run
-from wizard.ledger import Entry, Ledger
+from wizard.reports import ledger
+from wizard.reports.ledger import Entry, Ledger
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 ACCOUNT = Ledger(

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from wizard import ledger, report
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import Secret
-from wizard.ledger import Ledger
+from wizard.reports import ledger, report
+from wizard.reports.ledger import Ledger
 from wizard.session.journal import Journal
 
 ENTRIES: list[dict[str, Any]] = [

@@ -7,7 +7,7 @@ import json
 import re
 
 from wizard.base.events import Event, Finding, Finished, Line, Planned, Progress, Started
-from wizard.narration import JsonLines, Narrator
+from wizard.reports.narration import JsonLines, Narrator
 from wizard.session.plan import Plan
 
 

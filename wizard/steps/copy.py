@@ -6,14 +6,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wizard import checkpoints, ledger
+from wizard import checkpoints
 from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed
 from wizard.checkpoints import Checkpointed
 from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable, Row
 from wizard.engine.context import Run
 from wizard.engine.operation import Observation, Seen, Step, StepQuestion
-from wizard.ledger import Ledger
+from wizard.reports import ledger
+from wizard.reports.ledger import Ledger
 from wizard.session.plan import Gate, Loss, Plan
 
 FAULTS_SHOWN = 50

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from wizard.engine.context import Run
-from wizard.ledger import summed
+from wizard.reports.ledger import summed
 
 
 def summary(run: Run) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wizard import __version__, ledger
+from wizard import __version__
 from wizard.base.redaction import redact
 from wizard.config import fieldmap
 from wizard.engine.context import Run
-from wizard.ledger import ACCOUNTS
+from wizard.reports import ledger
+from wizard.reports.ledger import ACCOUNTS
 from wizard.session.journal import Entry, Journal
 
 PAGES_SHOWN = 500
