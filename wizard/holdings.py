@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard import checkpoints
 from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.config.config import Config
 from wizard.postgres import server
@@ -19,6 +18,7 @@ from wizard.postgres.address import Address
 from wizard.postgres.admin import checkpoint
 from wizard.postgres.server import Database
 from wizard.session.journal import Entry, Journal
+from wizard.steps import checkpointed
 
 # The keys under which plans and what was kept for an undo have names of databases.
 _LOCAL = {
@@ -83,7 +83,7 @@ def local_names(config: Config, session: str, journal: Journal) -> dict[str, str
         if entry.kind == "intent" and not far:
             # It may have been copied by the time of a crash, and not been written down yet.
             with suppress(OperationFailed):  # too long for a name: none was taken either
-                label = checkpoints.named(database, stamp, entry.operation)
+                label = checkpointed.named(database, stamp, entry.operation)
                 names[label] = _LOCAL["checkpoint"].format(operation=entry.operation)
                 names |= dict.fromkeys(checkpoint.passing(label), "left by an undo, cut off")
         keys = {"scratch": _LOCAL["scratch"]} if far else _LOCAL

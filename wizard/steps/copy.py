@@ -6,9 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wizard import checkpoints
 from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed
-from wizard.checkpoints import Checkpointed
 from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable, Row
 from wizard.engine.context import Run
@@ -16,6 +14,8 @@ from wizard.engine.operation import Observation, Seen, Step, StepQuestion
 from wizard.reports import ledger
 from wizard.reports.ledger import Ledger
 from wizard.session.plan import Gate, Loss, Plan
+from wizard.steps import checkpointed
+from wizard.steps.checkpointed import Checkpointed
 
 FAULTS_SHOWN = 50
 PAGES_NAMED = 50  # of more pages a plan tells the number and a hash
@@ -49,7 +49,7 @@ class Convert(Checkpointed):
             title=f"{'Convert' if conversion.kept else 'Copy'} {len(pages):,} {conversion.source} "
             f"to {conversion.target}" + (" in place" if conversion.kept else ""),
             does=(
-                f"take the checkpoint {checkpoints.name(run, self.key)}",
+                f"take the checkpoint {checkpointed.name(run, self.key)}",
                 *_does(planned, kept=conversion.kept),
             ),
             destroys=losses,
@@ -170,7 +170,7 @@ class DeleteOriginals(Checkpointed):
             operation=self.key,
             title=f"Delete {len(pages):,} original {conversion.source}",
             does=(
-                f"take the checkpoint {checkpoints.name(run, self.key)}",
+                f"take the checkpoint {checkpointed.name(run, self.key)}",
                 *first([f"delete {page['title']!r} ({page['url_path']})" for page in pages]),
             ),
             destroys=(

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wizard import checkpoints
 from wizard.base.errors import VerificationFailed
-from wizard.checkpoints import Checkpointed
 from wizard.delivery.verify.urls import judge
 from wizard.engine.context import Run
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.project import package, source
 from wizard.session.plan import Gate, Loss, Plan
+from wizard.steps import checkpointed
+from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.copy import first, named
 from wizard.steps.sources import (
     models_file,
@@ -48,7 +48,7 @@ class RestoreSlugs(Checkpointed):
         return Plan(
             operation=self.key,
             title=self.title,
-            does=(f"take the checkpoint {checkpoints.name(run, self.key)}", *first(slugs)),
+            does=(f"take the checkpoint {checkpointed.name(run, self.key)}", *first(slugs)),
             undo="`remodel undo --to slugs` goes back to the checkpoints of this step",
             facts={"slugs": named([page.slug for page in pages])},
             details={"map": mapping, "slugs": {str(page.id): page.slug for page in pages}},

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wizard import checkpoints
 from wizard.base.errors import OperationFailed, VerificationFailed
-from wizard.checkpoints import Checkpointed
 from wizard.engine.context import Run
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.project import package, source
 from wizard.session.plan import Gate, Plan
+from wizard.steps import checkpointed
+from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.sources import (
     describe,
     editable,
@@ -237,7 +237,7 @@ class Migrate(Checkpointed):
     async def plan(self, run: Run) -> Plan:
         run.fact(self.after)
         pending = await (await run.site()).ask("migration_plan")
-        label = checkpoints.name(run, self.key)
+        label = checkpointed.name(run, self.key)
         return Plan(
             operation=self.key,
             title=self.title,
