@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from wizard import __version__, drive, looking, outline, purge, rehearsal, setup
+from wizard import __version__, drive, looking, outline, setup
 from wizard.base.errors import OperationFailed, RemodelError, UsageError
 from wizard.base.redaction import printable, redact
 from wizard.config import config
@@ -42,6 +42,7 @@ from wizard.reports.narration import JsonLines
 from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.questions import Question
+from wizard.upkeep import purge, rehearsal
 
 
 @click.group(invoke_without_command=True)

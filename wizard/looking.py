@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from wizard import drive, holdings, outline, schema
+from wizard import drive, outline, schema
 from wizard.options import CONFIG, FILE, SET, recorded, the_config
 from wizard.session import session as sessions
+from wizard.upkeep import artifacts
 
 
 @click.command()
@@ -62,7 +63,7 @@ def sessions_(config_path: Path | None) -> None:
     """List the sessions of this project, and the disk that they use."""
     found = the_config(config_path)
     known = sessions.summaries(found)
-    databases = asyncio.run(holdings.local(found.local.address)) if known else None
+    databases = asyncio.run(artifacts.local(found.local.address)) if known else None
     if not known:
         click.echo("No session yet. `remodel` begins one.")
     for one in known:
@@ -71,7 +72,7 @@ def sessions_(config_path: Path | None) -> None:
         if one.interrupted:
             state += f", interrupted in {', '.join(one.interrupted)}"
         click.echo(f"{one.id}  begun {begun}  {one.conversion}  {state}")
-        click.echo(f"    {holdings.use(found, one.id, databases)}")
+        click.echo(f"    {artifacts.use(found, one.id, databases)}")
 
 
 @click.command()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from wizard import purge
 from wizard.base.errors import NotYet, RemodelError
 from wizard.base.events import Events
 from wizard.config.config import Config
@@ -16,6 +15,7 @@ from wizard.session.answers import Answers
 from wizard.session.questions import Question
 from wizard.session.session import Session
 from wizard.steps import STEPS
+from wizard.upkeep import purge
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from wizard import outline
 from wizard.base.events import Event
 from wizard.config.config import Config
-from wizard.rehearsal import Account
 from wizard.session.answers import FINGERPRINT, VERSION
 from wizard.steps import STEPS
+from wizard.upkeep.rehearsal import Account
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _WORDS = {"type": "array", "items": {"type": "string"}}

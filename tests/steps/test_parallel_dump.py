@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.steps.delivering import dumped, perform, titles
-from wizard import holdings
 from wizard.delivery.in_place import InPlace
 from wizard.delivery.swap import Rollback, Swap
 from wizard.engine.operation import Seen
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import dump as dumps
-from wizard.purge import Purge
 from wizard.session.plan import Plan
 from wizard.steps.production import Dump
+from wizard.upkeep import artifacts
+from wizard.upkeep.purge import Purge
 
 
 @pytest.fixture(autouse=True)
@@ -41,21 +41,21 @@ async def test_it_is_delivered_like_any_other(
             await perform(run, Rollback(target))
             assert await titles(far_database) == {"old"}
 
-        held = holdings.files(run.config, run.session.id)
+        held = artifacts.files(run.config, run.session.id)
         assert made in held
         folder = run.config.state / "sessions" / run.session.id
         (folder / "more").mkdir()
         (folder / "more" / "of it").write_bytes(b"x" * 100)
         each = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-        assert holdings.use(run.config, run.session.id, None).records == sum(each)
-        assert holdings.sized([made]) == run.fact("production.dump:staging")["archive"]["bytes"]
+        assert artifacts.use(run.config, run.session.id, None).records == sum(each)
+        assert artifacts.sized([made]) == run.fact("production.dump:staging")["archive"]["bytes"]
         purge = Purge()
         neighbour = made.parent / "db.staging.psql.gz.sha256"  # beside a script, but not ours
         neighbour.touch()
         plan: Plan = await purge.plan(run)
         assert f"the folder {made.name}" in {loss.what for loss in plan.destroys}
         await purge.apply(run, plan)
-        assert holdings.files(run.config, run.session.id) == []
+        assert artifacts.files(run.config, run.session.id) == []
         assert list(made.parent.iterdir()) == [neighbour]
 
 

@@ -16,7 +16,7 @@ import pytest_asyncio
 from tests.served import REMODEL
 from tests.steps.delivering import dumped, perform
 from tests.unit.test_config import write
-from wizard import drive, holdings, purge
+from wizard import drive
 from wizard.base.errors import ConsentMissing, IdentityMismatch, PlanStale
 from wizard.base.events import Events, Report
 from wizard.config import config
@@ -28,10 +28,11 @@ from wizard.postgres import identity, server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import checkpoint
 from wizard.postgres.dumps import restore
-from wizard.purge import Fingerprints, Purge
 from wizard.session import session as sessions
 from wizard.session.plan import Plan
 from wizard.session.session import Session
+from wizard.upkeep import artifacts, purge
+from wizard.upkeep.purge import Fingerprints, Purge
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ async def test_two_keys_then_all_of_this_session_and_nothing_else(
     (done,) = (x.data for x in delivered.journal.entries("purge.local") if x.kind == "done")
     assert len(done["dropped"]) == 4
     assert done["deleted"] == [f"db.production.{delivered.id}.dump"]
-    assert holdings.use(found, delivered.id, await server.databases(near)).far == {}
+    assert artifacts.use(found, delivered.id, await server.databases(near)).far == {}
     await headless(found, delivered, [])  # nothing is left, so there is no gate
     await restore.drop(near, foreign)
 
@@ -167,7 +168,7 @@ async def test_neither_a_live_database_nor_another_server(
     target = found.targets["production"]
     async with Run(found, delivered, Events()) as run:
         pinned = run.pins.all()["production"]
-        old = next(iter(holdings.far_names(found, delivered.id, delivered.journal, "production")))
+        old = next(iter(artifacts.far_names(found, delivered.id, delivered.journal, "production")))
         kept = await server.database(target.address.at(old))
         assert kept is not None
         run.pins.pin("production", replace(pinned, oid=kept.oid))  # renamed by hand, and live

@@ -9,7 +9,6 @@ import pytest
 
 from tests.postgres.test_cut_off import alone_with, killed_at
 from tests.steps.delivering import dumped, granted, may_read, perform, titles
-from wizard import holdings
 from wizard.base.errors import IdentityMismatch, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding
 from wizard.delivery.base import run_checks, stopping
@@ -21,6 +20,7 @@ from wizard.postgres.dumps import restore
 from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer
 from wizard.steps.production import Check
+from wizard.upkeep import artifacts
 
 LOOK = (
     'psql -At -d "$REMODEL_DATABASE" -c "SELECT min(title) FROM wagtailcore_page" >> "$HOME/seen"'
@@ -147,7 +147,7 @@ async def test_delivered_and_rolled_back_twice(
         stamp = f"__{run.stamp}"
         assert await names(far_database) == {"", f"{stamp}_delivered", f"{stamp}_delivered_2"}
         assert {f"{far_database.database}{stamp}_delivered_2"} <= {
-            *holdings.far_names(run.config, run.session.id, run.session.journal, "staging")
+            *artifacts.far_names(run.config, run.session.id, run.session.journal, "staging")
         }
         await tidy(far_database)
 

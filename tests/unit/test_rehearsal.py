@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_config import write
-from wizard import rehearsal
-from wizard.aside import SetAside, written_by
 from wizard.base.errors import OperationFailed, UsageError
 from wizard.base.events import Events, Finding
 from wizard.config import config
 from wizard.config.config import Config
 from wizard.engine.context import Run
-from wizard.rehearsal import Account
 from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.plan import Gate, Plan
 from wizard.session.session import Session
+from wizard.upkeep import rehearsal
+from wizard.upkeep.rehearsal import Account
+from wizard.upkeep.source_stash import SetAside, written_by
 
 CONVERT = Plan("copy.convert", "Convert", facts={"pages": ["/show/"]}, gate=Gate("Podcast"))
 MIGRATE = Plan("structure.migrate", "Migrate", facts={"migrations": ["cast.0002"]})

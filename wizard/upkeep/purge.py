@@ -11,13 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from wizard import holdings
 from wizard.base.errors import IdentityMismatch
 from wizard.config.config import Config, Target
 from wizard.engine.context import Run
 from wizard.engine.operation import Repeatable, Step
 from wizard.engine.operators import Replay
-from wizard.holdings import Held, megabytes
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin.delivery_lock import alone
@@ -28,6 +26,8 @@ from wizard.session import session as sessions
 from wizard.session.answers import Answers
 from wizard.session.plan import Gate, Loss, Plan
 from wizard.session.session import Session
+from wizard.upkeep import artifacts
+from wizard.upkeep.artifacts import Held, megabytes
 
 LOCAL = "purge.local"
 
@@ -48,9 +48,9 @@ class Purge(Repeatable):
         held = await self._held(run)
         paths = []
         if not self.target:
-            paths = [*holdings.files(run.config, session), *await _scripts(run)]
+            paths = [*artifacts.files(run.config, session), *await _scripts(run)]
         does = [f"drop {each}" for each in held]
-        does += [f"delete {path.name}, {megabytes(holdings.sized([path]))}" for path in paths]
+        does += [f"delete {path.name}, {megabytes(artifacts.sized([path]))}" for path in paths]
         if not self.target and not run.session.journal.noted("finished"):
             does.append("NOTE: this session has work left; after this it cannot go on or be undone")
         return Plan(
@@ -72,7 +72,7 @@ class Purge(Repeatable):
             details={
                 "oids": {each.name: each.oid for each in held},
                 "files": [str(path) for path in paths],
-                "bytes": holdings.sized(paths) + sum(each.bytes or 0 for each in held),
+                "bytes": artifacts.sized(paths) + sum(each.bytes or 0 for each in held),
             },
             skip="" if held or paths else f"session {session} holds nothing on {where}",
         )
@@ -109,14 +109,14 @@ class Purge(Repeatable):
         """What is there of what the journal names. Raises IdentityMismatch for a live one."""
         journal, session = run.session.journal, run.session.id
         names = (
-            holdings.far_names(run.config, session, journal, self.target.name)
+            artifacts.far_names(run.config, session, journal, self.target.name)
             if self.target
-            else holdings.local_names(run.config, session, journal)
+            else artifacts.local_names(run.config, session, journal)
         )
         if not names:
             return []
         address = await self._address(run)
-        held = holdings.among(await server.databases(address), names)
+        held = artifacts.among(await server.databases(address), names)
         system = await _system(address) if held else ""
         for each in held:
             role = run.pins.role_of(Identity("", each.name, system, each.oid))
@@ -192,7 +192,7 @@ def step(config: Config, session: Session) -> Step:
     journal = session.journal
     operations: list[Purge] = [Purge()]
     for target in config.targets.values():
-        if holdings.far_names(config, session.id, journal, target.name):
+        if artifacts.far_names(config, session.id, journal, target.name):
             operations.append(Purge(target))
     for operation in operations:  # a session may hold more since it was purged last
         state = journal.state(operation.key)
@@ -210,14 +210,14 @@ def step(config: Config, session: Session) -> Step:
 
 async def listed(config: Config) -> list[str]:
     """What each session holds, as lines. Reads the local server; targets only by the journals."""
-    databases = await holdings.local(config.local.address)
+    databases = await artifacts.local(config.local.address)
     lines: list[str] = []
     for one in sessions.summaries(config):
-        use = holdings.use(config, one.id, databases)
+        use = artifacts.use(config, one.id, databases)
         lines.append(f"{one.id}  {use}")
         lines += [f"    database {each}" for each in use.databases or ()]
         lines += [
-            f"    file {path.name}, {megabytes(holdings.sized([path]))}" for path in use.files
+            f"    file {path.name}, {megabytes(artifacts.sized([path]))}" for path in use.files
         ]
         lines += [
             f"    on {target}, by the journal: {', '.join(names)}"

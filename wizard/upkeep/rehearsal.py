@@ -17,8 +17,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wizard import holdings
-from wizard.aside import SetAside
 from wizard.base.errors import OperationFailed, PlanStale, RemodelError
 from wizard.base.events import Event, Events, Finding, Planned
 from wizard.config.config import Config
@@ -43,6 +41,8 @@ from wizard.session.session import Session
 from wizard.steps import STEPS, production
 from wizard.steps.backup import FETCH
 from wizard.steps.production import Dump
+from wizard.upkeep import artifacts
+from wizard.upkeep.source_stash import SetAside
 
 ARCHIVE = "backup.archive"
 HERE = ("production.site", "production.dump", "production.drill")
@@ -295,8 +295,8 @@ async def _take_back(run: Run, engine: Engine, stopped: BaseException | None = N
     try:
         await engine.undo("rehearsal")
         local, session = run.config.local.address, run.session
-        names = holdings.local_names(run.config, session.id, session.journal)
-        for held in holdings.among(await server.databases(local), names):
+        names = artifacts.local_names(run.config, session.id, session.journal)
+        for held in artifacts.among(await server.databases(local), names):
             if not held.name.endswith("_before"):  # that has the local name again by now
                 await restore.drop(local, held.name)
     except RemodelError as error:

@@ -1,0 +1,1 @@
+"""What is done to sessions: rehearsal, purge, and what a session holds."""
