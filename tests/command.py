@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from wizard import cli
+from wizard.commands import cli
 
 
 @dataclass(frozen=True)

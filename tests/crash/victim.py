@@ -241,9 +241,9 @@ def _shown(query: Any) -> str:
 
 def serve(asked: socket.socket) -> None:
     """Fork for each request, which saves each command its imports; tell how the child ended."""
-    import wizard.cli
+    import wizard.commands.cli
 
-    assert wizard.cli
+    assert wizard.commands.cli
     while True:
         data, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 2)
         if not data:
@@ -272,7 +272,7 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
         sys.argv = ["remodel", *request["arguments"]]
         orders = [Order(**order) for order in request["orders"]]
         install(Victim(orders, request["trail"], pause))
-        from wizard.cli import main as command
+        from wizard.commands.cli import main as command
 
         command()
         code = 0

@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 
 from tests.consenting import Consenting
-from wizard import drive, outline
 from wizard.base.events import Events, Report
+from wizard.commands import outline, runner
+from wizard.commands.runner import Output
 from wizard.config import config
-from wizard.drive import Output
 from wizard.sandbox import layout
 from wizard.session import answers
 from wizard.session import session as sessions
@@ -29,7 +29,7 @@ async def record(root: Path) -> Path:
     async with layout.running(sandbox):
         found = config.read(sandbox.config)
         with sessions.begin(found) as session:
-            await drive.headless(found, session, Consenting(), Output())
+            await runner.headless(found, session, Consenting(), Output())
             path = session.folder / "answers.yml"
             recorded = answers.read(path)
             recorded.consents = {

@@ -14,9 +14,9 @@ from tests.consenting import Consenting
 from tests.end_to_end import independent
 from tests.end_to_end.test_bad_input import dump_of_production
 from tests.served import Demo
-from wizard import drive
+from wizard.commands import runner
+from wizard.commands.runner import Output
 from wizard.config import config
-from wizard.drive import Output
 from wizard.session import session as sessions
 
 RESTORE = """#!/bin/sh
@@ -87,7 +87,7 @@ async def test_editable_existing_dump_playbook_and_no_local_database(demo: Demo)
         found = config.read(set_up(demo))
         answers = {"backup.archive": "taken.sql.gz", "production.targets": ["staging"]}
         with sessions.begin(found) as session:
-            await drive.headless(found, session, Consenting(answers), Output())
+            await runner.headless(found, session, Consenting(answers), Output())
             journal = session.journal
             installs = [
                 journal.state(key)

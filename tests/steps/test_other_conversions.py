@@ -17,10 +17,10 @@ import yaml
 from tests.consenting import Consenting
 from tests.end_to_end import independent
 from tests.served import Demo
-from wizard import drive
 from wizard.base.errors import ConfigError
+from wizard.commands import runner
+from wizard.commands.runner import Output
 from wizard.config import config
-from wizard.drive import Output
 from wizard.session import session as sessions
 from wizard.session.journal import Journal
 
@@ -56,7 +56,7 @@ def conversion(demo: Demo, **changes: Any) -> config.Config:
 async def convert(found: config.Config) -> tuple[Path, dict[str, tuple[str, dict[str, Any]]]]:
     """Do everything; returns the session's folder, and state and facts of each operation."""
     with sessions.begin(found) as session:
-        await drive.headless(found, session, Consenting(STAGING), Output())
+        await runner.headless(found, session, Consenting(STAGING), Output())
         return session.folder, states(session.journal)
 
 

@@ -16,13 +16,13 @@ import pytest_asyncio
 from tests.served import REMODEL
 from tests.steps.delivering import dumped, perform
 from tests.unit.test_config import write
-from wizard import drive
 from wizard.base.errors import ConsentMissing, IdentityMismatch, PlanStale
 from wizard.base.events import Events, Report
+from wizard.commands import runner
+from wizard.commands.runner import Output
 from wizard.config import config
 from wizard.config.config import Config, Local, SiteAddress, Target
 from wizard.delivery.swap import Swap
-from wizard.drive import Output
 from wizard.engine.context import Run
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address
@@ -89,7 +89,7 @@ def names_of(databases: list[server.Database], stamp: str) -> list[str]:
 
 async def headless(found: Config, session: Session, given: list[str], *allowed: str) -> None:
     operator = Fingerprints(given, allowed, "by hand")
-    await drive.once(found, session, operator, Output(json=True), purge.step(found, session))
+    await runner.once(found, session, operator, Output(json=True), purge.step(found, session))
 
 
 async def fingerprints(found: Config, session: Session) -> list[str]:

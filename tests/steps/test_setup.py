@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.served import Demo
-from wizard import setup
 from wizard.base.errors import ConfigError
+from wizard.commands import discover
 from wizard.config import config
 from wizard.engine.operators import Plain
 from wizard.project.worker_client import find_project
@@ -32,8 +32,8 @@ TYPED = [
 
 async def test_a_project_is_found_asked_about_and_written(demo: Demo) -> None:
     project = find_project(demo.root / "site" / "config")
-    assert setup.missing(project) == ()
-    discovery = await setup.discover(project, {})
+    assert discover.missing(project) == ()
+    discovery = await discover.discover(project, {})
     found = dict(discovery.found)
     assert found["database"] == "harbour"
     assert "cast.Blog" in found["page models"]
@@ -43,11 +43,11 @@ async def test_a_project_is_found_asked_about_and_written(demo: Demo) -> None:
         discovery.questions, {}
     )
     assert sum("Not taken" in line for line in told) == 2
-    path = setup.write(discovery, given)
+    path = discover.write(discovery, given)
     try:
         written = config.read(path)
         with pytest.raises(ConfigError, match="is there already"):
-            setup.write(discovery, given)
+            discover.write(discovery, given)
     finally:
         path.unlink()
     assert written.project.python == demo.root / "site" / ".venv" / "bin" / "python"
@@ -62,12 +62,12 @@ async def test_a_project_is_found_asked_about_and_written(demo: Demo) -> None:
 
 async def test_what_is_not_found_is_asked(demo: Demo) -> None:
     project = replace(find_project(demo.root / "site"), settings=None, python=None)
-    assert [question.key for question in setup.missing(project)] == [
+    assert [question.key for question in discover.missing(project)] == [
         "project.settings",
         "project.python",
     ]
     given = {"project.settings": "config.settings.local", "project.python": ".venv/bin/python"}
-    discovery = await setup.discover(project, given)
+    discovery = await discover.discover(project, given)
     assert discovery.fixed["project"]["settings"] == "config.settings.local"
 
 

@@ -14,13 +14,13 @@ from tests.postgres.test_drift import ended
 from tests.served import Demo
 from tests.steps.delivering import dumped, execute, titles
 from tests.unit.test_config import GOOD, write
-from wizard import drive
 from wizard.base.errors import Declined, OperationFailed, RemodelError, StartOver
+from wizard.commands import runner
+from wizard.commands.runner import Output
 from wizard.config import config
 from wizard.delivery.base import Delivery
 from wizard.delivery.drift.since_backup import FETCH_AGAIN, Unchanged
 from wizard.delivery.swap import Swap
-from wizard.drive import Output
 from wizard.engine.context import Run
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Step
@@ -98,7 +98,7 @@ async def test_accepted_then_written_to_again_then_fetched_again(demo: Demo) -> 
     path.write_text(yaml.safe_dump(data, sort_keys=False))
     found, operator = config.read(path), Editing(demo)
     with sessions.begin(found) as session:
-        await drive.headless(found, session, operator, Output())
+        await runner.headless(found, session, operator, Output())
         first = session.journal
         assert [entry.kind for entry in first.entries(DELIVER)][-2:] == ["intent", "done"]
     accepted, again, clear = operator.seen

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.command import Ended, remodel
 from tests.unit.test_config import write
-from wizard import schema
+from wizard.commands import schema
 from wizard.config import config
 from wizard.sandbox import layout
 from wizard.session import session as sessions

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.unit.test_config import write
-from wizard import outline, schema
 from wizard.base.errors import AnswersError
 from wizard.base.events import Event, Finding, Progress, TreeChanged
+from wizard.commands import outline, schema
 from wizard.config import config
 from wizard.sandbox import layout
 from wizard.session import answers

@@ -8,10 +8,10 @@ import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
-from wizard import drive
 from wizard.base.events import Events, Line, Report
+from wizard.commands import runner
+from wizard.commands.runner import Output
 from wizard.config import config
-from wizard.drive import Output
 from wizard.sandbox.layout import RunningSandbox, lay_out, running
 from wizard.session import answers
 from wizard.session import session as sessions
@@ -43,12 +43,12 @@ async def play(folder: Path | None, posts: int, screens: bool, serve: bool, outp
             opened = sessions.resume(found) if unfinished else sessions.begin(found)
             with opened as session:
                 if screens:
-                    code = await drive.interactive(found, session)
+                    code = await runner.interactive(found, session)
                     if code:
                         print(_how_to_go_on(folder), file=sys.stderr)
                     return code
                 recorded = answers.read(sandbox.answers)
-                await drive.replay(found, session, recorded, ("staging", "production"), output)
+                await runner.replay(found, session, recorded, ("staging", "production"), output)
     return 0
 
 

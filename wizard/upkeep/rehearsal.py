@@ -19,10 +19,10 @@ from typing import Any
 
 from wizard.base.errors import OperationFailed, PlanStale, RemodelError
 from wizard.base.events import Event, Events, Finding, Planned
+from wizard.commands.runner import Output
 from wizard.config.config import Config
 from wizard.delivery.drift import authors, policy
 from wizard.delivery.drift import since_backup as written
-from wizard.drive import Output
 from wizard.engine.context import Run
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Operation, Repeatable, Step

@@ -14,17 +14,11 @@ from typing import Any, NoReturn
 
 import click
 
-from wizard import __version__, drive, looking, outline, setup
+from wizard import __version__
 from wizard.base.errors import OperationFailed, RemodelError, UsageError
 from wizard.base.redaction import printable, redact
-from wizard.config import config
-from wizard.config.config import Config
-from wizard.delivery.base import AfterRollback
-from wizard.delivery.swap import Rollback
-from wizard.drive import Output
-from wizard.engine.operation import Step
-from wizard.engine.operators import Operator, Plain, Replay
-from wizard.options import (
+from wizard.commands import discover, inspect, outline, runner
+from wizard.commands.options import (
     ALLOW,
     CONFIG,
     FILE,
@@ -37,6 +31,13 @@ from wizard.options import (
     recorded,
     the_config,
 )
+from wizard.commands.runner import Output
+from wizard.config import config
+from wizard.config.config import Config
+from wizard.delivery.base import AfterRollback
+from wizard.delivery.swap import Rollback
+from wizard.engine.operation import Step
+from wizard.engine.operators import Operator, Plain, Replay
 from wizard.project.worker_client import find_project
 from wizard.reports.narration import JsonLines
 from wizard.session import answers
@@ -57,9 +58,9 @@ def cli(context: click.Context, plain: bool, config_path: Path | None) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    plain = plain or drive.terminal_is_dumb()
+    plain = plain or runner.terminal_is_dumb()
     need_terminal("Run it headless: remodel replay answers.yml --allow TARGET")
-    drive.run(_wizard(config_path, plain))
+    runner.run(_wizard(config_path, plain))
 
 
 @cli.command()
@@ -73,7 +74,7 @@ def demo(folder: Path | None, posts: int, headless: bool, serve: bool, as_json: 
     from wizard.sandbox import demo as sandbox
 
     screens = not (headless or as_json or serve) and sys.stdin.isatty() and sys.stdout.isatty()
-    _exit(drive.run(sandbox.play(folder, posts, screens, serve, Output(as_json))))
+    _exit(runner.run(sandbox.play(folder, posts, screens, serve, Output(as_json))))
 
 
 @cli.command()
@@ -99,9 +100,9 @@ def replay(
 
     async def work() -> int:
         with sessions.begin(found) as session:
-            return await drive.replay(found, session, given, allow, Output(as_json), plain)
+            return await runner.replay(found, session, given, allow, Output(as_json), plain)
 
-    _exit(drive.run(work()))
+    _exit(runner.run(work()))
 
 
 @cli.command()
@@ -136,11 +137,11 @@ def resume(
     async def work() -> int:
         with sessions.resume(found, identifier) as session:
             if given is None:
-                return await drive.interactive(found, session, plain)
+                return await runner.interactive(found, session, plain)
             _need_unanswered(session, answers.settings(settings))
-            return await drive.replay(found, session, given, allow, Output(as_json), plain)
+            return await runner.replay(found, session, given, allow, Output(as_json), plain)
 
-    _exit(drive.run(work()))
+    _exit(runner.run(work()))
 
 
 @cli.command()
@@ -150,7 +151,7 @@ def resume(
 def undo(identifier: str, to: str, config_path: Path | None) -> None:
     """Take the local database and the source files back, until a target was touched."""
     found = the_config(config_path)
-    undone = drive.run(drive.undo(found, identifier, to))
+    undone = runner.run(runner.undo(found, identifier, to))
     click.echo(f"Undone: {', '.join(undone) or 'nothing'}")
 
 
@@ -183,9 +184,9 @@ def rollback(
                 by_hand = "on a terminal, or with --consent and the plan's fingerprint"
                 operator = Replay(answers.Answers(consents=given), allow, by_hand)
             step = Step("rollback", "Rollback", "", "", "", lambda run: operations)
-            await drive.once(found, session, operator, Output(as_json), step)
+            await runner.once(found, session, operator, Output(as_json), step)
 
-    drive.run(work())
+    runner.run(work())
 
 
 @cli.command("purge")
@@ -205,7 +206,7 @@ def purge_(
     found = the_config(config_path)
     need_targets(found, allow)
     if not identifier:
-        for line in drive.run(purge.listed(found)):
+        for line in runner.run(purge.listed(found)):
             click.echo(line)
         return
 
@@ -215,9 +216,9 @@ def purge_(
             if consent or not sys.stdin.isatty():
                 by_hand = "on a terminal, or with --consent and the plan's fingerprint"
                 operator = purge.Fingerprints(consent, allow, by_hand)
-            await drive.once(found, session, operator, Output(as_json), purge.step(found, session))
+            await runner.once(found, session, operator, Output(as_json), purge.step(found, session))
 
-    drive.run(work())
+    runner.run(work())
 
 
 @cli.command()
@@ -252,10 +253,10 @@ def rehearse(
                 outline.check(found, given, partial=path is None)
                 await rehearsal.rehearse(found, replace(of, answers=given), output)
 
-    drive.run(work())
+    runner.run(work())
 
 
-for command in looking.COMMANDS:
+for command in inspect.COMMANDS:
     cli.add_command(command)
 
 
@@ -267,7 +268,7 @@ async def _wizard(config_path: Path | None, plain: bool) -> None:
     unfinished = [one for one in sessions.summaries(found) if not one.finished]
     opened = _resumed(found, unfinished[-1]) if unfinished else None
     with opened or sessions.begin(found) as session:
-        _exit(await drive.interactive(found, session, plain))
+        _exit(await runner.interactive(found, session, plain))
 
 
 def _resumed(found: Config, left: sessions.Summary) -> sessions.Session | None:
@@ -281,11 +282,11 @@ def _resumed(found: Config, left: sessions.Summary) -> sessions.Session | None:
 
 async def _set_up(plain: bool) -> Path:
     project = find_project(Path.cwd())
-    missing = setup.missing(project)
+    missing = discover.missing(project)
     found = [("manage.py", str(project.manage))]
     given = await _ask(missing, found, plain) if missing else {}
-    discovery = await setup.discover(project, given)
-    path = setup.write(discovery, await _ask(discovery.questions, discovery.found, plain))
+    discovery = await discover.discover(project, given)
+    path = discover.write(discovery, await _ask(discovery.questions, discovery.found, plain))
     click.echo(f"Wrote {path}.", err=True)
     return path
 
@@ -350,7 +351,7 @@ def main() -> None:
         _fail(UsageError(error.format_message()), told=True)
     except RemodelError as error:
         _fail(error)
-    except drive.Interrupted as interrupted:
+    except runner.Interrupted as interrupted:
         print(
             f"\nremodel: stopped by signal {interrupted.signal}. A session that was at work goes "
             "on with `remodel resume`.",

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from wizard import outline
 from wizard.base.events import Event
+from wizard.commands import outline
 from wizard.config.config import Config
 from wizard.session.answers import FINGERPRINT, VERSION
 from wizard.steps import STEPS

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from wizard import outline
 from wizard.base.errors import ConfigError, UsageError
+from wizard.commands import outline
 from wizard.config import config
 from wizard.config.config import Config
 from wizard.session import answers

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from wizard import drive, outline, schema
-from wizard.options import CONFIG, FILE, SET, recorded, the_config
+from wizard.commands import outline, runner, schema
+from wizard.commands.options import CONFIG, FILE, SET, recorded, the_config
 from wizard.session import session as sessions
 from wizard.upkeep import artifacts
 
@@ -54,7 +54,7 @@ def plan(identifier: str, config_path: Path | None) -> None:
             click.echo(line)
 
     with opened as session:
-        drive.run(tell(session))
+        runner.run(tell(session))
 
 
 @click.command("sessions")
@@ -80,7 +80,7 @@ def sessions_(config_path: Path | None) -> None:
 @CONFIG
 def report(identifier: str, config_path: Path | None) -> None:
     """Write a session's report anew, as Markdown and HTML; the newest session's by default."""
-    for path in drive.report_of(the_config(config_path), identifier):
+    for path in runner.report_of(the_config(config_path), identifier):
         click.echo(path)
 
 
