@@ -38,8 +38,9 @@ from wagtail.models import (  # noqa: E402
     Workflow,
 )
 
-from wizard.worker import conversion, originals, slugs, tree  # noqa: E402
+from wizard.worker import conversion, originals, slugs  # noqa: E402
 from wizard.worker.protocol import Reply  # noqa: E402
+from wizard.worker.site import tree  # noqa: E402
 
 TYPES = {"article": ArticlePage, "news": NewsPage, "standard": StandardPage}
 EXAMPLE = "there_and_back"

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from . import computed, references, revisions, tree
+from . import computed, references, revisions
 from .computed import CHUNK, expression, pages_named, values_from
-from .database import page_connection
 from .fieldmap import Carry, FieldMap
 from .fits import alike, checked, described, kind
 from .follows import Follow
-from .models import base_page
-from .tree import literal, quoted
+from .site import tree
+from .site.database import page_connection
+from .site.models import base_page
+from .site.tree import literal, quoted
 
 Check = tuple[str, list[Any], str]  # a condition that is true where wrong, parameters, the wrong
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from .fieldmap import FieldMap, renames
 from .places import rows_table
-from .tree import quoted
+from .site.tree import quoted
 
 
 def table_name() -> str:

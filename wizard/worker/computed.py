@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .database import page_connection
 from .fieldmap import Carry, FieldMap, function
 from .fits import checked, kind
-from .models import chain
 from .protocol import Refusal
 from .rows import key
-from .tree import quoted
+from .site.database import page_connection
+from .site.models import chain
+from .site.tree import quoted
 
 CHUNK = 500  # pages, and rows of one INSERT
 NAMED = 20  # pages that a sentence names

@@ -13,8 +13,8 @@ from . import comments, fieldmap, localize, references
 from .departures import Departures
 from .fieldmap import FieldMap
 from .ledger import Ledger
-from .models import base_page
-from .tree import quoted
+from .site.models import base_page
+from .site.tree import quoted
 
 # Types that have no hash function of their own, as something that has.
 AS = {"tsvector": "tsvectorsend({})", "json": "{}::text", "xml": "{}::text"}

@@ -29,19 +29,18 @@ from . import (
     revisions,
     rows,
     side_rows,
-    signals,
-    tree,
     values,
 )
-from .database import page_connection, require_postgresql
 from .departures import Departures
 from .fieldmap import FieldMap
 from .ledger import Ledger
-from .models import base_page, page_model
 from .places import Places
 from .protocol import Refusal, Reply
-from .sites import clear_root_paths
-from .tree import quoted
+from .site import signals, tree
+from .site.database import page_connection, require_postgresql
+from .site.models import base_page, page_model
+from .site.sites import clear_root_paths
+from .site.tree import quoted
 
 
 def convert_plan(

@@ -15,7 +15,7 @@ from .fieldmap import FieldMap
 from .ledger import Ledger
 from .places import Places
 from .references import ForeignKey
-from .tree import quoted
+from .site.tree import quoted
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from typing import Any
 from . import follows
 from .fits import checked, default, described, difference, kind, misfit, timed
 from .follows import Follow
-from .models import chain, page_model
 from .protocol import Refusal, Reply
 from .rows import columns
+from .site.models import chain, page_model
 
 PLACE = {"path", "depth", "numchild", "url_path"}  # a page's place in the tree, never its content
 ENTRY = "Write {from: a_field}, {value: ...}, {call: path.to.function}, or drop."

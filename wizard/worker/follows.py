@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .database import page_connection
 from .fits import default, misfit
 from .fits import described as described_field
+from .site.database import page_connection
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from . import references
 from .fieldmap import FieldMap, renames
 from .protocol import Reply
-from .tree import quoted
+from .site.tree import quoted
 
 CHUNK = 500
 

@@ -20,7 +20,7 @@ from .places import Place, Places
 from .protocol import Refusal
 from .reading import Query, Reading, query_of, read
 from .references import ForeignKey, Generic
-from .tree import quoted
+from .site.tree import quoted
 
 ACCOUNTS = ("kept", "followed", "rewritten", "rebuilt", "dropped")
 SHOWN = 1000  # rows of an entry that are told one by one

@@ -14,12 +14,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from . import links, reading, tree
-from .database import page_connection
+from . import links, reading
 from .fieldmap import FieldMap, copies, renames
 from .places import rows_table
 from .references import content_type, levels
-from .tree import quoted
+from .site import tree
+from .site.database import page_connection
+from .site.tree import quoted
 
 APP = "wagtail_localize"
 PATHS = uuid.UUID("fcab004a-2b50-11ea-978f-2e728ce88125")  # TranslationContext._get_path_id

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from . import (
-    conversion,
-    fieldmap,
-    leftovers,
-    migrations,
-    models,
-    observation,
-    originals,
-    pages,
-    sites,
-    slugs,
-    urls,
-)
+from . import conversion, fieldmap, leftovers, observation, originals, slugs
+from .site import migrations, models, pages, sites, urls
 
 Operation = Callable[..., Any]
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import idmap, links, references, rows, tree
-from .database import page_connection, require_postgresql
-from .models import base_page, chain
+from . import idmap, links, references, rows
 from .protocol import Refusal, Reply
-from .sites import clear_root_paths
-from .tree import quoted
+from .site import tree
+from .site.database import page_connection, require_postgresql
+from .site.models import base_page, chain
+from .site.sites import clear_root_paths
+from .site.tree import quoted
 
 
 def delete_plan(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import references
-from .database import page_connection
-from .models import chain
-from .tree import quoted
+from .site.database import page_connection
+from .site.models import chain
+from .site.tree import quoted
 
 
 @dataclass(frozen=True)

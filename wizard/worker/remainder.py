@@ -7,7 +7,7 @@ from typing import Any
 from . import indexes, links, reading, references
 from .fieldmap import FieldMap
 from .references import concrete_models
-from .tree import quoted
+from .site.tree import quoted
 
 
 def found(cursor: Any, map: FieldMap, pages: list[int]) -> list[dict[str, Any]]:

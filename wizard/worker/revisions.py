@@ -13,13 +13,13 @@ from functools import partial
 from typing import Any
 
 from . import links, reading
-from .database import page_connection
 from .fieldmap import FieldMap, copies, renames
 from .followed import Holder, hashed, held
-from .models import base_page
 from .places import rows_table
 from .references import content_type
-from .tree import literal, quoted
+from .site.database import page_connection
+from .site.models import base_page
+from .site.tree import literal, quoted
 
 
 def table_name() -> str:

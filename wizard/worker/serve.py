@@ -42,8 +42,8 @@ def _answer(reply: Reply, op: str, args: dict[str, Any]) -> None:
     # Imported here: the operations need models, and models need a project that has started.
     from django.db import OperationalError, connections
 
-    from .database import forget
     from .operations import OPERATIONS
+    from .site.database import forget
     from .startup import media
 
     media.reply = reply

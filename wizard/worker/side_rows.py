@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .database import page_connection
 from .fieldmap import FieldMap
 from .places import Places, rows_table
-from .tree import quoted
+from .site.database import page_connection
+from .site.tree import quoted
 
 
 def move(cursor: Any, map: FieldMap, places: Places) -> dict[str, int]:

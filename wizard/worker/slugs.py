@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import idmap, revisions, tree
-from .database import page_connection, require_postgresql
-from .models import page_model
+from . import idmap, revisions
 from .protocol import Refusal, Reply
-from .sites import clear_root_paths
-from .tree import quoted
+from .site import tree
+from .site.database import page_connection, require_postgresql
+from .site.models import page_model
+from .site.sites import clear_root_paths
+from .site.tree import quoted
 
 KEPT = 7  # characters of a column that Django keeps at least when it shortens a name
 

@@ -69,7 +69,7 @@ def start() -> dict[str, Any]:
         ) from error
     from django.db.backends.signals import connection_created
 
-    from .database import hello_database, refuse_pinned
+    from .site.database import hello_database, refuse_pinned
 
     connection_created.connect(refuse_pinned, weak=False)
     _load_settings(name)
@@ -87,7 +87,7 @@ def start() -> dict[str, Any]:
     settings.WAGTAILREDIRECTS_AUTO_CREATE = False
     _turn_to(os.environ.get(DATABASE, ""))
     media.guard()
-    from .models import page_labels
+    from .site.models import page_labels
 
     database = hello_database()
     return {
@@ -107,7 +107,7 @@ def start() -> dict[str, Any]:
 
 def _turn_to(database: str) -> None:
     """Have the pages' connection lead to another database of the same server."""
-    from .database import page_connection
+    from .site.database import page_connection
 
     if database:
         connection = page_connection()
@@ -166,6 +166,6 @@ def _apps() -> dict[str, dict[str, Any]]:
 
 
 def _pending() -> list[str]:
-    from .migrations import pending
+    from .site.migrations import pending
 
     return pending()

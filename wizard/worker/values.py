@@ -10,10 +10,10 @@ from typing import Any
 
 from . import computed, follows, revisions
 from .computed import expression, values_from
-from .database import page_connection
 from .fieldmap import FieldMap
 from .rows import key
-from .tree import quoted
+from .site.database import page_connection
+from .site.tree import quoted
 
 
 def fill(cursor: Any, map: FieldMap) -> dict[str, int]:

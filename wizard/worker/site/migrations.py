@@ -14,9 +14,9 @@ import io
 from pathlib import Path
 from typing import Any
 
+from ..protocol import Refusal, Reply
 from .database import page_connection
 from .models import page_model
-from .protocol import Refusal, Reply
 
 
 def check(reply: Reply) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..protocol import Refusal
 from .models import base_page
-from .protocol import Refusal
 
 
 def table() -> str:

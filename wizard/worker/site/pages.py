@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from ..protocol import Refusal, Reply
 from . import tree
 from .database import page_connection, require_postgresql
 from .models import base_page, page_model
-from .protocol import Refusal, Reply
 from .tree import quoted
 
 ONE = ("slug", "path", "id")  # these name exactly one page

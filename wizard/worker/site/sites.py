@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .protocol import Refusal, Reply
+from ..protocol import Refusal, Reply
 
 COLUMNS = ("id", "hostname", "port", "site_name", "root_page_id", "is_default_site")
 

@@ -11,7 +11,7 @@ import os
 from functools import lru_cache
 from typing import Any, Callable, TypeVar
 
-from .protocol import Refusal
+from ..protocol import Refusal
 
 PINNED = "REMODEL_PINNED_TARGETS"  # JSON: [[system_identifier, oid], ...]
 

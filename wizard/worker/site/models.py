@@ -6,7 +6,7 @@ import difflib
 import inspect
 from typing import Any
 
-from .protocol import Refusal, Reply
+from ..protocol import Refusal, Reply
 
 
 def base_page() -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .protocol import Refusal
+from ..protocol import Refusal
 
 
 def unanswered(app: str) -> Any:

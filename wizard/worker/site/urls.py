@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..protocol import Reply
 from .models import base_page
-from .protocol import Reply
 from .sites import clear_root_paths
 
 CHUNK = 2000

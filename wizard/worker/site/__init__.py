@@ -1,0 +1,1 @@
+"""The Wagtail site from inside: tree, pages, URLs, models, migrations."""
