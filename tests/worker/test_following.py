@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wizard.base.errors import VerificationFailed
-from wizard.worker.followed import is_plain
+from wizard.worker.references.rewrite import is_plain
 
 from .shapes import SIBLING
 

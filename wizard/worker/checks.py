@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from . import computed, references, revisions
+from . import computed
 from .computed import CHUNK, expression, pages_named, values_from
 from .fieldmap import Carry, FieldMap
 from .fits import alike, checked, described, kind
 from .follows import Follow
+from .references import columns as references
+from .references import revisions
 from .site import tree
 from .site.database import page_connection
 from .site.models import base_page

@@ -13,29 +13,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import (
-    checks,
+from . import checks, fieldmap, placement, rows, side_rows, values
+from .fieldmap import FieldMap
+from .protocol import Refusal, Reply
+from .references import (
+    columns,
     comments,
-    contents,
-    departures,
-    fieldmap,
     idmap,
     indexes,
     links,
     localize,
-    placement,
-    references,
-    remainder,
+    on_delete,
     revisions,
-    rows,
-    side_rows,
-    values,
+    unfollowed,
 )
-from .departures import Departures
-from .fieldmap import FieldMap
-from .ledger import Ledger
-from .places import Places
-from .protocol import Refusal, Reply
+from .references import untouched as contents
+from .references.ledger import Ledger
+from .references.on_delete import Departures
+from .references.places import Places
 from .site import signals, tree
 from .site.database import page_connection, require_postgresql
 from .site.models import base_page, page_model
@@ -73,7 +68,7 @@ def convert_plan(
         ledger = Ledger(cursor, map, places, dict.fromkeys(pages, 0))
         with ledger.reading() as reading:
             ledger.open(reading)
-        going = departures.find(cursor, map, places)
+        going = on_delete.find(cursor, map, places)
         plan = {
             "source": map.source._meta.label,
             "target": map.target._meta.label,
@@ -87,7 +82,7 @@ def convert_plan(
             "warnings": placement.warnings(cursor, map.source, map.target, ids=ids),
             "fires": signals.fires(map.source, map.target, ids),
             "ledger": ledger.lines(),
-            "left": [*remainder.found(cursor, map, pages), *ledger.left()],
+            "left": [*unfollowed.found(cursor, map, pages), *ledger.left()],
             "marks": idmap.marks(cursor),
         }
         transaction.set_rollback(True, using=connection.alias)
@@ -153,7 +148,7 @@ class _Conversion:
         self.prefix = prefix
         self.ids = ids
         self.fresh = ids == "new"
-        self.new_type = references.content_type(map.target)
+        self.new_type = columns.content_type(map.target)
         self.seconds: dict[str, float] = {}
         self.verified: list[dict[str, str]] = []
 
@@ -174,22 +169,22 @@ class _Conversion:
             inserted = self._pages()
         with self._stage("references"):
             inserted.update(side_rows.move(cursor, map, places))
-            departures.act(cursor, self.going, ledger)
-            references.drop_transient(cursor, map.source)
-            references.carry(
-                cursor, map.source, old_types=references.old_types(map), new_type=self.new_type
+            on_delete.act(cursor, self.going, ledger)
+            columns.drop_transient(cursor, map.source)
+            columns.carry(
+                cursor, map.source, old_types=columns.old_types(map), new_type=self.new_type
             )
             comments.follow(cursor, map)
         with self._stage("links"):
             if self.fresh:
                 ledger.follow("link")
-                links.carry(references.levels(map), self.pages, ledger.candidates)
+                links.carry(columns.levels(map), self.pages, ledger.candidates)
         with self._stage("revisions"):
             revisions.convert(cursor, map, new_type=self.new_type)
             if self.fresh:
                 ledger.follow("revision")
                 keys = ledger.revisions_with_others()
-                revisions.carry_links(references.levels(map), self.pages, keys)
+                revisions.carry_links(columns.levels(map), self.pages, keys)
             translated = localize.carry(cursor, map, new_type=self.new_type, pages=self.pages)
             if translated:
                 self._told("translations", f"{sum(translated.values()):,} values rewritten")
@@ -227,8 +222,8 @@ class _Conversion:
         """Everything that a plan would have found; and the number of pages there are."""
         idmap.require_type(self.cursor, self.map.source)
         tree.require_sound(self.cursor, type="tree", when="before the conversion")
-        self.going = departures.find(self.cursor, self.map, places)
-        self.left = remainder.found(self.cursor, self.map, list(self.pages))
+        self.going = on_delete.find(self.cursor, self.map, places)
+        self.left = unfollowed.found(self.cursor, self.map, list(self.pages))
         faults = _faults(self.cursor, self.map, self.going, self.ids, self.prefix)
         if faults:
             raise Refusal(
@@ -295,8 +290,8 @@ class _Conversion:
         if self._page_count() != before + added:
             raise Refusal("verification", "The number of pages is not what it should be.")
         if self.fresh:
-            remaining = references.count(self.cursor, self.map.source)
-            levels = references.levels(self.map)
+            remaining = columns.count(self.cursor, self.map.source)
+            levels = columns.levels(self.map)
             remaining.update(links.count(levels, self.pages, ledger.candidates))
             if remaining:
                 raise Refusal(
@@ -339,7 +334,7 @@ def _faults(cursor: Any, map: FieldMap, going: Departures, ids: str, prefix: str
         *placement.faults(cursor, map.source, map.target, ids=ids, prefix=prefix),
         *checks.faults(cursor, map),
         *going.faults,
-        *remainder.deeper(cursor, map.source),
+        *unfollowed.deeper(cursor, map.source),
         *localize.faults(cursor, map),
         *(checks.twins(map) if ids == "new" else []),
     ]
@@ -349,5 +344,5 @@ def _losses(cursor: Any, map: FieldMap, going: Departures) -> dict[str, int]:
     return {
         **values.losses(cursor, map),
         **going.losses,
-        **references.count_transient(cursor, map.source),
+        **columns.count_transient(cursor, map.source),
     }

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import idmap, links, references, rows
+from . import rows
 from .protocol import Refusal, Reply
+from .references import columns, idmap, links
 from .site import tree
 from .site.database import page_connection, require_postgresql
 from .site.models import base_page, chain
@@ -36,7 +37,7 @@ def delete_plan(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
         plan = {
             "pages": _originals(cursor),
             "destroys": {level._meta.db_table: _count(cursor, level) for level in chain(source)},
-            "drops": references.count_transient(cursor, source),
+            "drops": columns.count_transient(cursor, source),
             **_in_the_way(cursor, source, pages),
             "marks": dict.fromkeys(pages, "going"),
         }
@@ -60,7 +61,7 @@ def delete_originals(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
         idmap.load(cursor, pages)
         source = _type(pages)
         _refuse_when_referred_to(cursor, source, pages)
-        references.drop_transient(cursor, source)
+        columns.drop_transient(cursor, source)
         tree.count_originals(cursor, -1)
         deleted = {}
         for level in reversed(chain(source)):
@@ -123,9 +124,9 @@ def _count(cursor: Any, level: Any) -> int:
 
 
 def _in_the_way(cursor: Any, source: Any, pages: dict[int, int]) -> dict[str, Any]:
-    refers = references.count(cursor, source)
+    refers = columns.count(cursor, source)
     refers.update(links.count(set(chain(source)), pages, links.mentioning(pages, chain(source))))
-    for link in references.subclass_links(source):
+    for link in columns.subclass_links(source):
         cursor.execute(
             f"SELECT count(*) FROM {quoted(link.table)} WHERE {quoted(link.column)} = ANY(%s)",
             [list(pages)],

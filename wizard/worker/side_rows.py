@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .fieldmap import FieldMap
-from .places import Places, rows_table
+from .references.places import Places, rows_table
 from .site.database import page_connection
 from .site.tree import quoted
 

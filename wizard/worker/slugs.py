@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import idmap, revisions
 from .protocol import Refusal, Reply
+from .references import idmap, revisions
 from .site import tree
 from .site.database import page_connection, require_postgresql
 from .site.models import page_model

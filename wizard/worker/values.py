@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import computed, follows, revisions
+from . import computed, follows
 from .computed import expression, values_from
 from .fieldmap import FieldMap
+from .references import revisions
 from .rows import key
 from .site.database import page_connection
 from .site.tree import quoted

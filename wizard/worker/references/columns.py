@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .protocol import Refusal
-from .site.database import once_an_operation, page_connection
-from .site.models import chain
-from .site.tree import quoted
+from ..protocol import Refusal
+from ..site.database import once_an_operation, page_connection
+from ..site.models import chain
+from ..site.tree import quoted
 
 # What an open editor leaves behind: wagtail/admin/models.py. Nobody will miss it.
 TRANSIENT = {"wagtailadmin.EditingSession", "wagtailadmin.FormState"}

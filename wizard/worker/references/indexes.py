@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from . import references
-from .fieldmap import FieldMap, renames
-from .protocol import Reply
-from .site.tree import quoted
+from ..fieldmap import FieldMap, renames
+from ..protocol import Reply
+from ..site.tree import quoted
+from . import columns
 
 CHUNK = 500
 
@@ -43,7 +43,7 @@ def _forget(cursor: Any, map: FieldMap) -> None:
             f"DELETE FROM {quoted(ReferenceIndex._meta.db_table)} t USING remodel_map m "
             "WHERE t.object_id = m.new::text AND t.base_content_type_id = %s "
             "AND split_part(t.model_path, '.', 1) = ANY(%s)",
-            [references.content_type(map.shared[0]), gone],
+            [columns.content_type(map.shared[0]), gone],
         )
 
 
@@ -93,7 +93,7 @@ def _pages(cursor: Any, map: FieldMap) -> Iterator[list[Any]]:
 def _references(cursor: Any, map: FieldMap, reply: Reply, total: int) -> None:
     from wagtail.models import ReferenceIndex
 
-    base = references.content_type(map.shared[0])
+    base = columns.content_type(map.shared[0])
     cursor.execute(
         f"DELETE FROM {quoted(ReferenceIndex._meta.db_table)} t USING remodel_map m "
         "WHERE t.object_id = m.new::text AND t.base_content_type_id = %s",
@@ -108,10 +108,10 @@ def _references(cursor: Any, map: FieldMap, reply: Reply, total: int) -> None:
 
 
 def _search(cursor: Any, map: FieldMap, reply: Reply, total: int) -> None:
-    types = references.content_types(references.levels(map))
-    for pair in references.generics():
+    types = columns.content_types(columns.levels(map))
+    for pair in columns.generics():
         if pair.derived and "model_path" not in {f.name for f in pair.model._meta.fields}:
-            condition, given = references.matches(pair, types, "new")
+            condition, given = columns.matches(pair, types, "new")
             cursor.execute(
                 f"DELETE FROM {quoted(pair.table)} t USING remodel_map m WHERE {condition}", given
             )

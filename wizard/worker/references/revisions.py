@@ -12,14 +12,14 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
-from . import links, reading
-from .fieldmap import FieldMap, copies, renames
-from .followed import Holder, hashed, held
+from ..fieldmap import FieldMap, copies, renames
+from ..site.database import page_connection
+from ..site.models import base_page
+from ..site.tree import literal, quoted
+from . import links, scan
+from .columns import content_type
 from .places import rows_table
-from .references import content_type
-from .site.database import page_connection
-from .site.models import base_page
-from .site.tree import literal, quoted
+from .rewrite import Holder, hashed, held
 
 
 def table_name() -> str:
@@ -149,7 +149,7 @@ def carry_links(levels: set[Any], pages: dict[int, int], keys: str) -> None:
     )
 
 
-def query_of(pages: Collection[int], keys: str = "") -> reading.Query:
+def query_of(pages: Collection[int], keys: str = "") -> scan.Query:
     """A query of revisions for `holders`: of all that mention a page, or of those of `keys`."""
     columns = "r.id::text, r.content_type_id, r.base_content_type_id, r.object_id"
     if keys:
@@ -157,13 +157,13 @@ def query_of(pages: Collection[int], keys: str = "") -> reading.Query:
             f"SELECT {columns}, r.content::text, 0 FROM {_table()} r WHERE r.id::text IN ({keys})",
             [],
         )
-    said, given = reading.mentions("v.value", pages)
+    said, given = scan.mentions("v.value", pages)
     values = f"SELECT {columns}, r.content::text AS value FROM {_table()} r OFFSET 0"
     return f"SELECT v.*, {hashed('v.value')} FROM ({values}) v WHERE {said}", given
 
 
 def holders(
-    rows: reading.Rows,
+    rows: scan.Rows,
     pages: Mapping[int, int],
     levels: set[Any],
     becomes: Mapping[int, int] | None = None,
@@ -181,7 +181,7 @@ def holders(
     found = []
     for key, type_id, base_id, object_id, text, was in rows:
         own = base_id == base and int(object_id) in pages
-        mentioned = reading.numbers(text, pages)
+        mentioned = scan.numbers(text, pages)
         if own and mentioned == [int(object_id)]:  # its key, and nothing else
             found.append(Holder(key, {pages[int(object_id)]: 1}, "own"))
         if len(mentioned) < 1 + own:
@@ -253,7 +253,7 @@ def restore_slugs(cursor: Any, slugs: dict[int, str], prefix: str) -> int:
 def _rewrite(condition: str, given: list[Any], rewrite: Any) -> None:
     """Pass the content of each revision that fits through `rewrite(model, content)`."""
     query = f"SELECT r.id, r.content_type_id, r.content::text FROM {_table()} r {condition}"
-    for rows in reading.read(query, given):
+    for rows in scan.read(query, given):
         changed = []
         for key, type_id, text in rows:
             model = _model(type_id)

@@ -14,13 +14,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from . import links, reading
-from .fieldmap import FieldMap, copies, renames
+from ..fieldmap import FieldMap, copies, renames
+from ..site import tree
+from ..site.database import page_connection
+from ..site.tree import quoted
+from . import links, scan
+from .columns import content_type, levels
 from .places import rows_table
-from .references import content_type, levels
-from .site import tree
-from .site.database import page_connection
-from .site.tree import quoted
 
 APP = "wagtail_localize"
 PATHS = uuid.UUID("fcab004a-2b50-11ea-978f-2e728ce88125")  # TranslationContext._get_path_id
@@ -125,7 +125,7 @@ def _convert(cursor: Any, map: FieldMap, new_type: int) -> int:
     rows = map.target._base_manager.using(page_connection().alias)
     joined = {carry.field.name for carry in map.carries}
     changed = 0
-    for found in reading.read(
+    for found in scan.read(
         f"SELECT s.id, o.page, s.content_json FROM {_table('TranslationSource')} s "
         "JOIN remodel_sources o ON o.id = s.id ORDER BY s.id",
         [],
@@ -244,9 +244,9 @@ def _rename_paths(cursor: Any, map: FieldMap) -> int:
 
 def _carry_links(cursor: Any, map: FieldMap, pages: dict[int, int]) -> int:
     """Follow the map in the content of every source, whatever is translated."""
-    condition, given = reading.mentions("s.content_json", pages)
+    condition, given = scan.mentions("s.content_json", pages)
     changed = 0
-    for found in reading.read(
+    for found in scan.read(
         f"SELECT s.id, s.specific_content_type_id, s.content_json "
         f"FROM {_table('TranslationSource')} s WHERE {condition}",
         given,
@@ -263,9 +263,9 @@ def _carry_links(cursor: Any, map: FieldMap, pages: dict[int, int]) -> int:
 
 def _carry_anchors(cursor: Any, pages: dict[int, int]) -> int:
     """The attributes of links, which a string to be translated does not have in it itself."""
-    condition, given = reading.mentions("g.attrs", pages)
+    condition, given = scan.mentions("g.attrs", pages)
     changed = 0
-    for found in reading.read(
+    for found in scan.read(
         f"SELECT g.id, g.attrs FROM {_table('StringSegment')} g "
         f"WHERE strpos(g.attrs, 'linktype') > 0 AND {condition}",
         given,
@@ -286,7 +286,7 @@ def _carry_choices(cursor: Any, map: FieldMap, name: str) -> int:
     """Chosen pages: an id by itself, which its path in the source's content tells from a number."""
     own = "s.id = t.source_id" if name == "OverridableSegment" else "s.object_id = c.object_id"
     told = {}
-    for found in reading.read(
+    for found in scan.read(
         f"SELECT t.id, m.new, c.path, s.specific_content_type_id, s.content_json "
         f"FROM {_table(name)} t JOIN remodel_map m ON t.data_json = m.old::text "
         f"JOIN {_table('TranslationContext')} c ON c.id = t.context_id "

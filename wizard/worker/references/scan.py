@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Generic, List, Tuple, TypeVar
 
-from .followed import hashed
-from .site.database import page_connection
-from .site.tree import quoted
+from ..site.database import page_connection
+from ..site.tree import quoted
+from .rewrite import hashed
 
 Rows = List[Tuple[Any, ...]]
 Query = Tuple[str, List[Any]]

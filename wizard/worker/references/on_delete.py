@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import references
-from .fieldmap import FieldMap
+from ..fieldmap import FieldMap
+from ..site.tree import quoted
+from . import columns
+from .columns import ForeignKey
 from .ledger import Ledger
 from .places import Places
-from .references import ForeignKey
-from .site.tree import quoted
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _rekeyed(cursor: Any, map: FieldMap) -> list[str]:
     return [
         f"{name}: {count} rows refer to rows of {key.table}, whose key is the page's id and "
         "changes with it; keep the ids."
-        for key in references.foreign_keys(map.source)
+        for key in columns.foreign_keys(map.source)
         if key.model and not key.own_key and key.column == key.model._meta.pk.column
         for name, count in _referrers(cursor, key).items()
     ]
@@ -93,7 +93,7 @@ def _leaving(cursor: Any, map: FieldMap) -> list[ForeignKey]:
     followed = {(follow.old._meta.db_table, follow.old_link.column) for follow in map.follows}
     return [
         key
-        for key in references.foreign_keys(map.source)
+        for key in columns.foreign_keys(map.source)
         if key.level in map.left and (key.table, key.column) not in followed
     ]
 
@@ -159,7 +159,7 @@ def _referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
         [quoted(key.table)],
     )
     inbound = {(table.strip('"'), column): (table, referred) for table, column, referred in cursor}
-    for model in references.concrete_models():  # a foreign key may be without a constraint
+    for model in columns.concrete_models():  # a foreign key may be without a constraint
         for field in model._meta.local_concrete_fields:
             if field.remote_field and field.remote_field.model._meta.db_table == key.table:
                 table = model._meta.db_table
@@ -179,7 +179,7 @@ def _referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
 def _generic_referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
     """Generic references to the key's rows that are more than an index or passing state."""
     found = {}
-    for pair in references.generics():
+    for pair in columns.generics():
         if pair.transient or pair.derived:
             continue
         condition, given = _by_generic(key, pair)
@@ -191,7 +191,7 @@ def _generic_referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
 
 
 def _by_generic(key: ForeignKey, pair: Any) -> tuple[str, list[Any]]:
-    kind = references.content_type(key.model)
+    kind = columns.content_type(key.model)
     own = f"t.{quoted(key.model._meta.pk.column)}"
     kinds = " OR ".join(f"s.{quoted(column)} = %s" for column in pair.types)
     return (
@@ -203,7 +203,7 @@ def _by_generic(key: ForeignKey, pair: Any) -> tuple[str, list[Any]]:
 
 def _forget(cursor: Any, key: ForeignKey, path: str = "") -> None:
     """Take what goes from the indexes: all of the rows, or their references by one field."""
-    for pair in references.generics():
+    for pair in columns.generics():
         if not (pair.derived or (pair.transient and not path)):
             continue
         names = {field.name for field in pair.model._meta.concrete_fields}

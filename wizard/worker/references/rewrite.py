@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
+from ..site.database import page_connection
+from ..site.tree import quoted
 from .places import Places
-from .site.database import page_connection
-from .site.tree import quoted
 
 PLAIN = "plain"  # the note of a value in which the digits of the page's id are references only
 

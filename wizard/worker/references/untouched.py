@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import comments, fieldmap, localize, references
-from .departures import Departures
-from .fieldmap import FieldMap
+from .. import fieldmap
+from ..fieldmap import FieldMap
+from ..site.models import base_page
+from ..site.tree import quoted
+from . import columns as references
+from . import comments, localize
 from .ledger import Ledger
-from .site.models import base_page
-from .site.tree import quoted
+from .on_delete import Departures
 
 # Types that have no hash function of their own, as something that has.
 AS = {"tsvector": "tsvectorsend({})", "json": "{}::text", "xml": "{}::text"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .fieldmap import FieldMap, renames
+from ..fieldmap import FieldMap, renames
+from ..site.tree import quoted
 from .places import rows_table
-from .site.tree import quoted
 
 
 def table_name() -> str:

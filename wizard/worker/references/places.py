@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import references
-from .site.database import page_connection
-from .site.models import chain
-from .site.tree import quoted
+from ..site.database import page_connection
+from ..site.models import chain
+from ..site.tree import quoted
+from . import columns as references
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import indexes, links, reading, references
-from .fieldmap import FieldMap
-from .references import concrete_models
-from .site.tree import quoted
+from ..fieldmap import FieldMap
+from ..site.tree import quoted
+from . import columns, indexes, links, scan
+from .columns import concrete_models
 
 
 def found(cursor: Any, map: FieldMap, pages: list[int]) -> list[dict[str, Any]]:
@@ -89,11 +89,11 @@ def _choosers(map: FieldMap, pages: list[int]) -> dict[str, int]:
     for levels, sign in ((set(map.left), 1), (set(), -1)):
         for model, field in links.fields_with_links() if map.left else []:
             name = f"{model._meta.db_table}.{field.column}"
-            query = reading.query_of(model._meta.db_table, "''", field, pages)
+            query = scan.query_of(model._meta.db_table, "''", field, pages)
             same = {page: page for page in pages}
             number = sum(
                 sum(holder.found.values())
-                for rows in reading.read(*query)
+                for rows in scan.read(*query)
                 for holder in links.holders(rows, field, levels, same)
             )
             counted[name] = counted.get(name, 0) + sign * number
@@ -103,7 +103,7 @@ def _choosers(map: FieldMap, pages: list[int]) -> dict[str, int]:
 def deeper(cursor: Any, source: Any) -> list[str]:
     """Faults: pages that say they are of the source's type and have a row of a deeper one."""
     faults = []
-    for link in references.subclass_links(source):
+    for link in columns.subclass_links(source):
         cursor.execute(
             f"SELECT t.{quoted(link.column)} FROM {quoted(link.table)} t "
             f"JOIN remodel_map m ON m.old = t.{quoted(link.column)} ORDER BY 1"

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .protocol import Refusal
-from .references import content_type
-from .site import tree
+from ..protocol import Refusal
+from ..site import tree
+from .columns import content_type
 
 SAID = 20  # pages that a sentence names
 

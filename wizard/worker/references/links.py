@@ -14,11 +14,11 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Any, Callable, List, Protocol, Tuple
 
-from .followed import Holder, held
-from .reading import Rows, mentions, numbers, read
-from .references import concrete_models
-from .site.database import once_an_operation, page_connection
-from .site.tree import quoted
+from ..site.database import once_an_operation, page_connection
+from ..site.tree import quoted
+from .columns import concrete_models
+from .rewrite import Holder, held
+from .scan import Rows, mentions, numbers, read
 
 # An SQL condition on the rows `t` of a model that are to be read for one of its fields, and its
 # parameters.

@@ -13,14 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import links, references, revisions
-from .fieldmap import FieldMap, copies, renames
-from .followed import PLAIN, Column, Followed, Holder, kind_of
+from ..fieldmap import FieldMap, copies, renames
+from ..protocol import Refusal
+from ..site.tree import quoted
+from . import columns as references
+from . import links, revisions
+from .columns import ForeignKey, Generic
 from .places import Place, Places
-from .protocol import Refusal
-from .reading import Query, Reading, query_of, read
-from .references import ForeignKey, Generic
-from .site.tree import quoted
+from .rewrite import PLAIN, Column, Followed, Holder, kind_of
+from .scan import Query, Reading, query_of, read
 
 ACCOUNTS = ("kept", "followed", "rewritten", "rebuilt", "dropped")
 SHOWN = 1000  # rows of an entry that are told one by one

@@ -1,0 +1,1 @@
+"""Everything that refers to a page: found, rewritten, verified, accounted for."""
