@@ -11,9 +11,9 @@ from typing import Any
 
 from . import computed
 from .computed import CHUNK, expression, pages_named, values_from
-from .fieldmap import Carry, FieldMap
-from .fits import alike, checked, described, kind
-from .follows import Follow
+from .plan.field_types import alike, checked, described, kind
+from .plan.fieldmap import Carry, FieldMap
+from .plan.relations import Follow
 from .references import columns as references
 from .references import revisions
 from .site import tree

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .fieldmap import Carry, FieldMap, function
-from .fits import checked, kind
+from .plan.field_types import checked, kind
+from .plan.fieldmap import Carry, FieldMap, function
+from .plan.levels import key
 from .protocol import Refusal
-from .rows import key
 from .site.database import page_connection
 from .site.models import chain
 from .site.tree import quoted

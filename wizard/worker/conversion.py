@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import checks, fieldmap, placement, rows, side_rows, values
-from .fieldmap import FieldMap
+from . import checks, side_rows, values
+from .plan import fieldmap, placement
+from .plan import levels as rows
+from .plan.fieldmap import FieldMap
 from .protocol import Refusal, Reply
 from .references import (
     columns,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from . import conversion, fieldmap, leftovers, observation, originals, slugs
+from . import conversion, leftovers, observation, originals, slugs
+from .plan import fieldmap
 from .site import migrations, models, pages, sites, urls
 
 Operation = Callable[..., Any]

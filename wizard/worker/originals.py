@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import rows
+from .plan import levels
 from .protocol import Refusal, Reply
 from .references import columns, idmap, links
 from .site import tree
@@ -67,7 +67,7 @@ def delete_originals(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
         for level in reversed(chain(source)):
             cursor.execute(
                 f"DELETE FROM {quoted(level._meta.db_table)} t USING remodel_map m "
-                f"WHERE t.{rows.key(level)} = m.old"
+                f"WHERE t.{levels.key(level)} = m.old"
             )
             deleted[level._meta.db_table] = cursor.rowcount
         tree.require_sound(
@@ -118,7 +118,7 @@ def _originals(cursor: Any) -> list[dict[str, Any]]:
 def _count(cursor: Any, level: Any) -> int:
     cursor.execute(
         f"SELECT count(*) FROM {quoted(level._meta.db_table)} t "
-        f"JOIN remodel_map m ON m.old = t.{rows.key(level)}"
+        f"JOIN remodel_map m ON m.old = t.{levels.key(level)}"
     )
     return int(cursor.fetchone()[0])
 

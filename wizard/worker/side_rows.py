@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .fieldmap import FieldMap
+from .plan.fieldmap import FieldMap
 from .references.places import Places, rows_table
 from .site.database import page_connection
 from .site.tree import quoted

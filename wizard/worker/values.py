@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import computed, follows
+from . import computed
 from .computed import expression, values_from
-from .fieldmap import FieldMap
+from .plan import relations
+from .plan.fieldmap import FieldMap
+from .plan.levels import key
 from .references import revisions
-from .rows import key
 from .site.database import page_connection
 from .site.tree import quoted
 
@@ -91,9 +92,9 @@ def losses(cursor: Any, map: FieldMap) -> dict[str, int]:
     pages that have rows; what rows that follow let go is counted by its own field.
     """
     found = {}
-    sides = follows.sides(map.left)
+    sides = relations.sides(map.left)
     for item in map.dropped:
-        name = follows.name(item)
+        name = relations.name(item)
         label = f"{item.model._meta.label}.{name}"
         if name in sides:
             found[label] = _holding(cursor, sides[name].rows, sides[name].link.column, None)
@@ -104,9 +105,11 @@ def losses(cursor: Any, map: FieldMap) -> dict[str, int]:
             label = f"{follow.old._meta.label}.{field.name}"
             found[label] = _holding(cursor, follow.old, follow.old_link.column, field)
     for item in map.dropped:
-        label = f"{item.model._meta.label}.{follows.name(item)}"
-        if not found[label] and follows.name(item) not in sides:
-            found[f"{label} (in drafts and history)"] = revisions.holding(cursor, follows.key(item))
+        label = f"{item.model._meta.label}.{relations.name(item)}"
+        if not found[label] and relations.name(item) not in sides:
+            found[f"{label} (in drafts and history)"] = revisions.holding(
+                cursor, relations.key(item)
+            )
     return {label: count for label, count in found.items() if count}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..fieldmap import FieldMap, renames
+from ..plan.fieldmap import FieldMap, renames
 from ..site.tree import quoted
 from .places import rows_table
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..fieldmap import FieldMap, renames
+from ..plan.fieldmap import FieldMap, renames
 from ..protocol import Reply
 from ..site.tree import quoted
 from . import columns

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..fieldmap import FieldMap, copies, renames
+from ..plan.fieldmap import FieldMap, copies, renames
 from ..protocol import Refusal
 from ..site.tree import quoted
 from . import columns as references

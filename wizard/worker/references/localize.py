@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from ..fieldmap import FieldMap, copies, renames
+from ..plan.fieldmap import FieldMap, copies, renames
 from ..site import tree
 from ..site.database import page_connection
 from ..site.tree import quoted

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..fieldmap import FieldMap
+from ..plan.fieldmap import FieldMap
 from ..site.tree import quoted
 from . import columns
 from .columns import ForeignKey

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
-from ..fieldmap import FieldMap, copies, renames
+from ..plan.fieldmap import FieldMap, copies, renames
 from ..site.database import page_connection
 from ..site.models import base_page
 from ..site.tree import literal, quoted

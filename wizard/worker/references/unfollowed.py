@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..fieldmap import FieldMap
+from ..plan.fieldmap import FieldMap
 from ..site.tree import quoted
 from . import columns, indexes, links, scan
 from .columns import concrete_models

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import fieldmap
-from ..fieldmap import FieldMap
+from ..plan import fieldmap
+from ..plan.fieldmap import FieldMap
 from ..site.models import base_page
 from ..site.tree import quoted
 from . import columns as references

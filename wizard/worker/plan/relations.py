@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .fits import default, misfit
-from .fits import described as described_field
-from .site.database import page_connection
+from ..site.database import page_connection
+from .field_types import default, misfit
+from .field_types import described as described_field
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .site.database import page_connection
+from ..site.database import page_connection
 
 TEXTS = {"CharField", "SlugField", "TextField", "FilePathField"}
 INTEGERS = {

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .site import tree
-from .site.database import page_connection
-from .site.models import base_page
-from .site.tree import quoted
+from ..site import tree
+from ..site.database import page_connection
+from ..site.models import base_page
+from ..site.tree import quoted
 
 SHOWN = 20  # pages that a sentence names
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..site import tree
+from ..site.models import base_page
 from . import condition
-from .site import tree
-from .site.models import base_page
 
 SHOWN = 20  # pages that a sentence names
 LIMITS = ("is_creatable", "max_count", "max_count_per_parent")

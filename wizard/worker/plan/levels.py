@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .protocol import Refusal
-from .site.models import chain
-from .site.tree import quoted
+from ..protocol import Refusal
+from ..site.models import chain
+from ..site.tree import quoted
 
 # What tells a page's place and type; the copy's is its own.
 PLACE = {"path", "numchild", "content_type", "slug", "url_path"}

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import follows
-from .fits import checked, default, described, difference, kind, misfit, timed
-from .follows import Follow
-from .protocol import Refusal, Reply
-from .rows import columns
-from .site.models import chain, page_model
+from ..protocol import Refusal, Reply
+from ..site.models import chain, page_model
+from . import relations as follows
+from .field_types import checked, default, described, difference, kind, misfit, timed
+from .levels import columns
+from .relations import Follow
 
 PLACE = {"path", "depth", "numchild", "url_path"}  # a page's place in the tree, never its content
 ENTRY = "Write {from: a_field}, {value: ...}, {call: path.to.function}, or drop."

@@ -1,0 +1,1 @@
+"""What a conversion would do: field map, levels, relations, placement."""
