@@ -38,7 +38,7 @@ from wagtail.models import (  # noqa: E402
     Workflow,
 )
 
-from wizard.worker import conversion, originals, slugs  # noqa: E402
+from wizard.worker.convert import conversion, originals, slugs  # noqa: E402
 from wizard.worker.protocol import Reply  # noqa: E402
 from wizard.worker.site import tree  # noqa: E402
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from . import conversion, leftovers, observation, originals, slugs
+from .convert import conversion, leftovers, observation, originals, slugs
 from .plan import fieldmap
 from .site import migrations, models, pages, sites, urls
 

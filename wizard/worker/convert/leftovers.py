@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .protocol import Reply
-from .site.models import page_model
+from ..protocol import Reply
+from ..site.models import page_model
 
 
 def values_left(

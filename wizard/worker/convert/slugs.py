@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .protocol import Refusal, Reply
-from .references import idmap, revisions
-from .site import tree
-from .site.database import page_connection, require_postgresql
-from .site.models import page_model
-from .site.sites import clear_root_paths
-from .site.tree import quoted
+from ..protocol import Refusal, Reply
+from ..references import idmap, revisions
+from ..site import tree
+from ..site.database import page_connection, require_postgresql
+from ..site.models import page_model
+from ..site.sites import clear_root_paths
+from ..site.tree import quoted
 
 KEPT = 7  # characters of a column that Django keeps at least when it shortens a name
 

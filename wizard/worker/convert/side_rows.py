@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .plan.fieldmap import FieldMap
-from .references.places import Places, rows_table
-from .site.database import page_connection
-from .site.tree import quoted
+from ..plan.fieldmap import FieldMap
+from ..references.places import Places, rows_table
+from ..site.database import page_connection
+from ..site.tree import quoted
 
 
 def move(cursor: Any, map: FieldMap, places: Places) -> dict[str, int]:

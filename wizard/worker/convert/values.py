@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..plan import relations
+from ..plan.fieldmap import FieldMap
+from ..plan.levels import key
+from ..references import revisions
+from ..site.database import page_connection
+from ..site.tree import quoted
 from . import computed
 from .computed import expression, values_from
-from .plan import relations
-from .plan.fieldmap import FieldMap
-from .plan.levels import key
-from .references import revisions
-from .site.database import page_connection
-from .site.tree import quoted
 
 
 def fill(cursor: Any, map: FieldMap) -> dict[str, int]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .plan import levels
-from .protocol import Refusal, Reply
-from .references import columns, idmap, links
-from .site import tree
-from .site.database import page_connection, require_postgresql
-from .site.models import base_page, chain
-from .site.sites import clear_root_paths
-from .site.tree import quoted
+from ..plan import levels
+from ..protocol import Refusal, Reply
+from ..references import columns, idmap, links
+from ..site import tree
+from ..site.database import page_connection, require_postgresql
+from ..site.models import base_page, chain
+from ..site.sites import clear_root_paths
+from ..site.tree import quoted
 
 
 def delete_plan(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:

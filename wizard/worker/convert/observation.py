@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .protocol import Refusal, Reply
-from .site import tree
-from .site.database import page_connection, require_postgresql
-from .site.models import base_page, page_model
+from ..protocol import Refusal, Reply
+from ..site import tree
+from ..site.database import page_connection, require_postgresql
+from ..site.models import base_page, page_model
 
 
 def observe_conversion(
@@ -80,7 +80,7 @@ def _rows(ids: list[int]) -> dict[int, dict[str, Any]]:
 
 def _beside(target: str, originals: list[dict[str, Any]], prefix: str) -> dict[int, int]:
     """New pages by their originals. A target that is no model yet has no pages."""
-    from .site.pages import of_type
+    from ..site.pages import of_type
 
     try:
         model = page_model(target)

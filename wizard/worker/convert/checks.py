@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..plan.field_types import alike, checked, described, kind
+from ..plan.fieldmap import Carry, FieldMap
+from ..plan.relations import Follow
+from ..references import columns as references
+from ..references import revisions
+from ..site import tree
+from ..site.database import page_connection
+from ..site.models import base_page
+from ..site.tree import literal, quoted
 from . import computed
 from .computed import CHUNK, expression, pages_named, values_from
-from .plan.field_types import alike, checked, described, kind
-from .plan.fieldmap import Carry, FieldMap
-from .plan.relations import Follow
-from .references import columns as references
-from .references import revisions
-from .site import tree
-from .site.database import page_connection
-from .site.models import base_page
-from .site.tree import literal, quoted
 
 Check = tuple[str, list[Any], str]  # a condition that is true where wrong, parameters, the wrong
 

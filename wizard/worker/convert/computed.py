@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .plan.field_types import checked, kind
-from .plan.fieldmap import Carry, FieldMap, function
-from .plan.levels import key
-from .protocol import Refusal
-from .site.database import page_connection
-from .site.models import chain
-from .site.tree import quoted
+from ..plan.field_types import checked, kind
+from ..plan.fieldmap import Carry, FieldMap, function
+from ..plan.levels import key
+from ..protocol import Refusal
+from ..site.database import page_connection
+from ..site.models import chain
+from ..site.tree import quoted
 
 CHUNK = 500  # pages, and rows of one INSERT
 NAMED = 20  # pages that a sentence names

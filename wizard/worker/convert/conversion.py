@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import checks, side_rows, values
-from .plan import fieldmap, placement
-from .plan import levels as rows
-from .plan.fieldmap import FieldMap
-from .protocol import Refusal, Reply
-from .references import (
+from ..plan import fieldmap, placement
+from ..plan import levels as rows
+from ..plan.fieldmap import FieldMap
+from ..protocol import Refusal, Reply
+from ..references import (
     columns,
     comments,
     idmap,
@@ -29,15 +28,16 @@ from .references import (
     revisions,
     unfollowed,
 )
-from .references import untouched as contents
-from .references.ledger import Ledger
-from .references.on_delete import Departures
-from .references.places import Places
-from .site import signals, tree
-from .site.database import page_connection, require_postgresql
-from .site.models import base_page, page_model
-from .site.sites import clear_root_paths
-from .site.tree import quoted
+from ..references import untouched as contents
+from ..references.ledger import Ledger
+from ..references.on_delete import Departures
+from ..references.places import Places
+from ..site import signals, tree
+from ..site.database import page_connection, require_postgresql
+from ..site.models import base_page, page_model
+from ..site.sites import clear_root_paths
+from ..site.tree import quoted
+from . import checks, side_rows, values
 
 
 def convert_plan(

@@ -1,0 +1,1 @@
+"""The conversion itself, and what is done after it."""
