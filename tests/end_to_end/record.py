@@ -14,8 +14,8 @@ from pathlib import Path
 from tests.consenting import Consenting
 from wizard.base.events import Events, Report
 from wizard.commands import outline, runner
-from wizard.commands.runner import Output
 from wizard.config import config
+from wizard.reports.output import Output
 from wizard.sandbox import layout
 from wizard.session import answers
 from wizard.session import session as sessions

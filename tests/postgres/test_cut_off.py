@@ -29,10 +29,10 @@ from wizard.postgres.dumps.tools import Tool
 SWAPPING = """
 import asyncio, os, signal, sys
 import psycopg
-from wizard.events import Events, Report
-from wizard.postgres import swap
+from wizard.base.events import Events, Report
+from wizard.postgres.admin import swap
 from wizard.postgres.address import Address
-from wizard.redaction import Secret
+from wizard.base.redaction import Secret
 
 database, host, port, user, beside, kept, point = sys.argv[1:]
 address = Address(database, host, int(port), user, Secret(sys.stdin.readline().strip()))

@@ -15,8 +15,8 @@ from tests.end_to_end import independent
 from tests.end_to_end.test_bad_input import dump_of_production
 from tests.served import Demo
 from wizard.commands import runner
-from wizard.commands.runner import Output
 from wizard.config import config
+from wizard.reports.output import Output
 from wizard.session import session as sessions
 
 RESTORE = """#!/bin/sh

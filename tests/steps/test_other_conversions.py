@@ -19,8 +19,8 @@ from tests.end_to_end import independent
 from tests.served import Demo
 from wizard.base.errors import ConfigError
 from wizard.commands import runner
-from wizard.commands.runner import Output
 from wizard.config import config
+from wizard.reports.output import Output
 from wizard.session import session as sessions
 from wizard.session.journal import Journal
 

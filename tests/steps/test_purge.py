@@ -19,7 +19,6 @@ from tests.unit.test_config import write
 from wizard.base.errors import ConsentMissing, IdentityMismatch, PlanStale
 from wizard.base.events import Events, Report
 from wizard.commands import runner
-from wizard.commands.runner import Output
 from wizard.config import config
 from wizard.config.config import Config, Local, SiteAddress, Target
 from wizard.delivery.swap import Swap
@@ -28,6 +27,7 @@ from wizard.postgres import identity, server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import checkpoint
 from wizard.postgres.dumps import restore
+from wizard.reports.output import Output
 from wizard.session import session as sessions
 from wizard.session.plan import Plan
 from wizard.session.session import Session

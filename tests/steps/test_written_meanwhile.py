@@ -16,7 +16,6 @@ from tests.steps.delivering import dumped, execute, titles
 from tests.unit.test_config import GOOD, write
 from wizard.base.errors import Declined, OperationFailed, RemodelError, StartOver
 from wizard.commands import runner
-from wizard.commands.runner import Output
 from wizard.config import config
 from wizard.delivery.base import Delivery
 from wizard.delivery.drift.since_backup import FETCH_AGAIN, Unchanged
@@ -30,6 +29,7 @@ from wizard.postgres.admin import swap
 from wizard.postgres.drift import baseline
 from wizard.postgres.drift.baseline import Baseline
 from wizard.postgres.dumps import restore
+from wizard.reports.output import Output
 from wizard.session import session as sessions
 from wizard.session.plan import Plan
 

@@ -185,7 +185,7 @@ async def test_two_at_once_are_refused(make: Make) -> None:
 ORPHAN = """
 import asyncio, os, sys
 from pathlib import Path
-from wizard.redaction import Secret
+from wizard.base.redaction import Secret
 from wizard.sandbox.cluster import Cluster
 
 async def main():

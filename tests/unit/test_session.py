@@ -32,7 +32,8 @@ from wizard.session.plan import Plan
 HOLDING = """
 import subprocess, sys
 from pathlib import Path
-from wizard import config, session
+from wizard.config import config
+from wizard.session import session
 held = session.begin(config.read(Path(sys.argv[1])))
 child = subprocess.Popen(["sleep", "600"], pass_fds=[held.lock])
 print(held.id, child.pid, flush=True)

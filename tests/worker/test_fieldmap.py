@@ -13,7 +13,10 @@ import json
 from django.db import connection, transaction
 from shapes import models
 from shapes.fill import fill
-from wizard.worker import checks, computed, fieldmap, follows, idmap, values
+from wizard.worker.convert import checks, computed, values
+from wizard.worker.plan import fieldmap
+from wizard.worker.plan import relations as follows
+from wizard.worker.references import idmap
 from wizard.worker.protocol import Refusal
 
 told = {}

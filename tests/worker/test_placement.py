@@ -9,9 +9,11 @@ JUDGE = """
 import json
 from django.db import transaction
 from wagtail.models import Page
-from wizard.worker import idmap, placement, signals
-from wizard.worker.database import page_connection
-from wizard.worker.models import page_model
+from wizard.worker.plan import placement
+from wizard.worker.references import idmap
+from wizard.worker.site import signals
+from wizard.worker.site.database import page_connection
+from wizard.worker.site.models import page_model
 
 def judge(source, target, pages, ids="new", prefix="new_"):
     old, new = page_model(source), page_model(target)

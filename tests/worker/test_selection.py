@@ -190,7 +190,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_pages(press: Any)
         """
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from wizard.worker.pages import find_pages
+from wizard.worker.site.pages import find_pages
 find_pages(None, model="press.Entry", selectors=[{"all": True}])  # Django keeps content types
 for selectors in (
     [{"where": {"slug": "entry-0"}}],

@@ -31,7 +31,6 @@ from wizard.commands.options import (
     recorded,
     the_config,
 )
-from wizard.commands.runner import Output
 from wizard.config import config
 from wizard.config.config import Config
 from wizard.delivery.base import AfterRollback
@@ -40,6 +39,7 @@ from wizard.engine.operation import Step
 from wizard.engine.operators import Operator, Plain, Replay
 from wizard.project.worker_client import find_project
 from wizard.reports.narration import JsonLines
+from wizard.reports.output import Output
 from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.questions import Question

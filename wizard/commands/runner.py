@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,33 +18,13 @@ from wizard.engine.context import Run
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Step
 from wizard.engine.operators import Operator, Plain, Reopened, Replay
-from wizard.reports import report, summary
-from wizard.reports.narration import JsonLines, Narrator
+from wizard.reports import report
+from wizard.reports.output import Output
 from wizard.session import session as sessions
 from wizard.session.answers import Answers
 from wizard.session.journal import Journal
 from wizard.session.session import Session
 from wizard.steps import STEPS
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where a headless run tells what happens. With `json`, stdout carries events alone."""
-
-    json: bool = False
-
-    def listen(self, events: Events) -> None:
-        """Subscribe the printer that was asked for."""
-        events.subscribe(JsonLines(sys.stdout) if self.json else Narrator(sys.stdout))
-
-    def end(self, run: Run) -> None:
-        """The report into the session's folder, and the summary as the last thing on stdout."""
-        report.write(run)
-        data = summary.summary(run)
-        if self.json:
-            JsonLines(sys.stdout).write(data)
-        else:
-            print("\n".join(summary.lines(data)), flush=True)
 
 
 @dataclass

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from wizard.base.events import Events, Line, Report
 from wizard.commands import runner
-from wizard.commands.runner import Output
 from wizard.config import config
+from wizard.reports.output import Output
 from wizard.sandbox.layout import RunningSandbox, lay_out, running
 from wizard.session import answers
 from wizard.session import session as sessions

@@ -19,7 +19,6 @@ from typing import Any
 
 from wizard.base.errors import OperationFailed, PlanStale, RemodelError
 from wizard.base.events import Event, Events, Finding, Planned
-from wizard.commands.runner import Output
 from wizard.config.config import Config
 from wizard.delivery.drift import authors, policy
 from wizard.delivery.drift import since_backup as written
@@ -32,6 +31,7 @@ from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import Baseline
 from wizard.postgres.dumps import restore
 from wizard.reports.narration import JsonLines
+from wizard.reports.output import Output
 from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.answers import Answers

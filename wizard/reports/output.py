@@ -1,0 +1,31 @@
+"""Where a headless run tells what happens, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from wizard.base.events import Events
+from wizard.engine.context import Run
+from wizard.reports import report, summary
+from wizard.reports.narration import JsonLines, Narrator
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a headless run tells what happens. With `json`, stdout carries events alone."""
+
+    json: bool = False
+
+    def listen(self, events: Events) -> None:
+        """Subscribe the printer that was asked for."""
+        events.subscribe(JsonLines(sys.stdout) if self.json else Narrator(sys.stdout))
+
+    def end(self, run: Run) -> None:
+        """The report into the session's folder, and the summary as the last thing on stdout."""
+        report.write(run)
+        data = summary.summary(run)
+        if self.json:
+            JsonLines(sys.stdout).write(data)
+        else:
+            print("\n".join(summary.lines(data)), flush=True)
