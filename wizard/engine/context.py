@@ -33,9 +33,9 @@ class Context:
         self.pagetree = PageTree(config.local.address)
         self.facts = Facts(session)
         self.local = LocalDatabase(config.local.address, session, self.pagetree)
-        self.far = FarSide(config, session.folder)
+        self.far = FarSide(config, session)
         self.tools = LocalTools(config)
-        self.worker = Worker(config, session.lock, self.facts, self.local, self.far.pinned)
+        self.worker = Worker(config, session, self.facts, self.local, self.far.pinned)
 
     async def __aenter__(self) -> Context:
         sockets.remove_dead()

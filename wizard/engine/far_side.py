@@ -15,6 +15,7 @@ from wizard.postgres.dumps import dump, routes
 from wizard.postgres.dumps.archive import Archive
 from wizard.postgres.dumps.routes import Route
 from wizard.postgres.identity import Identity, Pins
+from wizard.session.session import Session
 from wizard.ssh.connection import Connection, Login, connect
 
 
@@ -43,9 +44,9 @@ class Far:
 class FarSide:
     """The targets of a session. Connections are opened when needed and closed by `close`."""
 
-    def __init__(self, config: Config, folder: Path) -> None:
+    def __init__(self, config: Config, session: Session) -> None:
         self._config = config
-        self._folder = folder
+        self._session = session
         self._open: dict[str, tuple[Far, AsyncExitStack]] = {}
 
     async def close(self) -> None:
@@ -61,7 +62,7 @@ class FarSide:
     @property
     def pins(self) -> Pins:
         """The databases as they were when this session first used them."""
-        return Pins(self._folder / "identities.json")
+        return Pins(self._session.folder / "identities.json")
 
     def pinned(self) -> list[tuple[str, int]]:
         """Return the databases that the worker must refuse: (system identifier, OID)."""

@@ -11,6 +11,7 @@ from wizard.engine.facts import Facts
 from wizard.engine.local import LocalDatabase
 from wizard.postgres import identity
 from wizard.project.worker_client import DATABASE, WorkerClient
+from wizard.session.session import Session
 
 PinnedDatabases = Callable[[], list[tuple[str, int]]]
 
@@ -21,13 +22,13 @@ class Worker:
     def __init__(
         self,
         config: Config,
-        lock: int,
+        session: Session,
         facts: Facts,
         local: LocalDatabase,
         pinned: PinnedDatabases,
     ) -> None:
         self._config = config
-        self._lock = lock
+        self._session = session
         self._facts = facts
         self._local = local
         self._pinned = pinned
@@ -48,7 +49,7 @@ class Worker:
                 project.path,
                 project.settings,
                 pinned=self._pinned(),
-                lock=self._lock,
+                lock=self._session.lock,
             )
         if not self._client.running:
             await self._client.start()
