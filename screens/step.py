@@ -123,7 +123,7 @@ class StepScreen(Screen[None], inherit_bindings=False):
         conversion = self.context.config.conversion
         left = Text.assemble(
             (" remodel ", f"bold {ORANGE}"),
-            (f" {conversion.source} → {conversion.target}", TEXT),
+            (f" {conversion.old_type} → {conversion.new_type}", TEXT),
             no_wrap=True,
             overflow="ellipsis",
         )

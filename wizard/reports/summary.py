@@ -33,8 +33,8 @@ def summary(context: Context) -> dict[str, Any]:
             {
                 "title": page["title"],
                 "url": page["url"],
-                "from": context.config.conversion.source,
-                "to": context.config.conversion.target,
+                "from": context.config.conversion.old_type,
+                "to": context.config.conversion.new_type,
                 "old_id": page["page_id"],
                 "new_id": pages[str(page["page_id"])],
             }

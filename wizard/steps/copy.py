@@ -36,7 +36,7 @@ class Convert(Checkpointed):
         conversion, site = context.config.conversion, await context.worker.client()
         arguments = {**_arguments(context), "fields": context.facts.answer(FIELDS_KEY)}
         found = await site.ask(
-            "find_pages", model=conversion.source, selectors=[dict(p) for p in conversion.pages]
+            "find_pages", model=conversion.old_type, selectors=[dict(p) for p in conversion.pages]
         )
         planned = await site.ask("convert_plan", **arguments, pages=[p["id"] for p in found])
         if planned["faults"]:
@@ -46,18 +46,18 @@ class Convert(Checkpointed):
         losses = tuple(Loss(what, count) for what, count in planned["losses"].items())
         return Plan(
             operation=self.key,
-            title=f"{'Convert' if conversion.kept else 'Copy'} {len(pages):,} {conversion.source} "
-            f"to {conversion.target}" + (" in place" if conversion.kept else ""),
+            title=f"{'Convert' if conversion.kept else 'Copy'} {len(pages):,} {conversion.old_type} "
+            f"to {conversion.new_type}" + (" in place" if conversion.kept else ""),
             does=(
                 f"take the checkpoint {checkpointed.name(context, self.key)}",
                 *_does(planned, kept=conversion.kept),
             ),
             destroys=losses,
             undo="`remodel undo --to copy` goes back to the checkpoints of this step",
-            gate=Gate(conversion.target),
+            gate=Gate(conversion.new_type),
             facts={
-                "from": conversion.source,
-                "to": conversion.target,
+                "from": conversion.old_type,
+                "to": conversion.new_type,
                 "ids": conversion.ids,
                 "pages": named([page["url_path"] for page in pages]),
                 "prefix": conversion.prefix,
@@ -119,8 +119,8 @@ class Convert(Checkpointed):
         conversion = context.config.conversion
         observed = await (await context.worker.client()).ask(
             "observe_conversion",
-            source=conversion.source,
-            target=conversion.target,
+            source=conversion.old_type,
+            target=conversion.new_type,
             pages=list(plan.details["pages"]),
             prefix=conversion.prefix,
             ids=conversion.ids,
@@ -168,7 +168,7 @@ class DeleteOriginals(Checkpointed):
         pages = planned["pages"]
         return Plan(
             operation=self.key,
-            title=f"Delete {len(pages):,} original {conversion.source}",
+            title=f"Delete {len(pages):,} original {conversion.old_type}",
             does=(
                 f"take the checkpoint {checkpointed.name(context, self.key)}",
                 *first([f"delete {page['title']!r} ({page['url_path']})" for page in pages]),
@@ -178,7 +178,7 @@ class DeleteOriginals(Checkpointed):
                 *(Loss(f"rows of {table}", n) for table, n in planned["destroys"].items()),
             ),
             undo="`remodel undo --to copy` goes back to the checkpoints of this step",
-            gate=Gate(conversion.source),
+            gate=Gate(conversion.old_type),
             facts={"pages": named([page["url_path"] for page in pages])},
             details={"map": mapping},
         )
@@ -213,8 +213,8 @@ def named(names: Sequence[str]) -> dict[str, Any]:
 def _arguments(context: Context) -> dict[str, Any]:
     conversion = context.config.conversion
     return {
-        "source": conversion.source,
-        "target": conversion.target,
+        "source": conversion.old_type,
+        "target": conversion.new_type,
         "ids": conversion.ids,
         "prefix": conversion.prefix,
         "move": list(conversion.move),
@@ -303,7 +303,7 @@ async def judge_fields(context: Context, fields: Mapping[str, Any]) -> dict[str,
     conversion, told = context.config.conversion, await _ask_field_map(context, fields)
     if told["faults"]:
         raise ConfigError(
-            f"The field map from {conversion.source} to {conversion.target} does not fit.",
+            f"The field map from {conversion.old_type} to {conversion.new_type} does not fit.",
             found="\n".join(told["faults"]),
             hint="By the target's field, say {from: field}, {value: constant}, "
             "{call: dotted.path} or drop.",
@@ -319,8 +319,8 @@ async def _ask_field_map(context: Context, fields: Mapping[str, Any]) -> dict[st
     conversion = context.config.conversion
     told: dict[str, Any] = await (await context.worker.client()).ask(
         "field_map",
-        source=conversion.source,
-        target=conversion.target,
+        source=conversion.old_type,
+        target=conversion.new_type,
         prefix=conversion.prefix,
         move=list(conversion.move),
         fields=dict(fields),

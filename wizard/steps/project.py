@@ -99,7 +99,7 @@ class Preflight(Repeatable):
                 f"start Python in {context.config.project.path} and ask Django for its models",
                 f"connect to {context.config.local.address}",
                 *(f"connect to {target.where}" for target in context.config.reached),
-                f"look for {conversion.source} pages to become {conversion.target}",
+                f"look for {conversion.old_type} pages to become {conversion.new_type}",
             ),
             undo="nothing to undo",
         )
@@ -141,22 +141,22 @@ async def _python(context: Context) -> None:
     report.finding("Django", hello.django)
     report.finding("Wagtail", hello.wagtail)
     report.finding("settings", hello.settings)
-    if conversion.source not in hello.page_models:
+    if conversion.old_type not in hello.page_models:
         raise ConfigError(
-            f"{conversion.source} is not a page model of this project.",
+            f"{conversion.old_type} is not a page model of this project.",
             found=f"remodel.yml: conversion.from ({context.config.origin.get('conversion.from')})",
-            hint=nearest(conversion.source, list(hello.page_models)),
+            hint=nearest(conversion.old_type, list(hello.page_models)),
         )
-    described = await (await context.worker.client()).ask("describe", model=conversion.source)
+    described = await (await context.worker.client()).ask("describe", model=conversion.old_type)
     own = [field["name"] for field in described["fields"] if field["prefixable"]]
     for name in conversion.move:
         if name not in own:
             raise ConfigError(
-                f"{conversion.source} has no field of its own named {name!r} that could move.",
+                f"{conversion.old_type} has no field of its own named {name!r} that could move.",
                 found="its own fields: " + ", ".join(own),
                 hint=nearest(name, own) + " Correct conversion.move in remodel.yml.",
             )
-    report.finding("model", f"{conversion.source} in {described['file']}")
+    report.finding("model", f"{conversion.old_type} in {described['file']}")
     await _conversion(context, hello.page_models)
     if context.config.project.package is None and not context.config.project.install:
         report.finding("package", "the app belongs to the project itself", "info")
@@ -243,14 +243,15 @@ async def _conversion(context: Context, page_models: Sequence[str]) -> None:
     """In which direction it goes, and every fault of the field map that can be known by now."""
     conversion, report = context.config.conversion, context.report
     ids = "ids are kept" if conversion.kept else "new ids"
-    if conversion.target not in page_models:
+    if conversion.new_type not in page_models:
         if len(conversion.apps) > 1:
             raise ConfigError(
-                f"There is no {conversion.target}, and it is in another app than "
-                f"{conversion.source}.",
+                f"There is no {conversion.new_type}, and it is in another app than "
+                f"{conversion.old_type}.",
                 found=f"remodel.yml: conversion.to ({context.config.origin.get('conversion.to')})",
                 hint="A class is written only into the file of the old one: name the new model "
-                "in its app, or one that exists. " + nearest(conversion.target, list(page_models)),
+                "in its app, or one that exists. "
+                + nearest(conversion.new_type, list(page_models)),
             )
         report.finding("conversion", f"to a child type that is written here; {ids}")
         return
@@ -260,7 +261,7 @@ async def _conversion(context: Context, page_models: Sequence[str]) -> None:
     gone = told["dropped"]
     report.finding(
         "field map",
-        f"{carried} fields of {conversion.target} filled"
+        f"{carried} fields of {conversion.new_type} filled"
         + (f"; let go: {', '.join(gone)}" if gone else ""),
         "warn" if gone else "ok",
         "Their values are named as losses before the gate." if gone else "",
@@ -282,10 +283,10 @@ async def _pages(context: Context, tree: PageTree) -> None:
             await _some(context, tree, top.path, f"under {top.url_path}")
         else:
             page = await _one(tree, selector, "Name the page by its id or path.")
-            if page.type.lower() != context.config.conversion.source.lower():
+            if page.type.lower() != context.config.conversion.old_type.lower():
                 raise ConfigError(
                     f"The page {page.title!r} is a {page.type}, not a "
-                    f"{context.config.conversion.source}.",
+                    f"{context.config.conversion.old_type}.",
                     found=f"{page.url_path} (id {page.id})",
                     hint="Has it been converted already? Correct conversion in remodel.yml.",
                 )
@@ -310,7 +311,7 @@ async def _one(tree: PageTree, selector: Mapping[str, Any], hint: str) -> Node:
 
 async def _some(context: Context, tree: PageTree, below: str, where: str) -> None:
     """There is a page of the source's type below a treebeard path."""
-    source = context.config.conversion.source
+    source = context.config.conversion.old_type
     page = await tree.first(source, below=below)
     if page is None:
         raise ConfigError(

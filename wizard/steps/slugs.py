@@ -90,7 +90,7 @@ class RenameFields(Operation):
             return unchanged(self, NOTHING_MOVES)
         path = await models_file(context)
         before = package.read(path)
-        old, new = (label.partition(".")[2] for label in (conversion.source, conversion.target))
+        old, new = (label.partition(".")[2] for label in (conversion.old_type, conversion.new_type))
         after = source.final_models(
             before, source=old, target=new, fields=conversion.move, prefix=conversion.prefix
         )
@@ -106,7 +106,7 @@ class RenameFields(Operation):
             )
         values = await (await context.worker.client()).ask(
             "values_left",
-            source=conversion.source,
+            source=conversion.old_type,
             fields=list(conversion.move),
             map=context.facts.of("copy.convert")["map"],
         )
@@ -121,8 +121,8 @@ class RenameFields(Operation):
             undo="`remodel undo --to slugs` puts the file back as it was",
             gate=Gate(old),
             facts={
-                "from": conversion.source,
-                "to": conversion.target,
+                "from": conversion.old_type,
+                "to": conversion.new_type,
                 "fields": list(conversion.move),
             },
             details={"path": str(path), "after": after, "values": values},
@@ -170,15 +170,15 @@ class MigrateFields(Migrate):
         plan = await super().plan(context)
         values = context.facts.of("slugs.fields")["values"]
         losses = [
-            Loss(f"{conversion.source}.{name} of pages that stay {conversion.source}", count)
+            Loss(f"{conversion.old_type}.{name} of pages that stay {conversion.old_type}", count)
             for name, count in values.items()
         ]
         columns = ", ".join(conversion.move)
         return replace(
             plan,
-            title=f"Drop the moved columns from {conversion.source}, rename the new ones",
-            destroys=(Loss(f"the columns {columns} of {conversion.source}"), *losses),
-            gate=Gate(conversion.source),
+            title=f"Drop the moved columns from {conversion.old_type}, rename the new ones",
+            destroys=(Loss(f"the columns {columns} of {conversion.old_type}"), *losses),
+            gate=Gate(conversion.old_type),
         )
 
     async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
@@ -191,7 +191,7 @@ class MigrateFields(Migrate):
         )
         await site.ask(
             "unprefix_names",
-            target=conversion.target,
+            target=conversion.new_type,
             fields=list(conversion.move),
             prefix=conversion.prefix,
         )

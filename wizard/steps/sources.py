@@ -87,6 +87,6 @@ def observe_file(plan: Plan) -> Observation:
 async def describe(context: Context) -> dict[str, Any]:
     """The model that is converted, as the project's Django knows it."""
     described: dict[str, Any] = await (await context.worker.client()).ask(
-        "describe", model=context.config.conversion.source
+        "describe", model=context.config.conversion.old_type
     )
     return described

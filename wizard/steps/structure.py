@@ -41,10 +41,10 @@ class WriteModel(Operation):
             return unchanged(self, reason)
         path = await models_file(context)
         before = package.read(path)
-        name = conversion.target.partition(".")[2]
+        name = conversion.new_type.partition(".")[2]
         after = source.insert_class(
             before,
-            after=conversion.source.partition(".")[2],
+            after=conversion.old_type.partition(".")[2],
             text=context.facts.answer("structure.class"),
         )
         changes = source.unified_diff(before, after, path.name)
@@ -56,7 +56,7 @@ class WriteModel(Operation):
             does=(f"add class {name} to {path}", "everything else in the file stays as it is"),
             undo="`remodel undo --to structure` puts the file back as it was",
             gate=Gate(name),
-            facts={"model": conversion.target, "class": context.facts.answer("structure.class")},
+            facts={"model": conversion.new_type, "class": context.facts.answer("structure.class")},
             details={"path": str(path), "after": after},
             skip=f"{path.name} has this class already" if before == after else "",
         )
@@ -136,8 +136,8 @@ class CheckModels(Repeatable):
         await context.worker.stop()
         findings = await (await context.worker.client()).ask(
             "check_models",
-            source=conversion.source,
-            target=conversion.target,
+            source=conversion.old_type,
+            target=conversion.new_type,
             fields=list(conversion.move),
             prefix=conversion.prefix,
             phase=self.phase,
@@ -274,7 +274,7 @@ class Migrate(Checkpointed):
 
 async def _is_there(context: Context) -> str:
     """Why no class has to be written, or empty: the project may have the target already."""
-    target = context.config.conversion.target
+    target = context.config.conversion.new_type
     there = target in (await context.worker.client()).hello.page_models
     return f"{target} is a model of the project already" if there else ""
 
@@ -307,8 +307,8 @@ async def _migrations(context: Context, kind: str) -> list[dict[str, Any]]:
         "make_migration",
         kind=kind,
         app=conversion.app,
-        source=conversion.source,
-        target=conversion.target,
+        source=conversion.old_type,
+        target=conversion.new_type,
         fields=list(conversion.move),
         prefix=conversion.prefix,
         directory=str(folder),
@@ -321,8 +321,8 @@ async def _generated(context: Context) -> str:
     conversion = context.config.conversion
     return source.derived_class(
         package.read(await models_file(context)),
-        source=conversion.source.partition(".")[2],
-        target=conversion.target.partition(".")[2],
+        source=conversion.old_type.partition(".")[2],
+        target=conversion.new_type.partition(".")[2],
         fields=conversion.move,
         prefix=conversion.prefix,
     )
@@ -331,7 +331,7 @@ async def _generated(context: Context) -> str:
 async def _side_by_side(context: Context) -> str:
     """A table, tab-separated: each field of the old model and what it is on the new one."""
     conversion = context.config.conversion
-    rows = [f"{conversion.source}\ttype\t{conversion.target}"]
+    rows = [f"{conversion.old_type}\ttype\t{conversion.new_type}"]
     for field in (await describe(context))["fields"]:
         if not field["local"]:
             continue

@@ -56,7 +56,7 @@ async def faults_of(context: Context, target: Target, address: Address) -> list[
     faults: list[str] = []
     tree = PageTree(address)
     mapping = {int(old): int(new) for old, new in context.facts.of("copy.convert")["map"].items()}
-    wanted = context.config.conversion.target
+    wanted = context.config.conversion.new_type
     pages = {page.id: page for page in await tree.among(mapping.values())}
     faults += [
         f"page {new} is not a {wanted}"
