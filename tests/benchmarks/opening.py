@@ -13,7 +13,7 @@ from typing import Any
 
 from screens.widgets.tree import PagesTree
 from tests.benchmarks.ground import Ground
-from tests.screens.scripted import REMODEL_YML, House, Scripted, step, text_of, until
+from tests.support.scripted_app import REMODEL_YML, House, Scripted, step, text_of, until
 from wizard.project.pagetree import PageTree
 
 TIMES = 9

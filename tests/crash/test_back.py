@@ -16,11 +16,11 @@ import pytest
 import pytest_asyncio
 
 from tests.crash.commands import Ended
-from tests.crash.conftest import Undisturbed
-from tests.crash.ground import ALLOW, Ground, State
-from tests.crash.points import END, LOCAL, counted
-from tests.crash.test_crash import CLEAN, RESUME, RESUMES, no_process, same
-from tests.crash.victim import ACT, BEGIN, START, Order
+from tests.crash.crash_points import END, LOCAL, counted
+from tests.crash.crash_sandbox import ALLOW, Ground
+from tests.crash.crashing_process import ACT, BEGIN, START, Order
+from tests.crash.resumed import CLEAN, RESUME, RESUMES, no_process, same
+from tests.crash.sandbox_state import State, Undisturbed
 
 pytestmark = [
     pytest.mark.matrix,

@@ -8,7 +8,6 @@ goes on to the very end, and shows it. Run by `make crash`.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shutil
@@ -17,10 +16,11 @@ import signal
 import pytest
 
 from tests.crash.commands import Ended
-from tests.crash.conftest import Undisturbed
-from tests.crash.ground import ALLOW, Ground, State
-from tests.crash.points import END, Point, after, points, sample
-from tests.crash.victim import ACT, BEGIN, PLAN, Order
+from tests.crash.crash_points import END, Point, after, points, sample
+from tests.crash.crash_sandbox import Ground
+from tests.crash.crashing_process import ACT, BEGIN, PLAN, Order
+from tests.crash.resumed import CLEAN, RESUME, RESUMES, no_process, same
+from tests.crash.sandbox_state import Undisturbed
 
 pytestmark = [
     pytest.mark.matrix,
@@ -28,9 +28,6 @@ pytestmark = [
     pytest.mark.timeout(900),  # the first one waits for the sandbox and the undisturbed run
 ]
 
-RESUME = ("resume", "--answers", "answers.yml", *ALLOW)
-RESUMES = 3  # at most: a server that was restarted may not be back for the first
-CLEAN = {1, 2, 3, 4, 5, 6}  # the documented exit codes; -9 is the crash itself
 RESTARTS = {"restart fast": signal.SIGINT, "restart immediate": signal.SIGQUIT}
 
 
@@ -118,20 +115,3 @@ def _left_undone(ended: Ended, stop: list[Order]) -> bool:
         return False  # it was killed on its way out
     assert ended.code in (-signal.SIGKILL, *CLEAN), ended.said
     return True
-
-
-async def same(ground: Ground, expected: State) -> None:
-    """Everything is as in the undisturbed run, and nobody was left behind."""
-    await no_process(ground)
-    assert ground.state().difference(expected) == []
-    assert ground.repeated() == []
-
-
-async def no_process(ground: Ground) -> None:
-    """Whatever was started has ended, by itself, and no socket is left."""
-    try:
-        async with asyncio.timeout(30):
-            while ground.left():
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        pytest.fail("\n".join(ground.left()))

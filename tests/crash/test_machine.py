@@ -23,7 +23,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.unit.test_config import write as write_config
+from tests.support.remodel_yml import write as write_config
 from wizard.base.errors import Declined, OperationFailed, PlanStale, RemodelError, StartOver
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.served import REMODEL, Demo
+from tests.support.sandbox import REMODEL, Demo, dump_of_production
 
 ALLOW = ("--allow", "staging", "--allow", "production")
 
@@ -127,25 +127,6 @@ def test_a_local_database_in_use_is_left_alone(demo: Demo) -> None:
         assert "a shell that was forgotten" in error["found"]
         assert connection.execute("SELECT 1").fetchone() == (1,)
     assert demo.databases("local") == ["harbour"]
-
-
-def dump_of_production(demo: Demo) -> bytes:
-    """What pg_dump makes of production, by hand."""
-    config = yaml.safe_load((demo.root / "remodel.yml").read_text())
-    with demo.connect("production") as connection:
-        address = connection.info
-        return subprocess.run(
-            [
-                Path(config["postgres"]["bin"]) / "pg_dump",
-                "--format=custom",
-                f"--host={address.host}",
-                f"--username={address.user}",
-                "harbour",
-            ],
-            env={"PGPASSWORD": address.password},
-            check=True,
-            capture_output=True,
-        ).stdout
 
 
 @pytest.mark.parametrize("fault", ["truncated", "flipped", "empty", "missing"])

@@ -11,8 +11,8 @@ import subprocess
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from tests.end_to_end import independent, planted
-from tests.served import Demo
+from tests.support import planted_secrets, sql_check
+from tests.support.sandbox import Demo
 from wizard.base.errors import VerificationFailed
 from wizard.base.events import Events
 from wizard.config.config import read
@@ -25,11 +25,11 @@ ALLOW = ("--allow", "staging", "--allow", "production")
 
 def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> None:
     with demo.connect("production") as connection:
-        before = independent.look(connection)
+        before = sql_check.look(connection)
 
-    with planted.planted(demo) as known:
-        done = planted.remodel(demo, known, "replay", "answers.yml", *ALLOW, "--json")
-        assert planted.leaks(demo, known, done) == []
+    with planted_secrets.planted(demo) as known:
+        done = planted_secrets.remodel(demo, known, "replay", "answers.yml", *ALLOW, "--json")
+        assert planted_secrets.leaks(demo, known, done) == []
 
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -47,9 +47,9 @@ def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> No
     assert beside_the_gate["staging"].startswith("delivered and checked")
     assert beside_the_gate["staging: closed for"].endswith(" ms")
     with demo.connect("production") as connection:
-        independent.judge(connection, before, "harbour.example")
+        sql_check.judge(connection, before, "harbour.example")
     with demo.connect("production", "harbour_staging") as connection:
-        independent.judge(connection, before, "staging.harbour.example")
+        sql_check.judge(connection, before, "staging.harbour.example")
     kept = [name for name in demo.databases("production") if name.endswith("_old")]
     assert len(kept) == 2
     home = demo.root / "production" / "home"
@@ -74,7 +74,7 @@ def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> No
     )
     assert back.returncode == 0, back.stderr
     with demo.connect("production") as connection:
-        assert independent.look(connection) == before
+        assert sql_check.look(connection) == before
 
 
 async def drilled_wrong(demo: Demo) -> str:
@@ -120,7 +120,7 @@ def test_a_signal_stops_in_good_order_and_resume_goes_on(
         signal.SIGHUP: "slugs.migrate",
     }[number]
     with demo.connect("production") as connection:
-        before = independent.look(connection)
+        before = sql_check.look(connection)
     running = demo.start("replay", "answers.yml", *ALLOW, "--json")
     _until(running, "started", stop_at)
     running.send_signal(number)
@@ -133,7 +133,7 @@ def test_a_signal_stops_in_good_order_and_resume_goes_on(
     resumed = demo.remodel("resume", "--answers", "answers.yml", *ALLOW, "--json")
     assert resumed.returncode == 0, resumed.stderr
     with demo.connect("production") as connection:
-        independent.judge(connection, before, "harbour.example")
+        sql_check.judge(connection, before, "harbour.example")
 
 
 @pytest.mark.matrix
@@ -196,7 +196,7 @@ def test_without_allow_or_on_another_database_production_is_not_touched(demo: De
     assert done.returncode == 5
     assert json.loads(done.stdout.splitlines()[-1])["error"] == "IdentityMismatch"
     with demo.connect("production") as connection:
-        kinds = {kind for _, _, kind in independent.look(connection).urls.values()}
+        kinds = {kind for _, _, kind in sql_check.look(connection).urls.values()}
     assert "cast.podcast" not in kinds
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.served import REMODEL, Demo
+from tests.support.sandbox import REMODEL, Demo
 
 
 class Teletype:

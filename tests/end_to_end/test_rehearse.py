@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.end_to_end.test_walk import state
-from tests.served import Demo
+from tests.support.sandbox import Demo
+from tests.support.sql_check import table_digests
 
 pytestmark = [pytest.mark.matrix, pytest.mark.timeout(900)]  # the demo is walked again and again
 ALLOW = ("--allow", "staging", "--allow", "production")
@@ -33,7 +33,7 @@ def world(demo: Demo) -> dict[str, Any]:
         ("production", "harbour_staging"),
     ):
         with demo.connect(place, name) as connection:
-            seen[f"{place} {name}"] = state(connection)
+            seen[f"{place} {name}"] = table_digests(connection)
             seen[f"{place} {name} mark"] = connection.execute(
                 "SELECT oid, shobj_description(oid, 'pg_database') FROM pg_database "
                 "WHERE datname = current_database()"
@@ -141,7 +141,7 @@ def test_a_fault_is_told_and_taken_back_and_what_was_kept_is_purged(demo: Demo) 
     assert demo.databases("production") == ["harbour", "harbour_staging"]
     assert list((demo.root / "backups").iterdir()) == []
     with demo.connect("production") as connection:
-        assert state(connection) == before["production harbour"]
+        assert table_digests(connection) == before["production harbour"]
     rolled = demo.remodel("rollback", "--target", "production", "--consent", "0" * 16)
     assert rolled.returncode == 1
     assert "is not on" in rolled.stderr

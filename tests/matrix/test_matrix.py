@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.matrix import observer
+from tests.matrix.case_run import Played, Stage, conversion
 from tests.matrix.cases import ACCOUNTS, DIRECTIONS, GENERIC, INDEXES, KEYS, Direction
-from tests.matrix.conftest import Stage
-from tests.matrix.environments import VERSIONS, Version
-from tests.matrix.played import Played, conversion
+from tests.matrix.versions import VERSIONS
+from tests.support.environments import Version
 from wizard.base.errors import OperationFailed
 
 IDS = ("new", "kept")

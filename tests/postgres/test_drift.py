@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 from pathlib import Path
 
 import pytest
 
+from tests.support.postgres import ended
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import Secret
-from wizard.postgres import server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import baseline, drift, keys
 from wizard.postgres.drift.baseline import Baseline
@@ -46,12 +45,6 @@ async def taken(address: Address) -> Baseline:
     """The baseline, by way of the journal."""
     async with baseline.held(address) as held:
         return Baseline.from_dict(json.loads(json.dumps(held.as_dict())))
-
-
-async def ended(address: Address, but: int) -> None:
-    """Until all sessions but one are gone, which is after their client has closed them."""
-    while any(each.pid != but for each in await server.sessions(address)):
-        await asyncio.sleep(0.005)
 
 
 async def told(address: Address, since: Baseline) -> list[str]:

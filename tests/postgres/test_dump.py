@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from tests.conftest import APP_PASSWORD, OWNER, SmallDisk
-from tests.postgres.conftest import CONTENT, Fetching
+from tests.support.postgres import APP_PASSWORD, CONTENT, OWNER, Fetching
+from tests.support.small_disk import SmallDisk
 from wizard.base.errors import (
     ConfigError,
     ConnectionFailed,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres.conftest import tool
+from tests.support.postgres import tool
 from wizard.base.errors import ConnectionFailed, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding, Progress, Report
 from wizard.postgres import server

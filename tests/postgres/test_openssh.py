@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.openssh import ALIAS, client_config, installed, openssh
+from tests.support.openssh import ALIAS, client_config, installed, openssh
 from wizard.base.errors import ConnectionFailed
 from wizard.base.events import Report
 from wizard.postgres import server

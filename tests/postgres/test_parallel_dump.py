@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SmallDisk
+from tests.support.small_disk import SmallDisk
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.events import Event, Progress, Report
 from wizard.postgres.address import Address, connect

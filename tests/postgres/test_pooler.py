@@ -12,8 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import APP_PASSWORD
-from tests.postgres.conftest import ask
+from tests.support.postgres import APP_PASSWORD, ask
 from wizard.base.events import Report
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight, swap

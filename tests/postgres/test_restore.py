@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from tests.conftest import mounted
+from tests.support.small_disk import mounted
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Event, Finding, Progress, Report
 from wizard.postgres import server

@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from tests.postgres.conftest import Fetching
+from tests.support.postgres import Fetching
 from wizard.base.errors import ConnectionFailed, VerificationFailed
 from wizard.base.events import Report
 from wizard.postgres import server

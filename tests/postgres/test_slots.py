@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import APP_PASSWORD, OWNER
-from tests.postgres.conftest import ask, say
+from tests.support.postgres import APP_PASSWORD, OWNER, ask, say
 from wizard.base.events import Report
 from wizard.base.redaction import Secret
 from wizard.postgres import server

@@ -14,8 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import fresh
-from tests.postgres.conftest import ask, say
+from tests.support.postgres import ask, fresh, say
 from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.base.events import Report
 from wizard.postgres import server

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import APP_PASSWORD, OWNER
-from tests.postgres.conftest import CONTENT, tool
-from tests.tls import Authority, authority, listening
+from tests.support.postgres import APP_PASSWORD, CONTENT, OWNER, tool
+from tests.support.tls import Authority, authority, listening
 from wizard.base.errors import ConfigError, ConnectionFailed
 from wizard.base.events import Report
 from wizard.base.redaction import Secret

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -242,3 +243,7 @@ async def _postgres(cluster: Cluster, site: RealSite, program: str, *arguments: 
     )
     _, err = await process.communicate()
     assert process.returncode == 0, err.decode()
+
+
+Take = Callable[[Recipe], Awaitable[RealSite]]
+Seen = Callable[[Recipe], Awaitable[dict[str, Any]]]

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.real_sites import seen as compared
-from tests.real_sites.conftest import Seen, Take
+from tests.real_sites import page_views
 from tests.real_sites.environments import Pinned
 from tests.real_sites.judge import Change, Row, faults, sound
-from tests.real_sites.sites import Recipe
+from tests.real_sites.sites import Recipe, Seen, Take
 
 pytestmark = [
     pytest.mark.matrix,
@@ -111,7 +110,7 @@ async def test_a_blog_becomes_a_podcast_and_its_posts_episodes(
     stale = await site.stale_indexes()
     assert not stale, "\n".join(stale)
 
-    found = compared.faults(
+    found = page_views.faults(
         await seen(CAST), await site.drive("after", publish=True), first, [shows, parts]
     )
     assert not found, "\n".join(found)

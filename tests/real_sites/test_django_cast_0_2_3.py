@@ -12,12 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.real_sites import environments
-from tests.real_sites import seen as compared
-from tests.real_sites.conftest import Seen, Take
+from tests.real_sites import environments, page_views
 from tests.real_sites.environments import Pinned
 from tests.real_sites.judge import Change, Row, faults, sound
-from tests.real_sites.sites import RealSite, Recipe
+from tests.real_sites.sites import RealSite, Recipe, Seen, Take
 from wizard.project import source
 
 pytestmark = [
@@ -128,7 +126,7 @@ async def test_the_split_that_the_notes_are_about(take: Take, seen: Seen) -> Non
             key: value for key, value in page["draft"].items() if key not in gone
         }
     driven = await site.drive("after", publish=True)
-    found = compared.faults(before, driven, first, [split])
+    found = page_views.faults(before, driven, first, [split])
     assert not found, "\n".join(found)
 
 

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from screens.app import RemodelApp
-from tests.screens.scripted import REMODEL_YML, House
+from tests.support.scripted_app import REMODEL_YML, House
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def line(source: str, text: str) -> Callable[[Context], None]:
     return lambda context: context.report.line(source, text)
 
 
-def story(
+def sample_steps(
     op: Callable[..., Any], step: Callable[..., Any], hold: asyncio.Event | None = None
 ) -> list[Any]:
     """The six steps; the last operation of each waits for `hold`, when it is given."""

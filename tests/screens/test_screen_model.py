@@ -6,7 +6,7 @@ from pathlib import Path
 
 from screens.model import LINES_KEPT, Model
 from screens.widgets.progress import amount, bar, duration
-from tests.screens import scripted
+from tests.support import scripted_app
 from wizard.base.events import (
     Consented,
     Document,
@@ -26,9 +26,9 @@ from wizard.session.plan import Gate, Plan
 
 
 def model() -> Model:
-    fetch = scripted.Scripted("backup.fetch", "Fetch")
-    restore = scripted.Scripted("backup.restore", "Restore", gate=Gate("harbour"))
-    steps = [scripted.step("project"), scripted.step("backup", fetch, restore)]
+    fetch = scripted_app.Scripted("backup.fetch", "Fetch")
+    restore = scripted_app.Scripted("backup.restore", "Restore", gate=Gate("harbour"))
+    steps = [scripted_app.step("project"), scripted_app.step("backup", fetch, restore)]
     made = Model(steps)
     made.outline("backup", (fetch, restore))
     return made

@@ -11,8 +11,8 @@ from screens.failed import FailedScreen
 from screens.gate import GateScreen
 from screens.step import StepScreen
 from screens.widgets.tree import PagesTree
-from tests.screens import scripted
-from tests.screens.story import story
+from tests.screens.sample_steps import sample_steps
+from tests.support import scripted_app
 from wizard.base.errors import ConnectionFailed
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
@@ -21,23 +21,23 @@ STEPS = ("project", "backup", "structure", "copy", "slugs", "production")
 
 def told(*names: str, hold: asyncio.Event) -> list[Any]:
     """These steps of the story; the others have nothing to do."""
-    steps = story(scripted.Scripted, scripted.step, hold)
+    steps = sample_steps(scripted_app.Scripted, scripted_app.step, hold)
     return [step for step in steps if step.name in names]
 
 
 async def at_work(app: Any, pilot: Any, name: str) -> None:
     """Begin the step and wait until its held operation is drawn, with what it reported."""
-    await scripted.until(
+    await scripted_app.until(
         pilot, lambda: isinstance(app.screen, StepScreen) and app.screen.step.name == name
     )
     await pilot.press("enter")
     state = app.model.steps[name]
-    await scripted.until(pilot, lambda: state.state == "running")
+    await scripted_app.until(pilot, lambda: state.state == "running")
     if name == "copy":
-        await scripted.until(pilot, lambda: "will move" in scripted.text_of(app))
+        await scripted_app.until(pilot, lambda: "will move" in scripted_app.text_of(app))
         tree = app.screen.query_one(PagesTree)
-        await scripted.until(pilot, lambda: len(tree.root.children) == 1)
-        await scripted.until(pilot, lambda: "Show" in scripted.text_of(app))
+        await scripted_app.until(pilot, lambda: len(tree.root.children) == 1)
+        await scripted_app.until(pilot, lambda: "Show" in scripted_app.text_of(app))
 
 
 @SIZES
@@ -62,7 +62,7 @@ async def test_gate(house: Any, looks: Any, size: tuple[int, int]) -> None:
     hold.set()
     async with house.app(*told("backup", hold=hold), size=size) as (app, pilot):
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, GateScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, GateScreen))
         await pilot.press(*"harb", "enter")
         await looks(app, pilot)
 
@@ -73,7 +73,7 @@ async def test_no_color(house: Any, looks: Any, monkeypatch: pytest.MonkeyPatch)
         await at_work(app, pilot, "project")
         assert app.no_color
         for word in ("✓ ok", "▲ warn", "▶ running", "✓ done"):
-            assert word in scripted.text_of(app)
+            assert word in scripted_app.text_of(app)
         await looks(app, pilot)
 
 
@@ -85,8 +85,8 @@ async def test_error(house: Any, looks: Any) -> None:
             hint="Look at the network, then r fetches it anew.",
         )
 
-    fetch = scripted.Scripted("backup.fetch", "Fetch a backup of production", act=refuse)
-    async with house.app(scripted.step("backup", fetch)) as (app, pilot):
+    fetch = scripted_app.Scripted("backup.fetch", "Fetch a backup of production", act=refuse)
+    async with house.app(scripted_app.step("backup", fetch)) as (app, pilot):
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, FailedScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, FailedScreen))
         await looks(app, pilot)

@@ -13,7 +13,7 @@ from screens.step import StepScreen
 from screens.stop import StopScreen
 from screens.summary import SummaryScreen
 from screens.widgets.operations import Operations
-from tests.screens import scripted
+from tests.support import scripted_app
 from wizard.base.errors import ConnectionFailed, ExitCode
 from wizard.base.events import Progress
 from wizard.base.redaction import Secret
@@ -41,19 +41,23 @@ def looked_at(app: Any) -> str:
 
 
 async def test_walks_every_step_to_the_summary_and_leaves_with_0(house: Any) -> None:
-    first = scripted.Scripted("project.look", "Look around", message="found it")
-    last = scripted.Scripted("production.check:staging", "Check the result", message="all there")
-    async with house.app(scripted.step("project", first), scripted.step("production", last)) as (
+    first = scripted_app.Scripted("project.look", "Look around", message="found it")
+    last = scripted_app.Scripted(
+        "production.check:staging", "Check the result", message="all there"
+    )
+    async with house.app(
+        scripted_app.step("project", first), scripted_app.step("production", last)
+    ) as (
         app,
         pilot,
     ):
         assert looked_at(app) == "project"
-        assert "begins Project: one operation." in scripted.text_of(app)
+        assert "begins Project: one operation." in scripted_app.text_of(app)
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: looked_at(app) == "production")
+        await scripted_app.until(pilot, lambda: looked_at(app) == "production")
         await pilot.press("ctrl+n")
-        await scripted.until(pilot, lambda: isinstance(app.screen, SummaryScreen))
-        text = scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, SummaryScreen))
+        text = scripted_app.text_of(app)
         assert "all there" in text
         assert "How to take production back." in text
         report = app.context.session.folder / "report.html"
@@ -61,97 +65,97 @@ async def test_walks_every_step_to_the_summary_and_leaves_with_0(house: Any) -> 
         await pilot.press("down")
         assert app.is_running
         await pilot.press("x")
-        await scripted.until(pilot, lambda: not app.is_running)
+        await scripted_app.until(pilot, lambda: not app.is_running)
     assert app.return_code == 0
     assert (first.done, last.done) == (1, 1)
 
 
 async def test_looking_back_does_not_disturb_the_work(house: Any) -> None:
     work = Held()
-    look = scripted.Scripted("project.look", "Look around")
-    fetch = scripted.Scripted("backup.fetch", "Fetch", act=work)
-    write = scripted.Scripted("structure.model", "Write")
+    look = scripted_app.Scripted("project.look", "Look around")
+    fetch = scripted_app.Scripted("backup.fetch", "Fetch", act=work)
+    write = scripted_app.Scripted("structure.model", "Write")
     steps = zip(("project", "backup", "structure"), (look, fetch, write), strict=True)
-    async with house.app(*(scripted.step(*step) for step in steps)) as (app, pilot):
+    async with house.app(*(scripted_app.step(*step) for step in steps)) as (app, pilot):
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: looked_at(app) == "backup")
-        assert "1 looks back at Project." in scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: looked_at(app) == "backup")
+        assert "1 looks back at Project." in scripted_app.text_of(app)
         await pilot.press("enter")
         await work.begun.wait()
         await pilot.press("1")
-        await scripted.until(pilot, lambda: looked_at(app) == "project")
-        assert "goes to Backup, which is being worked on" in scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: looked_at(app) == "project")
+        assert "goes to Backup, which is being worked on" in scripted_app.text_of(app)
         await pilot.press("ctrl+down")
-        await scripted.until(pilot, lambda: looked_at(app) == "backup")
+        await scripted_app.until(pilot, lambda: looked_at(app) == "backup")
         await pilot.press("ctrl+up")
         work.go.set()
         # Whoever looks back is told, not pulled away.
-        await scripted.until(
-            pilot, lambda: "goes to Structure, which waits to begin" in scripted.text_of(app)
+        await scripted_app.until(
+            pilot, lambda: "goes to Structure, which waits to begin" in scripted_app.text_of(app)
         )
         assert looked_at(app) == "project"
 
 
 async def test_ctrl_c_after_this_operation_stops_in_good_order(house: Any) -> None:
     work = Held()
-    one = scripted.Scripted("project.one", "One", act=work)
-    two = scripted.Scripted("project.two", "Two")
-    async with house.app(scripted.step("project", one, two)) as (app, pilot):
+    one = scripted_app.Scripted("project.one", "One", act=work)
+    two = scripted_app.Scripted("project.two", "Two")
+    async with house.app(scripted_app.step("project", one, two)) as (app, pilot):
         await pilot.press("enter")
         await work.begun.wait()
         await pilot.press("ctrl+c")
-        await scripted.until(pilot, lambda: isinstance(app.screen, StopScreen))
-        assert "Running: One" in scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, StopScreen))
+        assert "Running: One" in scripted_app.text_of(app)
         await pilot.press("a")
         await pilot.pause()
         assert not work.cancelled
         work.go.set()
-        await scripted.until(pilot, lambda: not app.is_running)
+        await scripted_app.until(pilot, lambda: not app.is_running)
     assert app.return_code == ExitCode.STOPPED
     assert (one.done, two.done) == (1, 0)
 
 
 async def test_ctrl_c_now_cancels_the_work_and_resume_knows(house: Any) -> None:
     work = Held()
-    one = scripted.Scripted("project.one", "One", act=work)
-    async with house.app(scripted.step("project", one)) as (app, pilot):
+    one = scripted_app.Scripted("project.one", "One", act=work)
+    async with house.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("enter")
         await work.begun.wait()
         await pilot.press("ctrl+c")
-        await scripted.until(pilot, lambda: isinstance(app.screen, StopScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, StopScreen))
         await pilot.press("n")
-        await scripted.until(pilot, lambda: not app.is_running)
+        await scripted_app.until(pilot, lambda: not app.is_running)
     assert work.cancelled
     assert app.return_code == ExitCode.STOPPED
-    async with house.app(scripted.step("project", one)) as (app, pilot):
-        assert "↺ interrupted" in scripted.text_of(app)
+    async with house.app(scripted_app.step("project", one)) as (app, pilot):
+        assert "↺ interrupted" in scripted_app.text_of(app)
 
 
 @pytest.mark.parametrize("key", ["escape", "enter", "k"])
 async def test_escape_and_enter_keep_going(house: Any, key: str) -> None:
     work = Held()
-    one = scripted.Scripted("project.one", "One", act=work)
-    async with house.app(scripted.step("project", one)) as (app, pilot):
+    one = scripted_app.Scripted("project.one", "One", act=work)
+    async with house.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("enter")
         await work.begun.wait()
         await pilot.press("escape")  # by itself it does nothing
         await pilot.press("ctrl+c")
-        await scripted.until(pilot, lambda: isinstance(app.screen, StopScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, StopScreen))
         await pilot.press(key)
-        await scripted.until(pilot, lambda: isinstance(app.screen, StepScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, StepScreen))
         work.go.set()
-        await scripted.until(pilot, lambda: one.done == 1)
+        await scripted_app.until(pilot, lambda: one.done == 1)
     assert not work.cancelled
 
 
 async def test_ctrl_c_with_nothing_running_asks_whether_to_leave(house: Any) -> None:
-    one = scripted.Scripted("project.one", "One")
-    async with house.app(scripted.step("project", one)) as (app, pilot):
+    one = scripted_app.Scripted("project.one", "One")
+    async with house.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("ctrl+q")
-        await scripted.until(pilot, lambda: isinstance(app.screen, StopScreen))
-        assert "Nothing is running" in scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, StopScreen))
+        assert "Nothing is running" in scripted_app.text_of(app)
         await pilot.press("l")
-        await scripted.until(pilot, lambda: not app.is_running)
+        await scripted_app.until(pilot, lambda: not app.is_running)
     assert app.return_code == ExitCode.STOPPED
     assert one.done == 0
 
@@ -169,20 +173,20 @@ async def test_a_failure_is_shown_and_tried_again(house: Any) -> None:
                 hint="Look whether the host is up.",
             )
 
-    one = scripted.Scripted("project.one", "One", act=refuse_once)
-    async with house.app(scripted.step("project", one)) as (app, pilot):
+    one = scripted_app.Scripted("project.one", "One", act=refuse_once)
+    async with house.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, FailedScreen))
-        text = scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, FailedScreen))
+        text = scripted_app.text_of(app)
         assert "Connection refused [/nowhere]" in text
         assert "exit code 3" in text
         assert "Look whether the host is up." in text
         await pilot.press("enter", "escape", "space")
         assert isinstance(app.screen, FailedScreen)
         await pilot.press("r")
-        await scripted.until(pilot, lambda: one.done == 1)
+        await scripted_app.until(pilot, lambda: one.done == 1)
         # What the first attempt found is no longer true.
-        assert "nobody answers" not in scripted.text_of(app)
+        assert "nobody answers" not in scripted_app.text_of(app)
     assert len(attempts) == 2
 
 
@@ -190,17 +194,17 @@ async def test_stopping_at_a_failure_exits_with_its_code(house: Any) -> None:
     async def refuse(context: Context) -> None:
         raise ConnectionFailed("Connecting failed.")
 
-    one = scripted.Scripted("project.one", "One", act=refuse)
-    async with house.app(scripted.step("project", one)) as (app, pilot):
+    one = scripted_app.Scripted("project.one", "One", act=refuse)
+    async with house.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, FailedScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, FailedScreen))
         await pilot.press("s")
-        await scripted.until(pilot, lambda: not app.is_running)
+        await scripted_app.until(pilot, lambda: not app.is_running)
     assert app.return_code == ExitCode.CONNECTION
 
 
 async def test_planning_is_shown_as_work(house: Any) -> None:
-    one = scripted.Scripted("project.one", "One")
+    one = scripted_app.Scripted("project.one", "One")
     plan, work = one.plan, Held()
 
     async def slowly(context: Context) -> Any:
@@ -208,13 +212,13 @@ async def test_planning_is_shown_as_work(house: Any) -> None:
         return await plan(context)
 
     one.plan = slowly  # type: ignore[method-assign]
-    async with house.app(scripted.step("project", one)) as (app, pilot):
+    async with house.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("enter")
         await work.begun.wait()
-        await scripted.until(pilot, lambda: "▷ planning    One" in scripted.text_of(app))
-        assert "Working: One." in scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: "▷ planning    One" in scripted_app.text_of(app))
+        assert "Working: One." in scripted_app.text_of(app)
         work.go.set()
-        await scripted.until(pilot, lambda: "▷ planning" not in scripted.text_of(app))
+        await scripted_app.until(pilot, lambda: "▷ planning" not in scripted_app.text_of(app))
     assert one.done == 1
 
 
@@ -225,20 +229,20 @@ async def test_resuming_shows_what_was_done_and_goes_on_with_the_rest(house: Any
 
     def steps() -> list[Any]:
         return [
-            scripted.step("project", scripted.Scripted("project.one", "One", act=tell)),
-            scripted.step("backup", scripted.Scripted("backup.two", "Two")),
+            scripted_app.step("project", scripted_app.Scripted("project.one", "One", act=tell)),
+            scripted_app.step("backup", scripted_app.Scripted("backup.two", "Two")),
         ]
 
     async with house.app(*steps()) as (app, pilot):
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: looked_at(app) == "backup")
+        await scripted_app.until(pilot, lambda: looked_at(app) == "backup")
     again = steps()
     async with house.app(*again) as (app, pilot):
-        await scripted.until(pilot, lambda: looked_at(app) == "backup")
-        assert "✓ done" in scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: looked_at(app) == "backup")
+        assert "✓ done" in scripted_app.text_of(app)
         await pilot.press("1")
-        await scripted.until(pilot, lambda: looked_at(app) == "project")
-        text = scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: looked_at(app) == "project")
+        text = scripted_app.text_of(app)
         assert "18.1 [/opt]" in text
         assert "Change" in text
         assert again[0].operations(app.context)[0].done == 0
@@ -251,22 +255,24 @@ async def test_the_log_follows_the_journal(house: Any) -> None:
         context.report.line("django", "Applying cast.0002 [/x]")
         await work(context)
 
-    one = scripted.Scripted("project.one", "One", act=act)
+    one = scripted_app.Scripted("project.one", "One", act=act)
     steps = [
-        scripted.step("project", one),
-        scripted.step("backup", scripted.Scripted("backup.two", "Two")),
+        scripted_app.step("project", one),
+        scripted_app.step("backup", scripted_app.Scripted("backup.two", "Two")),
     ]
     async with house.app(*steps) as (app, pilot):
         await pilot.press("enter")
         await work.begun.wait()
         await pilot.press("ctrl+l")
-        await scripted.until(pilot, lambda: isinstance(app.screen, LogScreen))
-        await scripted.until(pilot, lambda: "Applying cast.0002 [/x]" in scripted.text_of(app))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, LogScreen))
+        await scripted_app.until(
+            pilot, lambda: "Applying cast.0002 [/x]" in scripted_app.text_of(app)
+        )
         work.go.set()
-        await scripted.until(pilot, lambda: "step project done" in scripted.text_of(app))
+        await scripted_app.until(pilot, lambda: "step project done" in scripted_app.text_of(app))
         await pilot.press("escape")
         # The next step came up meanwhile, behind the log.
-        await scripted.until(pilot, lambda: looked_at(app) == "backup")
+        await scripted_app.until(pilot, lambda: looked_at(app) == "backup")
 
 
 async def test_a_flood_of_progress_is_coalesced(house: Any) -> None:
@@ -281,8 +287,8 @@ async def test_a_flood_of_progress_is_coalesced(house: Any) -> None:
         context.report.line("django", "the last line")
         await work(context)
 
-    one = scripted.Scripted("project.one", "One", act=flood)
-    async with house.app(scripted.step("project", one)) as (app, pilot):
+    one = scripted_app.Scripted("project.one", "One", act=flood)
+    async with house.app(scripted_app.step("project", one)) as (app, pilot):
         draw = app.draw
 
         def counted() -> None:
@@ -291,27 +297,29 @@ async def test_a_flood_of_progress_is_coalesced(house: Any) -> None:
 
         app.draw = counted
         await pilot.press("enter")
-        await scripted.until(pilot, work.begun.is_set, 30)
-        await scripted.until(pilot, lambda: "the last line" in scripted.text_of(app))
+        await scripted_app.until(pilot, work.begun.is_set, 30)
+        await scripted_app.until(pilot, lambda: "the last line" in scripted_app.text_of(app))
     assert 0 < len(drawn) < 100
 
 
 async def test_resizing_keeps_the_step_and_its_state(house: Any) -> None:
-    one = scripted.Scripted("project.one", "One", about="what it does")
-    async with house.app(scripted.step("project", one)) as (app, pilot):
+    one = scripted_app.Scripted("project.one", "One", about="what it does")
+    async with house.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.resize_terminal(60, 18)
         await pilot.pause()
-        assert "gates stay closed below 80x24" in scripted.text_of(app)
+        assert "gates stay closed below 80x24" in scripted_app.text_of(app)
         await pilot.resize_terminal(120, 40)
         await pilot.pause()
-        text = scripted.text_of(app)
+        text = scripted_app.text_of(app)
         assert "gates stay closed" not in text
         assert "what it does" in text
         assert app.screen.query_one(Operations).display
 
 
 async def test_the_palette_has_every_action_and_survives_ctrl_c(house: Any) -> None:
-    async with house.app(scripted.step("project", scripted.Scripted("project.one", "One"))) as (
+    async with house.app(
+        scripted_app.step("project", scripted_app.Scripted("project.one", "One"))
+    ) as (
         app,
         pilot,
     ):
@@ -319,18 +327,20 @@ async def test_the_palette_has_every_action_and_survives_ctrl_c(house: Any) -> N
         assert {"Help", "Log", "Stop", "Begin", "Step 6: Production"} <= set(titles)
         await pilot.press("ctrl+p")
         await pilot.press("ctrl+c")
-        await scripted.until(pilot, lambda: isinstance(app.screen, StopScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, StopScreen))
         await pilot.press("escape")
 
 
 async def test_help_tells_what_the_step_touches(house: Any) -> None:
-    async with house.app(scripted.step("project", scripted.Scripted("project.one", "One"))) as (
+    async with house.app(
+        scripted_app.step("project", scripted_app.Scripted("project.one", "One"))
+    ) as (
         app,
         pilot,
     ):
         await pilot.press("f1")
-        await scripted.until(pilot, lambda: "What project reads" in scripted.text_of(app))
-        assert "How to take project back." in scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: "What project reads" in scripted_app.text_of(app))
+        assert "How to take project back." in scripted_app.text_of(app)
         await pilot.press("escape")
         assert looked_at(app) == "project"
 
@@ -344,11 +354,11 @@ async def test_a_crash_prints_no_values_and_no_secrets(
         local = "a value of " + "a variable"
         raise ValueError("refused for hunter2-hunter2" + local[:0])
 
-    one = scripted.Scripted("project.one", "One", act=crash)
+    one = scripted_app.Scripted("project.one", "One", act=crash)
     with pytest.raises(ValueError, match="refused"):
-        async with house.app(scripted.step("project", one)) as (app, pilot):
+        async with house.app(scripted_app.step("project", one)) as (app, pilot):
             await pilot.press("enter")
-            await scripted.until(pilot, lambda: not app.is_running)
+            await scripted_app.until(pilot, lambda: not app.is_running)
     printed = capsys.readouterr().err
     assert "ValueError: refused for ••••••" in printed
     assert "remodel resume 20261122-150405" in printed
@@ -357,11 +367,11 @@ async def test_a_crash_prints_no_values_and_no_secrets(
 
 
 async def test_a_screenshot_is_kept_with_the_session(house: Any) -> None:
-    one = scripted.Scripted("project.look", "Look around")
-    async with house.app(scripted.step("project", one)) as (app, pilot):
+    one = scripted_app.Scripted("project.look", "Look around")
+    async with house.app(scripted_app.step("project", one)) as (app, pilot):
         commands = {command.title: command for command in app.get_system_commands(app.screen)}
         commands["Screenshot"].callback()
         folder = app.context.session.folder
-        await scripted.until(pilot, lambda: bool(list(folder.glob("*.svg"))))
+        await scripted_app.until(pilot, lambda: bool(list(folder.glob("*.svg"))))
         (picture,) = folder.glob("*.svg")
         assert "Look&#160;around" in picture.read_text()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.steps.delivering import dumped, perform, titles
+from tests.support.delivery import dumped, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery.playbook import Playbook

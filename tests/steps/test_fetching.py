@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.postgres.conftest import CONTENT, tool
-from tests.steps.delivering import dumped
+from tests.support.delivery import dumped
+from tests.support.postgres import CONTENT, tool
 from wizard.base.errors import ConfigError, IdentityMismatch, VerificationFailed
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config

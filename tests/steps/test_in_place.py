@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.steps.delivering import dumped, granted, may_read, perform, titles
+from tests.support.delivery import dumped, granted, may_read, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.redaction import Secret
 from wizard.delivery.in_place import InPlace

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.consenting import Consenting
-from tests.end_to_end import independent
-from tests.served import Demo
+from tests.support import sql_check
+from tests.support.consenting_operator import Consenting
+from tests.support.sandbox import Demo
 from wizard.base.errors import ConfigError
 from wizard.commands import runner
 from wizard.config import config
@@ -69,14 +69,14 @@ def states(journal: Journal) -> dict[str, tuple[str, dict[str, Any]]]:
 @pytest.mark.matrix
 async def test_ids_kept_in_place(demo: Demo) -> None:
     with demo.connect("production") as connection:
-        before = independent.look(connection)
+        before = sql_check.look(connection)
         ids = connection.execute("SELECT id, slug FROM wagtailcore_page ORDER BY 1").fetchall()
     _, done = await convert(conversion(demo, ids="kept", pages=[{"path": "/show/"}]))
     assert done["copy.delete"] == ("skipped", {"why": "ids are kept: nothing to delete"})
     assert done["slugs.pages"] == ("skipped", {"why": "ids are kept: no slug was prefixed"})
     assert done["slugs.migrate"][0] == "done"
     with demo.connect("production", "harbour_staging") as connection:
-        independent.judge(connection, before, "staging.harbour.example")
+        sql_check.judge(connection, before, "staging.harbour.example")
         after = connection.execute("SELECT id, slug FROM wagtailcore_page ORDER BY 1").fetchall()
     assert after == ids
 

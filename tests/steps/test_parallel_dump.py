@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.steps.delivering import dumped, perform, titles
+from tests.support.delivery import dumped, perform, titles
 from wizard.delivery.in_place import InPlace
 from wizard.delivery.swap import Rollback, Swap
 from wizard.engine.operation import Seen

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.steps.delivering import dumped, execute, perform, titles
+from tests.support.delivery import dumped, execute, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.delivery.playbook import Playbook
 from wizard.delivery.swap import Rollback

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.served import REMODEL
-from tests.steps.delivering import dumped, perform
-from tests.unit.test_config import write
+from tests.support.delivery import dumped, perform
+from tests.support.remodel_yml import write
+from tests.support.sandbox import REMODEL
 from wizard.base.errors import ConsentMissing, IdentityMismatch, PlanStale
 from wizard.base.events import Events, Report
 from wizard.commands import runner

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.served import Demo
+from tests.support.sandbox import Demo
 from wizard.base.errors import ConfigError
 from wizard.commands import discover
 from wizard.config import config

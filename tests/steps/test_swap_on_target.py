@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres.test_cut_off import alone_with, killed_at
-from tests.steps.delivering import dumped, granted, may_read, perform, titles
+from tests.support.delivery import dumped, granted, may_read, names, perform, tidy, titles
+from tests.support.killed_swap import alone_with, killed_at
 from wizard.base.errors import IdentityMismatch, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding
 from wizard.delivery.base import run_checks, stopping
 from wizard.delivery.swap import Rollback, Swap
 from wizard.engine.operation import Seen
-from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import restore
 from wizard.sandbox.cluster import Cluster
@@ -25,18 +24,6 @@ from wizard.upkeep import artifacts
 LOOK = (
     'psql -At -d "$REMODEL_DATABASE" -c "SELECT min(title) FROM wagtailcore_page" >> "$HOME/seen"'
 )
-
-
-async def names(address: Address) -> set[str]:
-    """The databases that belong to that of `address`, without its name in front."""
-    own = address.database
-    found = {each.name for each in await server.databases(address)}
-    return {name.removeprefix(own) for name in found if name.startswith(own)}
-
-
-async def tidy(far: Address) -> None:
-    for name in await names(far) - {""}:
-        await restore.drop(far, far.database + name, force=True)
 
 
 async def test_the_code_on_the_target_sees_the_new_database_first(

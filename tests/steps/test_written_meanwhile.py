@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.consenting import Consenting
-from tests.end_to_end import independent
-from tests.postgres.test_drift import ended
-from tests.served import Demo
-from tests.steps.delivering import dumped, execute, titles
-from tests.unit.test_config import GOOD, write
+from tests.support import sql_check
+from tests.support.consenting_operator import Consenting
+from tests.support.delivery import dumped, execute, titles
+from tests.support.postgres import ended
+from tests.support.remodel_yml import GOOD, write
+from tests.support.sandbox import Demo
 from wizard.base.errors import Declined, OperationFailed, RemodelError, StartOver
 from wizard.commands import runner
 from wizard.config import config
@@ -68,7 +68,7 @@ class Editing(Consenting):
         self.demo = demo
         self.seen: list[Plan] = []
         self.failures: list[RemodelError] = []
-        self.before: independent.Before | None = None
+        self.before: sql_check.Before | None = None
 
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
         await super().consent(plan, changed)
@@ -79,7 +79,7 @@ class Editing(Consenting):
             self.seen.append(plan)
             if len(self.seen) == 2:
                 with self.demo.connect("production") as connection:
-                    self.before = independent.look(connection)
+                    self.before = sql_check.look(connection)
                 assert plan.gate is not None
                 assert plan.gate.again is not None
                 raise StartOver(plan.operation, *plan.gate.again)
@@ -128,7 +128,7 @@ async def test_accepted_then_written_to_again_then_fetched_again(demo: Demo) -> 
     assert {key: asked.count(key) for key in asked if asked.count(key) > 1} == {DELIVER: 3}
     assert operator.before is not None
     with demo.connect("production") as connection:
-        independent.judge(connection, operator.before, "harbour.example")
+        sql_check.judge(connection, operator.before, "harbour.example")
         row = connection.execute("SELECT 1 FROM wagtailcore_page WHERE title = 'Late'").fetchone()
         assert row == (1,)
     with demo.connect("production", "harbour_staging") as connection:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.unit.test_config import GOOD
+from tests.support.remodel_yml import GOOD
 from wizard.base.events import Events
 from wizard.config import config
 from wizard.config.config import Target
@@ -18,6 +18,7 @@ from wizard.engine.operation import Operation
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import baseline
+from wizard.postgres.dumps import restore
 from wizard.sandbox.cluster import Cluster, binaries
 from wizard.sandbox.sshd import SshServer
 from wizard.session import session as sessions
@@ -178,3 +179,15 @@ async def may_read(far: Address) -> None:
     async with await connect(far) as connection:
         row = await (await connection.execute(MAY.encode())).fetchone()
     assert row == (True, False, False, True, False, True, True, True, True)
+
+
+async def names(address: Address) -> set[str]:
+    """The databases that belong to that of `address`, without its name in front."""
+    own = address.database
+    found = {each.name for each in await server.databases(address)}
+    return {name.removeprefix(own) for name in found if name.startswith(own)}
+
+
+async def tidy(far: Address) -> None:
+    for name in await names(far) - {""}:
+        await restore.drop(far, far.database + name, force=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from tests.command import Ended, remodel
-from tests.unit.test_config import write
+from tests.support.command import Ended, remodel
+from tests.support.remodel_yml import write
 from wizard.commands import schema
 from wizard.config import config
 from wizard.sandbox import layout

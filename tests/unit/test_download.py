@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SmallDisk
-from tests.postgres.conftest import tool
-from tests.wire import Wire, wire
+from tests.support.postgres import tool
+from tests.support.small_disk import SmallDisk
+from tests.support.tcp_relay import Wire, wire
 from wizard.base.errors import ConnectionFailed, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding, Report
 from wizard.postgres.dumps.archive import Archive

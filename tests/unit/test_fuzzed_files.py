@@ -14,9 +14,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.command import Ended, remodel
-from tests.served import REMODEL
-from tests.unit.test_config import GOOD
+from tests.support.command import Ended, remodel
+from tests.support.remodel_yml import GOOD
+from tests.support.sandbox import REMODEL
 
 # Whole, since a person goes through the steps whose consents are not in it.
 OPEN = "interactive: [structure, copy, slugs, production]"

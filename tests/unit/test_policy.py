@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_config import GOOD, write
+from tests.support.remodel_yml import GOOD, write
 from wizard.base.errors import ConfigError
 from wizard.config import config
 from wizard.delivery.drift import policy

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.consenting import Consenting
-from tests.unit.test_config import write
-from tests.unit.test_engine import WORLD, Act, go
+from tests.support.consenting_operator import Consenting
+from tests.support.remodel_yml import write
+from tests.unit.counting_operation import WORLD, Act, go
 from wizard.base.errors import ConsentMissing, Declined, InputMissing, PlanStale
 from wizard.config import config
 from wizard.engine.operation import Step, StepQuestion

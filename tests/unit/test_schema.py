@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from tests.unit.test_config import write
+from tests.support.remodel_yml import write
 from wizard.base.errors import AnswersError
 from wizard.base.events import Event, Finding, Progress, TreeChanged
 from wizard.commands import outline, schema

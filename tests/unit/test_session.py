@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.consenting import Consenting
-from tests.unit.test_config import write
+from tests.support.consenting_operator import Consenting
+from tests.support.remodel_yml import write
 from wizard.base.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config
