@@ -23,7 +23,7 @@ from tests.crash.resumed import CLEAN, RESUME, RESUMES, no_process, same
 from tests.crash.sandbox_state import State, Undisturbed
 
 pytestmark = [
-    pytest.mark.matrix,
+    pytest.mark.crash,
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(900),  # the first one waits for the sandbox and the undisturbed run
 ]

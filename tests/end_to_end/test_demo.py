@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 def test_the_demo_is_walked_to_its_end_and_leaves_nothing() -> None:
     remodel = Path(sys.executable).with_name("remodel")
     ended = subprocess.run(

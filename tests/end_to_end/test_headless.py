@@ -106,8 +106,8 @@ async def drilled_wrong(demo: Demo) -> str:
     ("number", "code"),
     [
         (signal.SIGINT, 130),
-        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.matrix),
-        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.matrix),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_stops_in_good_order_and_resume_goes_on(
@@ -136,7 +136,7 @@ def test_a_signal_stops_in_good_order_and_resume_goes_on(
         sql_check.judge(connection, before, "harbour.example")
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 def test_killed_and_undone_and_another_session_on_the_same_database(demo: Demo) -> None:
     """SIGKILL in the middle of a migrate, undo, then a second session: never each other's work."""
     models = demo.models.read_text()
@@ -179,7 +179,7 @@ def _until(running: subprocess.Popen[str], kind: str, operation: str) -> None:
     raise AssertionError(f"{operation} was not {kind}")
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 def test_without_allow_or_on_another_database_production_is_not_touched(demo: Demo) -> None:
     """Two keys, and the identity that was pinned on first use, are asked of every delivery."""
     done = demo.remodel("replay", "answers.yml", "--allow", "staging", "--json")
@@ -227,7 +227,7 @@ def test_check_plan_and_sessions_touch_nothing(demo: Demo) -> None:
     ) == before
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 def test_undo_goes_back_to_before_the_backup(demo: Demo) -> None:
     models = demo.models.read_text()
     with demo.connect("local") as connection:

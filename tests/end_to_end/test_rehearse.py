@@ -14,7 +14,7 @@ import yaml
 from tests.support.sandbox import Demo
 from tests.support.sql_check import table_digests
 
-pytestmark = [pytest.mark.matrix, pytest.mark.timeout(900)]  # the demo is walked again and again
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the demo is walked again and again
 ALLOW = ("--allow", "staging", "--allow", "production")
 
 

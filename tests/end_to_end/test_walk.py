@@ -129,7 +129,7 @@ def acts(session: Path) -> list[tuple[str, str, object]]:
     return told
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 @needs_tmux
 def test_walked_by_keys_and_replayed_to_the_same_end(demo: Demo, terminal: Terminal) -> None:
     with demo.connect("production") as connection:

@@ -77,7 +77,7 @@ def _password(demo: Demo) -> str:
     return line.partition("=")[2].strip("'\"")
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 async def test_editable_existing_dump_playbook_and_no_local_database(demo: Demo) -> None:
     with demo.connect("production") as connection:
         before = sql_check.look(connection)

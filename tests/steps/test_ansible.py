@@ -91,7 +91,7 @@ async def test_a_playbook_that_fails_is_believed(
     assert await titles(far_database) == {"old"}
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 async def test_a_playbook_that_fails_and_says_that_it_succeeded(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:

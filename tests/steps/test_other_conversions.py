@@ -66,7 +66,7 @@ def states(journal: Journal) -> dict[str, tuple[str, dict[str, Any]]]:
     return {key: (state.kind, state.data) for key, state in found.items() if state is not None}
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 async def test_ids_kept_in_place(demo: Demo) -> None:
     with demo.connect("production") as connection:
         before = sql_check.look(connection)
@@ -144,7 +144,7 @@ def with_ids(rows: list[tuple[Any, ...]], mapping: dict[str, int]) -> list[tuple
     return [(*facts, links.sub(new, json.dumps(body)), path) for *facts, body, path in rows]
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 async def test_a_sibling_that_is_there_with_a_field_map(with_note: Demo) -> None:
     demo = with_note
     with demo.connect("production") as connection:

@@ -89,7 +89,7 @@ class Editing(Consenting):
         return "retry" if len(self.failures) == 1 else "stop"
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 async def test_accepted_then_written_to_again_then_fetched_again(demo: Demo) -> None:
     """Staging was delivered to by then, and stays as it is."""
     data = yaml.safe_load((demo.root / "remodel.yml").read_text())

@@ -20,7 +20,7 @@ from wizard.sandbox.layout import ALIAS, MARKER, RunningSandbox, Sandbox, lay_ou
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.matrix,
+    pytest.mark.slow,
     pytest.mark.xdist_group("sample"),  # laid out once
 ]
 
