@@ -85,7 +85,7 @@ class Played:
     plan: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     pages: list[int] = field(default_factory=list)
-    map: dict[int, int] = field(default_factory=dict)
+    page_ids: dict[int, int] = field(default_factory=dict)
     after: observer.Tables = field(default_factory=dict)
     rebuilt: observer.Tables = field(default_factory=dict)
     expected: observer.Expected | None = None
@@ -143,12 +143,12 @@ async def play(home: Home, direction: Direction, ids: str) -> Played:
         case.failed = f"{type(error).__name__}: {error}\n{found}"
         return case
     case.after = await observer.snapshot(home.database)
-    case.expected = observer.Expected(case.before, case.after, direction, case.map)
+    case.expected = observer.Expected(case.before, case.after, direction, case.page_ids)
     case.differences = observer.differences(case.expected.tables, case.after)
     await home.django("-c", REBUILD)
     case.rebuilt = await observer.snapshot(home.database)
     only, views = (
-        ",".join(str(page) for page in pages) for pages in (case.map.values(), _near(case))
+        ",".join(str(page) for page in pages) for pages in (case.page_ids.values(), _near(case))
     )
     case.seen = await home.drive("--publish", "--only", only, "--views", views)
     return case
@@ -160,7 +160,7 @@ def _near(case: Played) -> list[int]:
     Every page's front end is asked for; every page's admin, on the real sites.
     """
     rows = case.after[observer.PAGE]
-    tops = {row["path"] for row in rows if row["id"] in case.map.values()}
+    tops = {row["path"] for row in rows if row["id"] in case.page_ids.values()}
     return [
         row["id"]
         for row in rows
@@ -188,12 +188,12 @@ async def _convert(site: WorkerClient, case: Played) -> None:
     given = conversion(direction, case.ids, case.pages)
     case.plan = await site.ask("convert_plan", **given)
     case.result = await site.ask("convert", **given)
-    case.map = {int(old): new for old, new in case.result["map"].items()}
+    case.page_ids = {int(old): new for old, new in case.result["map"].items()}
     if case.ids == "new":
         await site.restart()
-        await site.ask("delete_plan", map=case.map)
-        await site.ask("delete_originals", map=case.map)
-        await site.ask("restore_slugs", map=case.map, prefix=PREFIX)
+        await site.ask("delete_plan", map=case.page_ids)
+        await site.ask("delete_originals", map=case.page_ids)
+        await site.ask("restore_slugs", map=case.page_ids, prefix=PREFIX)
 
 
 class Stage:

@@ -75,9 +75,9 @@ async def test_it_converts(stage: Stage, version: Version, direction: Direction,
     case = await stage.play(version, direction, ids)
     assert not case.failed, case.failed
     pages = {row["id"]: row["url_path"] for row in case.before[observer.PAGE]}
-    assert sorted(pages[page] for page in case.map) == direction.places
-    same = [old for old, new in case.map.items() if old == new]
-    assert len(same) == (0 if ids == "new" else len(case.map))
+    assert sorted(pages[page] for page in case.page_ids) == direction.places
+    same = [old for old, new in case.page_ids.items() if old == new]
+    assert len(same) == (0 if ids == "new" else len(case.page_ids))
     assert case.plan["direction"] == direction.name
     assert case.plan["faults"] == []
     assert case.check["errors"] == 0
@@ -97,7 +97,7 @@ async def test_account(
     assert case.differences.get(account, []) == []
     rows_of_pages = table in KEYS and column in KEYS[table]
     if rows_of_pages or (table in GENERIC and column == GENERIC[table][1]):
-        count = observer.referred(case.before, account, direction, case.map)
+        count = observer.referred(case.before, account, direction, case.page_ids)
         ledger = {entry["name"]: entry for entry in case.result["ledger"]}
         assert (ledger[account]["before"] if account in ledger else 0) == count
 
@@ -149,7 +149,7 @@ async def test_indexes_are_what_wagtail_makes(
     kinds = {
         observer.content_type(case.after, label) for label in observer.CHAINS[direction.target]
     }
-    pages = {str(page) for page in case.map.values()}
+    pages = {str(page) for page in case.page_ids.values()}
     for row in case.after["wagtailcore_referenceindex"]:
         if row["base_content_type_id"] == base and row["object_id"] in pages:
             assert row["content_type_id"] in kinds
@@ -175,7 +175,7 @@ async def test_editors_can_work(
     assert (await stage.answers(version))["faults"] == []
     assert case.seen["faults"] == []
     converted = {page["id"]: page["type"] for page in case.seen["pages"]}
-    assert {converted[page] for page in case.map.values()} == {direction.target}
+    assert {converted[page] for page in case.page_ids.values()} == {direction.target}
 
 
 @cases

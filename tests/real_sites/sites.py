@@ -195,7 +195,7 @@ async def filled(cluster: Cluster, recipe: Recipe, folder: Path) -> RealSite:
     await site.run(recipe.fill)
     await site.rebuild_indexes()
     found = await site.query("SELECT slug, id FROM wagtailcore_page WHERE depth > 1")
-    return replace(site, pages={str(slug): int(id) for slug, id in found})
+    return replace(site, pages={str(slug): int(page) for slug, page in found})
 
 
 async def copied(cluster: Cluster, site: RealSite, folder: Path) -> RealSite:

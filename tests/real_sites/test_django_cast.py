@@ -63,12 +63,12 @@ async def test_a_blog_becomes_a_podcast_and_its_posts_episodes(
     site = await take(CAST)
     first = await site.snapshot()
     fields: dict[str, Any] = {name: {"value": PODCAST[name]} for name in ("keywords", "explicit")}
-    map = await site.convert(
+    page_ids = await site.convert(
         "cast.Blog", "cast.Podcast", [site.pages["show"]], ids=ids, fields=fields
     )
     second = await site.snapshot()
     shows = Change(
-        map,
+        page_ids,
         "cast.blog",
         "cast.podcast",
         joined={"cast_podcast": lambda page: row(PODCAST, "itunes_artwork")},
@@ -85,10 +85,10 @@ async def test_a_blog_becomes_a_podcast_and_its_posts_episodes(
         "episode_number": {"call": "conversion_cast.episode_number"},
         "episode_type": {"value": "full"},
     }
-    map = await site.convert("cast.Post", "cast.Episode", pages, ids=ids, fields=fields)
+    page_ids = await site.convert("cast.Post", "cast.Episode", pages, ids=ids, fields=fields)
     third = await site.snapshot()
     parts = Change(
-        map,
+        page_ids,
         "cast.post",
         "cast.episode",
         joined={

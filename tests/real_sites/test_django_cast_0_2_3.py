@@ -77,7 +77,7 @@ async def test_the_split_that_the_notes_are_about(take: Take, seen: Seen) -> Non
 
     # Copy and slugs.
     first = await site.snapshot()
-    map = await site.convert(
+    page_ids = await site.convert(
         "cast.Blog", "cast.Podcast", [site.pages["show"]], ids="new", move=tuple(FIELDS)
     )
     models.write_text(
@@ -91,13 +91,13 @@ async def test_the_split_that_the_notes_are_about(take: Take, seen: Seen) -> Non
         await worker.restart()
         await worker.ask("migrate")
         renames = {f"new_{field}": field for field in FIELDS}
-        await worker.ask("rename_revision_fields", map=map, renames=renames)
+        await worker.ask("rename_revision_fields", map=page_ids, renames=renames)
         await worker.ask("unprefix_names", target="cast.Podcast", fields=FIELDS, prefix="new_")
         assert await worker.ask("pending_changes", app="cast") == []
         assert (await worker.ask("check"))["errors"] == 0
 
     split = Change(
-        map,
+        page_ids,
         "cast.blog",
         "cast.podcast",
         joined={"cast_podcast": moved},

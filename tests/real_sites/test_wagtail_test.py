@@ -43,9 +43,9 @@ async def judged(
     """Convert pages, and judge the whole database by it."""
     before = await site.snapshot()
     pages = [site.pages[slug] for slug in slugs]
-    map = await site.convert(source, target, pages, ids=ids, fields=fields)
+    page_ids = await site.convert(source, target, pages, ids=ids, fields=fields)
     change = Change(
-        map,
+        page_ids,
         source.lower(),
         target.lower(),
         joined=joined or {},
