@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from textual.widgets import Input
 
 from screens.form import FormScreen
 from screens.setup import SetupApp
 from tests.support import scripted_app
+from tests.support.scripted_app import ScriptedProject
 from wizard.engine.operation import StepQuestion
 
 
@@ -26,10 +25,10 @@ QUESTIONS = (
 )
 
 
-async def test_answers_are_checked_where_they_stand(house: Any) -> None:
+async def test_answers_are_checked_where_they_stand(project: ScriptedProject) -> None:
     one = scripted_app.Scripted("project.one", "One")
     step = scripted_app.step("project", one, questions=QUESTIONS)
-    async with house.app(step) as (app, pilot):
+    async with project.app(step) as (app, pilot):
         assert "4 questions" in scripted_app.text_of(app)
         await pilot.press("enter")
         await scripted_app.until(pilot, lambda: isinstance(app.screen, FormScreen))
@@ -56,11 +55,11 @@ async def test_answers_are_checked_where_they_stand(house: Any) -> None:
         }
 
 
-async def test_a_source_is_accepted_with_enter_as_it_stands(house: Any) -> None:
+async def test_a_source_is_accepted_with_enter_as_it_stands(project: ScriptedProject) -> None:
     text = "class Podcast(Blog):\n    new_keywords = models.CharField(max_length=255)\n"
     one = scripted_app.Scripted("project.one", "One")
     question = StepQuestion("project.class", "The class", kind="source", default=text)
-    async with house.app(scripted_app.step("project", one, questions=[question])) as (app, pilot):
+    async with project.app(scripted_app.step("project", one, questions=[question])) as (app, pilot):
         await pilot.press("enter")
         await scripted_app.until(pilot, lambda: isinstance(app.screen, FormScreen))
         assert "class Podcast(Blog):" in scripted_app.text_of(app)

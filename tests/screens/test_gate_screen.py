@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
+from screens.app import RemodelApp
 from screens.gate import GateScreen
 from screens.step import StepScreen
 from tests.support import scripted_app
+from tests.support.scripted_app import ScriptedProject
+from wizard.engine.context import Context
 from wizard.session.plan import Gate, Loss, Plan
 
 
-def gated(**more: Any) -> Any:
-    plan = {
+def gated(**more: object) -> scripted_app.Scripted:
+    plan: dict[str, Any] = {
         "gate": Gate("production", "production"),
         "does": ("restore db.dump beside harbour",),
         "destroys": (Loss("pages of [/harbour]", 1204),),
@@ -25,14 +29,14 @@ def gated(**more: Any) -> Any:
     return scripted_app.Scripted("project.swap", "Replace harbour", **plan)
 
 
-async def reach(app: Any, pilot: Any) -> None:
+async def reach(app: RemodelApp, pilot: Pilot[None]) -> None:
     await pilot.press("enter")
     await scripted_app.until(pilot, lambda: isinstance(app.screen, GateScreen))
 
 
-async def test_shows_what_is_consented_to(house: Any) -> None:
+async def test_shows_what_is_consented_to(project: ScriptedProject) -> None:
     swap = gated()
-    async with house.app(scripted_app.step("project", swap)) as (app, pilot):
+    async with project.app(scripted_app.step("project", swap)) as (app, pilot):
         await reach(app, pilot)
         text = scripted_app.text_of(app)
         for told in (
@@ -47,19 +51,19 @@ async def test_shows_what_is_consented_to(house: Any) -> None:
         assert isinstance(app.focused, Input)
 
 
-async def test_what_the_plan_shows_is_read_inside_the_gate(house: Any) -> None:
+async def test_what_the_plan_shows_is_read_inside_the_gate(project: ScriptedProject) -> None:
     swap = gated()
     plan = swap.plan
 
-    async def telling(run: Any) -> Plan:
-        run.report.document("A table", "table", "what\trows\nrevisions\t12")
-        run.report.document("Change to models.py", "diff", "+one\n" * 40 + "+last [/x]")
-        run.report.finding("not carried", "blog posts [/y]: 3", "warn", "nothing knows them")
-        run.report.finding("seen", "nothing to worry about", "info")
-        return await plan(run)  # type: ignore[no-any-return]
+    async def telling(context: Context) -> Plan:
+        context.report.document("A table", "table", "what\trows\nrevisions\t12")
+        context.report.document("Change to models.py", "diff", "+one\n" * 40 + "+last [/x]")
+        context.report.finding("not carried", "blog posts [/y]: 3", "warn", "nothing knows them")
+        context.report.finding("seen", "nothing to worry about", "info")
+        return await plan(context)
 
-    swap.plan = telling
-    async with house.app(scripted_app.step("project", swap)) as (app, pilot):
+    swap.plan = telling  # type: ignore[method-assign]
+    async with project.app(scripted_app.step("project", swap)) as (app, pilot):
         await reach(app, pilot)
         await scripted_app.until(
             pilot, lambda: "more lines: ↓ and PgDn" in scripted_app.text_of(app)
@@ -79,9 +83,9 @@ async def test_what_the_plan_shows_is_read_inside_the_gate(house: Any) -> None:
         await scripted_app.until(pilot, lambda: swap.done == 1)
 
 
-async def test_double_enter_does_not_pass(house: Any) -> None:
+async def test_double_enter_does_not_pass(project: ScriptedProject) -> None:
     swap = gated()
-    async with house.app(scripted_app.step("project", swap)) as (app, pilot):
+    async with project.app(scripted_app.step("project", swap)) as (app, pilot):
         await pilot.press("enter", "enter", "enter")  # begins the step, then falls on the gate
         await scripted_app.until(pilot, lambda: isinstance(app.screen, GateScreen))
         await pilot.press("enter", "enter")
@@ -92,9 +96,9 @@ async def test_double_enter_does_not_pass(house: Any) -> None:
 
 
 @pytest.mark.parametrize("typed", ["productio", "production ", "Production", "staging"])
-async def test_only_the_exact_phrase_opens_it(house: Any, typed: str) -> None:
+async def test_only_the_exact_phrase_opens_it(project: ScriptedProject, typed: str) -> None:
     swap = gated()
-    async with house.app(scripted_app.step("project", swap)) as (app, pilot):
+    async with project.app(scripted_app.step("project", swap)) as (app, pilot):
         await reach(app, pilot)
         app.screen.query_one(Input).value = typed
         await pilot.press("enter")
@@ -107,9 +111,9 @@ async def test_only_the_exact_phrase_opens_it(house: Any, typed: str) -> None:
         await scripted_app.until(pilot, lambda: swap.done == 1)
 
 
-async def test_escape_declines_and_begin_opens_it_again(house: Any) -> None:
+async def test_escape_declines_and_begin_opens_it_again(project: ScriptedProject) -> None:
     swap = gated()
-    async with house.app(scripted_app.step("project", swap)) as (app, pilot):
+    async with project.app(scripted_app.step("project", swap)) as (app, pilot):
         await reach(app, pilot)
         await pilot.press(*"production", "escape")
         await scripted_app.until(pilot, lambda: isinstance(app.screen, StepScreen))
@@ -121,9 +125,9 @@ async def test_escape_declines_and_begin_opens_it_again(house: Any) -> None:
         await scripted_app.until(pilot, lambda: swap.done == 1)
 
 
-async def test_a_small_terminal_closes_it_until_it_grows(house: Any) -> None:
+async def test_a_small_terminal_closes_it_until_it_grows(project: ScriptedProject) -> None:
     swap = gated()
-    async with house.app(scripted_app.step("project", swap)) as (app, pilot):
+    async with project.app(scripted_app.step("project", swap)) as (app, pilot):
         await reach(app, pilot)
         await pilot.press(*"production")
         await pilot.resize_terminal(79, 24)
@@ -138,19 +142,19 @@ async def test_a_small_terminal_closes_it_until_it_grows(house: Any) -> None:
         await scripted_app.until(pilot, lambda: swap.done == 1)
 
 
-async def test_a_plan_that_changed_is_shown_again(house: Any) -> None:
+async def test_a_plan_that_changed_is_shown_again(project: ScriptedProject) -> None:
     swap = gated()
     plans = 0
     honest = swap.plan
 
-    async def plan(run: Any) -> Plan:
+    async def plan(context: Context) -> Plan:
         nonlocal plans
         plans += 1
         swap.made["facts"] = {"database": "harbour" if plans == 1 else "other_harbour"}
-        return await honest(run)  # type: ignore[no-any-return]
+        return await honest(context)
 
-    swap.plan = plan
-    async with house.app(scripted_app.step("project", swap)) as (app, pilot):
+    swap.plan = plan  # type: ignore[method-assign]
+    async with project.app(scripted_app.step("project", swap)) as (app, pilot):
         await reach(app, pilot)
         first = app.screen
         await pilot.press(*"production", "enter")
@@ -166,9 +170,9 @@ async def test_a_plan_that_changed_is_shown_again(house: Any) -> None:
         await scripted_app.until(pilot, lambda: swap.done == 1)
 
 
-async def test_a_long_plan_scrolls_and_the_input_stays_in_sight(house: Any) -> None:
+async def test_a_long_plan_scrolls_and_the_input_stays_in_sight(project: ScriptedProject) -> None:
     swap = gated(does=tuple(f"does thing {number}" for number in range(60)))
-    async with house.app(scripted_app.step("project", swap)) as (app, pilot):
+    async with project.app(scripted_app.step("project", swap)) as (app, pilot):
         await reach(app, pilot)
         field = app.screen.query_one(Input).region
         assert field.bottom <= 23
@@ -178,9 +182,9 @@ async def test_a_long_plan_scrolls_and_the_input_stays_in_sight(house: Any) -> N
         assert "swaps back" in scripted_app.text_of(app)
 
 
-async def test_ctrl_c_leaves_from_the_gate(house: Any) -> None:
+async def test_ctrl_c_leaves_from_the_gate(project: ScriptedProject) -> None:
     swap = gated()
-    async with house.app(scripted_app.step("project", swap)) as (app, pilot):
+    async with project.app(scripted_app.step("project", swap)) as (app, pilot):
         await reach(app, pilot)
         await pilot.press("ctrl+c")
         await pilot.press("l")

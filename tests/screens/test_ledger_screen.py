@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import DataTable
 
+from screens.app import RemodelApp
 from screens.ledger import EntryScreen, LedgerScreen
 from screens.step import StepScreen
 from tests.support import scripted_app
+from tests.support.scripted_app import Looks, ScriptedProject
 from wizard.engine.context import Context
+from wizard.engine.operation import Step
 from wizard.reports import ledger
 from wizard.reports.ledger import Entry, Ledger
 
@@ -35,7 +38,7 @@ ACCOUNT = Ledger(
 )
 
 
-def converting(account: Ledger) -> Any:
+def converting(account: Ledger) -> Step:
     """A copy step whose conversion keeps this ledger."""
 
     async def act(context: Context) -> None:
@@ -46,18 +49,18 @@ def converting(account: Ledger) -> Any:
     return scripted_app.step("copy", convert)
 
 
-async def converted(app: Any, pilot: Any) -> None:
+async def converted(app: RemodelApp, pilot: Pilot[None]) -> None:
     """Let the copy step convert, and wait until the next step is on the screen."""
     await pilot.press("enter")
     await scripted_app.until(pilot, lambda: app.has_ledger)
 
 
-def table(app: Any) -> Callable[[], int]:
+def table(app: RemodelApp) -> Callable[[], int]:
     return lambda: app.screen.query_one(DataTable).row_count
 
 
-async def test_it_is_offered_once_there_is_one(house: Any) -> None:
-    async with house.app(
+async def test_it_is_offered_once_there_is_one(project: ScriptedProject) -> None:
+    async with project.app(
         converting(ACCOUNT),
         scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs")),
     ) as (app, pilot):
@@ -84,9 +87,9 @@ async def test_it_is_offered_once_there_is_one(house: Any) -> None:
         assert isinstance(app.screen, StepScreen)
 
 
-async def test_a_damaged_ledger_is_told_and_nothing_breaks(house: Any) -> None:
+async def test_a_damaged_ledger_is_told_and_nothing_breaks(project: ScriptedProject) -> None:
     slugs = scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs"))
-    async with house.app(converting(ACCOUNT), slugs) as (app, pilot):
+    async with project.app(converting(ACCOUNT), slugs) as (app, pilot):
         await converted(app, pilot)
         (app.context.session.folder / ledger.FILE).write_text("[{}]")
         await pilot.press("f2")
@@ -96,18 +99,18 @@ async def test_a_damaged_ledger_is_told_and_nothing_breaks(house: Any) -> None:
 
 
 @SIZES
-async def test_how_it_looks(house: Any, looks: Any, size: tuple[int, int]) -> None:
+async def test_how_it_looks(project: ScriptedProject, looks: Looks, size: tuple[int, int]) -> None:
     slugs = scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs"))
-    async with house.app(converting(ACCOUNT), slugs, size=size) as (app, pilot):
+    async with project.app(converting(ACCOUNT), slugs, size=size) as (app, pilot):
         await converted(app, pilot)
         await pilot.press("f2", "down")
         await scripted_app.until(pilot, lambda: table(app)() == len(ACCOUNT.entries))
         await looks(app, pilot)
 
 
-async def test_how_its_rows_look(house: Any, looks: Any) -> None:
+async def test_how_its_rows_look(project: ScriptedProject, looks: Looks) -> None:
     slugs = scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs"))
-    async with house.app(converting(ACCOUNT), slugs) as (app, pilot):
+    async with project.app(converting(ACCOUNT), slugs) as (app, pilot):
         await converted(app, pilot)
         await pilot.press("f2", "down", "enter")
         await scripted_app.until(pilot, lambda: table(app)() == 2)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from screens.widgets.tree import PagesTree
 from tests.support import scripted_app
+from tests.support.scripted_app import ScriptedProject
+from wizard.engine.context import Context
+from wizard.engine.operation import Step
 from wizard.session.plan import Gate
 
 
-def copying() -> Any:
-    async def mark(run: Any) -> None:
-        run.report.tree({11: "moved", 12: "going"}, planned=True)
+def copying() -> Step:
+    async def mark(context: Context) -> None:
+        context.report.tree({11: "moved", 12: "going"}, planned=True)
 
     return scripted_app.step(
         "copy",
@@ -21,8 +23,10 @@ def copying() -> Any:
     )
 
 
-async def test_100000_pages_open_at_once_and_read_on_by_the_hundred(house: Any) -> None:
-    async with house.app(copying()) as (app, pilot):
+async def test_100000_pages_open_at_once_and_read_on_by_the_hundred(
+    project: ScriptedProject,
+) -> None:
+    async with project.app(copying()) as (app, pilot):
         await scripted_app.until(pilot, lambda: "bad [/admin]" in scripted_app.text_of(app))
         tree = app.screen.query_one(PagesTree)
         assert "[b]Bold[/b] harbour" in scripted_app.text_of(app)
@@ -35,11 +39,11 @@ async def test_100000_pages_open_at_once_and_read_on_by_the_hundred(house: Any) 
         await scripted_app.until(pilot, lambda: len(home.children) == 201)
         assert time.monotonic() - began < 2
         assert "… 99,900 more" not in scripted_app.text_of(app)
-    assert max(offset for _, offset in house.pages.asked) == 100
+    assert max(offset for _, offset in project.pages.asked) == 100
 
 
-async def test_marks_are_shown_with_word_and_glyph(house: Any) -> None:
-    async with house.app(copying(), size=(120, 40)) as (app, pilot):
+async def test_marks_are_shown_with_word_and_glyph(project: ScriptedProject) -> None:
+    async with project.app(copying(), size=(120, 40)) as (app, pilot):
         await pilot.press("enter")
         await scripted_app.until(pilot, lambda: app.model.steps["copy"].state == "gate")
         await pilot.press("escape")
@@ -52,27 +56,27 @@ async def test_marks_are_shown_with_word_and_glyph(house: Any) -> None:
         assert "→ moved  Show" in scripted_app.text_of(app)
 
 
-async def test_what_was_opened_stays_open_when_the_tree_changes(house: Any) -> None:
-    async with house.app(copying(), size=(120, 40)) as (app, pilot):
+async def test_what_was_opened_stays_open_when_the_tree_changes(project: ScriptedProject) -> None:
+    async with project.app(copying(), size=(120, 40)) as (app, pilot):
         await scripted_app.until(pilot, lambda: "Show" in scripted_app.text_of(app))
         tree = app.screen.query_one(PagesTree)
         show = tree.root.children[0].children[0].children[1]
         show.expand()
         await scripted_app.until(pilot, lambda: len(show.children) == 31)
-        asked = len(house.pages.asked)
+        asked = len(project.pages.asked)
         app.context.report.tree({})
-        await scripted_app.until(pilot, lambda: len(house.pages.asked) >= asked + 4)
+        await scripted_app.until(pilot, lambda: len(project.pages.asked) >= asked + 4)
         again = tree.root.children[0].children[0].children[1]
         assert again.is_expanded
         await scripted_app.until(pilot, lambda: len(again.children) == 31)
 
 
-async def test_no_pages_yet_is_said_in_the_tree(house: Any) -> None:
-    house.pages.missing = True
-    async with house.app(copying()) as (app, pilot):
+async def test_no_pages_yet_is_said_in_the_tree(project: ScriptedProject) -> None:
+    project.pages.missing = True
+    async with project.app(copying()) as (app, pilot):
         await scripted_app.until(
             pilot, lambda: "There are no Wagtail pages" in scripted_app.text_of(app)
         )
-        house.pages.missing = False
+        project.pages.missing = False
         app.context.report.tree({})
         await scripted_app.until(pilot, lambda: "bad [/admin]" in scripted_app.text_of(app))

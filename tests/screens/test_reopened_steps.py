@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from screens.form import FormScreen
 from screens.gate import GateScreen
 from screens.summary import SummaryScreen
 from tests.support import scripted_app
+from tests.support.scripted_app import ScriptedProject
 from wizard.base.errors import ExitCode
 from wizard.engine.operation import Step, StepQuestion
 from wizard.engine.operators import Operator, Reopened, Replay
@@ -42,9 +41,9 @@ class Recorded:
         return Reopened(Replay(self.answers, (), "by hand"), person, ["copy"])
 
 
-async def test_a_person_has_one_step_with_what_was_recorded(house: Any) -> None:
+async def test_a_person_has_one_step_with_what_was_recorded(project: ScriptedProject) -> None:
     recorded = Recorded()
-    async with house.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
+    async with project.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
         # Nobody has begun anything, and the screen has followed.
         await scripted_app.until(pilot, lambda: app.looking_at == "copy" and app._begin is not None)
         assert (recorded.fetch.done, recorded.copy.done) == (1, 0)
@@ -60,10 +59,12 @@ async def test_a_person_has_one_step_with_what_was_recorded(house: Any) -> None:
     assert (recorded.fetch.done, recorded.copy.done, recorded.check.done) == (1, 1, 1)
 
 
-async def test_what_was_not_recorded_of_the_others_ends_it_with_its_code(house: Any) -> None:
+async def test_what_was_not_recorded_of_the_others_ends_it_with_its_code(
+    project: ScriptedProject,
+) -> None:
     recorded = Recorded()
     del recorded.answers.consents["production.check"]
-    async with house.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
+    async with project.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
         await scripted_app.until(pilot, lambda: app._begin is not None)
         await pilot.press("enter")
         await scripted_app.until(pilot, lambda: isinstance(app.screen, FormScreen))

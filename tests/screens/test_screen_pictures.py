@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
+from screens.app import RemodelApp
 from screens.failed import FailedScreen
 from screens.gate import GateScreen
 from screens.step import StepScreen
 from screens.widgets.tree import PagesTree
 from tests.screens.sample_steps import sample_steps
 from tests.support import scripted_app
+from tests.support.scripted_app import Looks, ScriptedProject
 from wizard.base.errors import ConnectionFailed
+from wizard.engine.context import Context
+from wizard.engine.operation import Step
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 STEPS = ("project", "backup", "structure", "copy", "slugs", "production")
 
 
-def told(*names: str, hold: asyncio.Event) -> list[Any]:
+def told(*names: str, hold: asyncio.Event) -> list[Step]:
     """These steps of the story; the others have nothing to do."""
-    steps = sample_steps(scripted_app.Scripted, scripted_app.step, hold)
+    steps = sample_steps(hold)
     return [step for step in steps if step.name in names]
 
 
-async def at_work(app: Any, pilot: Any, name: str) -> None:
+async def at_work(app: RemodelApp, pilot: Pilot[None], name: str) -> None:
     """Begin the step and wait until its held operation is drawn, with what it reported."""
     await scripted_app.until(
         pilot, lambda: isinstance(app.screen, StepScreen) and app.screen.step.name == name
@@ -42,34 +46,40 @@ async def at_work(app: Any, pilot: Any, name: str) -> None:
 
 @SIZES
 @pytest.mark.parametrize("name", STEPS)
-async def test_step(house: Any, looks: Any, name: str, size: tuple[int, int]) -> None:
+async def test_step(
+    project: ScriptedProject, looks: Looks, name: str, size: tuple[int, int]
+) -> None:
     hold = asyncio.Event()
-    async with house.app(*told(name, hold=hold), size=size) as (app, pilot):
+    async with project.app(*told(name, hold=hold), size=size) as (app, pilot):
         await at_work(app, pilot, name)
         await looks(app, pilot)
 
 
 @SIZES
-async def test_before_it_begins(house: Any, looks: Any, size: tuple[int, int]) -> None:
+async def test_before_it_begins(
+    project: ScriptedProject, looks: Looks, size: tuple[int, int]
+) -> None:
     steps = told(*STEPS, hold=asyncio.Event())
-    async with house.app(*steps, size=size) as (app, pilot):
+    async with project.app(*steps, size=size) as (app, pilot):
         await looks(app, pilot)
 
 
 @SIZES
-async def test_gate(house: Any, looks: Any, size: tuple[int, int]) -> None:
+async def test_gate(project: ScriptedProject, looks: Looks, size: tuple[int, int]) -> None:
     hold = asyncio.Event()
     hold.set()
-    async with house.app(*told("backup", hold=hold), size=size) as (app, pilot):
+    async with project.app(*told("backup", hold=hold), size=size) as (app, pilot):
         await pilot.press("enter")
         await scripted_app.until(pilot, lambda: isinstance(app.screen, GateScreen))
         await pilot.press(*"harb", "enter")
         await looks(app, pilot)
 
 
-async def test_no_color(house: Any, looks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_color(
+    project: ScriptedProject, looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    async with house.app(*told("project", hold=asyncio.Event())) as (app, pilot):
+    async with project.app(*told("project", hold=asyncio.Event())) as (app, pilot):
         await at_work(app, pilot, "project")
         assert app.no_color
         for word in ("✓ ok", "▲ warn", "▶ running", "✓ done"):
@@ -77,8 +87,8 @@ async def test_no_color(house: Any, looks: Any, monkeypatch: pytest.MonkeyPatch)
         await looks(app, pilot)
 
 
-async def test_error(house: Any, looks: Any) -> None:
-    async def refuse(run: Any) -> None:
+async def test_error(project: ScriptedProject, looks: Looks) -> None:
+    async def refuse(context: Context) -> None:
         raise ConnectionFailed(
             "The dump of production broke off after 7.9 MB.",
             found="pg_dump: error: connection to server was lost [/x]",
@@ -86,7 +96,7 @@ async def test_error(house: Any, looks: Any) -> None:
         )
 
     fetch = scripted_app.Scripted("backup.fetch", "Fetch a backup of production", act=refuse)
-    async with house.app(scripted_app.step("backup", fetch)) as (app, pilot):
+    async with project.app(scripted_app.step("backup", fetch)) as (app, pilot):
         await pilot.press("enter")
         await scripted_app.until(pilot, lambda: isinstance(app.screen, FailedScreen))
         await looks(app, pilot)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from screens.app import RemodelApp
 from screens.failed import FailedScreen
 from screens.log import LogScreen
 from screens.step import StepScreen
@@ -14,10 +15,12 @@ from screens.stop import StopScreen
 from screens.summary import SummaryScreen
 from screens.widgets.operations import Operations
 from tests.support import scripted_app
+from tests.support.scripted_app import ScriptedProject
 from wizard.base.errors import ConnectionFailed, ExitCode
 from wizard.base.events import Progress
 from wizard.base.redaction import Secret
 from wizard.engine.context import Context
+from wizard.session.plan import Plan
 
 
 class Held:
@@ -36,16 +39,16 @@ class Held:
             raise
 
 
-def looked_at(app: Any) -> str:
+def looked_at(app: RemodelApp) -> str:
     return app.screen.step.name if isinstance(app.screen, StepScreen) else ""
 
 
-async def test_walks_every_step_to_the_summary_and_leaves_with_0(house: Any) -> None:
+async def test_walks_every_step_to_the_summary_and_leaves_with_0(project: ScriptedProject) -> None:
     first = scripted_app.Scripted("project.look", "Look around", message="found it")
     last = scripted_app.Scripted(
         "production.check:staging", "Check the result", message="all there"
     )
-    async with house.app(
+    async with project.app(
         scripted_app.step("project", first), scripted_app.step("production", last)
     ) as (
         app,
@@ -70,13 +73,13 @@ async def test_walks_every_step_to_the_summary_and_leaves_with_0(house: Any) -> 
     assert (first.done, last.done) == (1, 1)
 
 
-async def test_looking_back_does_not_disturb_the_work(house: Any) -> None:
+async def test_looking_back_does_not_disturb_the_work(project: ScriptedProject) -> None:
     work = Held()
     look = scripted_app.Scripted("project.look", "Look around")
     fetch = scripted_app.Scripted("backup.fetch", "Fetch", act=work)
     write = scripted_app.Scripted("structure.model", "Write")
     steps = zip(("project", "backup", "structure"), (look, fetch, write), strict=True)
-    async with house.app(*(scripted_app.step(*step) for step in steps)) as (app, pilot):
+    async with project.app(*(scripted_app.step(*step) for step in steps)) as (app, pilot):
         await pilot.press("enter")
         await scripted_app.until(pilot, lambda: looked_at(app) == "backup")
         assert "1 looks back at Project." in scripted_app.text_of(app)
@@ -96,11 +99,11 @@ async def test_looking_back_does_not_disturb_the_work(house: Any) -> None:
         assert looked_at(app) == "project"
 
 
-async def test_ctrl_c_after_this_operation_stops_in_good_order(house: Any) -> None:
+async def test_ctrl_c_after_this_operation_stops_in_good_order(project: ScriptedProject) -> None:
     work = Held()
     one = scripted_app.Scripted("project.one", "One", act=work)
     two = scripted_app.Scripted("project.two", "Two")
-    async with house.app(scripted_app.step("project", one, two)) as (app, pilot):
+    async with project.app(scripted_app.step("project", one, two)) as (app, pilot):
         await pilot.press("enter")
         await work.begun.wait()
         await pilot.press("ctrl+c")
@@ -115,10 +118,10 @@ async def test_ctrl_c_after_this_operation_stops_in_good_order(house: Any) -> No
     assert (one.done, two.done) == (1, 0)
 
 
-async def test_ctrl_c_now_cancels_the_work_and_resume_knows(house: Any) -> None:
+async def test_ctrl_c_now_cancels_the_work_and_resume_knows(project: ScriptedProject) -> None:
     work = Held()
     one = scripted_app.Scripted("project.one", "One", act=work)
-    async with house.app(scripted_app.step("project", one)) as (app, pilot):
+    async with project.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("enter")
         await work.begun.wait()
         await pilot.press("ctrl+c")
@@ -127,15 +130,15 @@ async def test_ctrl_c_now_cancels_the_work_and_resume_knows(house: Any) -> None:
         await scripted_app.until(pilot, lambda: not app.is_running)
     assert work.cancelled
     assert app.return_code == ExitCode.STOPPED
-    async with house.app(scripted_app.step("project", one)) as (app, pilot):
+    async with project.app(scripted_app.step("project", one)) as (app, pilot):
         assert "↺ interrupted" in scripted_app.text_of(app)
 
 
 @pytest.mark.parametrize("key", ["escape", "enter", "k"])
-async def test_escape_and_enter_keep_going(house: Any, key: str) -> None:
+async def test_escape_and_enter_keep_going(project: ScriptedProject, key: str) -> None:
     work = Held()
     one = scripted_app.Scripted("project.one", "One", act=work)
-    async with house.app(scripted_app.step("project", one)) as (app, pilot):
+    async with project.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("enter")
         await work.begun.wait()
         await pilot.press("escape")  # by itself it does nothing
@@ -148,9 +151,9 @@ async def test_escape_and_enter_keep_going(house: Any, key: str) -> None:
     assert not work.cancelled
 
 
-async def test_ctrl_c_with_nothing_running_asks_whether_to_leave(house: Any) -> None:
+async def test_ctrl_c_with_nothing_running_asks_whether_to_leave(project: ScriptedProject) -> None:
     one = scripted_app.Scripted("project.one", "One")
-    async with house.app(scripted_app.step("project", one)) as (app, pilot):
+    async with project.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("ctrl+q")
         await scripted_app.until(pilot, lambda: isinstance(app.screen, StopScreen))
         assert "Nothing is running" in scripted_app.text_of(app)
@@ -160,7 +163,7 @@ async def test_ctrl_c_with_nothing_running_asks_whether_to_leave(house: Any) -> 
     assert one.done == 0
 
 
-async def test_a_failure_is_shown_and_tried_again(house: Any) -> None:
+async def test_a_failure_is_shown_and_tried_again(project: ScriptedProject) -> None:
     attempts = []
 
     async def refuse_once(context: Context) -> None:
@@ -174,7 +177,7 @@ async def test_a_failure_is_shown_and_tried_again(house: Any) -> None:
             )
 
     one = scripted_app.Scripted("project.one", "One", act=refuse_once)
-    async with house.app(scripted_app.step("project", one)) as (app, pilot):
+    async with project.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("enter")
         await scripted_app.until(pilot, lambda: isinstance(app.screen, FailedScreen))
         text = scripted_app.text_of(app)
@@ -190,12 +193,12 @@ async def test_a_failure_is_shown_and_tried_again(house: Any) -> None:
     assert len(attempts) == 2
 
 
-async def test_stopping_at_a_failure_exits_with_its_code(house: Any) -> None:
+async def test_stopping_at_a_failure_exits_with_its_code(project: ScriptedProject) -> None:
     async def refuse(context: Context) -> None:
         raise ConnectionFailed("Connecting failed.")
 
     one = scripted_app.Scripted("project.one", "One", act=refuse)
-    async with house.app(scripted_app.step("project", one)) as (app, pilot):
+    async with project.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("enter")
         await scripted_app.until(pilot, lambda: isinstance(app.screen, FailedScreen))
         await pilot.press("s")
@@ -203,16 +206,16 @@ async def test_stopping_at_a_failure_exits_with_its_code(house: Any) -> None:
     assert app.return_code == ExitCode.CONNECTION
 
 
-async def test_planning_is_shown_as_work(house: Any) -> None:
+async def test_planning_is_shown_as_work(project: ScriptedProject) -> None:
     one = scripted_app.Scripted("project.one", "One")
     plan, work = one.plan, Held()
 
-    async def slowly(context: Context) -> Any:
+    async def slowly(context: Context) -> Plan:
         await work(context)
         return await plan(context)
 
     one.plan = slowly  # type: ignore[method-assign]
-    async with house.app(scripted_app.step("project", one)) as (app, pilot):
+    async with project.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("enter")
         await work.begun.wait()
         await scripted_app.until(pilot, lambda: "▷ planning    One" in scripted_app.text_of(app))
@@ -222,7 +225,9 @@ async def test_planning_is_shown_as_work(house: Any) -> None:
     assert one.done == 1
 
 
-async def test_resuming_shows_what_was_done_and_goes_on_with_the_rest(house: Any) -> None:
+async def test_resuming_shows_what_was_done_and_goes_on_with_the_rest(
+    project: ScriptedProject,
+) -> None:
     async def tell(context: Context) -> None:
         context.report.finding("pg_dump", "18.1 [/opt]", "ok")
         context.report.document("Change", "diff", "-old\n+new\n")
@@ -233,11 +238,11 @@ async def test_resuming_shows_what_was_done_and_goes_on_with_the_rest(house: Any
             scripted_app.step("backup", scripted_app.Scripted("backup.two", "Two")),
         ]
 
-    async with house.app(*steps()) as (app, pilot):
+    async with project.app(*steps()) as (app, pilot):
         await pilot.press("enter")
         await scripted_app.until(pilot, lambda: looked_at(app) == "backup")
     again = steps()
-    async with house.app(*again) as (app, pilot):
+    async with project.app(*again) as (app, pilot):
         await scripted_app.until(pilot, lambda: looked_at(app) == "backup")
         assert "✓ done" in scripted_app.text_of(app)
         await pilot.press("1")
@@ -248,7 +253,7 @@ async def test_resuming_shows_what_was_done_and_goes_on_with_the_rest(house: Any
         assert again[0].operations(app.context)[0].done == 0
 
 
-async def test_the_log_follows_the_journal(house: Any) -> None:
+async def test_the_log_follows_the_journal(project: ScriptedProject) -> None:
     work = Held()
 
     async def act(context: Context) -> None:
@@ -260,7 +265,7 @@ async def test_the_log_follows_the_journal(house: Any) -> None:
         scripted_app.step("project", one),
         scripted_app.step("backup", scripted_app.Scripted("backup.two", "Two")),
     ]
-    async with house.app(*steps) as (app, pilot):
+    async with project.app(*steps) as (app, pilot):
         await pilot.press("enter")
         await work.begun.wait()
         await pilot.press("ctrl+l")
@@ -275,7 +280,7 @@ async def test_the_log_follows_the_journal(house: Any) -> None:
         await scripted_app.until(pilot, lambda: looked_at(app) == "backup")
 
 
-async def test_a_flood_of_progress_is_coalesced(house: Any) -> None:
+async def test_a_flood_of_progress_is_coalesced(project: ScriptedProject) -> None:
     drawn = []
     work = Held()
 
@@ -288,23 +293,23 @@ async def test_a_flood_of_progress_is_coalesced(house: Any) -> None:
         await work(context)
 
     one = scripted_app.Scripted("project.one", "One", act=flood)
-    async with house.app(scripted_app.step("project", one)) as (app, pilot):
+    async with project.app(scripted_app.step("project", one)) as (app, pilot):
         draw = app.draw
 
         def counted() -> None:
             drawn.append(1)
             draw()
 
-        app.draw = counted
+        app.draw = counted  # type: ignore[method-assign]
         await pilot.press("enter")
         await scripted_app.until(pilot, work.begun.is_set, 30)
         await scripted_app.until(pilot, lambda: "the last line" in scripted_app.text_of(app))
     assert 0 < len(drawn) < 100
 
 
-async def test_resizing_keeps_the_step_and_its_state(house: Any) -> None:
+async def test_resizing_keeps_the_step_and_its_state(project: ScriptedProject) -> None:
     one = scripted_app.Scripted("project.one", "One", about="what it does")
-    async with house.app(scripted_app.step("project", one)) as (app, pilot):
+    async with project.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.resize_terminal(60, 18)
         await pilot.pause()
         assert "gates stay closed below 80x24" in scripted_app.text_of(app)
@@ -316,8 +321,8 @@ async def test_resizing_keeps_the_step_and_its_state(house: Any) -> None:
         assert app.screen.query_one(Operations).display
 
 
-async def test_the_palette_has_every_action_and_survives_ctrl_c(house: Any) -> None:
-    async with house.app(
+async def test_the_palette_has_every_action_and_survives_ctrl_c(project: ScriptedProject) -> None:
+    async with project.app(
         scripted_app.step("project", scripted_app.Scripted("project.one", "One"))
     ) as (
         app,
@@ -331,8 +336,8 @@ async def test_the_palette_has_every_action_and_survives_ctrl_c(house: Any) -> N
         await pilot.press("escape")
 
 
-async def test_help_tells_what_the_step_touches(house: Any) -> None:
-    async with house.app(
+async def test_help_tells_what_the_step_touches(project: ScriptedProject) -> None:
+    async with project.app(
         scripted_app.step("project", scripted_app.Scripted("project.one", "One"))
     ) as (
         app,
@@ -346,7 +351,7 @@ async def test_help_tells_what_the_step_touches(house: Any) -> None:
 
 
 async def test_a_crash_prints_no_values_and_no_secrets(
-    house: Any, capsys: pytest.CaptureFixture[str]
+    project: ScriptedProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Secret("hunter2-hunter2")
 
@@ -356,7 +361,7 @@ async def test_a_crash_prints_no_values_and_no_secrets(
 
     one = scripted_app.Scripted("project.one", "One", act=crash)
     with pytest.raises(ValueError, match="refused"):
-        async with house.app(scripted_app.step("project", one)) as (app, pilot):
+        async with project.app(scripted_app.step("project", one)) as (app, pilot):
             await pilot.press("enter")
             await scripted_app.until(pilot, lambda: not app.is_running)
     printed = capsys.readouterr().err
@@ -366,9 +371,9 @@ async def test_a_crash_prints_no_values_and_no_secrets(
     assert "a value of a variable" not in printed
 
 
-async def test_a_screenshot_is_kept_with_the_session(house: Any) -> None:
+async def test_a_screenshot_is_kept_with_the_session(project: ScriptedProject) -> None:
     one = scripted_app.Scripted("project.look", "Look around")
-    async with house.app(scripted_app.step("project", one)) as (app, pilot):
+    async with project.app(scripted_app.step("project", one)) as (app, pilot):
         commands = {command.title: command for command in app.get_system_commands(app.screen)}
         commands["Screenshot"].callback()
         folder = app.context.session.folder

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from textual.pilot import Pilot
 
+from screens.app import RemodelApp
 from screens.gate import GateScreen
 from tests.support import scripted_app
+from tests.support.scripted_app import ScriptedProject
 from wizard.base.errors import OperationFailed
 from wizard.engine.context import Context
 from wizard.engine.operation import Step, StepQuestion
@@ -45,11 +47,11 @@ class Asked:
         return (self.fetch.done, self.restore.done, self.early.done, self.deliver.done)
 
 
-def at_gate(app: Any, words: str) -> bool:
+def at_gate(app: RemodelApp, words: str) -> bool:
     return isinstance(app.screen, GateScreen) and words in app.screen.phrase
 
 
-async def to_the_gate(app: Any, pilot: Any) -> None:
+async def to_the_gate(app: RemodelApp, pilot: Pilot[None]) -> None:
     """The first time: a question, a gate, and two steps that wait to be begun."""
     await pilot.press("enter")  # backup
     await scripted_app.until(pilot, lambda: "Which backup?" in scripted_app.text_of(app))
@@ -63,9 +65,9 @@ async def to_the_gate(app: Any, pilot: Any) -> None:
     await scripted_app.until(pilot, lambda: at_gate(app, "loses"))
 
 
-async def test_f5_does_it_all_anew_and_asks_nothing_again(house: Any) -> None:
+async def test_f5_does_it_all_anew_and_asks_nothing_again(project: ScriptedProject) -> None:
     asked = Asked()
-    async with house.app(*asked.steps) as (app, pilot):
+    async with project.app(*asked.steps) as (app, pilot):
         await to_the_gate(app, pilot)
         await scripted_app.until(
             pilot, lambda: "F5 fetches again and replays" in scripted_app.text_of(app)
@@ -79,24 +81,24 @@ async def test_f5_does_it_all_anew_and_asks_nothing_again(house: Any) -> None:
     assert asked.done == (2, 2, 1, 0)
 
 
-async def test_what_fails_on_the_way_is_taken_up_where_it_is(house: Any) -> None:
+async def test_what_fails_on_the_way_is_taken_up_where_it_is(project: ScriptedProject) -> None:
     asked = Asked()
-    async with house.app(*asked.steps) as (app, pilot):
+    async with project.app(*asked.steps) as (app, pilot):
         await to_the_gate(app, pilot)
         asked.breaks = True
         await pilot.press("f5")
         await scripted_app.until(pilot, lambda: "The line went dead." in scripted_app.text_of(app))
         await pilot.press("s")
         await scripted_app.until(pilot, lambda: not app.is_running)
-    async with house.app(*asked.steps) as (app, pilot):
+    async with project.app(*asked.steps) as (app, pilot):
         await scripted_app.until(pilot, lambda: at_gate(app, "loses"))
     assert asked.fetched == ["taken.dump", "fetch"]
     assert asked.done == (2, 2, 1, 0)
 
 
-async def test_a_gate_without_another_way_has_no_such_key(house: Any) -> None:
+async def test_a_gate_without_another_way_has_no_such_key(project: ScriptedProject) -> None:
     plain = scripted_app.Scripted("project.act", "Act", gate=Gate("harbour"))
-    async with house.app(scripted_app.step("project", plain)) as (app, pilot):
+    async with project.app(scripted_app.step("project", plain)) as (app, pilot):
         await pilot.press("enter")
         await scripted_app.until(pilot, lambda: at_gate(app, "harbour"))
         await pilot.press("f5")
