@@ -16,7 +16,7 @@ from tests.support.sandbox import REMODEL, Demo, dump_of_production
 ALLOW = ("--allow", "staging", "--allow", "production")
 
 
-def with_config(demo: Demo, **changes: Any) -> Path:
+def with_config(demo: Demo, **changes: object) -> Path:
     """A copy of remodel.yml beside it, with dotted keys (`__` for the dot) set otherwise."""
     data = yaml.safe_load((demo.root / "remodel.yml").read_text())
     for dotted, value in changes.items():

@@ -119,9 +119,9 @@ class Expected:
         self._localize()
         self._passing()
 
-    def page(self, identifier: Any) -> Any:
+    def page(self, identifier: int | None) -> int | None:
         """The page that is there for this one."""
-        return self.page_ids.get(identifier, identifier)
+        return None if identifier is None else self.page_ids.get(identifier, identifier)
 
     def _levels(self) -> None:
         old, new = LEVELS[self.direction.source], LEVELS[self.direction.target]
@@ -203,7 +203,7 @@ class Expected:
             if row["page_id"] in pages:
                 row["content_type_id"] = self._type(row["content_type_id"])
 
-    def _type(self, content_type: Any) -> Any:
+    def _type(self, content_type: int | None) -> int | None:
         return self.new_type if content_type == self.old_type else content_type
 
     def _values(self) -> None:
@@ -228,7 +228,7 @@ class Expected:
 
         return ANCHOR.sub(anchor, html)
 
-    def stream(self, value: Any) -> Any:
+    def stream(self, value: str | list[Row] | None) -> list[Row]:
         """A stream's JSON, or the same as text, with its choosers and links followed."""
         blocks = json.loads(value) if isinstance(value, str) else value
         return [self._block(block) for block in blocks or []]
@@ -403,7 +403,7 @@ def _key(table: str, rows: list[Row]) -> str | None:
     return keys.get(table) or ("id" if rows and "id" in rows[0] else None)
 
 
-def _identity(row: Row, key: str | None) -> Any:
+def _identity(row: Row, key: str | None) -> object:
     return row[key] if key else json.dumps(row, sort_keys=True)
 
 
@@ -426,7 +426,7 @@ def _plain(table: str, column: str, value: Any) -> Any:
     return value
 
 
-def _detail(wanted: Any, found: Any) -> str:
+def _detail(wanted: object, found: object) -> str:
     if isinstance(wanted, dict) and isinstance(found, dict):
         names = [n for n in {*wanted, *found} if wanted.get(n, "?") != found.get(n, "?")]
         return "; ".join(
@@ -437,6 +437,6 @@ def _detail(wanted: Any, found: Any) -> str:
     return f"should be {_short(wanted)}, is {_short(found)}"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) < 400 else f"{text[:400]}..."

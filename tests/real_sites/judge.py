@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg import sql
@@ -249,7 +249,7 @@ def _content(
     """A revision with every id of a page in it followed, at any depth."""
     names = {column.removesuffix("_id") for _, column in before.references} - {"id"}
 
-    def follow(value: Any, key: str = "") -> Any:
+    def follow(value: object, key: str = "") -> object:
         if isinstance(value, dict):
             return {name: follow(inner, name) for name, inner in value.items()}
         if isinstance(value, list):
@@ -260,7 +260,7 @@ def _content(
             return int(ids.get(str(value), value))
         return value
 
-    made: dict[str, Any] = follow(content)
+    made = cast(dict[str, Any], follow(content))
     if str(content["pk"]) in ids and "url_path" in content:
         made["pk"] = int(ids[str(content["pk"])])
         made["content_type"] = int(types[str(content["content_type"])])
@@ -306,7 +306,7 @@ def _counted(rows: list[Row]) -> Counter[str]:
     return Counter(json.dumps(row, sort_keys=True, ensure_ascii=False) for row in rows)
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     """A value as one text, structures with their keys in order."""
     if value is None or isinstance(value, str):
         return value

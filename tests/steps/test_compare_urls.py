@@ -7,7 +7,7 @@ from typing import Any
 from wizard.delivery.verify.urls import compare_urls
 
 
-def page(number: int, url: str, **changes: Any) -> dict[str, Any]:
+def page(number: int, url: str, **changes: object) -> dict[str, Any]:
     return {
         "page_id": number,
         "site": 1,

@@ -44,7 +44,7 @@ class Note(Page):
 '''
 
 
-def conversion(demo: Demo, **changes: Any) -> config.Config:
+def conversion(demo: Demo, **changes: object) -> config.Config:
     """The sandbox's config with another conversion."""
     data = yaml.safe_load((demo.root / "remodel.yml").read_text())
     data["conversion"].update(changes)

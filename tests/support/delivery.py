@@ -75,7 +75,7 @@ async def dumped(
     *,
     ssh: SshServer | None = None,
     backed_up: bool = False,
-    **how: Any,
+    **how: object,
 ) -> AsyncIterator[tuple[Context, Target]]:
     """A run whose local database is `new`, dumped and drilled, and the target `staging` at `far`,
     which is `old`; `how` it is delivered goes into remodel.yml. It is reached by `ssh` if given.

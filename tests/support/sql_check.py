@@ -127,10 +127,10 @@ def _judge_schema(connection: Connection) -> None:
     assert invalid == 0
 
 
-def _one(connection: Connection, query: str) -> Any:
+def _one(connection: Connection, query: str) -> int:
     row = connection.execute(query.encode()).fetchone()
     assert row is not None
-    return row[0]
+    return int(row[0])
 
 
 def table_digests(connection: psycopg.Connection[tuple[object, ...]]) -> dict[str, str]:

@@ -12,7 +12,6 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -44,7 +43,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         await cluster.stop()
 
 
-async def one(address: Address, query: str) -> Any:
+async def one(address: Address, query: str) -> object:
     async with await connect(address) as connection:
         row = await (await connection.execute(query)).fetchone()
     assert row is not None

@@ -17,7 +17,7 @@ EXPECTED: dict[str, Any] = {
 }
 
 
-def found(table: str, **changes: Any) -> dict[str, Any]:
+def found(table: str, **changes: object) -> dict[str, Any]:
     now = deepcopy(EXPECTED)
     now["tables"][table] |= changes
     return now

@@ -20,6 +20,7 @@ from wizard.base.errors import (
     InputMissing,
     OperationFailed,
     PlanStale,
+    RemodelError,
     UsageError,
 )
 from wizard.base.events import Event, Events, Finished, Progress
@@ -29,7 +30,7 @@ from wizard.config.fieldmap import FieldTable
 from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Operation, Step, StepQuestion
-from wizard.engine.operators import Plain, Replay
+from wizard.engine.operators import Plain, Replay, Verdict
 from wizard.session import session as sessions
 from wizard.session.answers import Answers
 from wizard.session.plan import Plan
@@ -284,7 +285,7 @@ async def test_undo_stops_where_a_target_was_touched(found: config.Config) -> No
 class Impatient(Consenting):
     """Has a failed operation tried again, once."""
 
-    async def failed(self, error: Exception, operation: str) -> Any:
+    async def failed(self, error: RemodelError, operation: str) -> Verdict:
         WORLD["mended"] = True
         return "retry"
 
@@ -424,7 +425,7 @@ async def test_an_answer_that_the_project_refuses_is_asked_again_or_stops(
         }
         return FieldTable.of(data, {})
 
-    async def judge(context: Context, fields: Any) -> None:
+    async def judge(context: Context, fields: Mapping[str, object]) -> None:
         if fields.get("summary") != {"from": "intro"}:
             raise ConfigError("The field map does not fit.")
 

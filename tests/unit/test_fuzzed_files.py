@@ -64,7 +64,7 @@ def checked(folder: Path, name: str, content: str | bytes) -> Ended:
     return ended
 
 
-def places(data: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def places(data: object, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The way to every value in `data`."""
     found = [at] if at else []
     if isinstance(data, dict | list):

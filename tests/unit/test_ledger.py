@@ -76,7 +76,7 @@ class Page(HTMLParser):
         self.seen: set[str] = set()
         self.said = ""
 
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.add(tag)
         assert not {"src", "href"} & {name for name, _ in attrs}
         if tag != "meta":

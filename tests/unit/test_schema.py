@@ -94,7 +94,7 @@ QUESTIONS = [
 
 @given(value=VALUES | st.lists(st.sampled_from(["a", "aa"])))
 @settings(max_examples=300, deadline=None)
-def test_what_a_schema_allows_the_question_takes(value: Any) -> None:
+def test_what_a_schema_allows_the_question_takes(value: object) -> None:
     for question in QUESTIONS:
         if Draft202012Validator(question.schema()).is_valid(value):
             question.accept(value)

@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,9 @@ def _not_begun(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("cut_off", [_no_journal, _no_tables, _no_identity, _not_begun])
-def test_a_session_cut_off_before_it_had_begun_is_none(found: Config, cut_off: Any) -> None:
+def test_a_session_cut_off_before_it_had_begun_is_none(
+    found: Config, cut_off: Callable[[Path], None]
+) -> None:
     with sessions.begin(found) as session:
         before = session.id
     folder = found.state / "sessions" / "29990101-000000"

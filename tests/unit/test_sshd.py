@@ -9,7 +9,6 @@ import shutil
 import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import asyncssh
 import pytest
@@ -21,7 +20,9 @@ from wizard.sandbox.sshd import SshServer
 MEGABYTES_20 = 20 * 1024 * 1024
 
 
-async def login(server: SshServer, key: Any = None) -> asyncssh.SSHClientConnection:
+async def login(
+    server: SshServer, key: asyncssh.SSHKey | None = None
+) -> asyncssh.SSHClientConnection:
     known = f"[127.0.0.1]:{server.port} {server.host_key}\n"
     return await asyncssh.connect(
         "127.0.0.1",
