@@ -32,7 +32,9 @@ RESTARTS = {"restart fast": signal.SIGINT, "restart immediate": signal.SIGQUIT}
 
 
 @pytest.mark.parametrize("point", points(), ids=str)
-async def test_cut_off_and_resumed(ground: Ground, undisturbed: Undisturbed, point: Point) -> None:
+async def test_a_resume_reaches_the_undisturbed_state(
+    ground: Ground, undisturbed: Undisturbed, point: Point
+) -> None:
     following = after(point.operation)
     stop = [Order(following, BEGIN, how="end")] if following != END else []
     await cut_off(ground, undisturbed, point, stop)
@@ -40,14 +42,16 @@ async def test_cut_off_and_resumed(ground: Ground, undisturbed: Undisturbed, poi
 
 
 @pytest.mark.parametrize("point", [*sample(70), *sample(12, "children")], ids=str)
-async def test_to_the_very_end(ground: Ground, undisturbed: Undisturbed, point: Point) -> None:
+async def test_a_resume_reaches_the_undisturbed_end(
+    ground: Ground, undisturbed: Undisturbed, point: Point
+) -> None:
     """What the others leave out is true: what follows is as in the undisturbed run."""
     await cut_off(ground, undisturbed, point, [])
     await same(ground, undisturbed.states[END])
 
 
 @pytest.mark.parametrize("operation", ["structure.install", "slugs.install_migrations"])
-async def test_an_installation_cut_off_between_the_old_and_the_new_package(
+async def test_resumes_between_the_old_and_the_new_package(
     ground: Ground, undisturbed: Undisturbed, operation: str
 ) -> None:
     """pip takes the one out before it puts the other in; without either no project starts."""
@@ -63,7 +67,7 @@ async def test_an_installation_cut_off_between_the_old_and_the_new_package(
     await same(ground, undisturbed.states[following])
 
 
-async def test_a_worker_that_cannot_end_is_named_and_nothing_is_done_beside_it(
+async def test_names_a_frozen_worker_and_does_nothing_beside_it(
     ground: Ground, undisturbed: Undisturbed
 ) -> None:
     operation = "copy.convert"

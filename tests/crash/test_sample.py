@@ -72,7 +72,7 @@ def answers(demo: Demo) -> Demo:
     return demo
 
 
-def test_cut_off_in_every_kind_of_operation(answers: Demo, commands: Commands) -> None:
+def test_resumes_after_a_cut_in_every_kind_of_operation(answers: Demo, commands: Commands) -> None:
     demo = answers
     assert {cut.operation for cut in CUTS} >= set(LOCAL) - ALIKE
     with demo.connect("production") as connection:

@@ -11,7 +11,7 @@ import pytest
 
 
 @pytest.mark.slow
-def test_the_demo_is_walked_to_its_end_and_leaves_nothing() -> None:
+def test_the_demo_ends_and_leaves_nothing() -> None:
     remodel = Path(sys.executable).with_name("remodel")
     ended = subprocess.run(
         [remodel, "demo", "--posts", "12"],

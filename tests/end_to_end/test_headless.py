@@ -137,7 +137,7 @@ def test_a_signal_stops_in_good_order_and_resume_goes_on(
 
 
 @pytest.mark.slow
-def test_killed_and_undone_and_another_session_on_the_same_database(demo: Demo) -> None:
+def test_a_second_session_after_a_kill_and_an_undo(demo: Demo) -> None:
     """SIGKILL in the middle of a migrate, undo, then a second session: never each other's work."""
     models = demo.models.read_text()
     running = demo.start("replay", "answers.yml", "--json")
@@ -180,7 +180,7 @@ def _until(running: subprocess.Popen[str], kind: str, operation: str) -> None:
 
 
 @pytest.mark.slow
-def test_without_allow_or_on_another_database_production_is_not_touched(demo: Demo) -> None:
+def test_refuses_production_without_allow_or_on_another_database(demo: Demo) -> None:
     """Two keys, and the identity that was pinned on first use, are asked of every delivery."""
     done = demo.remodel("replay", "answers.yml", "--allow", "staging", "--json")
     assert done.returncode == 4

@@ -64,7 +64,7 @@ class Teletype:
         return bool(data)
 
 
-def test_opened_steps_at_line_prompts(demo: Demo) -> None:
+def test_opens_steps_at_line_prompts(demo: Demo) -> None:
     """Two steps of the recorded answers are opened again; nothing asked for --plain."""
     data = yaml.safe_load((demo.root / "answers.yml").read_text())
     data["interactive"] = ["project", "backup"]

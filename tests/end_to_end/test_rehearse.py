@@ -57,7 +57,7 @@ def started(demo: Demo, operation: str, *arguments: str) -> subprocess.Popen[str
     raise AssertionError(f"{operation} was not started")
 
 
-def test_interrupted_it_takes_all_back_before_it_ends(demo: Demo) -> None:
+def test_an_interrupted_rehearsal_takes_everything_back(demo: Demo) -> None:
     """The answers alone, with no session that they are from."""
     before = world(demo)
     assert "class Podcast" not in demo.models.read_text()
@@ -71,7 +71,7 @@ def test_interrupted_it_takes_all_back_before_it_ends(demo: Demo) -> None:
     assert demo.remodel("rehearse", "--back").returncode == 0
 
 
-def test_what_has_changed_is_told_and_all_is_taken_back(demo: Demo) -> None:
+def test_a_rehearsal_reports_changes_and_takes_everything_back(demo: Demo) -> None:
     """Recorded up to staging. Then production is edited, and a consent is to another plan."""
     assert demo.remodel("replay", "answers.yml", "--allow", "staging").returncode == 4
     (folder,) = (demo.root / ".remodel" / "sessions").iterdir()
@@ -113,7 +113,7 @@ def test_what_has_changed_is_told_and_all_is_taken_back(demo: Demo) -> None:
     assert list((demo.root / ".remodel" / "rehearsals").iterdir()) == []
 
 
-def test_a_fault_is_told_and_taken_back_and_what_was_kept_is_purged(demo: Demo) -> None:
+def test_a_failed_rehearsal_takes_everything_back_and_a_kept_one_is_purged(demo: Demo) -> None:
     """Delivered everywhere: production has no page of the old type any more. Then the purge."""
     assert demo.remodel("replay", "answers.yml", *ALLOW).returncode == 0
     (folder,) = (demo.root / ".remodel" / "sessions").iterdir()

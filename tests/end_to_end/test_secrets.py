@@ -41,7 +41,7 @@ if project is not None:
 
 
 @pytest.mark.parametrize("how", ["raised", "killed"])
-def test_a_crash_of_ours_tells_none(demo: Demo, tmp_path: Path, how: str) -> None:
+def test_a_crash_of_ours_shows_no_secret(demo: Demo, tmp_path: Path, how: str) -> None:
     (tmp_path / "sitecustomize.py").write_text(TELL)
     with planted_secrets.planted(demo) as known:
         ran = planted_secrets.remodel(
@@ -57,7 +57,7 @@ def test_a_crash_of_ours_tells_none(demo: Demo, tmp_path: Path, how: str) -> Non
         assert planted_secrets.leaks(demo, known, ran) == []
 
 
-def test_a_traceback_of_the_project_tells_none(demo: Demo) -> None:
+def test_a_traceback_of_the_project_shows_no_secret(demo: Demo) -> None:
     settings = demo.root / "site" / "config" / "settings" / "telling.py"
     settings.write_text(
         "import os\n\nraise ValueError(os.environ['DATABASE_URL'] + "
@@ -79,7 +79,7 @@ def test_a_traceback_of_the_project_tells_none(demo: Demo) -> None:
         settings.unlink()
 
 
-def test_the_search_finds_what_is_there(demo: Demo) -> None:
+def test_the_search_for_secrets_finds_a_leak(demo: Demo) -> None:
     """Without this, the others might pass for looking in the wrong places."""
     folder = demo.root / ".remodel" / "sessions" / "a"
     folder.mkdir(parents=True)

@@ -131,7 +131,7 @@ def acts(session: Path) -> list[tuple[str, str, object]]:
 
 @pytest.mark.slow
 @needs_tmux
-def test_walked_by_keys_and_replayed_to_the_same_end(demo: Demo, terminal: Terminal) -> None:
+def test_a_session_walked_by_keys_replays_to_the_same_end(demo: Demo, terminal: Terminal) -> None:
     with demo.connect("production") as connection:
         before = sql_check.look(connection)
     known = demo.root / ".remodel" / "known_hosts"

@@ -50,7 +50,7 @@ async def played(stage: Stage, version: Version, direction: Direction, ids: str)
 
 
 @versions
-async def test_the_site_is_what_it_says(stage: Stage, version: Version) -> None:
+async def test_the_site_runs_this_wagtail_without_faults(stage: Stage, version: Version) -> None:
     home = await stage.home(version)
     async with home.site() as site:
         assert site.hello.wagtail.startswith(f"{version.name}.")
@@ -71,7 +71,9 @@ async def test_the_site_is_what_it_says(stage: Stage, version: Version) -> None:
 
 
 @cases
-async def test_it_converts(stage: Stage, version: Version, direction: Direction, ids: str) -> None:
+async def test_converts_in_this_direction(
+    stage: Stage, version: Version, direction: Direction, ids: str
+) -> None:
     case = await stage.play(version, direction, ids)
     assert not case.failed, case.failed
     pages = {row["id"]: row["url_path"] for row in case.before[observer.PAGE]}
@@ -87,7 +89,7 @@ async def test_it_converts(stage: Stage, version: Version, direction: Direction,
 
 @pytest.mark.parametrize("account", ACCOUNTS)
 @cases
-async def test_account(
+async def test_each_reference_is_carried(
     stage: Stage, version: Version, direction: Direction, ids: str, account: str
 ) -> None:
     table, _, column = account.partition(".")
@@ -103,7 +105,7 @@ async def test_account(
 
 
 @cases
-async def test_everything_else_is_as_it_was(
+async def test_changes_nothing_else(
     stage: Stage, version: Version, direction: Direction, ids: str
 ) -> None:
     case = await played(stage, version, direction, ids)
@@ -124,7 +126,7 @@ async def test_ledger_balances(
 
 
 @cases
-async def test_values_nobody_knows_are_reported(
+async def test_reports_references_that_it_does_not_follow(
     stage: Stage, version: Version, direction: Direction, ids: str
 ) -> None:
     """An id in the project's own JSON or text is told of, where it goes stale."""
@@ -200,7 +202,7 @@ async def test_old_drafts_publish_with_nothing_blanked(
 
 @versions
 @pytest.mark.parametrize("ids", IDS)
-async def test_what_stands_in_the_way_leaves_the_database_as_it_was(
+async def test_a_refused_conversion_leaves_the_database_unchanged(
     stage: Stage, version: Version, ids: str
 ) -> None:
     """A PROTECT to a type that the page would no longer be of: refused, and nothing happened."""

@@ -33,7 +33,9 @@ from wizard.postgres.dumps.tools import Tool
         ("committed", "new", False),
     ],
 )
-async def test_killed(point: str, word: str, closed: bool, live: Address, report: Report) -> None:
+async def test_a_kill_leaves_the_old_database_or_the_new_one(
+    point: str, word: str, closed: bool, live: Address, report: Report
+) -> None:
     beside, kept = (server.beside(live.database, label) for label in ("new", "old"))
     await create_beside(live, beside, like=live.database, report=report)
     await say(live.at(beside), "new")
@@ -54,7 +56,7 @@ async def test_killed(point: str, word: str, closed: bool, live: Address, report
         assert await ask(live) == "new"
 
 
-async def test_writers_find_their_way_after_a_kill(live: Address, report: Report) -> None:
+async def test_writers_reconnect_after_a_kill(live: Address, report: Report) -> None:
     """What was committed before the kill is in the database that is reopened."""
     beside, kept = (server.beside(live.database, label) for label in ("new", "old"))
     await create_beside(live, beside, like=live.database, report=report)

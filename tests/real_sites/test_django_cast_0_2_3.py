@@ -44,7 +44,7 @@ EARLIER_EDITS = {
 PARENTS = {'parent_page_types = ["cast.Blog"]': 'parent_page_types = ["cast.Blog", "cast.Podcast"]'}
 
 
-async def test_the_split_that_the_notes_are_about(take: Take, seen: Seen) -> None:
+async def test_splits_the_blog_as_the_release_notes_describe(take: Take, seen: Seen) -> None:
     before = await seen(HISTORIC)
     site = await take(HISTORIC)
     release = await environments.add(ENVIRONMENT, "cast-0.2.4", "django-cast==0.2.4")

@@ -61,7 +61,7 @@ async def judged(
 
 
 @pytest.mark.parametrize("ids", ["new", "kept"])
-async def test_every_direction(take: Take, seen: Seen, ids: str) -> None:
+async def test_converts_in_every_direction(take: Take, seen: Seen, ids: str) -> None:
     site = await take(WAGTAIL)
     first = await site.snapshot()
     changes = [

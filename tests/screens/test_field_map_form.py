@@ -83,7 +83,7 @@ async def choose(app: RemodelApp, pilot: Pilot[None], row: int, option: str) -> 
     await pilot.press("enter")
 
 
-async def test_it_is_accepted_as_it_stands(project: ScriptedProject) -> None:
+async def test_accepts_the_map_unchanged(project: ScriptedProject) -> None:
     convert, step = asking()
     async with project.app(step) as (app, pilot):
         await opened(app, pilot)
@@ -93,7 +93,7 @@ async def test_it_is_accepted_as_it_stands(project: ScriptedProject) -> None:
         assert app.context.session.answers.answers["copy.fields"] == SAID
 
 
-async def test_each_way_to_fill_a_field(project: ScriptedProject) -> None:
+async def test_offers_each_way_to_fill_a_field(project: ScriptedProject) -> None:
     convert, step = asking()
     async with project.app(step) as (app, pilot):
         await opened(app, pilot)
@@ -119,7 +119,7 @@ async def test_each_way_to_fill_a_field(project: ScriptedProject) -> None:
         }
 
 
-async def test_escape_changes_nothing_and_what_is_let_go_has_no_dialog(
+async def test_escape_changes_nothing_and_dropped_fields_have_no_dialog(
     project: ScriptedProject,
 ) -> None:
     _, step = asking()
@@ -138,7 +138,7 @@ async def test_escape_changes_nothing_and_what_is_let_go_has_no_dialog(
         assert isinstance(app.screen, FormScreen)
 
 
-async def test_what_the_project_refuses_is_asked_again_as_it_was_left(
+async def test_asks_again_with_the_refused_map(
     project: ScriptedProject,
 ) -> None:
     convert, step = asking()
@@ -162,14 +162,16 @@ async def test_what_the_project_refuses_is_asked_again_as_it_was_left(
 
 
 @SIZES
-async def test_how_it_looks(project: ScriptedProject, looks: Looks, size: tuple[int, int]) -> None:
+async def test_matches_the_pictures_of_the_form(
+    project: ScriptedProject, looks: Looks, size: tuple[int, int]
+) -> None:
     _, step = asking()
     async with project.app(step, size=size) as (app, pilot):
         await opened(app, pilot)
         await looks(app, pilot)
 
 
-async def test_how_a_choice_looks(project: ScriptedProject, looks: Looks) -> None:
+async def test_matches_the_picture_of_a_choice(project: ScriptedProject, looks: Looks) -> None:
     _, step = asking()
     async with project.app(step) as (app, pilot):
         await opened(app, pilot)

@@ -51,7 +51,7 @@ async def test_shows_what_is_consented_to(project: ScriptedProject) -> None:
         assert isinstance(app.focused, Input)
 
 
-async def test_what_the_plan_shows_is_read_inside_the_gate(project: ScriptedProject) -> None:
+async def test_shows_the_plans_documents_inside_the_gate(project: ScriptedProject) -> None:
     swap = gated()
     plan = swap.plan
 

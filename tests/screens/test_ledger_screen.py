@@ -59,7 +59,7 @@ def table(app: RemodelApp) -> Callable[[], int]:
     return lambda: app.screen.query_one(DataTable).row_count
 
 
-async def test_it_is_offered_once_there_is_one(project: ScriptedProject) -> None:
+async def test_offers_the_ledger_once_there_is_one(project: ScriptedProject) -> None:
     async with project.app(
         converting(ACCOUNT),
         scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs")),
@@ -87,7 +87,7 @@ async def test_it_is_offered_once_there_is_one(project: ScriptedProject) -> None
         assert isinstance(app.screen, StepScreen)
 
 
-async def test_a_damaged_ledger_is_told_and_nothing_breaks(project: ScriptedProject) -> None:
+async def test_reports_a_damaged_ledger(project: ScriptedProject) -> None:
     slugs = scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs"))
     async with project.app(converting(ACCOUNT), slugs) as (app, pilot):
         await converted(app, pilot)
@@ -99,7 +99,9 @@ async def test_a_damaged_ledger_is_told_and_nothing_breaks(project: ScriptedProj
 
 
 @SIZES
-async def test_how_it_looks(project: ScriptedProject, looks: Looks, size: tuple[int, int]) -> None:
+async def test_matches_the_pictures_of_the_ledger(
+    project: ScriptedProject, looks: Looks, size: tuple[int, int]
+) -> None:
     slugs = scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs"))
     async with project.app(converting(ACCOUNT), slugs, size=size) as (app, pilot):
         await converted(app, pilot)
@@ -108,7 +110,7 @@ async def test_how_it_looks(project: ScriptedProject, looks: Looks, size: tuple[
         await looks(app, pilot)
 
 
-async def test_how_its_rows_look(project: ScriptedProject, looks: Looks) -> None:
+async def test_matches_the_picture_of_an_entry(project: ScriptedProject, looks: Looks) -> None:
     slugs = scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs"))
     async with project.app(converting(ACCOUNT), slugs) as (app, pilot):
         await converted(app, pilot)

@@ -23,7 +23,7 @@ def copying() -> Step:
     )
 
 
-async def test_100000_pages_open_at_once_and_read_on_by_the_hundred(
+async def test_loads_100000_pages_by_the_hundred(
     project: ScriptedProject,
 ) -> None:
     async with project.app(copying()) as (app, pilot):
@@ -71,7 +71,7 @@ async def test_what_was_opened_stays_open_when_the_tree_changes(project: Scripte
         await scripted_app.until(pilot, lambda: len(again.children) == 31)
 
 
-async def test_no_pages_yet_is_said_in_the_tree(project: ScriptedProject) -> None:
+async def test_the_tree_says_that_there_are_no_pages_yet(project: ScriptedProject) -> None:
     project.pages.missing = True
     async with project.app(copying()) as (app, pilot):
         await scripted_app.until(

@@ -41,7 +41,7 @@ class Recorded:
         return Reopened(Replay(self.answers, (), "by hand"), person, ["copy"])
 
 
-async def test_a_person_has_one_step_with_what_was_recorded(project: ScriptedProject) -> None:
+async def test_opens_one_step_with_the_recorded_answers(project: ScriptedProject) -> None:
     recorded = Recorded()
     async with project.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
         # Nobody has begun anything, and the screen has followed.
@@ -59,7 +59,7 @@ async def test_a_person_has_one_step_with_what_was_recorded(project: ScriptedPro
     assert (recorded.fetch.done, recorded.copy.done, recorded.check.done) == (1, 1, 1)
 
 
-async def test_what_was_not_recorded_of_the_others_ends_it_with_its_code(
+async def test_a_missing_answer_of_another_step_ends_with_its_code(
     project: ScriptedProject,
 ) -> None:
     recorded = Recorded()

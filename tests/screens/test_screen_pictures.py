@@ -46,7 +46,7 @@ async def at_work(app: RemodelApp, pilot: Pilot[None], name: str) -> None:
 
 @SIZES
 @pytest.mark.parametrize("name", STEPS)
-async def test_step(
+async def test_matches_the_pictures_of_each_step(
     project: ScriptedProject, looks: Looks, name: str, size: tuple[int, int]
 ) -> None:
     hold = asyncio.Event()
@@ -56,7 +56,7 @@ async def test_step(
 
 
 @SIZES
-async def test_before_it_begins(
+async def test_matches_the_pictures_before_a_step_begins(
     project: ScriptedProject, looks: Looks, size: tuple[int, int]
 ) -> None:
     steps = told(*STEPS, hold=asyncio.Event())
@@ -65,7 +65,9 @@ async def test_before_it_begins(
 
 
 @SIZES
-async def test_gate(project: ScriptedProject, looks: Looks, size: tuple[int, int]) -> None:
+async def test_matches_the_pictures_of_a_gate(
+    project: ScriptedProject, looks: Looks, size: tuple[int, int]
+) -> None:
     hold = asyncio.Event()
     hold.set()
     async with project.app(*told("backup", hold=hold), size=size) as (app, pilot):
@@ -75,7 +77,7 @@ async def test_gate(project: ScriptedProject, looks: Looks, size: tuple[int, int
         await looks(app, pilot)
 
 
-async def test_no_color(
+async def test_matches_the_picture_without_color(
     project: ScriptedProject, looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
@@ -87,7 +89,7 @@ async def test_no_color(
         await looks(app, pilot)
 
 
-async def test_error(project: ScriptedProject, looks: Looks) -> None:
+async def test_matches_the_picture_of_an_error(project: ScriptedProject, looks: Looks) -> None:
     async def refuse(context: Context) -> None:
         raise ConnectionFailed(
             "The dump of production broke off after 7.9 MB.",

@@ -65,7 +65,7 @@ async def to_the_gate(app: RemodelApp, pilot: Pilot[None]) -> None:
     await scripted_app.until(pilot, lambda: at_gate(app, "loses"))
 
 
-async def test_f5_does_it_all_anew_and_asks_nothing_again(project: ScriptedProject) -> None:
+async def test_f5_runs_everything_again_without_asking_again(project: ScriptedProject) -> None:
     asked = Asked()
     async with project.app(*asked.steps) as (app, pilot):
         await to_the_gate(app, pilot)
@@ -81,7 +81,7 @@ async def test_f5_does_it_all_anew_and_asks_nothing_again(project: ScriptedProje
     assert asked.done == (2, 2, 1, 0)
 
 
-async def test_what_fails_on_the_way_is_taken_up_where_it_is(project: ScriptedProject) -> None:
+async def test_resumes_at_what_failed_after_f5(project: ScriptedProject) -> None:
     asked = Asked()
     async with project.app(*asked.steps) as (app, pilot):
         await to_the_gate(app, pilot)
@@ -96,7 +96,7 @@ async def test_what_fails_on_the_way_is_taken_up_where_it_is(project: ScriptedPr
     assert asked.done == (2, 2, 1, 0)
 
 
-async def test_a_gate_without_another_way_has_no_such_key(project: ScriptedProject) -> None:
+async def test_f5_is_bound_only_where_a_gate_offers_it(project: ScriptedProject) -> None:
     plain = scripted_app.Scripted("project.act", "Act", gate=Gate("harbour"))
     async with project.app(scripted_app.step("project", plain)) as (app, pilot):
         await pilot.press("enter")

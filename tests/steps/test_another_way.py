@@ -78,7 +78,7 @@ def _password(demo: Demo) -> str:
 
 
 @pytest.mark.slow
-async def test_editable_existing_dump_playbook_and_no_local_database(demo: Demo) -> None:
+async def test_converts_an_editable_package_from_an_existing_dump_by_playbook(demo: Demo) -> None:
     with demo.connect("production") as connection:
         before = sql_check.look(connection)
     reinstall = yaml.safe_load((demo.root / "remodel.yml").read_text())["project"]["install"]

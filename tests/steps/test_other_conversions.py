@@ -67,7 +67,7 @@ def states(journal: Journal) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.slow
-async def test_ids_kept_in_place(demo: Demo) -> None:
+async def test_converts_in_place_with_ids_kept(demo: Demo) -> None:
     with demo.connect("production") as connection:
         before = sql_check.look(connection)
         ids = connection.execute("SELECT id, slug FROM wagtailcore_page ORDER BY 1").fetchall()
@@ -145,7 +145,7 @@ def with_ids(rows: list[tuple[Any, ...]], mapping: dict[str, int]) -> list[tuple
 
 
 @pytest.mark.slow
-async def test_a_sibling_that_is_there_with_a_field_map(with_note: Demo) -> None:
+async def test_converts_to_an_existing_sibling_by_a_field_map(with_note: Demo) -> None:
     demo = with_note
     with demo.connect("production") as connection:
         posts = connection.execute(POSTS).fetchall()

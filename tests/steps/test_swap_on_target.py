@@ -84,7 +84,7 @@ async def test_a_check_that_fails_or_writes_stops_before_anything_is_touched(
     assert not (tmp_path / "deploy" / "stopped").exists()
 
 
-async def test_whoever_is_left_with_a_stopped_service_is_told(
+async def test_says_that_the_service_is_still_stopped(
     database: Address, far_database: Address, ssh_server: SshServer, tmp_path: Path
 ) -> None:
     before, after = [["touch", "stopped"], ["test", "-e", "mended"]], [["rm", "stopped"]]
@@ -108,7 +108,7 @@ async def test_whoever_is_left_with_a_stopped_service_is_told(
     assert await names(far_database) == {""}
 
 
-async def test_delivered_and_rolled_back_twice(
+async def test_delivers_and_rolls_back_twice(
     database: Address, far_database: Address, far_cluster: Cluster, tmp_path: Path
 ) -> None:
     """By one session, whose names are taken then. Who may read still may."""
@@ -139,7 +139,7 @@ async def test_delivered_and_rolled_back_twice(
         await tidy(far_database)
 
 
-async def test_another_database_is_not_rolled_back_to(
+async def test_refuses_to_roll_back_to_another_database(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database) as (run, target):
@@ -154,7 +154,7 @@ async def test_another_database_is_not_rolled_back_to(
 
 
 @pytest.mark.parametrize("point", ["closed", "renamed, not committed", "committed"])
-async def test_taken_up_after_a_kill(
+async def test_resumes_after_a_kill(
     point: str, database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database) as (run, target):

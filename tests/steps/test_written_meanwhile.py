@@ -90,7 +90,7 @@ class Editing(Consenting):
 
 
 @pytest.mark.slow
-async def test_accepted_then_written_to_again_then_fetched_again(demo: Demo) -> None:
+async def test_drift_after_an_accepted_drift_is_fetched_again(demo: Demo) -> None:
     """Staging was delivered to by then, and stays as it is."""
     data = yaml.safe_load((demo.root / "remodel.yml").read_text())
     data["targets"]["production"]["before"].append(["psql", "-d", "harbour", "-c", LATE])
@@ -180,7 +180,7 @@ async def test_delivered_after_the_loss_was_accepted_in_words(
         await restore.drop(far_database, kept.database, force=True)
 
 
-async def test_a_database_that_somebody_replaced_is_not_consented_to_by_its_name_alone(
+async def test_a_replaced_database_needs_consent_to_losing_changes(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     """What was written to it cannot be told, then: more may be lost than where it can."""
@@ -195,9 +195,7 @@ async def test_a_database_that_somebody_replaced_is_not_consented_to_by_its_name
     assert "is not the one that the backup was taken from" in "\n".join(plan.does)
 
 
-async def test_the_check_lets_what_was_accepted_pass_and_nothing_else(
-    database: Address, tmp_path: Path
-) -> None:
+async def test_the_guard_lets_only_accepted_drift_pass(database: Address, tmp_path: Path) -> None:
     found = config.read(write(tmp_path, GOOD + "drift: {hit: warn}\n"))
     target = found.targets["production"]
     async with await connect(database) as guard:

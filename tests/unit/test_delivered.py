@@ -23,7 +23,7 @@ def found(table: str, **changes: object) -> dict[str, Any]:
     return now
 
 
-def test_the_same_is_no_damage_nor_what_a_site_makes_again_by_itself() -> None:
+def test_ignores_equal_tables_and_what_a_site_rebuilds_itself() -> None:
     assert damage(EXPECTED, EXPECTED, {}) == []
     assert damage(EXPECTED, found("django_session", rows=3, content="x"), {}) == []
     signed = found("newsletter_signup", rows=6, content="x")
@@ -34,7 +34,7 @@ def test_the_same_is_no_damage_nor_what_a_site_makes_again_by_itself() -> None:
     assert damage(EXPECTED, later, {}) == []
 
 
-def test_less_than_was_delivered_is_damage_in_any_table() -> None:
+def test_reports_fewer_rows_than_delivered_in_any_table() -> None:
     assert damage(EXPECTED, found("django_session", rows=1, content="x"), {}) == [
         "django_session: 2 rows became 1"
     ]

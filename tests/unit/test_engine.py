@@ -65,7 +65,7 @@ async def test_consent_then_intent_then_undo_then_outcome(found: config.Config) 
         assert session.journal.noted("finished") is True
 
 
-async def test_done_is_done_only_once(found: config.Config) -> None:
+async def test_a_finished_operation_does_not_run_again(found: config.Config) -> None:
     with sessions.begin(found) as session:
         await go(session, Consenting(), step(Act("one.act")))
         await go(session, Consenting(), step(Act("one.act")))
@@ -108,7 +108,7 @@ class Drifting(Consenting):
         WORLD["what"] = "that"
 
 
-async def test_a_plan_that_changed_at_the_gate_is_not_done(found: config.Config) -> None:
+async def test_a_plan_that_changed_at_the_gate_is_not_applied(found: config.Config) -> None:
     with sessions.begin(found) as session:
         with pytest.raises(PlanStale, match=r"facts\.what: was 'this', is now 'that'"):
             await go(session, Drifting(False), step(Act("one.act", gate="go")))
@@ -189,7 +189,7 @@ async def test_undo_goes_back_to_a_step(found: config.Config) -> None:
     assert (WORLD["one.a"], WORLD["one.b"]) == (1, 1)
 
 
-async def test_a_crash_in_an_undo_is_taken_up_before_anything_else(found: config.Config) -> None:
+async def test_a_resume_finishes_a_crashed_undo_first(found: config.Config) -> None:
     broken, whole = Act("one.a", breaks="undo"), Act("one.a")
     with sessions.begin(found) as session:
         await go(session, Consenting(), step(broken))
@@ -204,7 +204,7 @@ async def test_a_crash_in_an_undo_is_taken_up_before_anything_else(found: config
     assert WORLD["one.a"] == 1
 
 
-async def test_a_failing_undo_stays_an_undo(found: config.Config) -> None:
+async def test_a_failed_undo_is_resumed_as_an_undo(found: config.Config) -> None:
     class Refusing(Act):
         async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
             raise OperationFailed("cannot")
@@ -219,7 +219,7 @@ async def test_a_failing_undo_stays_an_undo(found: config.Config) -> None:
         assert kinds(session, "one.a")[-1] == "undoing"
 
 
-async def test_what_was_secured_is_secured_anew_for_each_attempt(found: config.Config) -> None:
+async def test_undo_data_is_taken_anew_for_each_attempt(found: config.Config) -> None:
     with sessions.begin(found) as session:
         await go(session, Consenting(), step(Act("one.a")))
         await Engine(Context(found, session, Events()), [step(Act("one.a"))], Consenting()).undo(
@@ -230,7 +230,7 @@ async def test_what_was_secured_is_secured_anew_for_each_attempt(found: config.C
         assert session.journal.kept("one.a") == {"before": 40}
 
 
-async def test_what_an_undo_needs_is_not_kept_with_a_secret_masked(found: config.Config) -> None:
+async def test_undo_data_with_a_secret_is_refused(found: config.Config) -> None:
     WORLD["one.a"] = f"API_KEY = {Secret('sk-4fT9-undo-7w').reveal()!r}"  # as a models file has it
     with sessions.begin(found) as session:
         with pytest.raises(OperationFailed, match="cannot be written down") as raised:
@@ -252,7 +252,7 @@ async def test_an_intent_from_before_an_undo_is_not_observed(found: config.Confi
     assert WORLD["one.a"] == 2
 
 
-async def test_settle_runs_also_when_a_crash_hid_the_end(found: config.Config) -> None:
+async def test_finalize_runs_after_a_crash_hid_the_outcome(found: config.Config) -> None:
     with sessions.begin(found) as session:
         with pytest.raises(KeyboardInterrupt):
             await go(session, Consenting(), step(Act("one.a", breaks="after")))
@@ -402,7 +402,7 @@ def test_a_broken_journal_is_an_error_of_one_line(found: config.Config) -> None:
         sessions.summaries(found)
 
 
-async def test_what_need_not_be_asked_is_answered_empty(found: config.Config) -> None:
+async def test_a_question_that_does_not_apply_is_answered_empty(found: config.Config) -> None:
     async def never(context: Context) -> str:
         return "the model is there already"
 
