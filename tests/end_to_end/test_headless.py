@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import subprocess
+from dataclasses import dataclass
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
@@ -23,14 +24,31 @@ from wizard.steps.production import Drill
 ALLOW = ("--allow", "staging", "--allow", "production")
 
 
-def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> None:
-    with demo.connect("production") as connection:
+@dataclass(frozen=True)
+class Replayed:
+    """A sandbox whose answers were replayed to the end, with secrets planted in it."""
+
+    demo: Demo
+    before: sql_check.Before
+    command: planted_secrets.Ran
+    leaks: list[str]
+
+
+@pytest.fixture(scope="module")
+def replayed(served: Demo) -> Replayed:
+    """Replay once; the first tests of this file look at the result, the last of them undoes it."""
+    served.put_back()
+    with served.connect("production") as connection:
         before = sql_check.look(connection)
+    with planted_secrets.planted(served) as known:
+        done = planted_secrets.remodel(served, known, "replay", "answers.yml", *ALLOW, "--json")
+        leaks = planted_secrets.leaks(served, known, done)
+    return Replayed(served, before, done, leaks)
 
-    with planted_secrets.planted(demo) as known:
-        done = planted_secrets.remodel(demo, known, "replay", "answers.yml", *ALLOW, "--json")
-        assert planted_secrets.leaks(demo, known, done) == []
 
+def test_replay_converts_staging_and_production(replayed: Replayed) -> None:
+    demo, before, done = replayed.demo, replayed.before, replayed.command
+    assert replayed.leaks == []
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     described = Draft202012Validator(json.loads(demo.remodel("schema", "events").stdout))
@@ -56,10 +74,15 @@ def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> No
     assert (home / "podcast-stopped").exists()
     assert (home / "podcast-started").exists()
 
-    found = asyncio.run(drilled_wrong(demo))
+
+def test_drill_refuses_a_copy_that_lacks_a_migration_and_a_url(replayed: Replayed) -> None:
+    found = asyncio.run(drilled_wrong(replayed.demo))
     assert re.search(r"migrate --check: cast\.\S+ has not been applied", found)
     assert "is gone; it led to" in found
 
+
+def test_rollback_needs_two_keys_and_takes_production_back(replayed: Replayed) -> None:
+    demo = replayed.demo
     shown = demo.remodel("rollback", "--target", "production")
     assert shown.returncode == 4
     assert "Nobody has consented" in shown.stderr
@@ -74,7 +97,7 @@ def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> No
     )
     assert back.returncode == 0, back.stderr
     with demo.connect("production") as connection:
-        assert sql_check.look(connection) == before
+        assert sql_check.look(connection) == replayed.before
 
 
 async def drilled_wrong(demo: Demo) -> str:
