@@ -15,7 +15,10 @@ from tests.steps.delivering import dumped, granted, may_read, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.redaction import Secret
 from wizard.delivery.in_place import InPlace
-from wizard.delivery.swap import Rollback, Swap
+from wizard.delivery.overwrite import script_of
+from wizard.delivery.results import Dumped
+from wizard.delivery.rollback import Rollback
+from wizard.delivery.swap import Swap
 from wizard.engine.operation import Seen
 from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import replace_contents
@@ -78,7 +81,7 @@ async def test_delivered_verified_and_told_after_a_crash(
         assert Path(facts["safety"]).read_bytes()[:5] == b"PGDMP"
         observation = await operation.observe(run, plan)
         assert observation.seen is Seen.DONE
-        assert observation.facts["safety"] == facts["safety"]
+        assert observation.result.to_json()["safety"] == facts["safety"]
         with pytest.raises(OperationFailed, match="no old database is kept") as refused:
             await Rollback(target).plan(run)
         assert facts["safety"] in refused.value.hint
@@ -89,7 +92,7 @@ async def test_whatever_goes_wrong_until_the_end_nothing_has_happened(
 ) -> None:
     """At the latest moment there is: all was dropped and loaded, the last line is missing."""
     async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
-        facts = run.facts.of("production.dump:staging")
+        facts = run.facts.of(Dumped, "staging").to_json()
         script = Path(facts["script"])
         text = gzip.decompress(script.read_bytes())
         script.write_bytes(gzip.compress(text[: text.index(b"-- PostgreSQL database dump compl")]))
@@ -135,7 +138,7 @@ async def test_a_table_that_is_made_while_it_is_looked_at_is_not_lost(
             await connection.execute("CREATE TABLE late AS SELECT 'precious' AS word")
 
     async with dumped(tmp_path, database, poor, delivery="in place") as (run, _):
-        script = Path(run.facts.of("production.dump:staging")["script"])
+        script = script_of(run.facts.of(Dumped, "staging"))
         with pytest.raises(OperationFailed, match="about to be replaced") as refused:
             await replace_contents.refill(
                 poor,
@@ -177,7 +180,7 @@ async def test_what_was_committed_and_is_not_equal_is_compared_again(
             )
         observation = await operation.observe(run, plan)
         assert observation.seen is Seen.DONE
-        assert observation.facts["safety"] == plan.details["safety"]
+        assert observation.result.to_json()["safety"] == plan.details["safety"]
 
 
 async def test_a_session_that_holds_on_is_named(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,20 @@ from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.engine.operators import Operator, Plain, Replay
+from wizard.engine.result import Result
 from wizard.session import session as sessions
 from wizard.session.answers import Answers
 from wizard.session.plan import Gate, Loss, Plan
 from wizard.session.session import Session
 
 WORLD: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted(Result):
+    """How often an act was done."""
+
+    count: int
 
 
 class Act(Operation):
@@ -60,7 +69,7 @@ class Act(Operation):
     async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         return {"before": WORLD.get(self.key, 0)}
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         if self._breaks == "before":
             raise OperationFailed("broke before")
         WORLD[self.key] = WORLD.get(self.key, 0) + 1
@@ -69,13 +78,13 @@ class Act(Operation):
             raise KeyboardInterrupt
         if self._breaks == "after":
             raise KeyboardInterrupt
-        return {"message": "acted", "count": WORLD[self.key]}
+        return Counted(message="acted", count=WORLD[self.key])
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         if WORLD.get("half"):
             return Observation(Seen.PARTLY, "half")
         if WORLD.get(self.key):
-            return Observation(Seen.DONE, "it is there", {"count": WORLD[self.key]})
+            return Observation(Seen.DONE, "it is there", Counted(count=WORLD[self.key]))
         return Observation(Seen.NOT_DONE, "it is not there")
 
     async def clear(self, context: Context, plan: Plan) -> None:
@@ -360,7 +369,7 @@ class Impatient(Consenting):
 
 
 class Mendable(Act):
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         if not WORLD.get("mended"):
             raise OperationFailed("broke", hint="mend it")
         return await super().apply(context, plan)
