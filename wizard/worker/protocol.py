@@ -25,11 +25,11 @@ HERE = str(Path(__file__).resolve().parent)
 
 
 class Refusal(Exception):
-    """Something asked of the worker cannot be done; `type` is for programs, the rest for people."""
+    """Something asked of the worker cannot be done; `kind` is for programs, the rest for people."""
 
-    def __init__(self, type: str, message: str, *, found: str = "", hint: str = "") -> None:
+    def __init__(self, kind: str, message: str, *, found: str = "", hint: str = "") -> None:
         super().__init__(message)
-        self.type = type
+        self.kind = kind
         self.message = message
         self.found = found
         self.hint = hint
@@ -70,12 +70,12 @@ class Channel:
 class Reply:
     """The answer to one request while it is being worked on."""
 
-    def __init__(self, channel: Channel, id: int) -> None:
+    def __init__(self, channel: Channel, request: int) -> None:
         self._channel = channel
-        self._id = id
+        self._request = request
 
     def _event(self, event: str, **values: Any) -> None:
-        self._channel.send({"id": self._id, "event": event, **values})
+        self._channel.send({"id": self._request, "event": event, **values})
 
     def progress(self, done: int, total: int | None, unit: str, note: str = "") -> None:
         """Tell that `done` of `total` units are finished."""
@@ -91,26 +91,26 @@ class Reply:
 
     def result(self, value: Any) -> None:
         """End well."""
-        self._channel.send({"id": self._id, "result": value})
+        self._channel.send({"id": self._request, "result": value})
 
     def error(self, error: dict[str, str]) -> None:
         """End badly."""
-        self._channel.send({"id": self._id, "error": error})
+        self._channel.send({"id": self._request, "error": error})
 
 
-def as_error(error: BaseException, *, type: str = "failed", message: str = "") -> dict[str, str]:
+def as_error(error: BaseException, *, kind: str = "failed", message: str = "") -> dict[str, str]:
     """An exception as the protocol's error: a Refusal as it is, others with their traceback."""
     if isinstance(error, Refusal):
         cause = error.__cause__
         return {
-            "type": error.type,
+            "type": error.kind,
             "message": error.message,
             "found": error.found,
             "hint": error.hint,
             "traceback": project_traceback(cause) if cause else "",
         }
     return {
-        "type": type,
+        "type": kind,
         "message": message or f"{error.__class__.__name__}: {error}",
         "found": "",
         "hint": "",

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..plan.field_types import alike, checked, described, kind
-from ..plan.fieldmap import Carry, FieldMap
-from ..plan.relations import Follow
-from ..references import columns as references
-from ..references import revisions
+from ..plan.fieldmap import FieldMap, FieldSource
+from ..plan.relations import RelatedRows
+from ..references import columns, revisions
 from ..site import tree
 from ..site.database import page_connection
 from ..site.models import base_page
@@ -24,32 +23,39 @@ from .computed import CHUNK, expression, pages_named, values_from
 Check = tuple[str, list[Any], str]  # a condition that is true where wrong, parameters, the wrong
 
 
-def faults(cursor: Any, map: FieldMap) -> list[str]:
+def faults(cursor: Any, field_map: FieldMap) -> list[str]:
     """What stands in the way of carrying every value of `remodel_map`: sentences with page ids.
 
     Computed values are made here already, and used by `fill` in the same transaction. Raises
     Refusal `values` when a function of the project breaks the transaction.
     """
-    found = computed.make(cursor, map)
+    found = computed.make(cursor, field_map)
     if found:
         return found  # without the values nothing else can be said of them
-    for carry in map.carries:
-        if carry.origin is not None and not alike(carry.origin, carry.field):
-            found += _carried(cursor, map, carry)
-    for level in map.joined:
-        found += _clashes(cursor, level, _expressions(map, level), values_from(map, map.carries))
-    for follow in map.follows:
-        found += _followed(cursor, follow)
+    for field_source in field_map.field_sources:
+        if field_source.origin is not None and not alike(field_source.origin, field_source.field):
+            found += _carried(cursor, field_map, field_source)
+    for level in field_map.joined:
+        found += _clashes(
+            cursor,
+            level,
+            _expressions(field_map, level),
+            values_from(field_map, field_map.field_sources),
+        )
+    for related in field_map.related_rows:
+        found += _followed(cursor, related)
     return found
 
 
-def _carried(cursor: Any, map: FieldMap, carry: Carry) -> list[str]:
-    value, _ = expression(map, carry) or ("", [])
-    checks = list(_checks(carry.origin, carry.field, value))
-    told, wrong = _ask(cursor, _named(carry.origin), values_from(map, [carry]), checks)
-    if kind(carry.field) == "stream":
-        told += _blocks(cursor, map, carry, value)
-    return [*told, *_validated(cursor, carry, wrong)]
+def _carried(cursor: Any, field_map: FieldMap, field_source: FieldSource) -> list[str]:
+    value, _ = expression(field_map, field_source) or ("", [])
+    checks = list(_checks(field_source.origin, field_source.field, value))
+    told, wrong = _ask(
+        cursor, _named(field_source.origin), values_from(field_map, [field_source]), checks
+    )
+    if kind(field_source.field) == "stream":
+        told += _blocks(cursor, field_map, field_source, value)
+    return [*told, *_validated(cursor, field_source, wrong)]
 
 
 def _named(field: Any) -> str:
@@ -101,13 +107,13 @@ def _ask(cursor: Any, where: str, rows: str, checks: list[Check]) -> tuple[list[
     return sentences, {row[0] for row in found}
 
 
-def _blocks(cursor: Any, map: FieldMap, carry: Carry, value: str) -> list[str]:
+def _blocks(cursor: Any, field_map: FieldMap, field_source: FieldSource, value: str) -> list[str]:
     """Blocks in the pages' streams that the target's stream has not.
 
     On the page itself, and in what is to be published: the latest draft, and a scheduled one.
     """
-    known = list(carry.field.stream_block.child_blocks)
-    draft = f"(r.content ->> {literal(carry.origin.name)})"
+    known = list(field_source.field.stream_block.child_blocks)
+    draft = f"(r.content ->> {literal(field_source.origin.name)})"
     blocks = (
         "CROSS JOIN LATERAL jsonb_array_elements("
         "CASE WHEN {0}::text LIKE '[%%' THEN {0}::text::jsonb ELSE '[]' END) b"
@@ -116,12 +122,12 @@ def _blocks(cursor: Any, map: FieldMap, carry: Carry, value: str) -> list[str]:
         f"""
         SELECT type, array_agg(DISTINCT old ORDER BY old) FROM (
             SELECT b.value->>'type' AS type, m.old
-              FROM {values_from(map, [carry])} {blocks.format(value)}
+              FROM {values_from(field_map, [field_source])} {blocks.format(value)}
              UNION ALL
             SELECT b.value->>'type', m.old
               FROM remodel_map m JOIN {tree.table()} p ON p.id = m.old
               JOIN {quoted(revisions.table_name())} r ON r.object_id = m.old::text
-               AND r.base_content_type_id = {references.content_type(base_page())}
+               AND r.base_content_type_id = {columns.content_type(base_page())}
                AND (r.id = p.latest_revision_id OR r.approved_go_live_at IS NOT NULL)
                    {blocks.format(draft)}) found
          WHERE type <> ALL (%s) GROUP BY 1 ORDER BY 1
@@ -129,15 +135,15 @@ def _blocks(cursor: Any, map: FieldMap, carry: Carry, value: str) -> list[str]:
         [known],
     )
     return [
-        f"{_named(carry.origin)} has blocks {name}, which {_named(carry.field)} has not "
-        f"{pages_named(ids)}."
+        f"{_named(field_source.origin)} has blocks {name}, "
+        f"which {_named(field_source.field)} has not {pages_named(ids)}."
         for name, ids in cursor.fetchall()
     ]
 
 
-def _validated(cursor: Any, carry: Carry, wrong: set[int]) -> list[str]:
+def _validated(cursor: Any, field_source: FieldSource, wrong: set[int]) -> list[str]:
     """What the field's own validators say of pages that the database found nothing wrong with."""
-    origin, field = carry.origin, carry.field
+    origin, field = field_source.origin, field_source.field
     unusual = field.flatchoices and kind(field) not in {"text", "integer"}
     if kind(field) in {"relation", "stream"} or not (unusual or _own_validators(origin, field)):
         return []
@@ -178,12 +184,12 @@ def _own_validators(origin: Any, field: Any) -> list[Any]:
     ]
 
 
-def _expressions(map: FieldMap, level: Any) -> dict[str, tuple[str, list[Any]]]:
+def _expressions(field_map: FieldMap, level: Any) -> dict[str, tuple[str, list[Any]]]:
     found = {}
-    for carry in map.carries:
-        value = expression(map, carry, exact=True)
-        if carry.field.model is level and value is not None:
-            found[carry.field.name] = value
+    for field_source in field_map.field_sources:
+        value = expression(field_map, field_source, exact=True)
+        if field_source.field.model is level and value is not None:
+            found[field_source.field.name] = value
     return found
 
 
@@ -233,12 +239,12 @@ def _clashes(
     return found
 
 
-def twins(map: FieldMap) -> list[str]:
+def twins(field_map: FieldMap) -> list[str]:
     """Rules of the shared levels that a page and its copy cannot keep at the same time."""
     return [
         f"{level._meta.label}: {' and '.join(names)} must be unique together, and a copy has the "
         "same as its original. Keep the ids."
-        for level in map.shared[1:]
+        for level in field_map.shared[1:]
         for names in _unique(level)
         if len(names) > 1 and not any(level._meta.get_field(name).unique for name in names)
     ]
@@ -264,18 +270,18 @@ def _unique(model: Any) -> list[tuple[str, ...]]:
     return [*single, *together, *constraints]
 
 
-def _followed(cursor: Any, follow: Follow) -> list[str]:
+def _followed(cursor: Any, related: RelatedRows) -> list[str]:
     """The same for rows that follow their page."""
     rows = (
-        f"remodel_map m JOIN {quoted(follow.old._meta.db_table)} r "
-        f"ON r.{quoted(follow.old_link.column)} = m.old"
+        f"remodel_map m JOIN {quoted(related.old._meta.db_table)} r "
+        f"ON r.{quoted(related.old_link.column)} = m.old"
     )
     found = []
-    values: dict[str, tuple[str, list[Any]]] = {follow.new_link.name: ("m.old", [])}
-    for origin, field in follow.columns:
+    values: dict[str, tuple[str, list[Any]]] = {related.new_link.name: ("m.old", [])}
+    for origin, field in related.columns:
         value = f"r.{quoted(origin.column)}"
         values[field.name] = value, []
         if not alike(origin, field):
             checks = list(_checks(origin, field, value))
             found += _ask(cursor, _named(origin), rows, checks)[0]
-    return [*found, *_clashes(cursor, follow.new, values, rows)]
+    return [*found, *_clashes(cursor, related.new, values, rows)]

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..plan import fieldmap, placement
-from ..plan import levels as rows
+from ..plan import fieldmap, levels, placement
 from ..plan.fieldmap import FieldMap
 from ..protocol import Refusal, Reply
 from ..references import (
@@ -27,10 +26,10 @@ from ..references import (
     on_delete,
     revisions,
     unfollowed,
+    untouched,
 )
-from ..references import untouched as contents
-from ..references.ledger import Ledger
-from ..references.on_delete import Departures
+from ..references.ledger import ReferenceLedger
+from ..references.on_delete import OnDelete
 from ..references.places import Places
 from ..site import signals, tree
 from ..site.database import page_connection, require_postgresql
@@ -60,31 +59,31 @@ def convert_plan(
     """
     from django.db import transaction
 
-    map = _map(source, target, prefix, move, fields, ids)
+    field_map = _field_map(source, target, prefix, move, fields, ids)
     connection = page_connection()
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         idmap.load(cursor, dict.fromkeys(pages) if ids == "new" else dict(zip(pages, pages)))
-        idmap.require_type(cursor, map.source)
-        tree.require_sound(cursor, type="tree", when="before the conversion")
-        places = Places(cursor, map)
-        ledger = Ledger(cursor, map, places, dict.fromkeys(pages, 0))
+        idmap.require_type(cursor, field_map.old_type)
+        tree.require_sound(cursor, refusal="tree", when="before the conversion")
+        places = Places(cursor, field_map)
+        ledger = ReferenceLedger(cursor, field_map, places, dict.fromkeys(pages, 0))
         with ledger.reading() as reading:
             ledger.open(reading)
-        going = on_delete.find(cursor, map, places)
+        going = on_delete.find(cursor, field_map, places)
         plan = {
-            "source": map.source._meta.label,
-            "target": map.target._meta.label,
-            "direction": map.direction,
+            "source": field_map.old_type._meta.label,
+            "target": field_map.new_type._meta.label,
+            "direction": field_map.direction,
             "ids": ids,
             "prefix": prefix,
             "pages": idmap.facts(cursor, prefix if ids == "new" else ""),
-            "field_map": fieldmap.rows(map),
-            "losses": _losses(cursor, map, going),
-            "faults": _faults(cursor, map, going, ids, prefix),
-            "warnings": placement.warnings(cursor, map.source, map.target, ids=ids),
-            "fires": signals.fires(map.source, map.target, ids),
+            "field_map": fieldmap.rows(field_map),
+            "losses": _losses(cursor, field_map, going),
+            "faults": _faults(cursor, field_map, going, ids, prefix),
+            "warnings": placement.warnings(cursor, field_map.old_type, field_map.new_type, ids=ids),
+            "fires": signals.fires(field_map.old_type, field_map.new_type, ids),
             "ledger": ledger.lines(),
-            "left": [*unfollowed.found(cursor, map, pages), *ledger.left()],
+            "left": [*unfollowed.found(cursor, field_map, pages), *ledger.left()],
             "marks": idmap.marks(cursor),
         }
         transaction.set_rollback(True, using=connection.alias)
@@ -110,7 +109,7 @@ def convert(
     """
     from django.db import transaction
 
-    map = _map(source, target, prefix, move, fields, ids)
+    field_map = _field_map(source, target, prefix, move, fields, ids)
     connection = page_connection()
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         # Readers may go on; whoever would write to the tree waits until this is over.
@@ -119,7 +118,7 @@ def convert(
             fresh = idmap.fresh_ids(cursor, base_page()._meta.db_table, len(pages))
         else:
             fresh = pages
-        work = _Conversion(cursor, reply, map, dict(zip(pages, fresh)), prefix, ids)
+        work = _Conversion(cursor, reply, field_map, dict(zip(pages, fresh)), prefix, ids)
         result = work.run()
     clear_root_paths()
     return result
@@ -138,62 +137,67 @@ class _Conversion:
         self,
         cursor: Any,
         reply: Reply,
-        map: FieldMap,
+        field_map: FieldMap,
         pages: dict[int, int],
         prefix: str,
         ids: str,
     ) -> None:
         self.cursor = cursor
         self.reply = reply
-        self.map = map
+        self.field_map = field_map
         self.pages = pages
         self.prefix = prefix
         self.ids = ids
         self.fresh = ids == "new"
-        self.new_type = columns.content_type(map.target)
+        self.new_content_type = columns.content_type(field_map.new_type)
         self.seconds: dict[str, float] = {}
         self.verified: list[dict[str, str]] = []
 
     def run(self) -> dict[str, Any]:
-        cursor, map = self.cursor, self.map
+        cursor, field_map = self.cursor, self.field_map
         idmap.load(cursor, self.pages)
-        places = Places(cursor, map)
-        ledger = Ledger(cursor, map, places, self.pages)
+        places = Places(cursor, field_map)
+        ledger = ReferenceLedger(cursor, field_map, places, self.pages)
         with ledger.reading() as reading:
             with self._stage("check"):
                 before = self._check(places)
             with self._stage("ledger"):
                 ledger.open(reading)
         with self._stage("fingerprints"):
-            named = contents.named(map, ledger, self.going, fresh=self.fresh)
-            untouched = contents.fingerprints(cursor, named)
+            named = untouched.named(field_map, ledger, self.going, fresh=self.fresh)
+            fingerprints = untouched.fingerprints(cursor, named)
         with self._stage("pages"):
             inserted = self._pages()
         with self._stage("references"):
-            inserted.update(side_rows.move(cursor, map, places))
+            inserted.update(side_rows.move(cursor, field_map, places))
             on_delete.act(cursor, self.going, ledger)
-            columns.drop_transient(cursor, map.source)
+            columns.drop_transient(cursor, field_map.old_type)
             columns.carry(
-                cursor, map.source, old_types=columns.old_types(map), new_type=self.new_type
+                cursor,
+                field_map.old_type,
+                old_content_types=columns.old_content_types(field_map),
+                new_content_type=self.new_content_type,
             )
-            comments.follow(cursor, map)
+            comments.follow(cursor, field_map)
         with self._stage("links"):
             if self.fresh:
                 ledger.follow("link")
-                links.carry(columns.levels(map), self.pages, ledger.candidates)
+                links.carry(columns.levels(field_map), self.pages, ledger.candidates)
         with self._stage("revisions"):
-            revisions.convert(cursor, map, new_type=self.new_type)
+            revisions.convert(cursor, field_map, new_content_type=self.new_content_type)
             if self.fresh:
                 ledger.follow("revision")
                 keys = ledger.revisions_with_others()
-                revisions.carry_links(columns.levels(map), self.pages, keys)
-            translated = localize.carry(cursor, map, new_type=self.new_type, pages=self.pages)
+                revisions.carry_links(columns.levels(field_map), self.pages, keys)
+            translated = localize.carry(
+                cursor, field_map, new_content_type=self.new_content_type, pages=self.pages
+            )
             if translated:
                 self._told("translations", f"{sum(translated.values()):,} values rewritten")
             if not self.fresh:
                 self._end_left_levels()
         with self._stage("indexes"):
-            rebuilt = indexes.rebuild(cursor, map, self.reply, len(self.pages))
+            rebuilt = indexes.rebuild(cursor, field_map, self.reply, len(self.pages))
             self.verified += [{"name": name, "detail": "rebuilt by Wagtail"} for name in rebuilt]
         with self._stage("constraints"):
             # The checks of foreign keys that a commit would do, while there is a way back.
@@ -202,7 +206,7 @@ class _Conversion:
         with self._stage("verify"):
             self._verify(before, ledger)
             ledger.settle()
-            self._require_untouched(untouched, contents.fingerprints(cursor, named))
+            self._require_untouched(fingerprints, untouched.fingerprints(cursor, named))
         return {
             "map": self.pages,
             "inserted": inserted,
@@ -222,11 +226,11 @@ class _Conversion:
 
     def _check(self, places: Places) -> int:
         """Everything that a plan would have found; and the number of pages there are."""
-        idmap.require_type(self.cursor, self.map.source)
-        tree.require_sound(self.cursor, type="tree", when="before the conversion")
-        self.going = on_delete.find(self.cursor, self.map, places)
-        self.left = unfollowed.found(self.cursor, self.map, list(self.pages))
-        faults = _faults(self.cursor, self.map, self.going, self.ids, self.prefix)
+        idmap.require_type(self.cursor, self.field_map.old_type)
+        tree.require_sound(self.cursor, refusal="tree", when="before the conversion")
+        self.going = on_delete.find(self.cursor, self.field_map, places)
+        self.left = unfollowed.found(self.cursor, self.field_map, list(self.pages))
+        faults = _faults(self.cursor, self.field_map, self.going, self.ids, self.prefix)
         if faults:
             raise Refusal(
                 "placement", "The pages cannot be converted.", found="\n".join(faults[:50])
@@ -238,12 +242,12 @@ class _Conversion:
         return int(self.cursor.fetchone()[0])
 
     def _pages(self) -> dict[str, int]:
-        cursor, map = self.cursor, self.map
+        cursor, field_map = self.cursor, self.field_map
         inserted: dict[str, int] = {}
         if self.fresh:
             tree.find_room(cursor)
-            inserted = rows.insert_copies(
-                cursor, map.shared, prefix=self.prefix, content_type=self.new_type
+            inserted = levels.insert_copies(
+                cursor, field_map.shared, prefix=self.prefix, content_type=self.new_content_type
             )
             tree.count_originals(cursor, 1)
         else:
@@ -251,12 +255,12 @@ class _Conversion:
             cursor.execute(
                 f"UPDATE {quoted(base.db_table)} p SET content_type_id = %s "
                 f"FROM remodel_map m WHERE p.{quoted(base.pk.column)} = m.new",
-                [self.new_type],
+                [self.new_content_type],
             )
-        inserted.update(values.fill(cursor, map))
+        inserted.update(values.fill(cursor, field_map))
         # Compared at once: from here on, references of the new rows to old pages are followed.
-        different = rows.differences(cursor, map.shared) if self.fresh else {}
-        different.update(values.differences(cursor, map))
+        different = levels.differences(cursor, field_map.shared) if self.fresh else {}
+        different.update(values.differences(cursor, field_map))
         if different:
             raise Refusal(
                 "verification",
@@ -273,28 +277,28 @@ class _Conversion:
 
     def _end_left_levels(self) -> None:
         """Where ids are kept, the rows of the levels that the target does not have end at once."""
-        for level in reversed(self.map.left):
+        for level in reversed(self.field_map.left):
             self.cursor.execute(
                 f"DELETE FROM {quoted(level._meta.db_table)} t USING remodel_map m "
-                f"WHERE t.{rows.key(level)} = m.old"
+                f"WHERE t.{levels.key(level)} = m.old"
             )
             if self.cursor.rowcount != len(self.pages):
                 raise Refusal(
                     "verification", f"Not exactly the pages' rows of {level._meta.label} ended."
                 )
 
-    def _verify(self, before: int, ledger: Ledger) -> None:
+    def _verify(self, before: int, ledger: ReferenceLedger) -> None:
         tree.require_sound(
-            self.cursor, type="verification", when="after the conversion", prefixed=self.fresh
+            self.cursor, refusal="verification", when="after the conversion", prefixed=self.fresh
         )
         self._told("page tree", "treebeard's rules and url_path hold for every page")
         added = len(self.pages) if self.fresh else 0
         if self._page_count() != before + added:
             raise Refusal("verification", "The number of pages is not what it should be.")
         if self.fresh:
-            remaining = columns.count(self.cursor, self.map.source)
-            levels = columns.levels(self.map)
-            remaining.update(links.count(levels, self.pages, ledger.candidates))
+            remaining = columns.count(self.cursor, self.field_map.old_type)
+            both = columns.levels(self.field_map)
+            remaining.update(links.count(both, self.pages, ledger.candidates))
             if remaining:
                 raise Refusal(
                     "verification",
@@ -303,7 +307,7 @@ class _Conversion:
                 )
 
     def _require_untouched(self, before: Any, after: Any) -> None:
-        changed = contents.changed(before, after)
+        changed = untouched.changed(before, after)
         if changed:
             raise Refusal(
                 "verification",
@@ -318,8 +322,8 @@ class _Conversion:
         self.verified.append({"name": name, "detail": detail})
 
 
-def _map(
-    source: str, target: str, prefix: str, move: list[str], fields: dict[str, Any], ids: str
+def _field_map(
+    old_type: str, new_type: str, prefix: str, move: list[str], fields: dict[str, Any], ids: str
 ) -> FieldMap:
     require_postgresql(page_connection())
     if ids not in ("new", "kept"):
@@ -327,24 +331,24 @@ def _map(
     if ids == "new" and not prefix:
         raise Refusal("unsupported", "New pages beside the old ones need a prefix for their slugs.")
     return fieldmap.resolve(
-        page_model(source), page_model(target), prefix=prefix, move=move, fields=fields
+        page_model(old_type), page_model(new_type), prefix=prefix, move=move, fields=fields
     )
 
 
-def _faults(cursor: Any, map: FieldMap, going: Departures, ids: str, prefix: str) -> list[str]:
+def _faults(cursor: Any, field_map: FieldMap, going: OnDelete, ids: str, prefix: str) -> list[str]:
     return [
-        *placement.faults(cursor, map.source, map.target, ids=ids, prefix=prefix),
-        *checks.faults(cursor, map),
+        *placement.faults(cursor, field_map.old_type, field_map.new_type, ids=ids, prefix=prefix),
+        *checks.faults(cursor, field_map),
         *going.faults,
-        *unfollowed.deeper(cursor, map.source),
-        *localize.faults(cursor, map),
-        *(checks.twins(map) if ids == "new" else []),
+        *unfollowed.deeper(cursor, field_map.old_type),
+        *localize.faults(cursor, field_map),
+        *(checks.twins(field_map) if ids == "new" else []),
     ]
 
 
-def _losses(cursor: Any, map: FieldMap, going: Departures) -> dict[str, int]:
+def _losses(cursor: Any, field_map: FieldMap, going: OnDelete) -> dict[str, int]:
     return {
-        **values.losses(cursor, map),
+        **values.losses(cursor, field_map),
         **going.losses,
-        **columns.count_transient(cursor, map.source),
+        **columns.count_transient(cursor, field_map.old_type),
     }

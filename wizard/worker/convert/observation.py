@@ -18,7 +18,7 @@ def observe_conversion(
     pages: list[int],
     prefix: str,
     ids: str = "new",
-    map: dict[str, int] | None = None,
+    id_map: dict[str, int] | None = None,
 ) -> dict[str, Any]:
     """The state of the pages, originals and new, told from the database.
 
@@ -30,7 +30,7 @@ def observe_conversion(
     require_postgresql(page_connection())
     if ids == "kept":
         return _in_place(source, target, pages)
-    known = {int(old): int(new) for old, new in (map or {}).items()}
+    known = {int(old): int(new) for old, new in (id_map or {}).items()}
     rows = _rows([*pages, *known.values()])
     if not known:
         known = _beside(target, [rows[page] for page in pages if page in rows], prefix)
@@ -45,12 +45,12 @@ def observe_conversion(
     }
 
 
-def _in_place(source: str, target: str, pages: list[int]) -> dict[str, Any]:
+def _in_place(old_type: str, new_type: str, pages: list[int]) -> dict[str, Any]:
     types = [row["type"] for row in _rows(pages).values()]
     if len(types) != len(pages) or len(set(types)) != 1:
         state = "mixed"
     else:
-        state = {source: "originals", target: "converted"}.get(types[0] or "", "mixed")
+        state = {old_type: "originals", new_type: "converted"}.get(types[0] or "", "mixed")
     return {
         "state": state,
         "map": {page: page for page in pages} if state == "converted" else {},
@@ -78,12 +78,12 @@ def _rows(ids: list[int]) -> dict[int, dict[str, Any]]:
     }
 
 
-def _beside(target: str, originals: list[dict[str, Any]], prefix: str) -> dict[int, int]:
+def _beside(new_type: str, originals: list[dict[str, Any]], prefix: str) -> dict[int, int]:
     """New pages by their originals. A target that is no model yet has no pages."""
     from ..site.pages import of_type
 
     try:
-        model = page_model(target)
+        model = page_model(new_type)
     except Refusal:
         return {}
     wanted = {

@@ -19,7 +19,7 @@ from ..site.sites import clear_root_paths
 from ..site.tree import quoted
 
 
-def delete_plan(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
+def delete_plan(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
     """What would go, and what is in the way, from the facts alone.
 
     `destroys` counts rows by table; `refers` counts what still refers to the originals by
@@ -28,24 +28,24 @@ def delete_plan(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
     """
     from django.db import transaction
 
-    pages = idmap.from_json(map)
+    pages = idmap.from_json(id_map)
     connection = page_connection()
     require_postgresql(connection)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         idmap.load(cursor, pages)
-        source = _type(pages)
+        old_type = _type(pages)
         plan = {
             "pages": _originals(cursor),
-            "destroys": {level._meta.db_table: _count(cursor, level) for level in chain(source)},
-            "drops": columns.count_transient(cursor, source),
-            **_in_the_way(cursor, source, pages),
+            "destroys": {level._meta.db_table: _count(cursor, level) for level in chain(old_type)},
+            "drops": columns.count_transient(cursor, old_type),
+            **_in_the_way(cursor, old_type, pages),
             "marks": dict.fromkeys(pages, "going"),
         }
         transaction.set_rollback(True, using=connection.alias)
     return plan
 
 
-def delete_originals(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
+def delete_originals(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
     """Delete the originals' rows.
 
     Returns `{deleted: {table: rows}}`. Raises Refusal `referenced` when anything still refers to
@@ -53,25 +53,25 @@ def delete_originals(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
     """
     from django.db import transaction
 
-    pages = idmap.from_json(map)
+    pages = idmap.from_json(id_map)
     connection = page_connection()
     require_postgresql(connection)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {tree.table()} IN SHARE ROW EXCLUSIVE MODE")
         idmap.load(cursor, pages)
-        source = _type(pages)
-        _refuse_when_referred_to(cursor, source, pages)
-        columns.drop_transient(cursor, source)
+        old_type = _type(pages)
+        _refuse_when_referred_to(cursor, old_type, pages)
+        columns.drop_transient(cursor, old_type)
         tree.count_originals(cursor, -1)
         deleted = {}
-        for level in reversed(chain(source)):
+        for level in reversed(chain(old_type)):
             cursor.execute(
                 f"DELETE FROM {quoted(level._meta.db_table)} t USING remodel_map m "
                 f"WHERE t.{levels.key(level)} = m.old"
             )
             deleted[level._meta.db_table] = cursor.rowcount
         tree.require_sound(
-            cursor, type="verification", when="after deleting the originals", prefixed=True
+            cursor, refusal="verification", when="after deleting the originals", prefixed=True
         )
         short = {name: count for name, count in deleted.items() if count != len(pages)}
         if short:
@@ -123,10 +123,12 @@ def _count(cursor: Any, level: Any) -> int:
     return int(cursor.fetchone()[0])
 
 
-def _in_the_way(cursor: Any, source: Any, pages: dict[int, int]) -> dict[str, Any]:
-    refers = columns.count(cursor, source)
-    refers.update(links.count(set(chain(source)), pages, links.mentioning(pages, chain(source))))
-    for link in columns.subclass_links(source):
+def _in_the_way(cursor: Any, old_type: Any, pages: dict[int, int]) -> dict[str, Any]:
+    refers = columns.count(cursor, old_type)
+    refers.update(
+        links.count(set(chain(old_type)), pages, links.mentioning(pages, chain(old_type)))
+    )
+    for link in columns.subclass_links(old_type):
         cursor.execute(
             f"SELECT count(*) FROM {quoted(link.table)} WHERE {quoted(link.column)} = ANY(%s)",
             [list(pages)],
@@ -141,8 +143,8 @@ def _in_the_way(cursor: Any, source: Any, pages: dict[int, int]) -> dict[str, An
     return {"refers": refers, "children": int(cursor.fetchone()[0])}
 
 
-def _refuse_when_referred_to(cursor: Any, source: Any, pages: dict[int, int]) -> None:
-    found = _in_the_way(cursor, source, pages)
+def _refuse_when_referred_to(cursor: Any, old_type: Any, pages: dict[int, int]) -> None:
+    found = _in_the_way(cursor, old_type, pages)
     if not found["refers"] and not found["children"]:
         return
     lines = [f"{name}: {count}" for name, count in found["refers"].items()]

@@ -17,14 +17,14 @@ from ..site.tree import quoted
 SHOWN = 20  # pages that a sentence names
 
 
-def found(cursor: Any, source: Any) -> list[tuple[str, list[str], str]]:
+def found(cursor: Any, old_type: Any) -> list[tuple[str, list[str], str]]:
     """Of `remodel_map`'s old pages: each state's name, what is in it, and what becomes of it."""
     return [
         ("site root", _site_roots(cursor), "The site goes on with the converted page."),
         (
             "translations",
-            _translations(cursor, source),
-            f"They are not selected and stay {source._meta.label}; "
+            _translations(cursor, old_type),
+            f"They are not selected and stay {old_type._meta.label}; "
             f"the pages remain translations of each other.",
         ),
         ("locked", _locked(), "The lock is carried."),
@@ -52,7 +52,7 @@ def _site_roots(cursor: Any) -> list[str]:
     ]
 
 
-def _translations(cursor: Any, source: Any) -> list[str]:
+def _translations(cursor: Any, old_type: Any) -> list[str]:
     """Translations of the pages that have their type and are not converted with them."""
     from django.contrib.contenttypes.models import ContentType
     from wagtail.models import Locale
@@ -67,7 +67,7 @@ def _translations(cursor: Any, source: Any) -> list[str]:
          WHERE t.content_type_id = %s AND t.id NOT IN (SELECT old FROM remodel_map)
          ORDER BY p.path, t.path
         """,
-        [ContentType.objects.get_for_model(source).pk],
+        [ContentType.objects.get_for_model(old_type).pk],
     )
     return [
         f"page {other} ({title!r}, {language}) is a translation of page {page}"

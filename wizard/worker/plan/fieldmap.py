@@ -15,21 +15,22 @@ from typing import Any
 
 from ..protocol import Refusal, Reply
 from ..site.models import chain, page_model
-from . import relations as follows
+from . import relations
 from .field_types import checked, default, described, difference, kind, misfit, timed
 from .levels import columns
-from .relations import Follow
+from .relations import RelatedRows
 
 PLACE = {"path", "depth", "numchild", "url_path"}  # a page's place in the tree, never its content
 ENTRY = "Write {from: a_field}, {value: ...}, {call: path.to.function}, or drop."
 
 
 @dataclass(frozen=True)
-class Carry:
+class FieldSource:
     """One column of a joined level, and where its value comes from.
 
-    `how` is same, moved, renamed, constant, computed or default. `each` is a default that is
-    made for each page on its own, as a UUID is.
+    `how` is same, moved, renamed, constant, computed or default. `origin` is the old type's field
+    for the first three, `value` a constant or a default, `call` the dotted path of a function.
+    `each` marks a default that is made anew for each page, as a UUID is.
     """
 
     field: Any
@@ -44,22 +45,25 @@ class Carry:
 class FieldMap:
     """A conversion between two models, field by field.
 
-    `dropped` are the left levels' fields that no carry reads, and their relations (many to
-    many, tags, child rows) whose rows do not follow.
+    A model's chain is the models that its row is spread over, from the base page down. `shared`
+    are the levels that both chains begin with, `left` the other levels of the old type's chain,
+    `joined` the other levels of the new type's, each in the chain's order. `dropped` are the left
+    levels' fields that no FieldSource reads, and their relations (many to many, tags, child
+    rows) whose rows do not follow.
     """
 
-    source: Any
-    target: Any
+    old_type: Any
+    new_type: Any
     direction: str  # child | parent | sibling
     shared: tuple[Any, ...]
     left: tuple[Any, ...]
     joined: tuple[Any, ...]
-    carries: tuple[Carry, ...]
-    follows: tuple[Follow, ...]
+    field_sources: tuple[FieldSource, ...]
+    related_rows: tuple[RelatedRows, ...]
     dropped: tuple[Any, ...]
 
 
-def field_map(
+def describe_field_map(
     reply: Reply, *, source: str, target: str, prefix: str, move: list[str], fields: dict[str, Any]
 ) -> dict[str, Any]:
     """The map as a table to look at and to edit; needs no pages, and tells faults with it.
@@ -70,31 +74,31 @@ def field_map(
     found, faults = _resolve(old, new, prefix, move, fields)
     origins = _origins(old)
     choices = {
-        carry.field.name: sorted(
+        field_source.field.name: sorted(
             name
             for name, origin in origins.items()
-            if name not in PLACE and not misfit(origin, carry.field)
+            if name not in PLACE and not misfit(origin, field_source.field)
         )
-        for carry in found.carries
+        for field_source in found.field_sources
     }
     return {
         "direction": found.direction,
         "rows": rows(found),
-        "dropped": [follows.name(item) for item in found.dropped],
-        "choices": {**choices, **follows.choices(found.left, found.joined)},
+        "dropped": [relations.name(item) for item in found.dropped],
+        "choices": {**choices, **relations.choices(found.left, found.joined)},
         "faults": faults,
     }
 
 
 def resolve(
-    source: Any, target: Any, *, prefix: str, move: list[str], fields: Mapping[str, Any]
+    old_type: Any, new_type: Any, *, prefix: str, move: list[str], fields: Mapping[str, Any]
 ) -> FieldMap:
     """Decide on every field. Raises Refusal `field_map` with every fault, not only the first."""
-    found, faults = _resolve(source, target, prefix, move, fields)
+    found, faults = _resolve(old_type, new_type, prefix, move, fields)
     if faults:
         raise Refusal(
             "field_map",
-            f"{source._meta.label} cannot be mapped to {target._meta.label}.",
+            f"{old_type._meta.label} cannot be mapped to {new_type._meta.label}.",
             found="\n".join(faults),
             hint="Say under `fields` of the conversion where each value comes from. " + ENTRY,
         )
@@ -102,14 +106,14 @@ def resolve(
 
 
 def _resolve(
-    source: Any, target: Any, prefix: str, move: list[str], fields: Mapping[str, Any]
+    old_type: Any, new_type: Any, prefix: str, move: list[str], fields: Mapping[str, Any]
 ) -> tuple[FieldMap, list[str]]:
-    old, new = chain(source), chain(target)
-    if source is target or old[0] is not new[0]:
+    old, new = chain(old_type), chain(new_type)
+    if old_type is new_type or old[0] is not new[0]:
         raise Refusal(
             "field_map",
-            f"{source._meta.label} cannot become {target._meta.label}.",
-            found="They are the same." if source is target else "They share no level.",
+            f"{old_type._meta.label} cannot become {new_type._meta.label}.",
+            found="They are the same." if old_type is new_type else "They share no level.",
             hint="Name two different page models.",
         )
     common = sum(1 for before, after in zip(old, new) if before is after)
@@ -117,31 +121,31 @@ def _resolve(
     direction = "sibling" if left and joined else "parent" if left else "child"
     faults: list[str] = []
     entries = _entries(fields, faults)
-    origins, own = _origins(source), _own(joined)
-    prefixed = _prefixed(direction, prefix, move, origins, own, target, faults)
+    origins, own = _origins(old_type), _own(joined)
+    prefixed = _prefixed(direction, prefix, move, origins, own, new_type, faults)
     for name in prefixed:
         if name not in entries and prefixed[name].name in entries:
             entries[name] = entries.pop(prefixed[name].name)  # told by its final name
-    carries = [
-        _carry(field, entries.get(field.name), prefixed, origins, left, faults)
+    field_sources = [
+        _field_source(field, entries.get(field.name), prefixed, origins, left, faults)
         for field in own.values()
     ]
-    pairs, loose, known = follows.pair(left, joined, entries, faults)
-    read = {id(carry.origin) for carry in carries}
+    pairs, loose, known = relations.pair(left, joined, entries, faults)
+    read = {id(field_source.origin) for field_source in field_sources}
     let_go = [field for level in left for field in _own([level]).values() if id(field) not in read]
     known |= {*own, *_own(left)}
-    to = {*own, *follows.sides(joined)}
+    to = {*own, *relations.sides(joined)}
     for name, (how, _) in entries.items():
         if name not in known or (how != "drop" and name not in to):
-            faults.append(_unknown_entry(name, known if how == "drop" else to, origins, target))
+            faults.append(_unknown_entry(name, known if how == "drop" else to, origins, new_type))
     found = FieldMap(
-        source,
-        target,
+        old_type,
+        new_type,
         direction,
         tuple(shared),
         tuple(left),
         tuple(joined),
-        tuple(carries),
+        tuple(field_sources),
         tuple(pairs),
         (*let_go, *loose),
     )
@@ -158,9 +162,9 @@ def _own(levels: Iterable[Any]) -> dict[str, Any]:
     }
 
 
-def _origins(source: Any) -> dict[str, Any]:
+def _origins(old_type: Any) -> dict[str, Any]:
     """The fields of the source, of any level, that a value can be taken from."""
-    return _own(chain(source))
+    return _own(chain(old_type))
 
 
 def _entries(fields: Mapping[str, Any], faults: list[str]) -> dict[str, tuple[str, Any]]:
@@ -188,13 +192,13 @@ def _prefixed(
     move: list[str],
     origins: Mapping[str, Any],
     own: Mapping[str, Any],
-    target: Any,
+    new_type: Any,
     faults: list[str],
 ) -> dict[str, Any]:
     """The origins of the fields that were moved to a prefixed name, by that name."""
     if move and direction != "child":
         faults.append(
-            f"Fields are moved only to a child; {target._meta.label} is a {direction} of the "
+            f"Fields are moved only to a child; {new_type._meta.label} is a {direction} of the "
             "source and has fields of its own. Leave `move` empty."
         )
         return {}
@@ -203,33 +207,35 @@ def _prefixed(
         if name not in origins:
             faults.append(f"{name} is to be moved, and is not a field of the source.")
         elif prefix + name not in own:
-            faults.append(f"{name} is to be moved, and {target._meta.label} has no {prefix}{name}.")
+            faults.append(
+                f"{name} is to be moved, and {new_type._meta.label} has no {prefix}{name}."
+            )
         else:
             found[prefix + name] = origins[name]
     return found
 
 
-def _carry(
+def _field_source(
     field: Any,
     entry: tuple[str, Any] | None,  # what remodel.yml says of it
     prefixed: Mapping[str, Any],
     origins: Mapping[str, Any],
     left: list[Any],
     faults: list[str],
-) -> Carry:
+) -> FieldSource:
     how, argument = entry or ("", "")
     if how == "value":
-        return Carry(field, "constant", value=_constant(field, argument, faults))
+        return FieldSource(field, "constant", value=_constant(field, argument, faults))
     if how == "call":
         _function(field, argument, faults)
-        return Carry(field, "computed", call=argument)
+        return FieldSource(field, "computed", call=argument)
     if how == "from" and argument not in origins:
         near = difflib.get_close_matches(argument, origins, n=3, cutoff=0.4)
         faults.append(
             f"{field.name}: the source has no field {argument}."
             + (f" Did you mean {' or '.join(near)}?" if near else "")
         )
-        return Carry(field, "renamed")
+        return FieldSource(field, "renamed")
     if how == "from":
         origin, how = origins[argument], "same" if argument == field.name else "renamed"
     elif how == "drop":
@@ -243,15 +249,15 @@ def _carry(
     why = misfit(origin, field)
     if why:
         faults.append(f"{field.name}: {why}. Give it another value, or let it go: `drop`.")
-    return Carry(field, how, origin=origin)
+    return FieldSource(field, how, origin=origin)
 
 
-def _default(field: Any, faults: list[str]) -> Carry:
+def _default(field: Any, faults: list[str]) -> FieldSource:
     from django.db.models import NOT_PROVIDED
 
     value = default(field)
     if value is NOT_PROVIDED:
-        return Carry(field, "default")  # the database gives it
+        return FieldSource(field, "default")  # the database gives it
     required = not (field.has_default() or field.null or field.blank or timed(field))
     if required or (value is None and not field.null):
         faults.append(
@@ -259,7 +265,7 @@ def _default(field: Any, faults: list[str]) -> Carry:
             "Give the field a default, let it be null, or name its value under `fields`."
         )
     each = field.has_default() and callable(field.default) and field.get_default() != value
-    return Carry(field, "default", value=value, each=each)
+    return FieldSource(field, "default", value=value, each=each)
 
 
 def _constant(field: Any, value: Any, faults: list[str]) -> Any:
@@ -287,56 +293,58 @@ def _function(field: Any, path: str, faults: list[str]) -> None:
         faults.append(f"{field.name}: {path} cannot be called. {type(error).__name__}: {error}")
 
 
-def _unknown_entry(name: str, known: set[str], origins: Mapping[str, Any], target: Any) -> str:
+def _unknown_entry(name: str, known: set[str], origins: Mapping[str, Any], new_type: Any) -> str:
     if name in origins:
         return f"{name} belongs to both types and keeps its value: nothing can be said of it."
     near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.4)
     return (
-        f"{name} is neither a field of {target._meta.label}'s own nor one the source lets go."
+        f"{name} is neither a field of {new_type._meta.label}'s own nor one the source lets go."
         + (f" Did you mean {' or '.join(near)}?" if near else "")
     )
 
 
-def rows(map: FieldMap) -> list[dict[str, Any]]:
+def rows(field_map: FieldMap) -> list[dict[str, Any]]:
     """The map for the screen: `{target, how, source, value, call, type, note}` a row.
 
-    `how` is that of Carry, or `rows` for rows that follow, or `dropped` (then target is None).
+    `how` is that of FieldSource, or `rows` for rows that follow, or `dropped` (then target is None).
     """
     told = [
         {
-            "target": carry.field.name,
-            "how": carry.how,
-            "source": carry.origin.name if carry.origin else None,
-            "value": _shown(carry) if carry.how in {"constant", "default"} else None,
-            "call": carry.call,
-            "type": described(carry.field),
-            "note": _note(carry),
+            "target": field_source.field.name,
+            "how": field_source.how,
+            "source": field_source.origin.name if field_source.origin else None,
+            "value": _shown(field_source) if field_source.how in {"constant", "default"} else None,
+            "call": field_source.call,
+            "type": described(field_source.field),
+            "note": _note(field_source),
         }
-        for carry in map.carries
+        for field_source in field_map.field_sources
     ]
     dropped = [
         {
             "target": None,
             "how": "dropped",
-            "source": follows.name(item),
+            "source": relations.name(item),
             "value": None,
             "call": "",
-            "type": follows.described(item),
+            "type": relations.described(item),
             "note": "",
         }
-        for item in map.dropped
+        for item in field_map.dropped
     ]
-    return [*told, *(follows.row(follow) for follow in map.follows), *dropped]
+    return [*told, *(relations.row(related) for related in field_map.related_rows), *dropped]
 
 
-def _shown(carry: Carry) -> Any:
-    value = carry.value
-    if carry.each or (carry.how == "default" and timed(carry.field)):
+def _shown(field_source: FieldSource) -> Any:
+    value = field_source.value
+    if field_source.each or (field_source.how == "default" and timed(field_source.field)):
         return None  # two plans of the same conversion have to be equal
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    stream = kind(carry.field) == "stream"
-    stored = _without_ids(value.get_prep_value()) if stream else carry.field.get_prep_value(value)
+    stream = kind(field_source.field) == "stream"
+    stored = (
+        _without_ids(value.get_prep_value()) if stream else field_source.field.get_prep_value(value)
+    )
     return json.dumps(stored, default=str) if isinstance(stored, (list, dict)) else str(stored)
 
 
@@ -350,45 +358,46 @@ def _without_ids(value: Any) -> Any:
     return {name: _without_ids(part) for name, part in value.items() if name != "id" or not block}
 
 
-def _note(carry: Carry) -> str:
-    if carry.origin:
-        return difference(carry.origin, carry.field)
-    if carry.each:
+def _note(field_source: FieldSource) -> str:
+    if field_source.origin:
+        return difference(field_source.origin, field_source.field)
+    if field_source.each:
         return "another one for each page"
-    if carry.how == "default" and timed(carry.field):
+    if field_source.how == "default" and timed(field_source.field):
         return "the time of the conversion"
-    if carry.how == "default" and carry.value is None and not carry.field.null:
+    if field_source.how == "default" and field_source.value is None and not field_source.field.null:
         return "the database's default"
     return ""
 
 
-def renames(map: FieldMap) -> dict[str, str | None]:
+def renames(field_map: FieldMap) -> dict[str, str | None]:
     """Keys of a revision's JSON that change: the source's name to the target's, None: let go.
 
     Only the left levels' names; what shared levels lend is in `copies`.
     """
     found: dict[str, str | None] = {}
-    for carry in map.carries:
-        if carry.origin is not None and carry.origin.model in map.left:
-            first = found.setdefault(carry.origin.name, carry.field.name)
-            if first != carry.field.name and carry.how == "same":
-                found[carry.origin.name] = carry.field.name
-    for follow in map.follows:
-        found[follow.old_name] = follow.new_name
-    for item in map.dropped:
-        found[follows.key(item)] = None
+    for field_source in field_map.field_sources:
+        if field_source.origin is not None and field_source.origin.model in field_map.left:
+            first = found.setdefault(field_source.origin.name, field_source.field.name)
+            if first != field_source.field.name and field_source.how == "same":
+                found[field_source.origin.name] = field_source.field.name
+    for related in field_map.related_rows:
+        found[related.old_name] = related.new_name
+    for item in field_map.dropped:
+        found[relations.key(item)] = None
     return found
 
 
-def copies(map: FieldMap) -> list[tuple[str, str]]:
+def copies(field_map: FieldMap) -> list[tuple[str, str]]:
     """Keys of a revision's JSON that get another key's value while that one stays too.
 
     Pairs of the source's name and the target's: fields moved to a prefixed name, fields taken
     from a shared level, and all but one of several that are taken from the same field.
     """
-    renamed = renames(map)
+    renamed = renames(field_map)
     return [
-        (carry.origin.name, carry.field.name)
-        for carry in map.carries
-        if carry.origin is not None and renamed.get(carry.origin.name) != carry.field.name
+        (field_source.origin.name, field_source.field.name)
+        for field_source in field_map.field_sources
+        if field_source.origin is not None
+        and renamed.get(field_source.origin.name) != field_source.field.name
     ]

@@ -20,44 +20,46 @@ SHOWN = 20  # pages that a sentence names
 LIMITS = ("is_creatable", "max_count", "max_count_per_parent")
 
 
-def faults(cursor: Any, source: Any, target: Any, *, ids: str, prefix: str) -> list[str]:
+def faults(cursor: Any, old_type: Any, new_type: Any, *, ids: str, prefix: str) -> list[str]:
     """What stands in the way of the map's old pages becoming the target's, a sentence each.
 
     A rule of parents and children that the source breaks there already is only warned of.
     """
     found = _roots(cursor)
     found += _aliases(cursor)
-    found += [sentence for sentence, already in _misplaced(cursor, source, target) if not already]
-    found += _too_many(cursor, source, target)
-    found += _refused_parents(cursor, target)
+    found += [
+        sentence for sentence, already in _misplaced(cursor, old_type, new_type) if not already
+    ]
+    found += _too_many(cursor, old_type, new_type)
+    found += _refused_parents(cursor, new_type)
     if ids == "new":
         found += _slugs(cursor, prefix)
     return found
 
 
-def warnings(cursor: Any, source: Any, target: Any, *, ids: str) -> list[dict[str, str]]:
+def warnings(cursor: Any, old_type: Any, new_type: Any, *, ids: str) -> list[dict[str, str]]:
     """What is carried, or goes on, and deserves a look: `{name, detail}` each."""
-    already = [sentence for sentence, already in _misplaced(cursor, source, target) if already]
-    nested = _nested_parents(cursor) if _rules(target) else []
-    closed = not getattr(target, "is_creatable", True)
+    already = [sentence for sentence, already in _misplaced(cursor, old_type, new_type) if already]
+    nested = _nested_parents(cursor) if _rules(new_type) else []
+    closed = not getattr(new_type, "is_creatable", True)
     found = [
         (
             "placement",
             already,
-            f"So it is with {source._meta.label} already, and stays.",
+            f"So it is with {old_type._meta.label} already, and stays.",
         ),
         (
             "not creatable",
-            [f"Editors cannot create {target._meta.label} pages (is_creatable)"] * closed,
+            [f"Editors cannot create {new_type._meta.label} pages (is_creatable)"] * closed,
             "They can edit the converted ones.",
         ),
         (
             "can_create_at",
             [f"page {page}" for page in nested],
-            f"They are to be {target._meta.label} themselves, and are not yet: whether its "
-            f"{' and '.join(_rules(target))} accepts them as parents cannot be asked beforehand.",
+            f"They are to be {new_type._meta.label} themselves, and are not yet: whether its "
+            f"{' and '.join(_rules(new_type))} accepts them as parents cannot be asked beforehand.",
         ),
-        *condition.found(cursor, source),
+        *condition.found(cursor, old_type),
     ]
     return [
         {"name": name, "detail": f"{condition.listed(what)}. {becomes}"}
@@ -98,7 +100,7 @@ def _aliases(cursor: Any) -> list[str]:
     ]
 
 
-def _misplaced(cursor: Any, source: Any, target: Any) -> list[tuple[str, bool]]:
+def _misplaced(cursor: Any, old_type: Any, new_type: Any) -> list[tuple[str, bool]]:
     """Breaches of parent_page_types and subpage_types, and whether the source had each already.
 
     A parent or child that is converted as well counts as what it will be.
@@ -117,13 +119,13 @@ def _misplaced(cursor: Any, source: Any, target: Any) -> list[tuple[str, bool]]:
         """
     )
     for type_id, ids in cursor.fetchall():
-        was, will = (source, target) if type_id is None else [_model(type_id)] * 2
-        if will is not None and (why := _forbidden(will, target)):
+        was, will = (old_type, new_type) if type_id is None else [_model(type_id)] * 2
+        if will is not None and (why := _forbidden(will, new_type)):
             found.append(
                 (
-                    f"{_pages(ids)} cannot be {target._meta.label} below "
+                    f"{_pages(ids)} cannot be {new_type._meta.label} below "
                     f"{will._meta.label}: {why}.",
-                    bool(_forbidden(was, source)),
+                    bool(_forbidden(was, old_type)),
                 )
             )
     cursor.execute(
@@ -142,12 +144,12 @@ def _misplaced(cursor: Any, source: Any, target: Any) -> list[tuple[str, bool]]:
     )
     for type_id, ids, number in cursor.fetchall():
         child = _model(type_id)
-        if child is not None and (why := _forbidden(target, child)):
+        if child is not None and (why := _forbidden(new_type, child)):
             found.append(
                 (
                     f"{_pages(ids)} cannot keep {_counted(number, 'child', 'children')} of the "
-                    f"type {child._meta.label} as {target._meta.label}: {why}.",
-                    bool(_forbidden(source, child)),
+                    f"type {child._meta.label} as {new_type._meta.label}: {why}.",
+                    bool(_forbidden(old_type, child)),
                 )
             )
     return found
@@ -174,26 +176,26 @@ def _forbidden(parent: Any, child: Any) -> str:
     return f"{owner.__name__} has rules of its own that do not allow it"
 
 
-def _too_many(cursor: Any, source: Any, target: Any) -> list[str]:
+def _too_many(cursor: Any, old_type: Any, new_type: Any) -> list[str]:
     """Where max_count or max_count_per_parent would be exceeded when all is done.
 
     Wagtail counts pages of child types too, so nothing grows when the target is a parent of
     the source. The time in which copy and original are both there does not count.
     """
-    if issubclass(source, target):
+    if issubclass(old_type, new_type):
         return []
-    label, found = target._meta.label, []
-    limit = getattr(target, "max_count", None)
+    label, found = new_type._meta.label, []
+    limit = getattr(new_type, "max_count", None)
     if limit is not None:
         cursor.execute("SELECT count(*) FROM remodel_map")
-        there, more = target.objects.count(), cursor.fetchone()[0]
+        there, more = new_type.objects.count(), cursor.fetchone()[0]
         if there + more > limit:
             found.append(
                 f"There may be {_counted(limit, label + ' page', label + ' pages')} "
-                f"({target.__name__}.max_count); {there} are there, {more} would be added: "
+                f"({new_type.__name__}.max_count); {there} are there, {more} would be added: "
                 "select fewer, or raise max_count."
             )
-    limit = getattr(target, "max_count_per_parent", None)
+    limit = getattr(new_type, "max_count_per_parent", None)
     if limit is not None:
         cursor.execute(
             f"""
@@ -205,12 +207,12 @@ def _too_many(cursor: Any, source: Any, target: Any) -> list[str]:
              GROUP BY 1, 2 HAVING count(m.old) > 0 AND count(*) > %s
              ORDER BY 1
             """,
-            [_types(target), limit],
+            [_types(new_type), limit],
         )
         found += [
             f"Below page {page} ({title!r}) there may be "
             f"{_counted(limit, label + ' page', label + ' pages')} "
-            f"({target.__name__}.max_count_per_parent); {every - more} are there, "
+            f"({new_type.__name__}.max_count_per_parent); {every - more} are there, "
             f"{more} would be added."
             for page, title, more, every in cursor.fetchall()
         ]
@@ -226,12 +228,12 @@ def _types(model: Any) -> list[int]:
     return [found.pk for found in ContentType.objects.get_for_models(*models).values()]
 
 
-def _refused_parents(cursor: Any, target: Any) -> list[str]:
+def _refused_parents(cursor: Any, new_type: Any) -> list[str]:
     """Parents that the project's own can_create_at or can_exist_under does not accept.
 
     Wagtail's own are not asked, as what they look at is looked at here, for all pages at once.
     """
-    rules = _rules(target)
+    rules = _rules(new_type)
     if not rules:
         return []
     cursor.execute(
@@ -246,22 +248,22 @@ def _refused_parents(cursor: Any, target: Any) -> list[str]:
     )
     below = dict(cursor.fetchall())
     parents = base_page().objects.filter(pk__in=list(below)).order_by("path").specific()
-    with _unlimited(target):
+    with _unlimited(new_type):
         return [
-            f"{_pages(below[parent.pk])} cannot be {target._meta.label}: "
+            f"{_pages(below[parent.pk])} cannot be {new_type._meta.label}: "
             f"its {' and '.join(rules)} does not accept page {parent.pk} ({parent.title!r}) "
             "as the parent."
             for parent in parents.iterator(chunk_size=200)
-            if not all(getattr(target, rule)(parent) for rule in rules)
+            if not all(getattr(new_type, rule)(parent) for rule in rules)
         ]
 
 
-def _rules(target: Any) -> list[str]:
+def _rules(new_type: Any) -> list[str]:
     """Those of the class methods that judge a parent which the project has written itself."""
     own = []
     for name in ("can_create_at", "can_exist_under"):
         plain = getattr(base_page(), name, None)
-        rule = getattr(target, name, None)
+        rule = getattr(new_type, name, None)
         if rule is not None and getattr(rule, "__func__", rule) is not getattr(
             plain, "__func__", plain
         ):
@@ -270,17 +272,17 @@ def _rules(target: Any) -> list[str]:
 
 
 @contextmanager
-def _unlimited(target: Any) -> Iterator[None]:
+def _unlimited(new_type: Any) -> Iterator[None]:
     """The class without limits on how many there are, which are judged by the final number."""
-    own = {name: vars(target)[name] for name in LIMITS if name in vars(target)}
-    target.is_creatable, target.max_count, target.max_count_per_parent = True, None, None
+    own = {name: vars(new_type)[name] for name in LIMITS if name in vars(new_type)}
+    new_type.is_creatable, new_type.max_count, new_type.max_count_per_parent = True, None, None
     try:
         yield
     finally:
         for name in LIMITS:
-            delattr(target, name)
+            delattr(new_type, name)
         for name, value in own.items():
-            setattr(target, name, value)
+            setattr(new_type, name, value)
 
 
 def _nested_parents(cursor: Any) -> list[int]:

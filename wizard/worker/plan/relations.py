@@ -13,13 +13,13 @@ from .field_types import described as described_field
 
 
 @dataclass(frozen=True)
-class Follow:
-    """Rows of one of the source's side tables that become rows of one of the target's.
+class RelatedRows:
+    """Rows of one of the old type's side tables that become rows of one of the new type's.
 
-    The names are those of a revision's JSON; `source` and `target` those of the field map, which
-    for tags are the managers'. `columns` pairs the other fields, without primary keys;
-    `defaults` has the target's fields that the source's rows have nothing for, each with the
-    value to write; `let_go` the source's fields that the target's rows have no place for.
+    `old_name` and `new_name` are the keys in a revision's JSON, `old_relation` and `new_relation`
+    the names in the field map, which for tags are the managers'. `columns` pairs the other fields,
+    without primary keys; `defaults` has the new rows' fields that the old ones have nothing for,
+    each with the value to write; `let_go` the old rows' fields that the new ones have no place for.
     """
 
     kind: str  # children | tags | many
@@ -30,8 +30,8 @@ class Follow:
     old_link: Any
     new_link: Any
     columns: tuple[tuple[Any, Any], ...]
-    source: str = ""
-    target: str = ""
+    old_relation: str = ""
+    new_relation: str = ""
     defaults: tuple[tuple[Any, Any], ...] = ()
     let_go: tuple[Any, ...] = ()
 
@@ -91,13 +91,13 @@ def _many(field: Any, level: Any) -> Side | None:
 
 def pair(
     left: list[Any], joined: list[Any], entries: Mapping[str, tuple[str, Any]], faults: list[str]
-) -> tuple[list[Follow], list[Any], set[str]]:
+) -> tuple[list[RelatedRows], list[Any], set[str]]:
     """Find for each relation of the left levels its counterpart on the joined ones.
 
     Returns what follows, what does not, and every name that the field map may speak of.
     """
     old, new = sides(left), sides(joined)
-    found: list[Follow] = []
+    found: list[RelatedRows] = []
     for name, after in new.items():
         how, argument = entries.get(name, ("", None))
         if how in {"value", "call"}:
@@ -114,22 +114,24 @@ def pair(
                 + (f" Did you mean {' or '.join(near)}?" if near else "")
             )
             continue
-        follow, reasons = _follow(before, after)
+        related, reasons = _related(before, after)
         if reasons:
             faults.append(
                 f"{name}: rows of {before.rows._meta.label} cannot become rows of "
                 f"{after.rows._meta.label}: {'; '.join(reasons)}. Let them go with `{name}: drop`."
             )
-        found.append(follow)
-    followed = {follow.source for follow in found}
-    twice = [name for name in followed if sum(follow.source == name for follow in found) > 1]
+        found.append(related)
+    followed = {related.old_relation for related in found}
+    twice = [
+        name for name in followed if sum(related.old_relation == name for related in found) > 1
+    ]
     for name in twice:
         faults.append(f"{name}: its rows can follow to one place only.")
     loose = [side.item for name, side in old.items() if name not in followed]
     return found, loose, {*old, *new}
 
 
-def _follow(before: Side, after: Side) -> tuple[Follow, list[str]]:
+def _related(before: Side, after: Side) -> tuple[RelatedRows, list[str]]:
     """The pair, and the reasons why it is impossible."""
     from django.db.models import NOT_PROVIDED
 
@@ -153,7 +155,7 @@ def _follow(before: Side, after: Side) -> tuple[Follow, list[str]]:
             reasons.append(f"{name} needs another value for each row")
         elif value is not NOT_PROVIDED:
             defaults.append((field, field.get_db_prep_save(value, page_connection())))
-    follow = Follow(
+    related = RelatedRows(
         after.kind,
         before.key,
         after.key,
@@ -167,7 +169,7 @@ def _follow(before: Side, after: Side) -> tuple[Follow, list[str]]:
         tuple(defaults),
         tuple(theirs.values()),
     )
-    return follow, reasons
+    return related, reasons
 
 
 def _reasons(before: Side, after: Side) -> list[str]:
@@ -197,7 +199,7 @@ def choices(left: Iterable[Any], joined: Iterable[Any]) -> dict[str, list[str]]:
     """For each of the target's relations the names of the source's whose rows fit it."""
     old, new = sides(left), sides(joined)
     return {
-        name: sorted(origin for origin in old if not _follow(old[origin], after)[1])
+        name: sorted(origin for origin in old if not _related(old[origin], after)[1])
         for name, after in new.items()
     }
 
@@ -226,19 +228,19 @@ def described(item: Any) -> str:
     return described_field(item)
 
 
-def row(follow: Follow) -> dict[str, Any]:
+def row(related: RelatedRows) -> dict[str, Any]:
     """A pair for the screen."""
     notes = []
-    if follow.let_go:
-        notes.append("let go: " + ", ".join(field.name for field in follow.let_go))
-    if follow.defaults:
-        notes.append("default: " + ", ".join(field.name for field, _ in follow.defaults))
+    if related.let_go:
+        notes.append("let go: " + ", ".join(field.name for field in related.let_go))
+    if related.defaults:
+        notes.append("default: " + ", ".join(field.name for field, _ in related.defaults))
     return {
-        "target": follow.target,
+        "target": related.new_relation,
         "how": "rows",
-        "source": follow.source,
+        "source": related.old_relation,
         "value": None,
         "call": "",
-        "type": f"rows of {follow.new._meta.label}",
+        "type": f"rows of {related.new._meta.label}",
         "note": "; ".join(notes),
     }

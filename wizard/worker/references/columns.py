@@ -105,11 +105,11 @@ def _concrete(model: Any) -> Any:
 
 
 @once_an_operation
-def foreign_keys(source: Any) -> list[ForeignKey]:
+def foreign_keys(old_type: Any) -> list[ForeignKey]:
     """Every foreign key to a level of the source, but no parent links; sorted by name."""
     from wagtail.models import BaseLogEntry
 
-    levels = set(chain(source))
+    levels = set(chain(old_type))
     own = {level._meta.db_table: level for level in levels}
     found = {}
     links = set()
@@ -160,9 +160,9 @@ def foreign_keys(source: Any) -> list[ForeignKey]:
     return sorted(found.values(), key=lambda reference: reference.name)
 
 
-def subclass_links(source: Any) -> list[ForeignKey]:
+def subclass_links(old_type: Any) -> list[ForeignKey]:
     """Parent links from other models to a level of the source: rows of a page of another type."""
-    levels = set(chain(source))
+    levels = set(chain(old_type))
     found = [
         ForeignKey(model._meta.db_table, field.column, field.remote_field.model, model)
         for model in concrete_models()
@@ -205,7 +205,7 @@ def generics() -> list[Generic]:
                     Generic(
                         model,
                         model._meta.db_table,
-                        tuple(sorted(names[type].column for type in types if type in names)),
+                        tuple(sorted(names[beside].column for beside in types if beside in names)),
                         names[name].column,
                         kind in TEXT,
                     )
@@ -226,19 +226,19 @@ def _type_fields(names: dict[str, Any]) -> set[str]:
     }
 
 
-def known_types(source: Any) -> list[int]:
+def known_types(old_type: Any) -> list[int]:
     """Content types under which an id of a page of the source may stand.
 
     Those of its levels, and those of models whose rows have the page's id for a key of their own
     (as wagtail.models.WorkflowPage), so that the key changes with it.
     """
-    levels = set(chain(source))
+    levels = set(chain(old_type))
     keyed = []
     for model in concrete_models():
         key = model._meta.pk.remote_field
         if model not in levels and key and _concrete(key.model) in levels and not key.parent_link:
             keyed.append(model)
-    return content_types([*chain(source), *keyed])
+    return content_types([*chain(old_type), *keyed])
 
 
 def content_type(model: Any) -> int:
@@ -253,14 +253,14 @@ def content_types(models: Iterable[Any]) -> list[int]:
     return [content_type(model) for model in models]
 
 
-def count(cursor: Any, source: Any) -> dict[str, int]:
+def count(cursor: Any, old_type: Any) -> dict[str, int]:
     """What still refers to the map's old pages, by `table.column`, none left out.
 
     Not what the old pages' own rows hold (of themselves or each other), nor passing state.
     """
     found = {}
-    types = known_types(source)
-    for key in foreign_keys(source):
+    types = known_types(old_type)
+    for key in foreign_keys(old_type):
         cursor.execute(
             f"SELECT count(*) FROM {quoted(key.table)} t JOIN remodel_map m "
             f"ON m.old = t.{quoted(key.column)} {_others(key)}"
@@ -277,12 +277,12 @@ def count(cursor: Any, source: Any) -> dict[str, int]:
     return {name: number for name, number in found.items() if number}
 
 
-def count_transient(cursor: Any, source: Any) -> dict[str, int]:
+def count_transient(cursor: Any, old_type: Any) -> dict[str, int]:
     """Rows of editors' passing state about the old pages, which a conversion lets go."""
     found = {}
     for pair in generics():
         if pair.transient:
-            condition, given = matches(pair, known_types(source))
+            condition, given = matches(pair, known_types(old_type))
             cursor.execute(
                 f"SELECT count(*) FROM {quoted(pair.table)} t JOIN remodel_map m ON {condition}",
                 given,
@@ -291,7 +291,9 @@ def count_transient(cursor: Any, source: Any) -> dict[str, int]:
     return {name: number for name, number in found.items() if number}
 
 
-def carry(cursor: Any, source: Any, *, old_types: list[int], new_type: int) -> None:
+def carry(
+    cursor: Any, old_type: Any, *, old_content_types: list[int], new_content_type: int
+) -> None:
     """Make every reference to an old page one to its new page.
 
     A content type beside the id becomes `new_type` where it was one of `old_types`: the
@@ -302,7 +304,7 @@ def carry(cursor: Any, source: Any, *, old_types: list[int], new_type: int) -> N
 
     cursor.execute("SELECT EXISTS (SELECT FROM remodel_map WHERE old <> new)")
     renumbered = cursor.fetchone()[0]
-    for key in foreign_keys(source):
+    for key in foreign_keys(old_type):
         condition = f"m.old = t.{quoted(key.column)} {_others(key)}"
         columns = {key.column: "m.new"} if renumbered else {}
         _update(
@@ -312,15 +314,23 @@ def carry(cursor: Any, source: Any, *, old_types: list[int], new_type: int) -> N
             key.types,
             condition,
             [],
-            (old_types, new_type),
+            (old_content_types, new_content_type),
         )
     for pair in generics():
         if pair.transient or pair.table == Revision._meta.db_table:
             continue
-        condition, given = matches(pair, known_types(source))
+        condition, given = matches(pair, known_types(old_type))
         cast = "::text" if pair.text else ""
         columns = {pair.column: f"m.new{cast}"} if renumbered else {}
-        _update(cursor, pair.table, columns, pair.types, condition, given, (old_types, new_type))
+        _update(
+            cursor,
+            pair.table,
+            columns,
+            pair.types,
+            condition,
+            given,
+            (old_content_types, new_content_type),
+        )
 
 
 def _update(
@@ -351,11 +361,11 @@ def _update(
     )
 
 
-def drop_transient(cursor: Any, source: Any) -> None:
+def drop_transient(cursor: Any, old_type: Any) -> None:
     """Let go of editors' passing state about the old pages."""
     for pair in generics():
         if pair.transient:
-            condition, given = matches(pair, known_types(source))
+            condition, given = matches(pair, known_types(old_type))
             cursor.execute(
                 f"DELETE FROM {quoted(pair.table)} t USING remodel_map m WHERE {condition}", given
             )
@@ -384,11 +394,11 @@ def _others(key: ForeignKey) -> str:
     )
 
 
-def old_types(map: Any) -> list[int]:
+def old_content_types(field_map: Any) -> list[int]:
     """Content types that converted pages are no longer known by: the source's and left levels'."""
-    return content_types(dict.fromkeys([map.source, *map.left]))
+    return content_types(dict.fromkeys([field_map.old_type, *field_map.left]))
 
 
-def levels(map: Any) -> set[Any]:
+def levels(field_map: Any) -> set[Any]:
     """Every level of both types of a field map."""
-    return {*chain(map.source), *chain(map.target)}
+    return {*chain(field_map.old_type), *chain(field_map.new_type)}

@@ -16,7 +16,7 @@ def table_name() -> str:
     return str(Comment._meta.db_table)
 
 
-def follow(cursor: Any, map: FieldMap) -> None:
+def follow(cursor: Any, field_map: FieldMap) -> None:
     """Rename the first part of the content paths of the converted pages' comments.
 
     The second part of a path to a child row is the row's key, which is another one where the row
@@ -24,17 +24,17 @@ def follow(cursor: Any, map: FieldMap) -> None:
     history, and nowhere shown.
     """
     first, second = (f"split_part(c.contentpath, '.', {part})" for part in (1, 2))
-    for number, follow in enumerate(map.follows):
-        if follow.kind == "many":
+    for number, related in enumerate(field_map.related_rows):
+        if related.kind == "many":
             continue
         rest = f"substr(c.contentpath, length({first} || r.old) + 2)"
         cursor.execute(
             f"UPDATE {quoted(table_name())} c SET contentpath = {first} || '.' || r.new || {rest} "
             f"FROM remodel_map m, {rows_table(number)} r WHERE c.page_id = m.new "
             f"AND {first} = %s AND {second} = r.old",
-            [follow.old_name],
+            [related.old_name],
         )
-    pairs = [(old, new) for old, new in renames(map).items() if new and new != old]
+    pairs = [(old, new) for old, new in renames(field_map).items() if new and new != old]
     if pairs:
         cursor.execute(
             f"UPDATE {quoted(table_name())} c "

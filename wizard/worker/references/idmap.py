@@ -53,12 +53,12 @@ def fresh_ids(cursor: Any, table: str, count: int) -> list[int]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def require_type(cursor: Any, source: Any) -> None:
+def require_type(cursor: Any, old_type: Any) -> None:
     """Raises Refusal `no_page` or `wrong_type` unless the old pages are pages of the source."""
     cursor.execute(
         f"SELECT m.old, p.id IS NULL FROM remodel_map m LEFT JOIN {tree.table()} p ON p.id = m.old "
         "WHERE p.id IS NULL OR p.content_type_id <> %s OR p.depth < 2 ORDER BY 1",
-        [content_type(source)],
+        [content_type(old_type)],
     )
     found = cursor.fetchall()
     missing = [page for page, gone in found if gone]
@@ -67,7 +67,7 @@ def require_type(cursor: Any, source: Any) -> None:
     if found:
         wrong = [page for page, _ in found]
         raise Refusal(
-            "wrong_type", f"The pages {wrong[:SAID]} are not of the type {source._meta.label}."
+            "wrong_type", f"The pages {wrong[:SAID]} are not of the type {old_type._meta.label}."
         )
 
 

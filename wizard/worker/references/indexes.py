@@ -18,32 +18,32 @@ from . import columns
 CHUNK = 500
 
 
-def rebuild(cursor: Any, map: FieldMap, reply: Reply, total: int) -> list[str]:
+def rebuild(cursor: Any, field_map: FieldMap, reply: Reply, total: int) -> list[str]:
     """Make again what cannot be carried; returns the names of the indexes that were."""
     made = []
-    _forget(cursor, map)
-    if not _same_references(map):
+    _forget(cursor, field_map)
+    if not _same_references(field_map):
         made.append("reference index")
-        _references(cursor, map, reply, total)
-    if not _same_search(map):
+        _references(cursor, field_map, reply, total)
+    if not _same_search(field_map):
         names = [name for name, _ in _backends()]
         if names:
             made.append("search index")
-            _search(cursor, map, reply, total)
+            _search(cursor, field_map, reply, total)
     return made
 
 
-def _forget(cursor: Any, map: FieldMap) -> None:
+def _forget(cursor: Any, field_map: FieldMap) -> None:
     """Take the references from the index that the pages had in fields that are let go."""
     from wagtail.models import ReferenceIndex
 
-    gone = [name for name, new in renames(map).items() if new is None]
+    gone = [name for name, new in renames(field_map).items() if new is None]
     if gone:
         cursor.execute(
             f"DELETE FROM {quoted(ReferenceIndex._meta.db_table)} t USING remodel_map m "
             "WHERE t.object_id = m.new::text AND t.base_content_type_id = %s "
             "AND split_part(t.model_path, '.', 1) = ANY(%s)",
-            [columns.content_type(map.shared[0]), gone],
+            [columns.content_type(field_map.shared[0]), gone],
         )
 
 
@@ -58,12 +58,12 @@ def foreign_backends() -> list[str]:
     ]
 
 
-def _same_references(map: FieldMap) -> bool:
+def _same_references(field_map: FieldMap) -> bool:
     """Whether a page's references, but for those of fields let go, are under the same names."""
-    return not map.follows and all(
-        carry.how in ("moved", "same") or not _can_refer(carry.field)
-        for carry in map.carries
-        if carry.how != "default" or carry.value not in (None, "")
+    return not field_map.related_rows and all(
+        field_source.how in ("moved", "same") or not _can_refer(field_source.field)
+        for field_source in field_map.field_sources
+        if field_source.how != "default" or field_source.value not in (None, "")
     )
 
 
@@ -73,9 +73,13 @@ def _can_refer(field: Any) -> bool:
     return bool(field.remote_field) or isinstance(field, (RichTextField, StreamField))
 
 
-def _same_search(map: FieldMap) -> bool:
-    touched = {carry.field.name for carry in map.carries if carry.how != "same"}
-    before, after = _searched(map.source), _searched(map.target)
+def _same_search(field_map: FieldMap) -> bool:
+    touched = {
+        field_source.field.name
+        for field_source in field_map.field_sources
+        if field_source.how != "same"
+    }
+    before, after = _searched(field_map.old_type), _searched(field_map.new_type)
     return before == after and not {name for _, name in after} & touched
 
 
@@ -83,32 +87,32 @@ def _searched(model: Any) -> set[tuple[str, str]]:
     return {(field.__class__.__name__, field.field_name) for field in model.search_fields}
 
 
-def _pages(cursor: Any, map: FieldMap) -> Iterator[list[Any]]:
+def _pages(cursor: Any, field_map: FieldMap) -> Iterator[list[Any]]:
     cursor.execute("SELECT new FROM remodel_map ORDER BY 1")
     ids = [row[0] for row in cursor.fetchall()]
     for start in range(0, len(ids), CHUNK):
-        yield list(map.target._base_manager.filter(pk__in=ids[start : start + CHUNK]))
+        yield list(field_map.new_type._base_manager.filter(pk__in=ids[start : start + CHUNK]))
 
 
-def _references(cursor: Any, map: FieldMap, reply: Reply, total: int) -> None:
+def _references(cursor: Any, field_map: FieldMap, reply: Reply, total: int) -> None:
     from wagtail.models import ReferenceIndex
 
-    base = columns.content_type(map.shared[0])
+    base = columns.content_type(field_map.shared[0])
     cursor.execute(
         f"DELETE FROM {quoted(ReferenceIndex._meta.db_table)} t USING remodel_map m "
         "WHERE t.object_id = m.new::text AND t.base_content_type_id = %s",
         [base],
     )
     done = 0
-    for pages in _pages(cursor, map):
+    for pages in _pages(cursor, field_map):
         for page in pages:
             ReferenceIndex.create_or_update_for_object(page)
         done += len(pages)
         reply.progress(done, total, "pages", "reference index")
 
 
-def _search(cursor: Any, map: FieldMap, reply: Reply, total: int) -> None:
-    types = columns.content_types(columns.levels(map))
+def _search(cursor: Any, field_map: FieldMap, reply: Reply, total: int) -> None:
+    types = columns.content_types(columns.levels(field_map))
     for pair in columns.generics():
         if pair.derived and "model_path" not in {f.name for f in pair.model._meta.fields}:
             condition, given = columns.matches(pair, types, "new")
@@ -116,11 +120,13 @@ def _search(cursor: Any, map: FieldMap, reply: Reply, total: int) -> None:
                 f"DELETE FROM {quoted(pair.table)} t USING remodel_map m WHERE {condition}", given
             )
     done = 0
-    for pages in _pages(cursor, map):
+    for pages in _pages(cursor, field_map):
         wanted = {page.pk for page in pages}
-        indexed = map.target.get_indexed_objects().filter(pk__in=wanted)
+        indexed = field_map.new_type.get_indexed_objects().filter(pk__in=wanted)
         for _, backend in _backends():
-            backend.get_index_for_model(map.target).add_items(map.target, list(indexed))
+            backend.get_index_for_model(field_map.new_type).add_items(
+                field_map.new_type, list(indexed)
+            )
         done += len(pages)
         reply.progress(done, total, "pages", "search index")
 

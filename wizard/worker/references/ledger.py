@@ -16,12 +16,11 @@ from typing import Any
 from ..plan.fieldmap import FieldMap, copies, renames
 from ..protocol import Refusal
 from ..site.tree import quoted
-from . import columns as references
-from . import links, revisions
+from . import columns, links, revisions
 from .columns import ForeignKey, Generic
 from .places import Place, Places
 from .rewrite import PLAIN, Column, Followed, Holder, kind_of
-from .scan import Query, Reading, query_of, read
+from .scan import Query, ReadAhead, query_of, read
 
 ACCOUNTS = ("kept", "followed", "rewritten", "rebuilt", "dropped")
 SHOWN = 1000  # rows of an entry that are told one by one
@@ -34,7 +33,7 @@ HELD = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class ReferenceEntry:
     """One line of the ledger: a column, or the values inside of one, that refer to pages."""
 
     number: int
@@ -50,20 +49,20 @@ class Entry:
         return self.number, self.field.column, kind_of(self.field)
 
 
-class Ledger:
+class ReferenceLedger:
     """The account of one conversion, kept in temporary tables of its transaction."""
 
     def __init__(
-        self, cursor: Any, map: FieldMap, places: Places, pages: Mapping[int, int]
+        self, cursor: Any, field_map: FieldMap, places: Places, pages: Mapping[int, int]
     ) -> None:
         self.cursor = cursor
-        self.map = map
+        self.field_map = field_map
         self.places = places
         self.pages = pages
         # Of pages that keep their ids, or whose new ones are not known yet, nothing becomes.
         self.becomes = {old: new for old, new in pages.items() if new not in (0, old)}
         self.followed = Followed(cursor, places)
-        self.entries: list[Entry] = []
+        self.entries: list[ReferenceEntry] = []
         self.strays: dict[str, list[str]] = {}
         cursor.execute(
             "CREATE TEMPORARY TABLE remodel_ledger "
@@ -72,35 +71,35 @@ class Ledger:
             "account text) WITH (fillfactor = 50) ON COMMIT DROP"
         )
 
-    def reading(self) -> Reading[Entry]:
+    def reading(self) -> ReadAhead[ReferenceEntry]:
         """Begin to read the values that mention the map's old pages, for `open`."""
         for model, field in links.fields_with_links():
             table = model._meta.db_table
             self._add(f"{table}.{field.column}", "link", table, field=field)
         table, field = revisions.table_name(), revisions.content_field()
         self._add(f"{table}.{field.column}", "revision", table, field=field)
-        return Reading([(entry, self._query_of(entry)) for entry in self.entries])
+        return ReadAhead([(entry, self._query_of(entry)) for entry in self.entries])
 
-    def _query_of(self, entry: Entry) -> Query:
+    def _query_of(self, entry: ReferenceEntry) -> Query:
         if entry.kind == "revision":
             return revisions.query_of(self.pages)
         key = self.places.key(entry.table, "t")
         return query_of(entry.table, key, entry.field, self.pages)
 
-    def open(self, values: Reading[Entry]) -> None:
+    def open(self, values: ReadAhead[ReferenceEntry]) -> None:
         """Enter everything that refers to the map's old pages now; the values from `reading`."""
-        for key in references.foreign_keys(self.map.source):
+        for key in columns.foreign_keys(self.field_map.old_type):
             entry = self._add(key.name, "log" if key.log else "foreign key", key.table, key)
             self._enter_column(entry, f"m.old = t.{quoted(key.column)}", [], key.types)
-        types = references.known_types(self.map.source)
-        for pair in references.generics():
+        types = columns.known_types(self.field_map.old_type)
+        for pair in columns.generics():
             kind = "passing state" if pair.transient else "index" if pair.derived else "generic key"
             entry = self._add(pair.name, kind, pair.table, pair)
-            condition, given = references.matches(pair, types)
+            condition, given = columns.matches(pair, types)
             self._enter_column(entry, condition, given, pair.types)
         same = {page: page for page in self.pages}
-        levels = references.levels(self.map)
-        dropped = [name for name, new in renames(self.map).items() if new is None]
+        levels = columns.levels(self.field_map)
+        dropped = [name for name, new in renames(self.field_map).items() if new is None]
         for entry, rows in values:
             if entry.kind == "revision":
                 found = revisions.holders(rows, same, levels, self.becomes, without=dropped)
@@ -112,13 +111,13 @@ class Ledger:
 
     def _add(
         self, name: str, kind: str, table: str, reference: Any = None, field: Any = None
-    ) -> Entry:
-        entry = Entry(len(self.entries), name, kind, table, reference, field)
+    ) -> ReferenceEntry:
+        entry = ReferenceEntry(len(self.entries), name, kind, table, reference, field)
         self.entries.append(entry)
         return entry
 
     def _enter_column(
-        self, entry: Entry, condition: str, given: list[Any], types: tuple[str, ...]
+        self, entry: ReferenceEntry, condition: str, given: list[Any], types: tuple[str, ...]
     ) -> None:
         key = self.places.key(entry.table, "t")
         self.cursor.execute(
@@ -128,7 +127,7 @@ class Ledger:
             given,
         )
 
-    def _enter_values(self, entry: Entry, holders: list[Holder]) -> None:
+    def _enter_values(self, entry: ReferenceEntry, holders: list[Holder]) -> None:
         if holders:
             self.cursor.execute(
                 "INSERT INTO remodel_ledger (entry, key, page, number, note, was) "
@@ -137,7 +136,7 @@ class Ledger:
             )
             self.followed.keep(entry.number, holders)
 
-    def _find_held(self, entry: Entry, holders: list[Holder]) -> None:
+    def _find_held(self, entry: ReferenceEntry, holders: list[Holder]) -> None:
         if holders:
             self.cursor.execute(
                 "INSERT INTO remodel_found (entry, key, page, number, note) "
@@ -159,13 +158,13 @@ class Ledger:
         self.cursor.execute("SELECT entry, count(*) FROM remodel_ledger GROUP BY 1")
         return dict(self.cursor.fetchall())
 
-    def drop(self, entry: Entry) -> None:
+    def drop(self, entry: ReferenceEntry) -> None:
         """Enter the references of an entry as dropped; the rows that hold them may stay."""
         self.cursor.execute(
             "UPDATE remodel_ledger SET account = 'dropped' WHERE entry = %s", [entry.number]
         )
 
-    def drop_rows(self, entry: Entry) -> None:
+    def drop_rows(self, entry: ReferenceEntry) -> None:
         """Enter the rows of an entry as dropped, and whatever else the same rows hold."""
         same = [other.number for other in self.entries if other.table == entry.table]
         self.cursor.execute(
@@ -174,7 +173,7 @@ class Ledger:
             [same, entry.number],
         )
 
-    def _drop_leaving(self, entry: Entry) -> None:
+    def _drop_leaving(self, entry: ReferenceEntry) -> None:
         """Enter as dropped what nothing carries: of the pages' own rows, and of moved ones."""
         gone = self.places.leaving(entry.table)
         self.cursor.execute(
@@ -190,8 +189,8 @@ class Ledger:
         for entry in self.entries:
             if entry.kind == kind and entered.get(entry.number):
                 tables.setdefault(entry.table, []).append(entry.value)
-        for table, columns in tables.items():
-            self.followed.write(table, columns)
+        for table, values in tables.items():
+            self.followed.write(table, values)
 
     def revisions_with_others(self) -> str:
         """A query of the pages' own revisions that refer to more than their page."""
@@ -206,7 +205,7 @@ class Ledger:
         link = quoted(self.places.links[table])
         return f"t.{link} IN (SELECT m.new FROM remodel_map m)", []
 
-    def _keys(self, entry: Entry) -> str:
+    def _keys(self, entry: ReferenceEntry) -> str:
         return f"SELECT l.key FROM remodel_ledger l WHERE l.entry = {entry.number}"
 
     def settle(self) -> None:
@@ -256,7 +255,7 @@ class Ledger:
         )
         self._require_balance()
 
-    def _find_column(self, entry: Entry) -> None:
+    def _find_column(self, entry: ReferenceEntry) -> None:
         reference = entry.reference
         for place in self.places.after(entry.table, reference.column):
             given: list[Any] = []
@@ -264,9 +263,9 @@ class Ledger:
                 there = Generic(
                     reference.model, place.table, reference.types, place.column, reference.text
                 )
-                kinds = references.known_types(self.map.source)
-                kinds += references.known_types(self.map.target)
-                condition, given = references.matches(there, kinds, "new")
+                kinds = columns.known_types(self.field_map.old_type)
+                kinds += columns.known_types(self.field_map.new_type)
+                condition, given = columns.matches(there, kinds, "new")
             else:
                 condition = f"m.new = t.{quoted(place.column)}"
             note = "'moved'" if place.table != entry.table else _note(reference.types)
@@ -278,7 +277,7 @@ class Ledger:
                 given,
             )
 
-    def _find_values(self, entry: Entry) -> None:
+    def _find_values(self, entry: ReferenceEntry) -> None:
         if entry.kind == "revision":
             self._find_revisions(entry)
         for place in self.places.after(entry.table, entry.field.column):
@@ -289,23 +288,25 @@ class Ledger:
             elif entry.kind == "link":
                 self._find_untouched(entry)
 
-    def _find_revisions(self, entry: Entry) -> None:
+    def _find_revisions(self, entry: ReferenceEntry) -> None:
         """Revisions that did not become what was known when the ledger was opened."""
         # Fields that the target has besides are no reference that was there before.
         besides = [
-            carry.field.name for carry in self.map.carries if carry.how not in ("same", "renamed")
+            field_source.field.name
+            for field_source in self.field_map.field_sources
+            if field_source.how not in ("same", "renamed")
         ]
-        besides += [new for _, new in copies(self.map)]
+        besides += [new for _, new in copies(self.field_map)]
         keys = self._keys(entry) + (" AND left(l.note, 3) = 'own'" if self.becomes else "")
-        levels = references.levels(self.map)
+        levels = columns.levels(self.field_map)
         for rows in read(*revisions.query_of(self.pages, keys)):
             found = revisions.holders(rows, self._news(), levels, without=besides)
             self._find_held(entry, found)
 
-    def _find_moved(self, entry: Entry, place: Place) -> None:
+    def _find_moved(self, entry: ReferenceEntry, place: Place) -> None:
         key = self.places.key_before(place, "t")
         condition = f"{key} IN ({self._keys(entry)})"
-        field, levels = place.field or entry.field, references.levels(self.map)
+        field, levels = place.field or entry.field, columns.levels(self.field_map)
         query = query_of(place.table, key, field, self.pages, condition)
         for rows in read(*query):
             found = links.holders(rows, field, levels, self._news())
@@ -314,7 +315,7 @@ class Ledger:
     def _news(self) -> dict[int, int]:
         return {new: old for old, new in self.pages.items()}
 
-    def _find_untouched(self, entry: Entry) -> None:
+    def _find_untouched(self, entry: ReferenceEntry) -> None:
         """Values that no conversion with kept ids has business with.
 
         They are not read again: `contents.fingerprints` has the whole column, before and after.

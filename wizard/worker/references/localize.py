@@ -37,7 +37,7 @@ def tables() -> list[str]:
     return [apps.get_model(APP, name)._meta.db_table for name in names]
 
 
-def faults(cursor: Any, map: FieldMap) -> list[str]:
+def faults(cursor: Any, field_map: FieldMap) -> list[str]:
     """Pages that are translated by it, and whose translations would stay of another type.
 
     It looks a translation up as a page of the source's type (get_translated_instance), and its
@@ -54,12 +54,14 @@ def faults(cursor: Any, map: FieldMap) -> list[str]:
     )
     return [
         f"Page {page} is translated by wagtail-localize, and its translation {translation} would "
-        f"stay {map.source._meta.label}: convert it as well."
+        f"stay {field_map.old_type._meta.label}: convert it as well."
         for page, translation in cursor.fetchall()
     ]
 
 
-def carry(cursor: Any, map: FieldMap, *, new_type: int, pages: dict[int, int]) -> dict[str, int]:
+def carry(
+    cursor: Any, field_map: FieldMap, *, new_content_type: int, pages: dict[int, int]
+) -> dict[str, int]:
     """Make the pages' sources for translation ones of the target: `{table.column: rows}`.
 
     `pages` is the id map; the new rows are there already. Segments of fields that are let go end,
@@ -74,19 +76,19 @@ def carry(cursor: Any, map: FieldMap, *, new_type: int, pages: dict[int, int]) -
         f"FROM {_table('TranslationSource')} s "
         f"JOIN {tree.table()} p ON p.translation_key = s.object_id AND p.locale_id = s.locale_id "
         "JOIN remodel_map m ON m.new = p.id WHERE s.specific_content_type_id = %s",
-        [content_type(map.source)],
+        [content_type(field_map.old_type)],
     )
-    carried = {content: _convert(cursor, map, new_type)}
+    carried = {content: _convert(cursor, field_map, new_content_type)}
     carried[_column("TranslationSource", "specific_content_type_id")] = _retype(
-        cursor, map, new_type
+        cursor, field_map, new_content_type
     )
-    carried.update(_end_segments(cursor, map))
-    carried[_column("TranslationContext", "path")] = _rename_paths(cursor, map)
+    carried.update(_end_segments(cursor, field_map))
+    carried[_column("TranslationContext", "path")] = _rename_paths(cursor, field_map)
     if any(old != new for old, new in pages.items()):
-        carried[content] += _carry_links(cursor, map, pages)
+        carried[content] += _carry_links(cursor, field_map, pages)
         carried[_column("StringSegment", "attrs")] = _carry_anchors(cursor, pages)
         for name in ("OverridableSegment", "SegmentOverride"):
-            carried[_column(name, "data_json")] = _carry_choices(cursor, map, name)
+            carried[_column(name, "data_json")] = _carry_choices(cursor, field_map, name)
     cursor.execute("DROP TABLE remodel_sources")
     return {name: number for name, number in carried.items() if number}
 
@@ -110,7 +112,7 @@ def _write(cursor: Any, model: str, column: str, changed: list[tuple[int, str]])
     return int(cursor.rowcount)
 
 
-def _convert(cursor: Any, map: FieldMap, new_type: int) -> int:
+def _convert(cursor: Any, field_map: FieldMap, new_content_type: int) -> int:
     """The content of the pages' own sources, as that of pages of the target.
 
     What the content has nothing for gets the value that the page has now, as in a revision.
@@ -118,12 +120,12 @@ def _convert(cursor: Any, map: FieldMap, new_type: int) -> int:
     from modelcluster.models import get_serializable_data_for_fields
 
     numbers = {}
-    for number, follow in enumerate(map.follows):
-        if follow.kind != "many":
+    for number, related in enumerate(field_map.related_rows):
+        if related.kind != "many":
             cursor.execute(f"SELECT old, new FROM {rows_table(number)}")
             numbers[number] = dict(cursor.fetchall())
-    rows = map.target._base_manager.using(page_connection().alias)
-    joined = {carry.field.name for carry in map.carries}
+    rows = field_map.new_type._base_manager.using(page_connection().alias)
+    joined = {field_source.field.name for field_source in field_map.field_sources}
     changed = 0
     for found in scan.read(
         f"SELECT s.id, o.page, s.content_json FROM {_table('TranslationSource')} s "
@@ -133,44 +135,46 @@ def _convert(cursor: Any, map: FieldMap, new_type: int) -> int:
         now = rows.in_bulk([page for _, page, _ in found])
         told = []
         for key, page, text in found:
-            content = _converted(json.loads(text), map, page, numbers)
+            content = _converted(json.loads(text), field_map, page, numbers)
             for name, value in get_serializable_data_for_fields(now[page]).items():
                 if name in joined:
                     content.setdefault(name, value)
-            told.append((key, _json({**content, "pk": page, "content_type": new_type})))
+            told.append((key, _json({**content, "pk": page, "content_type": new_content_type})))
         changed += _write(cursor, "TranslationSource", "content_json", told)
     return changed
 
 
 def _converted(
-    content: dict[str, Any], map: FieldMap, page: int, numbers: Mapping[int, dict[str, str]]
+    content: dict[str, Any], field_map: FieldMap, page: int, numbers: Mapping[int, dict[str, str]]
 ) -> dict[str, Any]:
-    names = renames(map)
+    names = renames(field_map)
     found = {name: value for name, value in content.items() if name not in names}
-    for old, new in [*names.items(), *copies(map)]:
+    for old, new in [*names.items(), *copies(field_map)]:
         if new is not None and old in content:
             found[new] = content[old]
     for number, keys in numbers.items():
-        follow = map.follows[number]
-        fields = {old.name: new.name for old, new in follow.columns}
+        related = field_map.related_rows[number]
+        fields = {old.name: new.name for old, new in related.columns}
         told = []
-        for row in found.get(follow.new_name) or ():
+        for row in found.get(related.new_name) or ():
             own = {fields[name]: value for name, value in row.items() if name in fields}
-            own["pk"] = follow.new._meta.pk.to_python(keys.get(str(row.get("pk"))))
-            told.append({**own, follow.new_link.name: page})
-        if follow.new_name in found:
-            found[follow.new_name] = told
+            own["pk"] = related.new._meta.pk.to_python(keys.get(str(row.get("pk"))))
+            told.append({**own, related.new_link.name: page})
+        if related.new_name in found:
+            found[related.new_name] = told
     return found
 
 
-def _retype(cursor: Any, map: FieldMap, new_type: int) -> int:
+def _retype(cursor: Any, field_map: FieldMap, new_content_type: int) -> int:
     """The sources' type, and the last migration of its app where that was the last of theirs."""
-    versions = [_schema_version(model._meta.app_label) for model in (map.source, map.target)]
+    versions = [
+        _schema_version(model._meta.app_label) for model in (field_map.old_type, field_map.new_type)
+    ]
     cursor.execute(
         f"UPDATE {_table('TranslationSource')} s SET specific_content_type_id = %s, "
         "schema_version = CASE WHEN s.schema_version = %s THEN %s ELSE s.schema_version END "
         "FROM remodel_sources o WHERE o.id = s.id",
-        [new_type, *versions],
+        [new_content_type, *versions],
     )
     return int(cursor.rowcount)
 
@@ -184,9 +188,9 @@ def _schema_version(app: str) -> str:
     return last.name if last else ""
 
 
-def _end_segments(cursor: Any, map: FieldMap) -> dict[str, int]:
+def _end_segments(cursor: Any, field_map: FieldMap) -> dict[str, int]:
     """Segments of fields that the target has not: building a translation would stumble on them."""
-    gone = [old for old, new in renames(map).items() if new is None]
+    gone = [old for old, new in renames(field_map).items() if new is None]
     ended = {}
     for name in SEGMENTS if gone else ():
         cursor.execute(
@@ -200,9 +204,9 @@ def _end_segments(cursor: Any, map: FieldMap) -> dict[str, int]:
     return ended
 
 
-def _rename_paths(cursor: Any, map: FieldMap) -> int:
+def _rename_paths(cursor: Any, field_map: FieldMap) -> int:
     """Paths of the strings, with the hash that they are found by; their first part is a field."""
-    names = renames(map)
+    names = renames(field_map)
     taken = set(names.values())
     moves = {
         # Translations of a field that is let go stay, under a name that no field can have.
@@ -236,13 +240,13 @@ def _rename_paths(cursor: Any, map: FieldMap) -> int:
             "AS w (id, path, fields, hash) WHERE c.id = w.id",
             [
                 *([row[column] for row in found] for column in range(3)),
-                [str(hash) for hash in hashes],
+                [str(path_id) for path_id in hashes],
             ],
         )
     return len(found)
 
 
-def _carry_links(cursor: Any, map: FieldMap, pages: dict[int, int]) -> int:
+def _carry_links(cursor: Any, field_map: FieldMap, pages: dict[int, int]) -> int:
     """Follow the map in the content of every source, whatever is translated."""
     condition, given = scan.mentions("s.content_json", pages)
     changed = 0
@@ -254,7 +258,9 @@ def _carry_links(cursor: Any, map: FieldMap, pages: dict[int, int]) -> int:
         told = []
         for key, type_id, text in found:
             model, content = _model(type_id), json.loads(text)
-            followed = links.in_serialized(model, content, pages, levels(map)) if model else content
+            followed = (
+                links.in_serialized(model, content, pages, levels(field_map)) if model else content
+            )
             if followed != content:
                 told.append((key, _json(followed)))
         changed += _write(cursor, "TranslationSource", "content_json", told)
@@ -282,7 +288,7 @@ def _carry_anchors(cursor: Any, pages: dict[int, int]) -> int:
     return changed
 
 
-def _carry_choices(cursor: Any, map: FieldMap, name: str) -> int:
+def _carry_choices(cursor: Any, field_map: FieldMap, name: str) -> int:
     """Chosen pages: an id by itself, which its path in the source's content tells from a number."""
     own = "s.id = t.source_id" if name == "OverridableSegment" else "s.object_id = c.object_id"
     told = {}
@@ -295,7 +301,7 @@ def _carry_choices(cursor: Any, map: FieldMap, name: str) -> int:
     ):
         for key, page, path, type_id, text in found:
             model = _model(type_id)
-            if model and _chooses(model, json.loads(text), path.split("."), levels(map)):
+            if model and _chooses(model, json.loads(text), path.split("."), levels(field_map)):
                 told[key] = str(page)
     return _write(cursor, name, "data_json", list(told.items()))
 

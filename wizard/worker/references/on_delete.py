@@ -14,12 +14,12 @@ from ..plan.fieldmap import FieldMap
 from ..site.tree import quoted
 from . import columns
 from .columns import ForeignKey
-from .ledger import Ledger
+from .ledger import ReferenceLedger
 from .places import Places
 
 
 @dataclass(frozen=True)
-class Departures:
+class OnDelete:
     """What is lost by `table.column`, what stands in the way, and the keys to act on."""
 
     losses: dict[str, int]
@@ -27,36 +27,36 @@ class Departures:
     keys: tuple[ForeignKey, ...]
 
 
-def find(cursor: Any, map: FieldMap, places: Places) -> Departures:
+def find(cursor: Any, field_map: FieldMap, places: Places) -> OnDelete:
     """The references of `remodel_map`'s pages that end with the levels that are left."""
     losses: dict[str, int] = {}
     faults: list[str] = []
     acting = []
-    for key in _leaving(cursor, map):
+    for key in _leaving(cursor, field_map):
         count = _count(cursor, key)
         if not count:
             continue
-        fault = _fault(cursor, key, map)
+        fault = _fault(cursor, key, field_map)
         if fault:
             faults.append(f"{key.name}: {count} rows refer to the pages as {_label(key)}; {fault}")
             continue
         what = "rows deleted" if key.on_delete == "CASCADE" else "emptied"
         losses[f"{key.name}: {what}"] = count
         acting.append(key)
-    for follow in map.follows:
-        key = ForeignKey(follow.old._meta.db_table, follow.old_link.column, None, follow.old)
+    for related in field_map.related_rows:
+        key = ForeignKey(related.old._meta.db_table, related.old_link.column, None, related.old)
         inbound = {**_referrers(cursor, key), **_generic_referrers(cursor, key)}
         for name, count in inbound.items():
             faults.append(
                 f"{name}: {count} rows refer to rows of {key.table}, which go to another table; "
                 "empty that column, or let the rows go (drop)."
             )
-    return Departures(losses, [*faults, *_rekeyed(cursor, map)], tuple(acting))
+    return OnDelete(losses, [*faults, *_rekeyed(cursor, field_map)], tuple(acting))
 
 
-def act(cursor: Any, departures: Departures, ledger: Ledger) -> None:
+def act(cursor: Any, deletions: OnDelete, ledger: ReferenceLedger) -> None:
     """Do as each `on_delete` says, and enter it into the ledger."""
-    for key in departures.keys:
+    for key in deletions.keys:
         entry = next(
             entry
             for entry in ledger.entries
@@ -75,7 +75,7 @@ def act(cursor: Any, departures: Departures, ledger: Ledger) -> None:
             )
 
 
-def _rekeyed(cursor: Any, map: FieldMap) -> list[str]:
+def _rekeyed(cursor: Any, field_map: FieldMap) -> list[str]:
     """Rows whose own key is the page's id, and which others refer to by that key."""
     cursor.execute("SELECT EXISTS (SELECT FROM remodel_map WHERE old IS DISTINCT FROM new)")
     if not cursor.fetchone()[0]:
@@ -83,18 +83,20 @@ def _rekeyed(cursor: Any, map: FieldMap) -> list[str]:
     return [
         f"{name}: {count} rows refer to rows of {key.table}, whose key is the page's id and "
         "changes with it; keep the ids."
-        for key in columns.foreign_keys(map.source)
+        for key in columns.foreign_keys(field_map.old_type)
         if key.model and not key.own_key and key.column == key.model._meta.pk.column
         for name, count in _referrers(cursor, key).items()
     ]
 
 
-def _leaving(cursor: Any, map: FieldMap) -> list[ForeignKey]:
-    followed = {(follow.old._meta.db_table, follow.old_link.column) for follow in map.follows}
+def _leaving(cursor: Any, field_map: FieldMap) -> list[ForeignKey]:
+    followed = {
+        (related.old._meta.db_table, related.old_link.column) for related in field_map.related_rows
+    }
     return [
         key
-        for key in columns.foreign_keys(map.source)
-        if key.level in map.left and (key.table, key.column) not in followed
+        for key in columns.foreign_keys(field_map.old_type)
+        if key.level in field_map.left and (key.table, key.column) not in followed
     ]
 
 
@@ -126,7 +128,7 @@ def _count(cursor: Any, key: ForeignKey) -> int:
     return int(cursor.fetchone()[0])
 
 
-def _fault(cursor: Any, key: ForeignKey, map: FieldMap) -> str:
+def _fault(cursor: Any, key: ForeignKey, field_map: FieldMap) -> str:
     """Why the key's rows cannot be let go, or nothing."""
     if key.model is None:
         return "Django does not know that table, so nothing says what should become of them."

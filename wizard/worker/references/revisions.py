@@ -44,31 +44,31 @@ def _base_type() -> int:
     return content_type(base_page())
 
 
-def convert(cursor: Any, map: FieldMap, *, new_type: int) -> None:
+def convert(cursor: Any, field_map: FieldMap, *, new_content_type: int) -> None:
     """Make the content of the converted pages' revisions that of pages of the target.
 
     The rows become the new pages' at the same time. A field that the target has besides gets
     the value that the page has now, where the draft says nothing: published without it, an old
     draft would blank the field. Set-based: what identifies a page is at the top of the JSON.
     """
-    names = renames(map)
+    names = renames(field_map)
     gone = [name for name, new in names.items() if new != name]
     renamed = {name: new for name, new in names.items() if new and new != name}
     cursor.execute(
         f"""
         UPDATE {_table()} r
            SET object_id = m.new::text, content_type_id = %s,
-               content = {_added(map)} (r.content - %s::text[])
-               || {_picked([*renamed.items(), *copies(map)])}
+               content = {_added(field_map)} (r.content - %s::text[])
+               || {_picked([*renamed.items(), *copies(field_map)])}
                || jsonb_build_object('pk', m.new, 'content_type', %s::int)
-          FROM remodel_map m {_joins(map)}
+          FROM remodel_map m {_joins(field_map)}
          WHERE r.object_id = m.old::text AND r.base_content_type_id = %s
         """,
-        [new_type, gone, new_type, _base_type()],
+        [new_content_type, gone, new_content_type, _base_type()],
     )
-    for number, follow in enumerate(map.follows):
-        if follow.kind != "many":
-            _renumber_rows(cursor, follow, rows_table(number))
+    for number, related in enumerate(field_map.related_rows):
+        if related.kind != "many":
+            _renumber_rows(cursor, related, rows_table(number))
 
 
 def _picked(pairs: list[tuple[str, str]]) -> str:
@@ -82,24 +82,28 @@ def _picked(pairs: list[tuple[str, str]]) -> str:
     return " || ".join(parts) or "'{}'::jsonb"
 
 
-def _added(map: FieldMap) -> str:
+def _added(field_map: FieldMap) -> str:
     """SQL for the values of fields that no draft knows yet, from the pages' new rows."""
     parts = []
-    for carry in map.carries:
-        if carry.origin is not None and carry.origin.name in renames(map):
+    for field_source in field_map.field_sources:
+        if field_source.origin is not None and field_source.origin.name in renames(field_map):
             continue
-        column = f"{quoted(carry.field.model._meta.db_table)}.{quoted(carry.field.column)}"
-        if _is_stream(carry.field):  # a string of JSON in a revision, as modelcluster writes it
+        column = (
+            f"{quoted(field_source.field.model._meta.db_table)}.{quoted(field_source.field.column)}"
+        )
+        if _is_stream(
+            field_source.field
+        ):  # a string of JSON in a revision, as modelcluster writes it
             column += "::text"
-        parts.append(f"{literal(carry.field.name)}, to_jsonb({column})")
+        parts.append(f"{literal(field_source.field.name)}, to_jsonb({column})")
     return f"jsonb_build_object({', '.join(parts)}) ||" if parts else ""
 
 
-def _joins(map: FieldMap) -> str:
+def _joins(field_map: FieldMap) -> str:
     return " ".join(
         f"JOIN {quoted(level._meta.db_table)} "
         f"ON {quoted(level._meta.db_table)}.{quoted(level._meta.pk.column)} = m.new"
-        for level in map.joined
+        for level in field_map.joined
     )
 
 
@@ -109,29 +113,29 @@ def _is_stream(field: Any) -> bool:
     return isinstance(field, StreamField)
 
 
-def _renumber_rows(cursor: Any, follow: Any, rows: str) -> None:
+def _renumber_rows(cursor: Any, related: Any, rows: str) -> None:
     """Child rows of drafts: the keys that they have in the target's table, and its field names.
 
     A row that is only in drafts gets none, so that publishing one inserts it anew instead of
     overwriting the row of another page that has its number there.
     """
-    fields = {follow.old_link.name: follow.new_link.name}
-    fields.update({old.name: new.name for old, new in follow.columns})
+    fields = {related.old_link.name: related.new_link.name}
+    fields.update({old.name: new.name for old, new in related.columns})
     cursor.execute(f"SELECT old, new FROM {rows}")
     keys = dict(cursor.fetchall())
 
     def renumbered(content: dict[str, Any], page: int) -> dict[str, Any]:
         told = []
-        for row in content[follow.new_name]:
+        for row in content[related.new_name]:
             own = {fields[name]: value for name, value in row.items() if name in fields}
-            own["pk"] = follow.new._meta.pk.to_python(keys.get(str(row.get("pk"))))
-            own[follow.new_link.name] = page
+            own["pk"] = related.new._meta.pk.to_python(keys.get(str(row.get("pk"))))
+            own[related.new_link.name] = page
             told.append(own)
-        return {**content, follow.new_name: told}
+        return {**content, related.new_name: told}
 
     _rewrite(
         f"JOIN remodel_map m ON r.object_id = m.new::text WHERE r.base_content_type_id = %s "
-        f"AND jsonb_typeof(r.content -> {literal(follow.new_name)}) = 'array'",
+        f"AND jsonb_typeof(r.content -> {literal(related.new_name)}) = 'array'",
         [_base_type()],
         lambda model, content: renumbered(content, content["pk"]),
     )
@@ -196,8 +200,8 @@ def holders(
         if own and tally.found:
             found.append(Holder(key, tally.found, "own, and others"))
         elif tally.found:
-            follow = partial(_followed, model, content, levels)
-            found.append(held(key, text, was, tally.found, becomes, follow))
+            related = partial(_followed, model, content, levels)
+            found.append(held(key, text, was, tally.found, becomes, related))
     return found
 
 

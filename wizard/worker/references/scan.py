@@ -79,7 +79,7 @@ def read(query: str, given: list[Any]) -> Iterator[Rows]:
             yield rows
 
 
-class Reading(Generic[Asked]):
+class ReadAhead(Generic[Asked]):
     """Rows of several queries with what each was about, read while other things are done.
 
     By other connections, which see nothing of what this transaction has changed: only for
@@ -98,7 +98,7 @@ class Reading(Generic[Asked]):
             for number in range(READERS)
         ]
 
-    def __enter__(self) -> Reading[Asked]:
+    def __enter__(self) -> ReadAhead[Asked]:
         for thread in self._threads:
             thread.start()
         return self

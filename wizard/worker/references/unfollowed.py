@@ -10,15 +10,15 @@ from . import columns, indexes, links, scan
 from .columns import concrete_models
 
 
-def found(cursor: Any, map: FieldMap, pages: list[int]) -> list[dict[str, Any]]:
+def found(cursor: Any, field_map: FieldMap, pages: list[int]) -> list[dict[str, Any]]:
     """`{name, count, why}` of each kind of thing that is left as it is; before the conversion."""
     told = [
         (name, count, "looks like a reference to a page; only the project knows whether it is one")
         for name, count in _unfollowed(cursor).items()
     ]
     told += [
-        (name, count, f"a chooser that takes {map.source._meta.label} finds no other type")
-        for name, count in _choosers(map, pages).items()
+        (name, count, f"a chooser that takes {field_map.old_type._meta.label} finds no other type")
+        for name, count in _choosers(field_map, pages).items()
     ]
     told += [
         (f"search backend {name}", 1, "not in the database: run update_index")
@@ -80,14 +80,14 @@ def _seems(field: Any) -> str | None:
     return None
 
 
-def _choosers(map: FieldMap, pages: list[int]) -> dict[str, int]:
+def _choosers(field_map: FieldMap, pages: list[int]) -> dict[str, int]:
     """Choices of the pages in blocks that only take a type which they will no longer have.
 
     Counted as all references that such blocks and rich text hold, less those of rich text.
     """
     counted: dict[str, int] = {}
-    for levels, sign in ((set(map.left), 1), (set(), -1)):
-        for model, field in links.fields_with_links() if map.left else []:
+    for levels, sign in ((set(field_map.left), 1), (set(), -1)):
+        for model, field in links.fields_with_links() if field_map.left else []:
             name = f"{model._meta.db_table}.{field.column}"
             query = scan.query_of(model._meta.db_table, "''", field, pages)
             same = {page: page for page in pages}
@@ -100,10 +100,10 @@ def _choosers(map: FieldMap, pages: list[int]) -> dict[str, int]:
     return {name: number for name, number in counted.items() if number}
 
 
-def deeper(cursor: Any, source: Any) -> list[str]:
+def deeper(cursor: Any, old_type: Any) -> list[str]:
     """Faults: pages that say they are of the source's type and have a row of a deeper one."""
     faults = []
-    for link in columns.subclass_links(source):
+    for link in columns.subclass_links(old_type):
         cursor.execute(
             f"SELECT t.{quoted(link.column)} FROM {quoted(link.table)} t "
             f"JOIN remodel_map m ON m.old = t.{quoted(link.column)} ORDER BY 1"

@@ -13,10 +13,9 @@ from ..plan import fieldmap
 from ..plan.fieldmap import FieldMap
 from ..site.models import base_page
 from ..site.tree import quoted
-from . import columns as references
-from . import comments, localize
-from .ledger import Ledger
-from .on_delete import Departures
+from . import columns, comments, localize
+from .ledger import ReferenceLedger
+from .on_delete import OnDelete
 
 # Types that have no hash function of their own, as something that has.
 AS = {"tsvector": "tsvectorsend({})", "json": "{}::text", "xml": "{}::text"}
@@ -36,7 +35,7 @@ class Named:
 
 
 def named(
-    map: FieldMap, ledger: Ledger, departures: Departures, *, fresh: bool
+    field_map: FieldMap, ledger: ReferenceLedger, deletions: OnDelete, *, fresh: bool
 ) -> dict[str, Named]:
     """What of each table a conversion changes; `fresh` where the pages get new ids."""
     found: dict[str, Named] = {}
@@ -59,20 +58,20 @@ def named(
             of(entry.table).columns.update(entry.reference.types)
             if fresh:
                 of(entry.table).columns.add(entry.reference.column)
-    columns = {"url_path", "numchild"} if fresh else {"content_type_id"}
-    of(base_page()._meta.db_table).columns.update(columns)
-    for level in references.levels(map):
-        if fresh or level not in map.shared:
+    base = {"url_path", "numchild"} if fresh else {"content_type_id"}
+    of(base_page()._meta.db_table).columns.update(base)
+    for level in columns.levels(field_map):
+        if fresh or level not in field_map.shared:
             of(level._meta.db_table).pages.add(level._meta.pk.column)
-    for follow in map.follows:
-        of(follow.old._meta.db_table).pages.add(follow.old_link.column)
-        of(follow.new._meta.db_table).pages.add(follow.new_link.column)
-    for key in departures.keys:
+    for related in field_map.related_rows:
+        of(related.old._meta.db_table).pages.add(related.old_link.column)
+        of(related.new._meta.db_table).pages.add(related.new_link.column)
+    for key in deletions.keys:
         if key.on_delete == "CASCADE":
             of(key.table).pages.add(key.column)
         else:
             of(key.table).columns.add(key.column)
-    if fieldmap.renames(map):
+    if fieldmap.renames(field_map):
         of(comments.table_name()).columns.add("contentpath")
     for table in localize.tables():
         of(table).whole = True
@@ -103,11 +102,11 @@ def fingerprints(cursor: Any, named: dict[str, Named]) -> dict[str, tuple[int, s
     cursor.execute("SELECT current_setting('server_version_num')::int >= 140000")
     records = cursor.fetchone()[0]
     names, counted = [], []
-    for table, columns in tables.items():
+    for table, typed in tables.items():
         known = named.get(table.strip('"'), Named())
         if known.whole:
             continue
-        values = [_value(column, kind) for column, kind in columns if column not in known.columns]
+        values = [_value(column, kind) for column, kind in typed if column not in known.columns]
         row = f"ROW({', '.join(values)})"
         hashed = (
             f"hash_record_extended({row}, 0)" if records else f"hashtextextended({row}::text, 0)"

@@ -162,7 +162,7 @@ def _changes(graph: Any, state: Any, app: str) -> list[Any]:
     return [operation for migration in found.get(app, []) for operation in migration.operations]
 
 
-def _add(loader: Any, leaf: tuple[str, str], number: int, app: str, target: str) -> Any:
+def _add(loader: Any, leaf: tuple[str, str], number: int, app: str, new_type: str) -> Any:
     from django.apps import apps
     from django.db.migrations import operations
     from django.db.migrations.autodetector import MigrationAutodetector
@@ -170,7 +170,7 @@ def _add(loader: Any, leaf: tuple[str, str], number: int, app: str, target: str)
 
     from .questioner import unanswered
 
-    name = page_model(target)._meta.model_name
+    name = page_model(new_type)._meta.model_name
     detector = MigrationAutodetector(
         loader.project_state(), ProjectState.from_apps(apps), unanswered(app)
     )
@@ -191,7 +191,7 @@ def _add(loader: Any, leaf: tuple[str, str], number: int, app: str, target: str)
     if len(found) != 1 or len(creates) != 1 or other:
         raise Refusal(
             "unexpected_changes",
-            f"A migration that adds {target}, and nothing else, cannot be made.",
+            f"A migration that adds {new_type}, and nothing else, cannot be made.",
             found="\n".join(operation.describe() for operation in made) or "No changes at all.",
             hint=f"Make and apply the app's other changes first: manage.py makemigrations {app}",
         )
@@ -205,15 +205,15 @@ def _finish(
     leaf: tuple[str, str],
     number: int,
     app: str,
-    source: str,
-    target: str,
+    old_type: str,
+    new_type: str,
     fields: list[str],
     prefix: str,
 ) -> list[Any]:
     from django.db.migrations import operations
 
-    old = source.split(".")[1].lower()
-    new = target.split(".")[1].lower()
+    old = old_type.split(".")[1].lower()
+    new = new_type.split(".")[1].lower()
     state = loader.project_state()
     removes = [operations.RemoveField(model_name=old, name=field) for field in fields]
     renames = [
@@ -235,7 +235,7 @@ def _finish(
     if foreign:
         raise Refusal(
             "unexpected_changes",
-            f"Removing the fields from {source} and renaming them on {target} does not lead to "
+            f"Removing the fields from {old_type} and renaming them on {new_type} does not lead to "
             "the models as they are.",
             found="\n".join(operation.describe() for operation in foreign),
             hint="Bring the models to their final form, and nothing else, then try again.",

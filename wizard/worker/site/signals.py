@@ -17,14 +17,14 @@ from .models import chain
 OWN = {"django", "wagtail", "modelcluster", "taggit", "treebeard", "modelsearch"}
 
 
-def fires(source: Any, target: Any, ids: str) -> list[dict[str, str]]:
+def fires(old_type: Any, new_type: Any, ids: str) -> list[dict[str, str]]:
     """Receivers and hooks that are not called: `{signal, receiver, why}` each.
 
     With `ids` new that is what add_child, move, delete and publish would call; with ids kept,
     a save as the target and the deletion of the rows that only the source has.
     """
     found: dict[tuple[str, str], str] = {}
-    for signal, name, senders, why in _events(source, target, ids):
+    for signal, name, senders, why in _events(old_type, new_type, ids):
         for sender in senders:
             for receiver in _receivers(signal, sender):
                 label = sender._meta.label
@@ -38,30 +38,30 @@ def fires(source: Any, target: Any, ids: str) -> list[dict[str, str]]:
     ]
 
 
-def _events(source: Any, target: Any, ids: str) -> list[tuple[Any, str, list[Any], str]]:
+def _events(old_type: Any, new_type: Any, ids: str) -> list[tuple[Any, str, list[Any], str]]:
     """Signals with their senders, and how often each would be sent."""
     from django.db.models import signals as django
     from wagtail import signals as wagtail
 
     each = "one call for each page"
-    levels, kept = chain(source), set(chain(target))
+    levels, kept = chain(old_type), set(chain(new_type))
     # A deletion is told of every table's row, a save only of the model that is saved.
     gone = levels if ids == "new" else [level for level in levels if level not in kept]
     found = [
-        (django.pre_save, "pre_save", [target], each),
-        (django.post_save, "post_save", [target], each),
+        (django.pre_save, "pre_save", [new_type], each),
+        (django.post_save, "post_save", [new_type], each),
         (django.pre_delete, "pre_delete", gone, each),
         (django.post_delete, "post_delete", gone, each),
     ]
     if ids == "new":
-        below = source.allowed_subpage_models()
+        below = old_type.allowed_subpage_models()
         live, child = "one call for each live page", "one call for each child"
         found += [
-            (wagtail.page_published, "page_published", [target], live),
-            (wagtail.page_unpublished, "page_unpublished", [source], live),
+            (wagtail.page_published, "page_published", [new_type], live),
+            (wagtail.page_unpublished, "page_unpublished", [old_type], live),
             (wagtail.pre_page_move, "pre_page_move", below, child),
             (wagtail.post_page_move, "post_page_move", below, child),
-            (wagtail.page_slug_changed, "page_slug_changed", [target], each),
+            (wagtail.page_slug_changed, "page_slug_changed", [new_type], each),
         ]
     return found
 

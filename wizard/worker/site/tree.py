@@ -73,12 +73,12 @@ def problems(cursor: Any, *, prefixed: bool = False) -> dict[str, list[int]]:
     return found
 
 
-def require_sound(cursor: Any, *, type: str, when: str, prefixed: bool = False) -> None:
-    """Raise a Refusal of this type when the tree has a fault; `prefixed` as in `problems`."""
+def require_sound(cursor: Any, *, refusal: str, when: str, prefixed: bool = False) -> None:
+    """Raise this kind of Refusal when the tree has a fault; `prefixed` as in `problems`."""
     found = problems(cursor, prefixed=prefixed)
     if found:
         raise Refusal(
-            type,
+            refusal,
             f"The page tree is not sound {when}.",
             found="\n".join(f"{kind}: pages {ids[:20]}" for kind, ids in found.items()),
             hint="See `manage.py fixtree`; on a copy first, because it may delete pages.",
