@@ -16,21 +16,13 @@ from typing import Any
 from ..plan import fieldmap, levels, placement
 from ..plan.fieldmap import FieldMap
 from ..protocol import Refusal, Reply
-from ..references import (
-    columns,
-    comments,
-    idmap,
-    indexes,
-    links,
-    localize,
-    on_delete,
-    revisions,
-    unfollowed,
-    untouched,
-)
+from ..references import columns, idmap, kinds, on_delete, untouched
+from ..references.kind import Originals
+from ..references.kinds import KINDS
 from ..references.ledger import ReferenceLedger
 from ..references.on_delete import OnDelete
 from ..references.places import Places
+from ..references.unfollowed import deeper, unfollowed
 from ..site import signals, tree
 from ..site.database import page_connection, require_postgresql
 from ..site.models import base_page, page_model
@@ -66,9 +58,9 @@ def convert_plan(
         idmap.require_type(cursor, field_map.old_type)
         tree.require_sound(cursor, refusal="tree", when="before the conversion")
         places = Places(cursor, field_map)
-        ledger = ReferenceLedger(cursor, field_map, places, dict.fromkeys(pages, 0))
-        with ledger.reading() as reading:
-            ledger.open(reading)
+        ledger = ReferenceLedger(cursor, field_map, places, dict.fromkeys(pages, 0), KINDS)
+        with kinds.read_values(ledger) as read:
+            kinds.find(ledger, read)
         going = on_delete.find(cursor, field_map, places)
         plan = {
             "source": field_map.old_type._meta.label,
@@ -83,7 +75,7 @@ def convert_plan(
             "warnings": placement.warnings(cursor, field_map.old_type, field_map.new_type, ids=ids),
             "fires": signals.fires(field_map.old_type, field_map.new_type, ids),
             "ledger": ledger.lines(),
-            "left": [*unfollowed.found(cursor, field_map, pages), *ledger.left()],
+            "left": [*unfollowed(cursor, field_map, pages), *ledger.unclear()],
             "marks": idmap.marks(cursor),
         }
         transaction.set_rollback(True, using=connection.alias)
@@ -157,62 +149,43 @@ class _Conversion:
         cursor, field_map = self.cursor, self.field_map
         idmap.load(cursor, self.pages)
         places = Places(cursor, field_map)
-        ledger = ReferenceLedger(cursor, field_map, places, self.pages)
-        with ledger.reading() as reading:
+        ledger = ReferenceLedger(cursor, field_map, places, self.pages, KINDS)
+        with kinds.read_values(ledger) as read:
             with self._stage("check"):
                 before = self._check(places)
             with self._stage("ledger"):
-                ledger.open(reading)
+                kinds.find(ledger, read)
         with self._stage("fingerprints"):
-            named = untouched.named(field_map, ledger, self.going, fresh=self.fresh)
+            named = untouched.named(ledger, self.going)
             fingerprints = untouched.fingerprints(cursor, named)
         with self._stage("pages"):
             inserted = self._pages()
         with self._stage("references"):
             inserted.update(side_rows.move(cursor, field_map, places))
             on_delete.act(cursor, self.going, ledger)
-            columns.drop_transient(cursor, field_map.old_type)
-            columns.carry(
-                cursor,
-                field_map.old_type,
-                old_content_types=columns.old_content_types(field_map),
-                new_content_type=self.new_content_type,
-            )
-            comments.follow(cursor, field_map)
+            self._carry("references", ledger)
         with self._stage("links"):
-            if self.fresh:
-                ledger.follow("link")
-                links.carry(columns.levels(field_map), self.pages, ledger.candidates)
+            self._carry("links", ledger)
         with self._stage("revisions"):
-            revisions.convert(cursor, field_map, new_content_type=self.new_content_type)
-            if self.fresh:
-                ledger.follow("revision")
-                keys = ledger.revisions_with_others()
-                revisions.carry_links(columns.levels(field_map), self.pages, keys)
-            translated = localize.carry(
-                cursor, field_map, new_content_type=self.new_content_type, pages=self.pages
-            )
-            if translated:
-                self._told("translations", f"{sum(translated.values()):,} values rewritten")
+            self._carry("revisions", ledger)
             if not self.fresh:
                 self._end_left_levels()
         with self._stage("indexes"):
-            rebuilt = indexes.rebuild(cursor, field_map, self.reply, len(self.pages))
-            self.verified += [{"name": name, "detail": "rebuilt by Wagtail"} for name in rebuilt]
+            self._carry("indexes", ledger)
         with self._stage("constraints"):
             # The checks of foreign keys that a commit would do, while there is a way back.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            self._told("foreign keys", "every deferred constraint holds")
+            self._note("foreign keys", "every deferred constraint holds")
         with self._stage("verify"):
             self._verify(before, ledger)
-            ledger.settle()
+            kinds.verify(ledger)
             self._require_untouched(fingerprints, untouched.fingerprints(cursor, named))
         return {
             "map": self.pages,
             "inserted": inserted,
             "moved": tree.descendants(cursor),
             "ledger": ledger.lines(),
-            "left": [*self.left, *ledger.left()],
+            "left": [*self.left, *ledger.unclear()],
             "verified": self.verified,
             "seconds": {name: round(taken, 4) for name, taken in self.seconds.items()},
         }
@@ -224,12 +197,18 @@ class _Conversion:
         yield
         self.seconds[name] = time.perf_counter() - began
 
+    def _carry(self, stage: str, ledger: ReferenceLedger) -> None:
+        for kind in KINDS:
+            if kind.stage == stage:
+                for name, detail in kind.carry(ledger, self.reply):
+                    self._note(name, detail)
+
     def _check(self, places: Places) -> int:
         """Everything that a plan would have found; and the number of pages there are."""
         idmap.require_type(self.cursor, self.field_map.old_type)
         tree.require_sound(self.cursor, refusal="tree", when="before the conversion")
         self.going = on_delete.find(self.cursor, self.field_map, places)
-        self.left = unfollowed.found(self.cursor, self.field_map, list(self.pages))
+        self.left = unfollowed(self.cursor, self.field_map, list(self.pages))
         faults = _faults(self.cursor, self.field_map, self.going, self.ids, self.prefix)
         if faults:
             raise Refusal(
@@ -272,7 +251,7 @@ class _Conversion:
         short = {name: count for name, count in inserted.items() if count != len(self.pages)}
         if short:
             raise Refusal("verification", "Not every page was converted.", found=str(short))
-        self._told("values", "every field of every page is equal, through the field map")
+        self._note("values", "every field of every page is equal, through the field map")
         return inserted
 
     def _end_left_levels(self) -> None:
@@ -291,14 +270,15 @@ class _Conversion:
         tree.require_sound(
             self.cursor, refusal="verification", when="after the conversion", prefixed=self.fresh
         )
-        self._told("page tree", "treebeard's rules and url_path hold for every page")
+        self._note("page tree", "treebeard's rules and url_path hold for every page")
         added = len(self.pages) if self.fresh else 0
         if self._page_count() != before + added:
             raise Refusal("verification", "The number of pages is not what it should be.")
         if self.fresh:
-            remaining = columns.count(self.cursor, self.field_map.old_type)
-            both = columns.levels(self.field_map)
-            remaining.update(links.count(both, self.pages, ledger.candidates))
+            both, old_type = ledger.levels, self.field_map.old_type
+            remaining = kinds.remaining(
+                Originals(self.cursor, old_type, self.pages, both, ledger.candidates)
+            )
             if remaining:
                 raise Refusal(
                     "verification",
@@ -316,9 +296,9 @@ class _Conversion:
                 hint="Look for triggers and rules on these tables.",
             )
         count = sum(rows for rows, _ in before.values())
-        self._told("everything else", f"{count:,} rows of {len(before)} tables are unchanged")
+        self._note("everything else", f"{count:,} rows of {len(before)} tables are unchanged")
 
-    def _told(self, name: str, detail: str) -> None:
+    def _note(self, name: str, detail: str) -> None:
         self.verified.append({"name": name, "detail": detail})
 
 
@@ -340,8 +320,8 @@ def _faults(cursor: Any, field_map: FieldMap, going: OnDelete, ids: str, prefix:
         *placement.faults(cursor, field_map.old_type, field_map.new_type, ids=ids, prefix=prefix),
         *checks.faults(cursor, field_map),
         *going.faults,
-        *unfollowed.deeper(cursor, field_map.old_type),
-        *localize.faults(cursor, field_map),
+        *deeper(cursor, field_map.old_type),
+        *kinds.faults(cursor, field_map),
         *(checks.twins(field_map) if ids == "new" else []),
     ]
 
@@ -350,5 +330,5 @@ def _losses(cursor: Any, field_map: FieldMap, going: OnDelete) -> dict[str, int]
     return {
         **values.losses(cursor, field_map),
         **going.losses,
-        **columns.count_transient(cursor, field_map.old_type),
+        **kinds.losses(cursor, field_map.old_type),
     }

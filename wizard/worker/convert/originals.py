@@ -11,7 +11,9 @@ from typing import Any
 
 from ..plan import levels
 from ..protocol import Refusal, Reply
-from ..references import columns, idmap, links
+from ..references import columns, idmap, kinds, links
+from ..references.generic_keys import PassingState
+from ..references.kind import Originals
 from ..site import tree
 from ..site.database import page_connection, require_postgresql
 from ..site.models import base_page, chain
@@ -37,7 +39,7 @@ def delete_plan(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
         plan = {
             "pages": _originals(cursor),
             "destroys": {level._meta.db_table: _count(cursor, level) for level in chain(old_type)},
-            "drops": columns.count_transient(cursor, old_type),
+            "drops": kinds.losses(cursor, old_type),
             **_in_the_way(cursor, old_type, pages),
             "marks": dict.fromkeys(pages, "going"),
         }
@@ -61,7 +63,7 @@ def delete_originals(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
         idmap.load(cursor, pages)
         old_type = _type(pages)
         _refuse_when_referred_to(cursor, old_type, pages)
-        columns.drop_transient(cursor, old_type)
+        PassingState().drop(cursor, old_type)
         tree.count_originals(cursor, -1)
         deleted = {}
         for level in reversed(chain(old_type)):
@@ -124,10 +126,9 @@ def _count(cursor: Any, level: Any) -> int:
 
 
 def _in_the_way(cursor: Any, old_type: Any, pages: dict[int, int]) -> dict[str, Any]:
-    refers = columns.count(cursor, old_type)
-    refers.update(
-        links.count(set(chain(old_type)), pages, links.mentioning(pages, chain(old_type)))
-    )
+    own = chain(old_type)
+    candidates = links.mentioning(pages, own)
+    refers = kinds.remaining(Originals(cursor, old_type, pages, set(own), candidates))
     for link in columns.subclass_links(old_type):
         cursor.execute(
             f"SELECT count(*) FROM {quoted(link.table)} WHERE {quoted(link.column)} = ANY(%s)",

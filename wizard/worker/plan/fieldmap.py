@@ -306,7 +306,7 @@ def _unknown_entry(name: str, known: set[str], origins: Mapping[str, Any], new_t
 def rows(field_map: FieldMap) -> list[dict[str, Any]]:
     """The map for the screen: `{target, how, source, value, call, type, note}` a row.
 
-    `how` is that of FieldSource, or `rows` for rows that follow, or `dropped` (then target is None).
+    `how` is that of FieldSource, `rows` for related rows, or `dropped` (then target is None).
     """
     told = [
         {

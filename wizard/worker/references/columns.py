@@ -1,10 +1,7 @@
-"""Everything in a column that refers to a page: found in the models and the catalog, and carried.
+"""The columns that refer to a page: found in Django's models and in PostgreSQL's catalog.
 
-Three kinds. A foreign key, to any level of the page's chain, whatever its `on_delete`: found
-through Django's models, and through PostgreSQL's catalog for tables that Django does not know.
-A generic one, which is a content type beside an object id. And rows that only hold an editor's
-passing state, which are let go. References inside of a value (a link in rich text) are in
-`links`, those inside of revisions in `revisions`.
+A foreign key, to any level of the page's chain, whatever its `on_delete`; the catalog has those of
+tables that Django does not know. And a generic pair, which is a content type beside an object id.
 """
 
 from __future__ import annotations
@@ -14,10 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..plan.fieldmap import FieldMap
 from ..protocol import Refusal
 from ..site.database import once_an_operation, page_connection
 from ..site.models import chain
 from ..site.tree import quoted
+from ..site.types import Cursor, Model
 
 # What an open editor leaves behind: wagtail/admin/models.py. Nobody will miss it.
 TRANSIENT = {"wagtailadmin.EditingSession", "wagtailadmin.FormState"}
@@ -25,6 +24,8 @@ TRANSIENT = {"wagtailadmin.EditingSession", "wagtailadmin.FormState"}
 # Made from the pages, and to be made again: wagtail/models/reference_index.py and the tables of
 # the database search backend, which modelsearch has since Wagtail 7.
 DERIVED = {"ReferenceIndex", "IndexEntry", "SQLiteFTSIndexEntry"}
+
+Retyping = tuple[list[int], int]  # content types, and the one that replaces them
 
 TEXT = {"CharField", "TextField", "SlugField"}
 
@@ -55,7 +56,7 @@ class ForeignKey:
 
 
 @dataclass(frozen=True)
-class Generic:
+class GenericPair:
     """A pair of content type columns and an object id column."""
 
     model: Any
@@ -68,6 +69,11 @@ class Generic:
     @property
     def name(self) -> str:
         return f"{self.table}.{self.column}"
+
+    @property
+    def cast(self) -> str:
+        """The cast of a page's id to the column's type, in SQL."""
+        return "::text" if self.text else ""
 
     @property
     def transient(self) -> bool:
@@ -176,7 +182,7 @@ def subclass_links(old_type: Any) -> list[ForeignKey]:
 
 
 @once_an_operation
-def generics() -> list[Generic]:
+def generics() -> list[GenericPair]:
     """Every content type and object id pair: declared generic keys, and columns named as one.
 
     Wagtail's revisions and workflow states have two content types beside one object id; its
@@ -202,7 +208,7 @@ def generics() -> list[Generic]:
             kind = names[name].get_internal_type()
             if types and (kind in TEXT or kind.endswith("IntegerField")):
                 found.append(
-                    Generic(
+                    GenericPair(
                         model,
                         model._meta.db_table,
                         tuple(sorted(names[beside].column for beside in types if beside in names)),
@@ -212,7 +218,9 @@ def generics() -> list[Generic]:
                 )
         if model._meta.label in TRANSIENT and "parent_object_id" in names:
             kind, column = names["content_type"].column, names["parent_object_id"].column
-            found.append(Generic(model, model._meta.db_table, (kind,), column, True, parent=True))
+            found.append(
+                GenericPair(model, model._meta.db_table, (kind,), column, True, parent=True)
+            )
     return sorted(found, key=lambda reference: reference.name)
 
 
@@ -253,125 +261,15 @@ def content_types(models: Iterable[Any]) -> list[int]:
     return [content_type(model) for model in models]
 
 
-def count(cursor: Any, old_type: Any) -> dict[str, int]:
-    """What still refers to the map's old pages, by `table.column`, none left out.
+def model_of(type_id: int) -> Model | None:
+    """Return the model of a content type; None where the project has it no more."""
+    from django.contrib.contenttypes.models import ContentType
 
-    Not what the old pages' own rows hold (of themselves or each other), nor passing state.
-    """
-    found = {}
-    types = known_types(old_type)
-    for key in foreign_keys(old_type):
-        cursor.execute(
-            f"SELECT count(*) FROM {quoted(key.table)} t JOIN remodel_map m "
-            f"ON m.old = t.{quoted(key.column)} {_others(key)}"
-        )
-        found[key.name] = cursor.fetchone()[0]
-    for pair in generics():
-        if not pair.transient:
-            condition, given = matches(pair, types)
-            cursor.execute(
-                f"SELECT count(*) FROM {quoted(pair.table)} t JOIN remodel_map m ON {condition}",
-                given,
-            )
-            found[pair.name] = cursor.fetchone()[0]
-    return {name: number for name, number in found.items() if number}
+    model: Model | None = ContentType.objects.get_for_id(type_id).model_class()
+    return model
 
 
-def count_transient(cursor: Any, old_type: Any) -> dict[str, int]:
-    """Rows of editors' passing state about the old pages, which a conversion lets go."""
-    found = {}
-    for pair in generics():
-        if pair.transient:
-            condition, given = matches(pair, known_types(old_type))
-            cursor.execute(
-                f"SELECT count(*) FROM {quoted(pair.table)} t JOIN remodel_map m ON {condition}",
-                given,
-            )
-            found[pair.name] = cursor.fetchone()[0]
-    return {name: number for name, number in found.items() if number}
-
-
-def carry(
-    cursor: Any, old_type: Any, *, old_content_types: list[int], new_content_type: int
-) -> None:
-    """Make every reference to an old page one to its new page.
-
-    A content type beside the id becomes `new_type` where it was one of `old_types`: the
-    source's own, and those of its levels that the target does not have. Where ids are kept,
-    only content types change. Revisions are left to `revisions`, which rewrites them at once.
-    """
-    from wagtail.models import Revision
-
-    cursor.execute("SELECT EXISTS (SELECT FROM remodel_map WHERE old <> new)")
-    renumbered = cursor.fetchone()[0]
-    for key in foreign_keys(old_type):
-        condition = f"m.old = t.{quoted(key.column)} {_others(key)}"
-        columns = {key.column: "m.new"} if renumbered else {}
-        _update(
-            cursor,
-            key.table,
-            columns,
-            key.types,
-            condition,
-            [],
-            (old_content_types, new_content_type),
-        )
-    for pair in generics():
-        if pair.transient or pair.table == Revision._meta.db_table:
-            continue
-        condition, given = matches(pair, known_types(old_type))
-        cast = "::text" if pair.text else ""
-        columns = {pair.column: f"m.new{cast}"} if renumbered else {}
-        _update(
-            cursor,
-            pair.table,
-            columns,
-            pair.types,
-            condition,
-            given,
-            (old_content_types, new_content_type),
-        )
-
-
-def _update(
-    cursor: Any,
-    table: str,
-    columns: dict[str, str],
-    types: tuple[str, ...],
-    condition: str,
-    given: list[Any],
-    retyping: tuple[list[int], int],
-) -> None:
-    """Set columns and retype content types; only retyping touches only the rows that need it."""
-    old, new = retyping
-    sets = [f"{quoted(column)} = {sql}" for column, sql in columns.items()]
-    parameters: list[Any] = []
-    for column in types:
-        name = quoted(column)
-        sets.append(f"{name} = CASE WHEN t.{name} = ANY(%s) THEN %s ELSE t.{name} END")
-        parameters += [old, new]
-    if not sets:
-        return
-    if not columns:
-        condition += " AND (" + " OR ".join(f"t.{quoted(c)} = ANY(%s)" for c in types) + ")"
-        given = [*given, *([old] * len(types))]
-    cursor.execute(
-        f"UPDATE {quoted(table)} t SET {', '.join(sets)} FROM remodel_map m WHERE {condition}",
-        [*parameters, *given],
-    )
-
-
-def drop_transient(cursor: Any, old_type: Any) -> None:
-    """Let go of editors' passing state about the old pages."""
-    for pair in generics():
-        if pair.transient:
-            condition, given = matches(pair, known_types(old_type))
-            cursor.execute(
-                f"DELETE FROM {quoted(pair.table)} t USING remodel_map m WHERE {condition}", given
-            )
-
-
-def matches(pair: Generic, types: list[int], side: str = "old") -> tuple[str, list[Any]]:
+def matches(pair: GenericPair, types: list[int], side: str = "old") -> tuple[str, list[Any]]:
     """The join condition of a generic pair with a side of the map, and its parameters.
 
     `types` are the content types by which the pages are known.
@@ -380,25 +278,55 @@ def matches(pair: Generic, types: list[int], side: str = "old") -> tuple[str, li
         from wagtail.models import get_page_models
 
         types = content_types(get_page_models())
-    cast = "::text" if pair.text else ""
     kinds = " OR ".join(f"t.{quoted(column)} = ANY(%s)" for column in pair.types)
-    return f"t.{quoted(pair.column)} = m.{side}{cast} AND ({kinds})", [types] * len(pair.types)
+    return f"t.{quoted(pair.column)} = m.{side}{pair.cast} AND ({kinds})", [types] * len(pair.types)
 
 
-def _others(key: ForeignKey) -> str:
-    """The condition that leaves out originals' own rows, which are left as they are."""
-    if key.own_key is None:
-        return ""
-    return (
-        f"AND t.{quoted(key.own_key)} NOT IN (SELECT i.old FROM remodel_map i WHERE i.old <> i.new)"
-    )
+def old_content_types(field_map: FieldMap) -> list[int]:
+    """Return the content types that converted pages are no longer known by.
 
-
-def old_content_types(field_map: Any) -> list[int]:
-    """Content types that converted pages are no longer known by: the source's and left levels'."""
+    The old type's, and those of its levels that the new type does not have.
+    """
     return content_types(dict.fromkeys([field_map.old_type, *field_map.left]))
 
 
-def levels(field_map: Any) -> set[Any]:
-    """Every level of both types of a field map."""
+def retyping(field_map: FieldMap) -> Retyping:
+    """Return the content types to replace and the one to replace them with."""
+    return old_content_types(field_map), content_type(field_map.new_type)
+
+
+def follow(
+    cursor: Cursor,
+    table: str,
+    values: dict[str, str],
+    types: tuple[str, ...],
+    where: tuple[str, list[Any]],
+    retyping: Retyping,
+) -> None:
+    """Set columns of the rows `t` that join `remodel_map m`, and retype content types beside them.
+
+    `values` has SQL by column, empty where ids are kept: then only rows that are retyped are
+    touched. `where` is a condition and its parameters.
+    """
+    condition, given = where
+    old, new = retyping
+    sets = [f"{quoted(column)} = {sql}" for column, sql in values.items()]
+    parameters: list[Any] = []
+    for column in types:
+        name = quoted(column)
+        sets.append(f"{name} = CASE WHEN t.{name} = ANY(%s) THEN %s ELSE t.{name} END")
+        parameters += [old, new]
+    if not sets:
+        return
+    if not values:
+        condition += " AND (" + " OR ".join(f"t.{quoted(c)} = ANY(%s)" for c in types) + ")"
+        given = [*given, *([old] * len(types))]
+    cursor.execute(
+        f"UPDATE {quoted(table)} t SET {', '.join(sets)} FROM remodel_map m WHERE {condition}",
+        [*parameters, *given],
+    )
+
+
+def levels(field_map: FieldMap) -> set[Model]:
+    """Return every level of both types of a field map."""
     return {*chain(field_map.old_type), *chain(field_map.new_type)}

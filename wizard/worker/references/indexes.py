@@ -1,8 +1,8 @@
 """What Wagtail makes from pages: the reference index, and the search index in the database.
 
-Their rows follow the pages like any other reference. That is all there is to do where the
-target says the same of a page as the source did; where it does not, the rows of the converted
-pages are made again by Wagtail's own code, page by page, which takes longer.
+Their rows follow the pages like any other reference. That is enough where a page of the new type
+has the same references and the same search fields as before; where it has not, the rows of the
+converted pages are made again by Wagtail's own code, page by page, which takes longer.
 """
 
 from __future__ import annotations
@@ -13,13 +13,38 @@ from typing import Any
 from ..plan.fieldmap import FieldMap, renames
 from ..protocol import Reply
 from ..site.tree import quoted
+from ..site.types import Cursor, Field, Model
 from . import columns
+from .columns import GenericPair
+from .generic_keys import GenericKeys
+from .kind import WHOLE, Proof
+from .ledger import ReferenceLedger
 
 CHUNK = 500
 
 
-def rebuild(cursor: Any, field_map: FieldMap, reply: Reply, total: int) -> list[str]:
-    """Make again what cannot be carried; returns the names of the indexes that were."""
+class Indexes(GenericKeys):
+    """Rows of the indexes: carried, and made again where the new type says something else."""
+
+    kind = "index"
+    stage = "indexes"
+    remade = True
+
+    def pairs(self) -> list[GenericPair]:
+        return [pair for pair in columns.generics() if pair.derived]
+
+    def carry(self, ledger: ReferenceLedger, reply: Reply) -> list[Proof]:
+        super().carry(ledger, reply)
+        rebuilt = _rebuild(ledger.cursor, ledger.field_map, reply, len(ledger.pages))
+        return [(name, "rebuilt by Wagtail") for name in rebuilt]
+
+    def changes(self, ledger: ReferenceLedger) -> Iterator[tuple[str, str]]:
+        for pair in self.pairs():
+            yield pair.table, WHOLE
+
+
+def _rebuild(cursor: Cursor, field_map: FieldMap, reply: Reply, total: int) -> list[str]:
+    """Make again what cannot be carried; return the names of the indexes."""
     made = []
     _forget(cursor, field_map)
     if not _same_references(field_map):
@@ -33,7 +58,7 @@ def rebuild(cursor: Any, field_map: FieldMap, reply: Reply, total: int) -> list[
     return made
 
 
-def _forget(cursor: Any, field_map: FieldMap) -> None:
+def _forget(cursor: Cursor, field_map: FieldMap) -> None:
     """Take the references from the index that the pages had in fields that are let go."""
     from wagtail.models import ReferenceIndex
 
@@ -67,7 +92,7 @@ def _same_references(field_map: FieldMap) -> bool:
     )
 
 
-def _can_refer(field: Any) -> bool:
+def _can_refer(field: Field) -> bool:
     from wagtail.fields import RichTextField, StreamField
 
     return bool(field.remote_field) or isinstance(field, (RichTextField, StreamField))
@@ -83,18 +108,18 @@ def _same_search(field_map: FieldMap) -> bool:
     return before == after and not {name for _, name in after} & touched
 
 
-def _searched(model: Any) -> set[tuple[str, str]]:
+def _searched(model: Model) -> set[tuple[str, str]]:
     return {(field.__class__.__name__, field.field_name) for field in model.search_fields}
 
 
-def _pages(cursor: Any, field_map: FieldMap) -> Iterator[list[Any]]:
+def _pages(cursor: Cursor, field_map: FieldMap) -> Iterator[list[Any]]:
     cursor.execute("SELECT new FROM remodel_map ORDER BY 1")
     ids = [row[0] for row in cursor.fetchall()]
     for start in range(0, len(ids), CHUNK):
         yield list(field_map.new_type._base_manager.filter(pk__in=ids[start : start + CHUNK]))
 
 
-def _references(cursor: Any, field_map: FieldMap, reply: Reply, total: int) -> None:
+def _references(cursor: Cursor, field_map: FieldMap, reply: Reply, total: int) -> None:
     from wagtail.models import ReferenceIndex
 
     base = columns.content_type(field_map.shared[0])
@@ -111,7 +136,7 @@ def _references(cursor: Any, field_map: FieldMap, reply: Reply, total: int) -> N
         reply.progress(done, total, "pages", "reference index")
 
 
-def _search(cursor: Any, field_map: FieldMap, reply: Reply, total: int) -> None:
+def _search(cursor: Cursor, field_map: FieldMap, reply: Reply, total: int) -> None:
     types = columns.content_types(columns.levels(field_map))
     for pair in columns.generics():
         if pair.derived and "model_path" not in {f.name for f in pair.model._meta.fields}:

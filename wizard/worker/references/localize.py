@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..plan.fieldmap import FieldMap, copies, renames
+from ..protocol import Reply
 from ..site import tree
 from ..site.database import page_connection
 from ..site.tree import quoted
-from . import links, scan
-from .columns import content_type, levels
+from ..site.types import Cursor, Field, Model
+from . import scan
+from .columns import content_type, levels, model_of
+from .kind import WHOLE, Proof, ReferenceKind
+from .ledger import ReferenceLedger
 from .places import rows_table
 
 APP = "wagtail_localize"
@@ -27,8 +31,28 @@ PATHS = uuid.UUID("fcab004a-2b50-11ea-978f-2e728ce88125")  # TranslationContext.
 SEGMENTS = ("StringSegment", "TemplateSegment", "RelatedObjectSegment", "OverridableSegment")
 
 
-def tables() -> list[str]:
-    """The tables that a conversion may change; none where wagtail-localize is not installed."""
+class Translations(ReferenceKind):
+    """A page's content, strings and translations as wagtail-localize keeps them."""
+
+    stage = "revisions"
+
+    def carry(self, ledger: ReferenceLedger, reply: Reply) -> list[Proof]:
+        rewritten = sum(_carry(ledger).values()) if _tables() else 0
+        return [("translations", f"{rewritten:,} values rewritten")] if rewritten else []
+
+    def faults(self, cursor: Cursor, field_map: FieldMap) -> list[str]:
+        return _faults(cursor, field_map) if _tables() else []
+
+    def changes(self, ledger: ReferenceLedger) -> Iterator[tuple[str, str]]:
+        for table in _tables():
+            yield table, WHOLE
+
+    def knows(self, model: Model, field: Field) -> bool:
+        return bool(model.__module__.partition(".")[0] == APP)
+
+
+def _tables() -> list[str]:
+    """Return the tables that may change; none where wagtail-localize is not installed."""
     from django.apps import apps
 
     if not apps.is_installed(APP):
@@ -37,14 +61,12 @@ def tables() -> list[str]:
     return [apps.get_model(APP, name)._meta.db_table for name in names]
 
 
-def faults(cursor: Any, field_map: FieldMap) -> list[str]:
-    """Pages that are translated by it, and whose translations would stay of another type.
+def _faults(cursor: Cursor, field_map: FieldMap) -> list[str]:
+    """Return a sentence for each page with a translation that would stay of the old type.
 
-    It looks a translation up as a page of the source's type (get_translated_instance), and its
-    views fail where there is none.
+    wagtail-localize looks a translation up as a page of the source's type
+    (get_translated_instance), and its views fail where there is none.
     """
-    if not tables():
-        return []
     cursor.execute(
         f"SELECT DISTINCT m.old, t.id FROM {_table('TranslationSource')} s "
         f"JOIN {tree.table()} p ON p.translation_key = s.object_id AND p.locale_id = s.locale_id "
@@ -59,16 +81,14 @@ def faults(cursor: Any, field_map: FieldMap) -> list[str]:
     ]
 
 
-def carry(
-    cursor: Any, field_map: FieldMap, *, new_content_type: int, pages: dict[int, int]
-) -> dict[str, int]:
-    """Make the pages' sources for translation ones of the target: `{table.column: rows}`.
+def _carry(ledger: ReferenceLedger) -> dict[str, int]:
+    """Make the pages' translation sources ones of the new type: `{table.column: rows}`.
 
-    `pages` is the id map; the new rows are there already. Segments of fields that are let go end,
-    as they would when the source is next updated; their translations are kept.
+    Segments of dropped fields are deleted, as they would be when the source is next updated; their
+    translations are kept.
     """
-    if not tables():
-        return {}
+    cursor, field_map = ledger.cursor, ledger.field_map
+    new_content_type = content_type(field_map.new_type)
     content = _column("TranslationSource", "content_json")
     cursor.execute(
         "CREATE TEMPORARY TABLE remodel_sources ON COMMIT DROP AS "
@@ -84,9 +104,9 @@ def carry(
     )
     carried.update(_end_segments(cursor, field_map))
     carried[_column("TranslationContext", "path")] = _rename_paths(cursor, field_map)
-    if any(old != new for old, new in pages.items()):
-        carried[content] += _carry_links(cursor, field_map, pages)
-        carried[_column("StringSegment", "attrs")] = _carry_anchors(cursor, pages)
+    if ledger.renumbered:
+        carried[content] += _carry_links(ledger)
+        carried[_column("StringSegment", "attrs")] = _carry_anchors(cursor, ledger.becomes)
         for name in ("OverridableSegment", "SegmentOverride"):
             carried[_column(name, "data_json")] = _carry_choices(cursor, field_map, name)
     cursor.execute("DROP TABLE remodel_sources")
@@ -103,7 +123,7 @@ def _column(model: str, column: str) -> str:
     return f"{_table(model).strip(chr(34))}.{column}"
 
 
-def _write(cursor: Any, model: str, column: str, changed: list[tuple[int, str]]) -> int:
+def _write(cursor: Cursor, model: str, column: str, changed: list[tuple[int, str]]) -> int:
     cursor.execute(
         f"UPDATE {_table(model)} t SET {quoted(column)} = w.value "
         "FROM unnest(%s::bigint[], %s::text[]) AS w (id, value) WHERE t.id = w.id",
@@ -112,14 +132,14 @@ def _write(cursor: Any, model: str, column: str, changed: list[tuple[int, str]])
     return int(cursor.rowcount)
 
 
-def _convert(cursor: Any, field_map: FieldMap, new_content_type: int) -> int:
+def _convert(cursor: Cursor, field_map: FieldMap, new_content_type: int) -> int:
     """The content of the pages' own sources, as that of pages of the target.
 
     What the content has nothing for gets the value that the page has now, as in a revision.
     """
     from modelcluster.models import get_serializable_data_for_fields
 
-    numbers = {}
+    numbers: dict[int, dict[str, str]] = {}
     for number, related in enumerate(field_map.related_rows):
         if related.kind != "many":
             cursor.execute(f"SELECT old, new FROM {rows_table(number)}")
@@ -165,7 +185,7 @@ def _converted(
     return found
 
 
-def _retype(cursor: Any, field_map: FieldMap, new_content_type: int) -> int:
+def _retype(cursor: Cursor, field_map: FieldMap, new_content_type: int) -> int:
     """The sources' type, and the last migration of its app where that was the last of theirs."""
     versions = [
         _schema_version(model._meta.app_label) for model in (field_map.old_type, field_map.new_type)
@@ -188,7 +208,7 @@ def _schema_version(app: str) -> str:
     return last.name if last else ""
 
 
-def _end_segments(cursor: Any, field_map: FieldMap) -> dict[str, int]:
+def _end_segments(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
     """Segments of fields that the target has not: building a translation would stumble on them."""
     gone = [old for old, new in renames(field_map).items() if new is None]
     ended = {}
@@ -204,7 +224,7 @@ def _end_segments(cursor: Any, field_map: FieldMap) -> dict[str, int]:
     return ended
 
 
-def _rename_paths(cursor: Any, field_map: FieldMap) -> int:
+def _rename_paths(cursor: Cursor, field_map: FieldMap) -> int:
     """Paths of the strings, with the hash that they are found by; their first part is a field."""
     names = renames(field_map)
     taken = set(names.values())
@@ -246,28 +266,26 @@ def _rename_paths(cursor: Any, field_map: FieldMap) -> int:
     return len(found)
 
 
-def _carry_links(cursor: Any, field_map: FieldMap, pages: dict[int, int]) -> int:
-    """Follow the map in the content of every source, whatever is translated."""
-    condition, given = scan.mentions("s.content_json", pages)
+def _carry_links(ledger: ReferenceLedger) -> int:
+    """Follow the map in the content of every source, whatever object it is of."""
+    condition, given = scan.mentions("s.content_json", ledger.pages)
     changed = 0
-    for found in scan.read(
+    for rows in scan.read(
         f"SELECT s.id, s.specific_content_type_id, s.content_json "
         f"FROM {_table('TranslationSource')} s WHERE {condition}",
         given,
     ):
-        told = []
-        for key, type_id, text in found:
-            model, content = _model(type_id), json.loads(text)
-            followed = (
-                links.in_serialized(model, content, pages, levels(field_map)) if model else content
-            )
+        values = []
+        for key, type_id, text in rows:
+            model, content = model_of(type_id), json.loads(text)
+            followed = ledger.in_content(model, content, ledger.becomes) if model else content
             if followed != content:
-                told.append((key, _json(followed)))
-        changed += _write(cursor, "TranslationSource", "content_json", told)
+                values.append((key, _json(followed)))
+        changed += _write(ledger.cursor, "TranslationSource", "content_json", values)
     return changed
 
 
-def _carry_anchors(cursor: Any, pages: dict[int, int]) -> int:
+def _carry_anchors(cursor: Cursor, pages: Mapping[int, int]) -> int:
     """The attributes of links, which a string to be translated does not have in it itself."""
     condition, given = scan.mentions("g.attrs", pages)
     changed = 0
@@ -288,7 +306,7 @@ def _carry_anchors(cursor: Any, pages: dict[int, int]) -> int:
     return changed
 
 
-def _carry_choices(cursor: Any, field_map: FieldMap, name: str) -> int:
+def _carry_choices(cursor: Cursor, field_map: FieldMap, name: str) -> int:
     """Chosen pages: an id by itself, which its path in the source's content tells from a number."""
     own = "s.id = t.source_id" if name == "OverridableSegment" else "s.object_id = c.object_id"
     told = {}
@@ -300,13 +318,13 @@ def _carry_choices(cursor: Any, field_map: FieldMap, name: str) -> int:
         [],
     ):
         for key, page, path, type_id, text in found:
-            model = _model(type_id)
+            model = model_of(type_id)
             if model and _chooses(model, json.loads(text), path.split("."), levels(field_map)):
                 told[key] = str(page)
     return _write(cursor, name, "data_json", list(told.items()))
 
 
-def _chooses(model: Any, content: Any, path: list[str], pages: set[Any]) -> bool:
+def _chooses(model: Model, content: dict[str, Any], path: list[str], levels: set[Model]) -> bool:
     """Whether the path through an object's content ends at a choice of a page."""
     from modelcluster.models import get_all_child_relations
     from wagtail.fields import StreamField
@@ -316,31 +334,31 @@ def _chooses(model: Any, content: Any, path: list[str], pages: set[Any]) -> bool
         if field.name == name:
             if isinstance(field, StreamField):
                 return _block_chooses(
-                    field.stream_block, json.loads(content.get(name) or "[]"), rest, pages
+                    field.stream_block, json.loads(content.get(name) or "[]"), rest, levels
                 )
             to = field.remote_field and field.remote_field.model._meta.concrete_model
-            return to in pages and not rest
+            return to in levels and not rest
     for relation in get_all_child_relations(model):
         if relation.get_accessor_name() == name and rest:
             for row in content.get(name) or ():
                 if str(row.get("translation_key")) == rest[0]:
-                    return _chooses(relation.related_model, row, rest[1:], pages)
+                    return _chooses(relation.related_model, row, rest[1:], levels)
     return False
 
 
-def _block_chooses(block: Any, value: Any, path: list[str], pages: set[Any]) -> bool:
+def _block_chooses(block: Any, value: Any, path: list[str], levels: set[Model]) -> bool:
     """The same inside of a stream: by the ids of its blocks, and the names of a struct's."""
     from wagtail import blocks
 
     if not path:
         return (
             isinstance(block, blocks.ChooserBlock)
-            and block.target_model._meta.concrete_model in pages
+            and block.target_model._meta.concrete_model in levels
         )
     first, rest = path[0], path[1:]
     if isinstance(block, blocks.BaseStructBlock) and isinstance(value, dict):
         known = block.child_blocks.get(first)
-        return known is not None and _block_chooses(known, value.get(first), rest, pages)
+        return known is not None and _block_chooses(known, value.get(first), rest, levels)
     for child in value if isinstance(value, list) else ():
         if isinstance(child, dict) and child.get("id") == first:
             known = (
@@ -348,17 +366,11 @@ def _block_chooses(block: Any, value: Any, path: list[str], pages: set[Any]) -> 
                 if isinstance(block, blocks.ListBlock)
                 else block.child_blocks.get(child.get("type"))
             )
-            return known is not None and _block_chooses(known, child.get("value"), rest, pages)
+            return known is not None and _block_chooses(known, child.get("value"), rest, levels)
     return False
 
 
-def _model(type_id: int) -> Any:
-    from django.contrib.contenttypes.models import ContentType
-
-    return ContentType.objects.get_for_id(type_id).model_class()
-
-
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     from django.core.serializers.json import DjangoJSONEncoder
 
     return json.dumps(value, cls=DjangoJSONEncoder)

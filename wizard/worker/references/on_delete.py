@@ -57,11 +57,7 @@ def find(cursor: Any, field_map: FieldMap, places: Places) -> OnDelete:
 def act(cursor: Any, deletions: OnDelete, ledger: ReferenceLedger) -> None:
     """Do as each `on_delete` says, and enter it into the ledger."""
     for key in deletions.keys:
-        entry = next(
-            entry
-            for entry in ledger.entries
-            if isinstance(entry.reference, ForeignKey) and entry.reference.name == key.name
-        )
+        entry = next(entry for entry in ledger.entries if entry.reference == key)
         table, column = quoted(key.table), quoted(key.column)
         if key.on_delete == "CASCADE":
             ledger.drop_rows(entry)

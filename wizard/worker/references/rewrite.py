@@ -64,8 +64,8 @@ def held(
     return Holder(key, found, "", was, follow(becomes))
 
 
-class Followed:
-    """The values of one conversion on their way, by entry of the ledger and key of the row."""
+class ValueRewriter:
+    """The values of one conversion, by entry of the ledger and key of the row."""
 
     def __init__(self, cursor: Any, places: Places) -> None:
         self.cursor = cursor
@@ -128,11 +128,11 @@ class Followed:
             f"v.was = {hashed(f't.{quoted(name)}::text')}"
         )
 
-    def find(self, table: str, column: Column) -> None:
-        """Enter into `remodel_found` the references that are where they were to be."""
+    def confirm(self, table: str, column: Column) -> None:
+        """Confirm to the ledger the references that are where they should be."""
         entry, name, kind = column
         found = (
-            "INSERT INTO remodel_found (entry, key, page, number, note) "
+            "INSERT INTO remodel_confirmed (entry, key, page, number, note) "
             "SELECT l.entry, l.key, l.page, l.number, '' FROM remodel_ledger l "
         )
         self.cursor.execute(

@@ -7,13 +7,12 @@ ours changed elsewhere shows as another fingerprint, and the conversion is rolle
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from ..plan import fieldmap
-from ..plan.fieldmap import FieldMap
 from ..site.models import base_page
 from ..site.tree import quoted
-from . import columns, comments, localize
+from ..site.types import Cursor
+from .kind import WHOLE
+from .kinds import KINDS
 from .ledger import ReferenceLedger
 from .on_delete import OnDelete
 
@@ -34,34 +33,24 @@ class Named:
     pages: set[str] = field(default_factory=set)  # columns with the ids whose rows are left out
 
 
-def named(
-    field_map: FieldMap, ledger: ReferenceLedger, deletions: OnDelete, *, fresh: bool
-) -> dict[str, Named]:
-    """What of each table a conversion changes; `fresh` where the pages get new ids."""
-    found: dict[str, Named] = {}
+def named(ledger: ReferenceLedger, deletions: OnDelete) -> dict[str, Named]:
+    """Return what of each table a conversion changes."""
+    field_map = ledger.field_map
+    tables: dict[str, Named] = {}
 
     def of(table: str) -> Named:
-        return found.setdefault(table, Named())
+        return tables.setdefault(table, Named())
 
-    entered = ledger.counts()
-    for entry in ledger.entries:
-        if entry.kind in ("index", "passing state"):
-            of(entry.table).whole = True
-        elif entry.kind == "revision":
-            of(entry.table).columns.add(entry.field.column)
-        elif not entered.get(entry.number):
-            continue
-        elif entry.field is not None:
-            if fresh:
-                of(entry.table).columns.add(entry.field.column)
-        else:
-            of(entry.table).columns.update(entry.reference.types)
-            if fresh:
-                of(entry.table).columns.add(entry.reference.column)
-    base = {"url_path", "numchild"} if fresh else {"content_type_id"}
+    for kind in KINDS:
+        for table, column in kind.changes(ledger):
+            if column == WHOLE:
+                of(table).whole = True
+            else:
+                of(table).columns.add(column)
+    base = {"url_path", "numchild"} if ledger.renumbered else {"content_type_id"}
     of(base_page()._meta.db_table).columns.update(base)
-    for level in columns.levels(field_map):
-        if fresh or level not in field_map.shared:
+    for level in ledger.levels:
+        if ledger.renumbered or level not in field_map.shared:
             of(level._meta.db_table).pages.add(level._meta.pk.column)
     for related in field_map.related_rows:
         of(related.old._meta.db_table).pages.add(related.old_link.column)
@@ -71,14 +60,10 @@ def named(
             of(key.table).pages.add(key.column)
         else:
             of(key.table).columns.add(key.column)
-    if fieldmap.renames(field_map):
-        of(comments.table_name()).columns.add("contentpath")
-    for table in localize.tables():
-        of(table).whole = True
-    return found
+    return tables
 
 
-def fingerprints(cursor: Any, named: dict[str, Named]) -> dict[str, tuple[int, str]]:
+def fingerprints(cursor: Cursor, named: dict[str, Named]) -> dict[str, tuple[int, str]]:
     """Rows and a hash over their content for each table, what is named left out.
 
     A table that the role may not read it cannot write to either, and is left out.
