@@ -9,7 +9,7 @@ from .plan import fieldmap
 from .protocol import Refusal, Reply
 from .site import migrations, models, pages, sites, urls
 
-Operation = Callable[..., Any]
+Operation = Callable[..., object]
 
 # Arguments that the protocol calls as Python does a builtin, and the functions do not.
 ARGUMENTS = {"map": "id_map"}
@@ -41,7 +41,7 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-def perform(reply: Reply, name: str, args: dict[str, Any]) -> Any:
+def perform(reply: Reply, name: str, args: dict[str, Any]) -> object:
     """Return the result of an operation. Raises Refusal `unknown_operation` for another name."""
     operation = OPERATIONS.get(name)
     if operation is None:

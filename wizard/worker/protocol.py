@@ -18,7 +18,7 @@ import signal
 import threading
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 PROTOCOL = 1
 HERE = str(Path(__file__).resolve().parent)
@@ -38,7 +38,7 @@ class Refusal(Exception):
 class Channel:
     """Both directions. A thread reads, so that a closed input interrupts work in progress."""
 
-    def __init__(self, reader: Any, writer: Any) -> None:
+    def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
         self._reader = reader
         self._writer = writer
         self._writing = threading.Lock()
@@ -74,7 +74,7 @@ class Reply:
         self._channel = channel
         self._request = request
 
-    def _event(self, event: str, **values: Any) -> None:
+    def _event(self, event: str, **values: object) -> None:
         self._channel.send({"id": self._request, "event": event, **values})
 
     def progress(self, done: int, total: int | None, unit: str, note: str = "") -> None:
@@ -89,7 +89,7 @@ class Reply:
         """Send a part of a long result; the parent puts the parts together."""
         self._event("rows", rows=rows)
 
-    def result(self, value: Any) -> None:
+    def result(self, value: object) -> None:
         """End well."""
         self._channel.send({"id": self._request, "result": value})
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import signal
-from typing import Any
+from typing import Any, BinaryIO
 
 from .protocol import Channel, Reply, as_error
 
 
-def serve(reader: Any, writer: Any) -> int:
+def serve(reader: BinaryIO, writer: BinaryIO) -> int:
     """The worker's whole life. Returns the exit status."""
     channel = Channel(reader, writer)
     # Both end as KeyboardInterrupt, on which psycopg cancels the statement being executed and

@@ -17,13 +17,14 @@ from ..site import tree
 from ..site.database import page_connection
 from ..site.models import base_page
 from ..site.tree import literal, quoted
+from ..site.types import Cursor, Field, Model
 from . import computed
 from .computed import CHUNK, expression, pages_named, values_from
 
 Check = tuple[str, list[Any], str]  # a condition that is true where wrong, parameters, the wrong
 
 
-def faults(cursor: Any, field_map: FieldMap) -> list[str]:
+def faults(cursor: Cursor, field_map: FieldMap) -> list[str]:
     """What stands in the way of carrying every value of `remodel_map`: sentences with page ids.
 
     Computed values are made here already, and used by `fill` in the same transaction. Raises
@@ -47,7 +48,7 @@ def faults(cursor: Any, field_map: FieldMap) -> list[str]:
     return found
 
 
-def _carried(cursor: Any, field_map: FieldMap, field_source: FieldSource) -> list[str]:
+def _carried(cursor: Cursor, field_map: FieldMap, field_source: FieldSource) -> list[str]:
     value, _ = expression(field_map, field_source) or ("", [])
     checks = list(_checks(field_source.origin, field_source.field, value))
     told, wrong = _ask(
@@ -58,11 +59,11 @@ def _carried(cursor: Any, field_map: FieldMap, field_source: FieldSource) -> lis
     return [*told, *_validated(cursor, field_source, wrong)]
 
 
-def _named(field: Any) -> str:
+def _named(field: Field) -> str:
     return f"{field.model._meta.label}.{field.name}"
 
 
-def _checks(origin: Any, field: Any, value: str) -> Iterator[Check]:
+def _checks(origin: Field, field: Field, value: str) -> Iterator[Check]:
     """What a single value of `origin` may have that `field` does not take."""
     connection = page_connection()
     to = _named(field)
@@ -88,7 +89,7 @@ def _checks(origin: Any, field: Any, value: str) -> Iterator[Check]:
         yield f"{value} <> ALL (%s::{sort}[]){empty}", [choices], f"is not among {to}'s choices"
 
 
-def _ask(cursor: Any, where: str, rows: str, checks: list[Check]) -> tuple[list[str], set[int]]:
+def _ask(cursor: Cursor, where: str, rows: str, checks: list[Check]) -> tuple[list[str], set[int]]:
     """The sentences of the checks that some page fails, and those pages."""
     if not checks:
         return [], set()
@@ -107,7 +108,9 @@ def _ask(cursor: Any, where: str, rows: str, checks: list[Check]) -> tuple[list[
     return sentences, {row[0] for row in found}
 
 
-def _blocks(cursor: Any, field_map: FieldMap, field_source: FieldSource, value: str) -> list[str]:
+def _blocks(
+    cursor: Cursor, field_map: FieldMap, field_source: FieldSource, value: str
+) -> list[str]:
     """Blocks in the pages' streams that the target's stream has not.
 
     On the page itself, and in what is to be published: the latest draft, and a scheduled one.
@@ -141,7 +144,7 @@ def _blocks(cursor: Any, field_map: FieldMap, field_source: FieldSource, value: 
     ]
 
 
-def _validated(cursor: Any, field_source: FieldSource, wrong: set[int]) -> list[str]:
+def _validated(cursor: Cursor, field_source: FieldSource, wrong: set[int]) -> list[str]:
     """What the field's own validators say of pages that the database found nothing wrong with."""
     origin, field = field_source.origin, field_source.field
     unusual = field.flatchoices and kind(field) not in {"text", "integer"}
@@ -163,7 +166,7 @@ def _validated(cursor: Any, field_source: FieldSource, wrong: set[int]) -> list[
     ]
 
 
-def _own_validators(origin: Any, field: Any) -> list[Any]:
+def _own_validators(origin: Field, field: Field) -> list[Any]:
     """Validators that the origin has not, and that say more than the checks in SQL did."""
     from django.core import validators
 
@@ -184,7 +187,7 @@ def _own_validators(origin: Any, field: Any) -> list[Any]:
     ]
 
 
-def _expressions(field_map: FieldMap, level: Any) -> dict[str, tuple[str, list[Any]]]:
+def _expressions(field_map: FieldMap, level: Model) -> dict[str, tuple[str, list[Any]]]:
     found = {}
     for field_source in field_map.field_sources:
         value = expression(field_map, field_source, exact=True)
@@ -194,7 +197,7 @@ def _expressions(field_map: FieldMap, level: Any) -> dict[str, tuple[str, list[A
 
 
 def _clashes(
-    cursor: Any, model: Any, values: dict[str, tuple[str, list[Any]]], rows: str
+    cursor: Cursor, model: Model, values: dict[str, tuple[str, list[Any]]], rows: str
 ) -> list[str]:
     """Values that only one row may have: twice among the pages, or in the table already."""
     found = []
@@ -250,7 +253,7 @@ def twins(field_map: FieldMap) -> list[str]:
     ]
 
 
-def _unique(model: Any) -> list[tuple[str, ...]]:
+def _unique(model: Model) -> list[tuple[str, ...]]:
     """The sets of the level's own fields of which a combination may be there only once."""
     from django.db.models import UniqueConstraint
 
@@ -270,7 +273,7 @@ def _unique(model: Any) -> list[tuple[str, ...]]:
     return [*single, *together, *constraints]
 
 
-def _followed(cursor: Any, related: RelatedRows) -> list[str]:
+def _followed(cursor: Cursor, related: RelatedRows) -> list[str]:
     """The same for rows that follow their page."""
     rows = (
         f"remodel_map m JOIN {quoted(related.old._meta.db_table)} r "

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..plan.field_types import checked, kind
-from ..plan.fieldmap import FieldMap, FieldSource, function
+from ..plan.fieldmap import FieldMap, FieldSource, Function, function
 from ..plan.levels import key
 from ..protocol import Refusal
 from ..site.database import page_connection
 from ..site.models import chain
 from ..site.tree import quoted
+from ..site.types import Cursor, Field, Instance
 
 CHUNK = 500  # pages, and rows of one INSERT
 NAMED = 20  # pages that a sentence names
@@ -57,7 +58,7 @@ def expression(
     ]
 
 
-def _text_stream(origin: Any, field: Any) -> bool:
+def _text_stream(origin: Field, field: Field) -> bool:
     # Up to Wagtail 5, a StreamField could be text (use_json_field).
     return kind(field) == "stream" and (
         origin.get_internal_type() == "TextField" and field.get_internal_type() == "JSONField"
@@ -82,7 +83,7 @@ def values_from(field_map: FieldMap, field_sources: Iterable[FieldSource]) -> st
     return " ".join(joins)
 
 
-def require(cursor: Any, field_map: FieldMap) -> None:
+def require(cursor: Cursor, field_map: FieldMap) -> None:
     """Make the table. Raises Refusal `values` when a value cannot be made or is refused."""
     wrong = make(cursor, field_map)
     if wrong:
@@ -94,7 +95,7 @@ def require(cursor: Any, field_map: FieldMap) -> None:
         )
 
 
-def make(cursor: Any, field_map: FieldMap) -> list[str]:
+def make(cursor: Cursor, field_map: FieldMap) -> list[str]:
     """Make the table, unless this transaction has it for the same pages; returns the faults."""
     from django.db import transaction
 
@@ -148,7 +149,7 @@ def make(cursor: Any, field_map: FieldMap) -> list[str]:
     return [*told[:NAMED], f"And {len(rest)} more of this kind."] if rest else told
 
 
-def _made(cursor: Any) -> bool:
+def _made(cursor: Cursor) -> bool:
     cursor.execute("SELECT to_regclass('pg_temp.remodel_computed') IS NOT NULL")
     if not cursor.fetchone()[0]:
         return False
@@ -159,21 +160,21 @@ def _made(cursor: Any) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def _chunks(cursor: Any) -> Iterator[list[int]]:
+def _chunks(cursor: Cursor) -> Iterator[list[int]]:
     cursor.execute("SELECT old FROM remodel_map ORDER BY old")
     ids = [row[0] for row in cursor.fetchall()]
     for start in range(0, len(ids), CHUNK):
         yield ids[start : start + CHUNK]
 
 
-def _instances(field_map: FieldMap, pages: list[int], wanted: bool) -> list[tuple[int, Any]]:
+def _instances(field_map: FieldMap, pages: list[int], wanted: bool) -> list[tuple[int, Instance]]:
     if not wanted:
         return [(page, None) for page in pages]
     found = field_map.old_type._base_manager.filter(pk__in=pages).order_by("pk")
     return [(page.pk, page) for page in found]
 
 
-def _value(field_source: FieldSource, call: Any, page: Any) -> Any:
+def _value(field_source: FieldSource, call: Function | None, page: Instance) -> object:
     """The page's value, checked. Raises ValueError with what is wrong with it."""
     from django.db import DatabaseError
 

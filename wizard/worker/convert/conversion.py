@@ -28,6 +28,7 @@ from ..site.database import page_connection, require_postgresql
 from ..site.models import base_page, page_model
 from ..site.sites import clear_root_paths
 from ..site.tree import quoted
+from ..site.types import Cursor
 from . import checks, side_rows, values
 
 
@@ -127,7 +128,7 @@ class _Conversion:
 
     def __init__(
         self,
-        cursor: Any,
+        cursor: Cursor,
         reply: Reply,
         field_map: FieldMap,
         pages: dict[int, int],
@@ -286,7 +287,9 @@ class _Conversion:
                     found="\n".join(f"{name}: {count}" for name, count in remaining.items()),
                 )
 
-    def _require_untouched(self, before: Any, after: Any) -> None:
+    def _require_untouched(
+        self, before: untouched.Fingerprints, after: untouched.Fingerprints
+    ) -> None:
         changed = untouched.changed(before, after)
         if changed:
             raise Refusal(
@@ -315,7 +318,9 @@ def _field_map(
     )
 
 
-def _faults(cursor: Any, field_map: FieldMap, going: OnDelete, ids: str, prefix: str) -> list[str]:
+def _faults(
+    cursor: Cursor, field_map: FieldMap, going: OnDelete, ids: str, prefix: str
+) -> list[str]:
     return [
         *placement.faults(cursor, field_map.old_type, field_map.new_type, ids=ids, prefix=prefix),
         *checks.faults(cursor, field_map),
@@ -326,7 +331,7 @@ def _faults(cursor: Any, field_map: FieldMap, going: OnDelete, ids: str, prefix:
     ]
 
 
-def _losses(cursor: Any, field_map: FieldMap, going: OnDelete) -> dict[str, int]:
+def _losses(cursor: Cursor, field_map: FieldMap, going: OnDelete) -> dict[str, int]:
     return {
         **values.losses(cursor, field_map),
         **going.losses,

@@ -19,6 +19,7 @@ from ..site.database import page_connection, require_postgresql
 from ..site.models import base_page, chain
 from ..site.sites import clear_root_paths
 from ..site.tree import quoted
+from ..site.types import Cursor, Model
 
 
 def delete_plan(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def delete_originals(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
     return {"deleted": deleted}
 
 
-def _type(pages: dict[int, int]) -> Any:
+def _type(pages: dict[int, int]) -> Model:
     """The originals' model. Raises Refusal `no_page` or `wrong_type`."""
     from django.contrib.contenttypes.models import ContentType
 
@@ -103,10 +104,11 @@ def _type(pages: dict[int, int]) -> Any:
             "The originals and the new pages are all of one type.",
             hint="The map is from originals to new pages.",
         )
-    return ContentType.objects.get_for_id(found[0]).model_class()
+    model: Model = ContentType.objects.get_for_id(found[0]).model_class()
+    return model
 
 
-def _originals(cursor: Any) -> list[dict[str, Any]]:
+def _originals(cursor: Cursor) -> list[dict[str, Any]]:
     cursor.execute(
         f"SELECT p.id, m.new, p.title, p.slug, p.url_path FROM {tree.table()} p "
         "JOIN remodel_map m ON m.old = p.id ORDER BY p.path"
@@ -117,7 +119,7 @@ def _originals(cursor: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _count(cursor: Any, level: Any) -> int:
+def _count(cursor: Cursor, level: Model) -> int:
     cursor.execute(
         f"SELECT count(*) FROM {quoted(level._meta.db_table)} t "
         f"JOIN remodel_map m ON m.old = t.{levels.key(level)}"
@@ -125,7 +127,7 @@ def _count(cursor: Any, level: Any) -> int:
     return int(cursor.fetchone()[0])
 
 
-def _in_the_way(cursor: Any, old_type: Any, pages: dict[int, int]) -> dict[str, Any]:
+def _in_the_way(cursor: Cursor, old_type: Model, pages: dict[int, int]) -> dict[str, Any]:
     own = chain(old_type)
     candidates = links.mentioning(pages, own)
     refers = kinds.remaining(Originals(cursor, old_type, pages, set(own), candidates))
@@ -144,7 +146,7 @@ def _in_the_way(cursor: Any, old_type: Any, pages: dict[int, int]) -> dict[str, 
     return {"refers": refers, "children": int(cursor.fetchone()[0])}
 
 
-def _refuse_when_referred_to(cursor: Any, old_type: Any, pages: dict[int, int]) -> None:
+def _refuse_when_referred_to(cursor: Cursor, old_type: Model, pages: dict[int, int]) -> None:
     found = _in_the_way(cursor, old_type, pages)
     if not found["refers"] and not found["children"]:
         return

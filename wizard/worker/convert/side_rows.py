@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..plan.fieldmap import FieldMap
 from ..references.places import Places, rows_table
 from ..site.database import page_connection
 from ..site.tree import quoted
+from ..site.types import Cursor
 
 
-def move(cursor: Any, field_map: FieldMap, places: Places) -> dict[str, int]:
+def move(cursor: Cursor, field_map: FieldMap, places: Places) -> dict[str, int]:
     """Move the rows of every RelatedRows of the map: `{new table: rows}`.
 
     They get keys of the new table's own sequence, remembered in `remodel_rows_N (old, new)`,

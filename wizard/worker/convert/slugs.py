@@ -11,6 +11,7 @@ from ..site.database import page_connection, require_postgresql
 from ..site.models import page_model
 from ..site.sites import clear_root_paths
 from ..site.tree import quoted
+from ..site.types import Cursor
 
 KEPT = 7  # characters of a column that Django keeps at least when it shortens a name
 
@@ -46,7 +47,7 @@ def restore_slugs(reply: Reply, *, id_map: dict[str, int], prefix: str) -> dict[
     return {"slugs": slugs, "urls": changed, "drafts": drafts}
 
 
-def _refuse_clashes(cursor: Any, slugs: dict[int, str]) -> None:
+def _refuse_clashes(cursor: Cursor, slugs: dict[int, str]) -> None:
     cursor.execute(
         f"""
         SELECT s.id, s.title, s.slug FROM unnest(%s::bigint[], %s::text[]) AS w (id, slug)

@@ -6,19 +6,18 @@ knows: a field's own validators, and values that are computed for each page.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..plan import relations
 from ..plan.fieldmap import FieldMap
 from ..plan.levels import key
 from ..references import revisions
 from ..site.database import page_connection
 from ..site.tree import quoted
+from ..site.types import Cursor, Field, Model
 from . import computed
 from .computed import expression, values_from
 
 
-def fill(cursor: Any, field_map: FieldMap) -> dict[str, int]:
+def fill(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
     """Insert the joined levels' rows of the new pages: `{table: rows}`.
 
     Raises Refusal `values` when a function of the project fails or gives what a field refuses.
@@ -46,7 +45,7 @@ def fill(cursor: Any, field_map: FieldMap) -> dict[str, int]:
     return inserted
 
 
-def differences(cursor: Any, field_map: FieldMap) -> dict[str, list[int]]:
+def differences(cursor: Cursor, field_map: FieldMap) -> dict[str, list[int]]:
     """Old ids whose joined value is not what the map says, by `table.column`; after `fill`.
 
     Compared as text, because some types (json, point) have no equality of their own.
@@ -85,7 +84,7 @@ def differences(cursor: Any, field_map: FieldMap) -> dict[str, list[int]]:
     return found
 
 
-def losses(cursor: Any, field_map: FieldMap) -> dict[str, int]:
+def losses(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
     """What the conversion lets go: `app.Model.field` to the pages that hold something in it.
 
     Something is what is neither NULL, nor empty, nor the field's default. Relations count the
@@ -113,7 +112,7 @@ def losses(cursor: Any, field_map: FieldMap) -> dict[str, int]:
     return {label: count for label, count in found.items() if count}
 
 
-def _holding(cursor: Any, model: Any, link: str, field: Any) -> int:
+def _holding(cursor: Cursor, model: Model, link: str, field: Field) -> int:
     """How many pages of the map have rows in the model, with something in the field if given."""
     condition, parameters = "true", []
     if field is not None:

@@ -7,17 +7,18 @@ is carried; some of it acts on a page while nobody looks, or says that somebody 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
 
 from ..site import tree
 from ..site.database import page_connection
 from ..site.models import base_page
 from ..site.tree import quoted
+from ..site.types import Cursor, Instance, Model, QuerySet
 
 SHOWN = 20  # pages that a sentence names
 
 
-def found(cursor: Any, old_type: Any) -> list[tuple[str, list[str], str]]:
+def found(cursor: Cursor, old_type: Model) -> list[tuple[str, list[str], str]]:
     """Of `remodel_map`'s old pages: each state's name, what is in it, and what becomes of it."""
     return [
         ("site root", _site_roots(cursor), "The site goes on with the converted page."),
@@ -39,7 +40,7 @@ def listed(sentences: Sequence[str]) -> str:
     return "; ".join(sentences[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _site_roots(cursor: Any) -> list[str]:
+def _site_roots(cursor: Cursor) -> list[str]:
     from wagtail.models import Site
 
     cursor.execute(
@@ -52,7 +53,7 @@ def _site_roots(cursor: Any) -> list[str]:
     ]
 
 
-def _translations(cursor: Any, old_type: Any) -> list[str]:
+def _translations(cursor: Cursor, old_type: Model) -> list[str]:
     """Translations of the pages that have their type and are not converted with them."""
     from django.contrib.contenttypes.models import ContentType
     from wagtail.models import Locale
@@ -75,14 +76,14 @@ def _translations(cursor: Any, old_type: Any) -> list[str]:
     ]
 
 
-def _converted(cast: str = "") -> Any:
+def _converted(cast: str = "") -> object:
     """The map's old pages as an expression for a filter, so that no list of ids is sent."""
     from django.db.models.expressions import RawSQL
 
     return RawSQL(f"SELECT old{cast} FROM remodel_map", [])
 
 
-def _pages_of_map() -> Any:
+def _pages_of_map() -> QuerySet:
     # The map is a temporary table of this connection.
     using = page_connection().alias
     return base_page()._base_manager.using(using).filter(pk__in=_converted()).order_by("path")
@@ -140,9 +141,9 @@ def _scheduled() -> list[str]:
     ]
 
 
-def _by(user: Any, at: Any) -> str:
+def _by(user: Instance, at: datetime | None) -> str:
     return (f" by {user.get_username()}" if user else "") + (f" since {_when(at)}" if at else "")
 
 
-def _when(at: Any) -> str:
+def _when(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M %Z}".strip()

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ..site.database import page_connection
+from ..site.types import Field
 
 TEXTS = {"CharField", "SlugField", "TextField", "FilePathField"}
 INTEGERS = {
@@ -33,7 +34,7 @@ _TOLD_ELSEWHERE = {
 }
 
 
-def kind(field: Any) -> str:
+def kind(field: Field) -> str:
     """What decides which values a field takes: relation, stream, text, integer, or its type."""
     from wagtail.fields import StreamField
 
@@ -47,7 +48,7 @@ def kind(field: Any) -> str:
     return "integer" if internal in INTEGERS else internal
 
 
-def described(field: Any) -> str:
+def described(field: Field) -> str:
     """A field's type for people: `CharField(40)`, `ForeignKey to wagtailimages.Image`."""
     name = str(field.__class__.__name__)
     if field.remote_field:
@@ -57,7 +58,7 @@ def described(field: Any) -> str:
     return f"{name}({field.max_length})" if kind(field) == "text" and field.max_length else name
 
 
-def misfit(origin: Any, field: Any) -> str:
+def misfit(origin: Field, field: Field) -> str:
     """Why no value of `origin` can be stored in `field`; empty when values may be.
 
     Allowed is what PostgreSQL's assignment stores unchanged, where a single value may still be
@@ -80,14 +81,14 @@ def misfit(origin: Any, field: Any) -> str:
     return "" if origin.db_type(connection) == field.db_type(connection) else told
 
 
-def _stored(field: Any) -> Any:
+def _stored(field: Field) -> Field:
     """The field whose values a foreign key's column has, through all levels of a child model."""
     while field.remote_field:
         field = field.target_field
     return field
 
 
-def difference(origin: Any, field: Any) -> str:
+def difference(origin: Field, field: Field) -> str:
     """What an operator should know of a fitting pair; empty when the two are alike."""
     told = []
     if described(origin) != described(field):
@@ -107,11 +108,11 @@ def difference(origin: Any, field: Any) -> str:
     return "; ".join(told)
 
 
-def _action(on_delete: Any) -> str:
+def _action(on_delete: object) -> str:
     return str(getattr(on_delete, "__name__", on_delete))
 
 
-def alike(origin: Any, field: Any) -> bool:
+def alike(origin: Field, field: Field) -> bool:
     """Whether a value that is right for `origin` is right for `field` by definition."""
     if origin.null and not field.null:
         return False
@@ -123,11 +124,11 @@ def alike(origin: Any, field: Any) -> bool:
     return all(_equal(old_kwargs.get(name), new_kwargs.get(name)) for name in compared)
 
 
-def _equal(old: Any, new: Any) -> bool:
+def _equal(old: object, new: object) -> bool:
     return bool(old == new) or repr(old) == repr(new)
 
 
-def checked(field: Any, value: Any) -> Any:
+def checked(field: Field, value: object) -> object:
     """The value as the field keeps it in Python. Raises ValueError with the field's own words.
 
     An empty value passes where the database takes it: pages may be older than the rule that
@@ -155,12 +156,12 @@ def _raw_stream(value: list[Any]) -> bool:
     return all(isinstance(block, dict) for block in value)
 
 
-def timed(field: Any) -> bool:
+def timed(field: Field) -> bool:
     """Whether the field takes the time of its row's saving."""
     return bool(getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False))
 
 
-def default(field: Any) -> Any:
+def default(field: Field) -> object:
     """What a new row gets that nothing is said of; NOT_PROVIDED where the database gives it."""
     from django.db.models import NOT_PROVIDED
 

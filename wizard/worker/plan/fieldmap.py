@@ -11,16 +11,18 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
 from ..protocol import Refusal, Reply
 from ..site.models import chain, page_model
+from ..site.types import Field, Instance, Model
 from . import relations
 from .field_types import checked, default, described, difference, kind, misfit, timed
 from .levels import columns
 from .relations import RelatedRows
 
 PLACE = {"path", "depth", "numchild", "url_path"}  # a page's place in the tree, never its content
+Function = Callable[[Instance], object]  # of the project: a page to a value
 ENTRY = "Write {from: a_field}, {value: ...}, {call: path.to.function}, or drop."
 
 
@@ -33,9 +35,9 @@ class FieldSource:
     `each` marks a default that is made anew for each page, as a UUID is.
     """
 
-    field: Any
+    field: Field
     how: str
-    origin: Any = None
+    origin: Field = None
     value: Any = None
     call: str = ""
     each: bool = False
@@ -52,12 +54,12 @@ class FieldMap:
     rows) whose rows do not follow.
     """
 
-    old_type: Any
-    new_type: Any
+    old_type: Model
+    new_type: Model
     direction: str  # child | parent | sibling
-    shared: tuple[Any, ...]
-    left: tuple[Any, ...]
-    joined: tuple[Any, ...]
+    shared: tuple[Model, ...]
+    left: tuple[Model, ...]
+    joined: tuple[Model, ...]
     field_sources: tuple[FieldSource, ...]
     related_rows: tuple[RelatedRows, ...]
     dropped: tuple[Any, ...]
@@ -91,7 +93,7 @@ def describe_field_map(
 
 
 def resolve(
-    old_type: Any, new_type: Any, *, prefix: str, move: list[str], fields: Mapping[str, Any]
+    old_type: Model, new_type: Model, *, prefix: str, move: list[str], fields: Mapping[str, Any]
 ) -> FieldMap:
     """Decide on every field. Raises Refusal `field_map` with every fault, not only the first."""
     found, faults = _resolve(old_type, new_type, prefix, move, fields)
@@ -106,7 +108,7 @@ def resolve(
 
 
 def _resolve(
-    old_type: Any, new_type: Any, prefix: str, move: list[str], fields: Mapping[str, Any]
+    old_type: Model, new_type: Model, prefix: str, move: list[str], fields: Mapping[str, Any]
 ) -> tuple[FieldMap, list[str]]:
     old, new = chain(old_type), chain(new_type)
     if old_type is new_type or old[0] is not new[0]:
@@ -152,7 +154,7 @@ def _resolve(
     return found, faults
 
 
-def _own(levels: Iterable[Any]) -> dict[str, Any]:
+def _own(levels: Iterable[Model]) -> dict[str, Any]:
     """The levels' fields with a column to write to, without keys and parent links, by name."""
     return {
         field.name: field
@@ -162,7 +164,7 @@ def _own(levels: Iterable[Any]) -> dict[str, Any]:
     }
 
 
-def _origins(old_type: Any) -> dict[str, Any]:
+def _origins(old_type: Model) -> dict[str, Any]:
     """The fields of the source, of any level, that a value can be taken from."""
     return _own(chain(old_type))
 
@@ -192,7 +194,7 @@ def _prefixed(
     move: list[str],
     origins: Mapping[str, Any],
     own: Mapping[str, Any],
-    new_type: Any,
+    new_type: Model,
     faults: list[str],
 ) -> dict[str, Any]:
     """The origins of the fields that were moved to a prefixed name, by that name."""
@@ -216,11 +218,11 @@ def _prefixed(
 
 
 def _field_source(
-    field: Any,
+    field: Field,
     entry: tuple[str, Any] | None,  # what remodel.yml says of it
     prefixed: Mapping[str, Any],
     origins: Mapping[str, Any],
-    left: list[Any],
+    left: list[Model],
     faults: list[str],
 ) -> FieldSource:
     how, argument = entry or ("", "")
@@ -252,7 +254,7 @@ def _field_source(
     return FieldSource(field, how, origin=origin)
 
 
-def _default(field: Any, faults: list[str]) -> FieldSource:
+def _default(field: Field, faults: list[str]) -> FieldSource:
     from django.db.models import NOT_PROVIDED
 
     value = default(field)
@@ -268,7 +270,7 @@ def _default(field: Any, faults: list[str]) -> FieldSource:
     return FieldSource(field, "default", value=value, each=each)
 
 
-def _constant(field: Any, value: Any, faults: list[str]) -> Any:
+def _constant(field: Field, value: object, faults: list[str]) -> object:
     try:
         return checked(field, value)
     except ValueError as error:
@@ -276,24 +278,24 @@ def _constant(field: Any, value: Any, faults: list[str]) -> Any:
         return None
 
 
-def function(path: str) -> Any:
+def function(path: str) -> Function:
     """The project's function at a dotted path. Raises ImportError or TypeError."""
     from django.utils.module_loading import import_string
 
-    found = import_string(path)
-    if not callable(found):
-        raise TypeError(f"It is a {type(found).__name__}, not a function.")
-    return found
+    imported: object = import_string(path)
+    if not callable(imported):
+        raise TypeError(f"It is a {type(imported).__name__}, not a function.")
+    return imported
 
 
-def _function(field: Any, path: str, faults: list[str]) -> None:
+def _function(field: Field, path: str, faults: list[str]) -> None:
     try:
         function(path)
     except Exception as error:
         faults.append(f"{field.name}: {path} cannot be called. {type(error).__name__}: {error}")
 
 
-def _unknown_entry(name: str, known: set[str], origins: Mapping[str, Any], new_type: Any) -> str:
+def _unknown_entry(name: str, known: set[str], origins: Mapping[str, Any], new_type: Model) -> str:
     if name in origins:
         return f"{name} belongs to both types and keeps its value: nothing can be said of it."
     near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.4)
@@ -335,7 +337,7 @@ def rows(field_map: FieldMap) -> list[dict[str, Any]]:
     return [*told, *(relations.row(related) for related in field_map.related_rows), *dropped]
 
 
-def _shown(field_source: FieldSource) -> Any:
+def _shown(field_source: FieldSource) -> object:
     value = field_source.value
     if field_source.each or (field_source.how == "default" and timed(field_source.field)):
         return None  # two plans of the same conversion have to be equal
@@ -348,7 +350,7 @@ def _shown(field_source: FieldSource) -> Any:
     return json.dumps(stored, default=str) if isinstance(stored, (list, dict)) else str(stored)
 
 
-def _without_ids(value: Any) -> Any:
+def _without_ids(value: object) -> object:
     """A stream without its blocks' ids, which are made up anew each time it is read."""
     if isinstance(value, list):
         return [_without_ids(part) for part in value]

@@ -8,12 +8,13 @@ from typing import Any
 from ..protocol import Refusal
 from ..site.models import chain
 from ..site.tree import quoted
+from ..site.types import Cursor, Field, Model
 
 # What tells a page's place and type; the copy's is its own.
 PLACE = {"path", "numchild", "content_type", "slug", "url_path"}
 
 
-def columns(model: Any) -> list[Any]:
+def columns(model: Model) -> list[Any]:
     """The level's own fields that have a column to write to, its key first."""
     fields = [
         field
@@ -23,12 +24,12 @@ def columns(model: Any) -> list[Any]:
     return sorted(fields, key=lambda field: not field.primary_key)
 
 
-def key(model: Any) -> str:
+def key(model: Model) -> str:
     """The quoted column of the level's primary key."""
     return quoted(model._meta.pk.column)
 
 
-def handed_over(model: Any) -> list[Any]:
+def handed_over(model: Model) -> list[Any]:
     """Fields whose value only one row may have: the copy gets it, the original another.
 
     At the base level that is the translation key, which is unique together with the locale.
@@ -38,7 +39,7 @@ def handed_over(model: Any) -> list[Any]:
     return [field for field in columns(model) if field.unique and not field.primary_key]
 
 
-def _left_with(field: Any, prefix: str) -> tuple[str, list[Any]]:
+def _left_with(field: Field, prefix: str) -> tuple[str, list[Any]]:
     """SQL for what an original has in a handed over field until it goes, and its parameters."""
     column = f"u.{quoted(field.column)}"
     if field.get_internal_type() == "UUIDField":
@@ -63,7 +64,7 @@ def _left_with(field: Any, prefix: str) -> tuple[str, list[Any]]:
 
 
 def insert_copies(
-    cursor: Any, levels: Sequence[Any], *, prefix: str, content_type: int
+    cursor: Cursor, levels: Sequence[Model], *, prefix: str, content_type: int
 ) -> dict[str, int]:
     """Insert rows for the map's new pages at these levels, as the old pages have them.
 
@@ -75,7 +76,7 @@ def insert_copies(
     }
 
 
-def _copy_level(cursor: Any, model: Any, prefix: str, content_type: int) -> int:
+def _copy_level(cursor: Cursor, model: Model, prefix: str, content_type: int) -> int:
     table = quoted(model._meta.db_table)
     base = model is chain(model)[0]
     overrides: dict[str, tuple[str, list[Any]]] = {model._meta.pk.name: ("m.new", [])}
@@ -120,7 +121,7 @@ def _copy_level(cursor: Any, model: Any, prefix: str, content_type: int) -> int:
     return int(cursor.rowcount)
 
 
-def differences(cursor: Any, levels: Sequence[Any]) -> dict[str, list[int]]:
+def differences(cursor: Cursor, levels: Sequence[Model]) -> dict[str, list[int]]:
     """Old ids whose copies differ in a column that was to be equal, by `table.column`.
 
     Compared as text, because some types (json, point) have no equality of their own.

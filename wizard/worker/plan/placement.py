@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from ..site import tree
 from ..site.models import base_page
+from ..site.types import Cursor, Model
 from . import condition
 
 SHOWN = 20  # pages that a sentence names
 LIMITS = ("is_creatable", "max_count", "max_count_per_parent")
 
 
-def faults(cursor: Any, old_type: Any, new_type: Any, *, ids: str, prefix: str) -> list[str]:
+def faults(cursor: Cursor, old_type: Model, new_type: Model, *, ids: str, prefix: str) -> list[str]:
     """What stands in the way of the map's old pages becoming the target's, a sentence each.
 
     A rule of parents and children that the source breaks there already is only warned of.
@@ -37,7 +37,7 @@ def faults(cursor: Any, old_type: Any, new_type: Any, *, ids: str, prefix: str) 
     return found
 
 
-def warnings(cursor: Any, old_type: Any, new_type: Any, *, ids: str) -> list[dict[str, str]]:
+def warnings(cursor: Cursor, old_type: Model, new_type: Model, *, ids: str) -> list[dict[str, str]]:
     """What is carried, or goes on, and deserves a look: `{name, detail}` each."""
     already = [sentence for sentence, already in _misplaced(cursor, old_type, new_type) if already]
     nested = _nested_parents(cursor) if _rules(new_type) else []
@@ -68,7 +68,7 @@ def warnings(cursor: Any, old_type: Any, new_type: Any, *, ids: str) -> list[dic
     ]
 
 
-def _roots(cursor: Any) -> list[str]:
+def _roots(cursor: Cursor) -> list[str]:
     cursor.execute(
         f"SELECT p.id FROM {tree.table()} p JOIN remodel_map m ON m.old = p.id WHERE p.depth < 2"
     )
@@ -78,7 +78,7 @@ def _roots(cursor: Any) -> list[str]:
     ]
 
 
-def _aliases(cursor: Any) -> list[str]:
+def _aliases(cursor: Cursor) -> list[str]:
     """An alias follows what its source publishes only while both have the same type."""
     cursor.execute(
         f"""
@@ -100,7 +100,7 @@ def _aliases(cursor: Any) -> list[str]:
     ]
 
 
-def _misplaced(cursor: Any, old_type: Any, new_type: Any) -> list[tuple[str, bool]]:
+def _misplaced(cursor: Cursor, old_type: Model, new_type: Model) -> list[tuple[str, bool]]:
     """Breaches of parent_page_types and subpage_types, and whether the source had each already.
 
     A parent or child that is converted as well counts as what it will be.
@@ -119,8 +119,9 @@ def _misplaced(cursor: Any, old_type: Any, new_type: Any) -> list[tuple[str, boo
         """
     )
     for type_id, ids in cursor.fetchall():
-        was, will = (old_type, new_type) if type_id is None else [_model(type_id)] * 2
-        if will is not None and (why := _forbidden(will, new_type)):
+        parent = None if type_id is None else _model(type_id)
+        was, will = (old_type, new_type) if type_id is None else (parent, parent)
+        if was is not None and will is not None and (why := _forbidden(will, new_type)):
             found.append(
                 (
                     f"{_pages(ids)} cannot be {new_type._meta.label} below "
@@ -155,14 +156,15 @@ def _misplaced(cursor: Any, old_type: Any, new_type: Any) -> list[tuple[str, boo
     return found
 
 
-def _model(type_id: int) -> Any:
+def _model(type_id: int) -> Model | None:
     """The model of a content type, None when the code has it no more."""
     from django.contrib.contenttypes.models import ContentType
 
-    return ContentType.objects.get_for_id(type_id).model_class()
+    model: Model | None = ContentType.objects.get_for_id(type_id).model_class()
+    return model
 
 
-def _forbidden(parent: Any, child: Any) -> str:
+def _forbidden(parent: Model, child: Model) -> str:
     """Why pages of the one type may not be below those of the other; empty when they may."""
     above = parent in child.allowed_parent_page_models()
     below = child in parent.allowed_subpage_models()
@@ -176,7 +178,7 @@ def _forbidden(parent: Any, child: Any) -> str:
     return f"{owner.__name__} has rules of its own that do not allow it"
 
 
-def _too_many(cursor: Any, old_type: Any, new_type: Any) -> list[str]:
+def _too_many(cursor: Cursor, old_type: Model, new_type: Model) -> list[str]:
     """Where max_count or max_count_per_parent would be exceeded when all is done.
 
     Wagtail counts pages of child types too, so nothing grows when the target is a parent of
@@ -219,7 +221,7 @@ def _too_many(cursor: Any, old_type: Any, new_type: Any) -> list[str]:
     return found
 
 
-def _types(model: Any) -> list[int]:
+def _types(model: Model) -> list[int]:
     """Content types of the model and of its children, which is what `type()` finds pages by."""
     from django.contrib.contenttypes.models import ContentType
     from wagtail.models import get_page_models
@@ -228,7 +230,7 @@ def _types(model: Any) -> list[int]:
     return [found.pk for found in ContentType.objects.get_for_models(*models).values()]
 
 
-def _refused_parents(cursor: Any, new_type: Any) -> list[str]:
+def _refused_parents(cursor: Cursor, new_type: Model) -> list[str]:
     """Parents that the project's own can_create_at or can_exist_under does not accept.
 
     Wagtail's own are not asked, as what they look at is looked at here, for all pages at once.
@@ -246,7 +248,7 @@ def _refused_parents(cursor: Any, new_type: Any) -> list[str]:
          GROUP BY 1 ORDER BY 1
         """
     )
-    below = dict(cursor.fetchall())
+    below: dict[int, list[int]] = dict(cursor.fetchall())
     parents = base_page().objects.filter(pk__in=list(below)).order_by("path").specific()
     with _unlimited(new_type):
         return [
@@ -258,7 +260,7 @@ def _refused_parents(cursor: Any, new_type: Any) -> list[str]:
         ]
 
 
-def _rules(new_type: Any) -> list[str]:
+def _rules(new_type: Model) -> list[str]:
     """Those of the class methods that judge a parent which the project has written itself."""
     own = []
     for name in ("can_create_at", "can_exist_under"):
@@ -272,7 +274,7 @@ def _rules(new_type: Any) -> list[str]:
 
 
 @contextmanager
-def _unlimited(new_type: Any) -> Iterator[None]:
+def _unlimited(new_type: Model) -> Iterator[None]:
     """The class without limits on how many there are, which are judged by the final number."""
     own = {name: vars(new_type)[name] for name in LIMITS if name in vars(new_type)}
     new_type.is_creatable, new_type.max_count, new_type.max_count_per_parent = True, None, None
@@ -285,7 +287,7 @@ def _unlimited(new_type: Any) -> Iterator[None]:
             setattr(new_type, name, value)
 
 
-def _nested_parents(cursor: Any) -> list[int]:
+def _nested_parents(cursor: Cursor) -> list[int]:
     """Pages of the map that are parents of other pages of the map."""
     cursor.execute(
         f"""
@@ -300,7 +302,7 @@ def _nested_parents(cursor: Any) -> list[int]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def _slugs(cursor: Any, prefix: str) -> list[str]:
+def _slugs(cursor: Cursor, prefix: str) -> list[str]:
     """Prefixed slugs that are too long, or that a page beside has."""
     field = base_page()._meta.get_field("slug")
     cursor.execute(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..site.database import page_connection
+from ..site.types import Field, Model
 from .field_types import default, misfit
 from .field_types import described as described_field
 
@@ -25,10 +26,10 @@ class RelatedRows:
     kind: str  # children | tags | many
     old_name: str
     new_name: str
-    old: Any
-    new: Any
-    old_link: Any
-    new_link: Any
+    old: Model
+    new: Model
+    old_link: Field
+    new_link: Field
     columns: tuple[tuple[Any, Any], ...]
     old_relation: str = ""
     new_relation: str = ""
@@ -43,12 +44,12 @@ class Side:
     kind: str
     name: str  # in the field map
     key: str  # in a revision's JSON
-    rows: Any  # the model of the rows
-    link: Any  # its field that holds the page
-    item: Any  # Django's field or relation
+    rows: Model  # the model of the rows
+    link: Field  # its field that holds the page
+    item: Field  # Django's field or relation
 
 
-def sides(levels: Iterable[Any]) -> dict[str, Side]:
+def sides(levels: Iterable[Model]) -> dict[str, Side]:
     """The relations declared on these levels, by name. Generic tags and the like are no rows of
     the level's own and are left out."""
     from modelcluster.models import get_all_child_relations
@@ -71,7 +72,7 @@ def sides(levels: Iterable[Any]) -> dict[str, Side]:
     return found
 
 
-def _many(field: Any, level: Any) -> Side | None:
+def _many(field: Field, level: Model) -> Side | None:
     from modelcluster.fields import ParentalKey
     from taggit.managers import TaggableManager
 
@@ -90,7 +91,10 @@ def _many(field: Any, level: Any) -> Side | None:
 
 
 def pair(
-    left: list[Any], joined: list[Any], entries: Mapping[str, tuple[str, Any]], faults: list[str]
+    left: list[Model],
+    joined: list[Model],
+    entries: Mapping[str, tuple[str, Any]],
+    faults: list[str],
 ) -> tuple[list[RelatedRows], list[Any], set[str]]:
     """Find for each relation of the left levels its counterpart on the joined ones.
 
@@ -195,7 +199,7 @@ def _columns(side: Side) -> dict[str, Any]:
     }
 
 
-def choices(left: Iterable[Any], joined: Iterable[Any]) -> dict[str, list[str]]:
+def choices(left: Iterable[Model], joined: Iterable[Model]) -> dict[str, list[str]]:
     """For each of the target's relations the names of the source's whose rows fit it."""
     old, new = sides(left), sides(joined)
     return {
@@ -204,12 +208,12 @@ def choices(left: Iterable[Any], joined: Iterable[Any]) -> dict[str, list[str]]:
     }
 
 
-def name(item: Any) -> str:
+def name(item: Field) -> str:
     """What the field map calls a field or a relation."""
     return str(item.get_accessor_name() if hasattr(item, "get_accessor_name") else item.name)
 
 
-def key(item: Any) -> str:
+def key(item: Field) -> str:
     """What a revision's JSON calls a field or a relation."""
     from taggit.managers import TaggableManager
 
@@ -219,7 +223,7 @@ def key(item: Any) -> str:
     return name(item)
 
 
-def described(item: Any) -> str:
+def described(item: Field) -> str:
     """A dropped field's or relation's type for people."""
     if hasattr(item, "get_accessor_name"):
         return f"rows of {item.related_model._meta.label}"

@@ -39,8 +39,8 @@ class ForeignKey:
 
     table: str
     column: str
-    level: Any
-    model: Any = None
+    level: Model
+    model: Any = None  # a Model
     on_delete: str = ""
     own_key: str | None = None  # set where the table is a level of the page's chain
     log: bool = False  # a log entry, whose content type follows the page
@@ -59,7 +59,7 @@ class ForeignKey:
 class GenericPair:
     """A pair of content type columns and an object id column."""
 
-    model: Any
+    model: Model
     table: str
     types: tuple[str, ...]
     column: str
@@ -85,7 +85,7 @@ class GenericPair:
 
 
 @once_an_operation
-def concrete_models() -> list[Any]:
+def concrete_models() -> list[Model]:
     """Every model with a table of its own in the pages' database, many-to-many tables included.
 
     The catalog decides, not `managed`: a table that Django does not make may refer to pages, and
@@ -105,13 +105,14 @@ def concrete_models() -> list[Any]:
     ]
 
 
-def _concrete(model: Any) -> Any:
+def _concrete(model: Model) -> Model:
     """The model whose table it is, for a proxy."""
-    return model._meta.concrete_model
+    concrete: Model = model._meta.concrete_model
+    return concrete
 
 
 @once_an_operation
-def foreign_keys(old_type: Any) -> list[ForeignKey]:
+def foreign_keys(old_type: Model) -> list[ForeignKey]:
     """Every foreign key to a level of the source, but no parent links; sorted by name."""
     from wagtail.models import BaseLogEntry
 
@@ -166,7 +167,7 @@ def foreign_keys(old_type: Any) -> list[ForeignKey]:
     return sorted(found.values(), key=lambda reference: reference.name)
 
 
-def subclass_links(old_type: Any) -> list[ForeignKey]:
+def subclass_links(old_type: Model) -> list[ForeignKey]:
     """Parent links from other models to a level of the source: rows of a page of another type."""
     levels = set(chain(old_type))
     found = [
@@ -234,7 +235,7 @@ def _type_fields(names: dict[str, Any]) -> set[str]:
     }
 
 
-def known_types(old_type: Any) -> list[int]:
+def known_types(old_type: Model) -> list[int]:
     """Content types under which an id of a page of the source may stand.
 
     Those of its levels, and those of models whose rows have the page's id for a key of their own
@@ -249,7 +250,7 @@ def known_types(old_type: Any) -> list[int]:
     return content_types([*chain(old_type), *keyed])
 
 
-def content_type(model: Any) -> int:
+def content_type(model: Model) -> int:
     """The id of the model's content type."""
     from django.contrib.contenttypes.models import ContentType
 

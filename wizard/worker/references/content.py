@@ -12,10 +12,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from types import ModuleType
 from typing import Any, Protocol
 
 from ..site.database import once_an_operation
-from ..site.types import Model
+from ..site.types import Block, Field, Model
 
 ANCHOR = re.compile(r"<a\b[^>]*?\blinktype=[\"']page[\"'][^>]*>")
 ID = re.compile(r"(\bid=[\"'])(\d+)([\"'])")
@@ -24,8 +25,7 @@ ID = re.compile(r"(\bid=[\"'])(\d+)([\"'])")
 class Pages(Protocol):
     """What is asked about pages: the new id of an old one, or the default."""
 
-    def get(self, page: Any, default: Any, /) -> Any:
-        """The page's new id."""
+    def get(self, page: int, default: Any, /) -> Any: ...
 
 
 class Tally:
@@ -41,14 +41,14 @@ class Tally:
         self.found: dict[int, int] = {}
         self.strays = 0
 
-    def get(self, page: Any, default: Any = None, /) -> Any:
+    def get(self, page: int | None, default: Any = None, /) -> Any:
         """Count the page, and give the default."""
-        if page in self._pages:
+        if page is not None and page in self._pages:
             known = self._pages[page]
             self.found[known] = self.found.get(known, 0) + 1
         return default
 
-    def look(self, value: Any) -> None:
+    def look(self, value: object) -> None:
         """Look for ids in the value of a block that is not known."""
         self.strays += sum(_scalars(value, self._pages))
 
@@ -65,7 +65,7 @@ def in_rich_text(html: str, pages: Pages) -> str:
     return ANCHOR.sub(lambda match: ID.sub(renumber, match[0], count=1), html)
 
 
-def in_block(block: Any, value: Any, pages: Pages, levels: set[Any]) -> Any:
+def in_block(block: Block, value: object, pages: Pages, levels: set[Model]) -> object:
     """A block's raw value with its references to old pages made ones to the new."""
     blocks = _blocks()
     if isinstance(block, blocks.BaseStreamBlock) and isinstance(value, list):
@@ -97,20 +97,21 @@ def in_block(block: Any, value: Any, pages: Pages, levels: set[Any]) -> Any:
 
 
 @lru_cache(maxsize=None)
-def _blocks() -> Any:
+def _blocks() -> ModuleType:
     """The module, imported once: the statement alone is a good part of looking at a block."""
-    from wagtail import blocks
+    import wagtail.blocks
 
-    return blocks
+    module: ModuleType = wagtail.blocks
+    return module
 
 
-def _in_item(block: Any, child: Any, pages: Pages, levels: set[Any]) -> Any:
+def _in_item(block: Block, child: object, pages: Pages, levels: set[Model]) -> object:
     if isinstance(child, dict) and child.get("type") == "item" and "value" in child:
         return {**child, "value": in_block(block, child["value"], pages, levels)}
     return in_block(block, child, pages, levels)  # the form before Wagtail 2.16
 
 
-def _in_table(block: Any, value: Any, pages: Pages, levels: set[Any]) -> Any:
+def _in_table(block: Block, value: dict[str, Any], pages: Pages, levels: set[Model]) -> object:
     """wagtail/contrib/typed_table_block: columns name the block types, rows hold the values."""
     kinds = [block.child_blocks.get(column.get("type")) for column in value["columns"]]
     rows = []
@@ -139,7 +140,7 @@ def in_serialized(
         if isinstance(found.get(name), int):
             found[name] = pages.get(found[name], found[name])
     for field in values:
-        if found.get(field.name):
+        if isinstance(found.get(field.name), str):
             found[field.name] = in_field(field, found[field.name], pages, levels)
     for name, child in children:
         if isinstance(found.get(name), list):
@@ -188,22 +189,22 @@ def _fields() -> tuple[Any, Any]:
     return RichTextField, StreamField
 
 
-def in_field(field: Any, value: Any, pages: Pages, levels: set[Any]) -> Any:
+def in_field(field: Field, value: str, pages: Pages, levels: set[Model]) -> str:
     """A rich text or StreamField value, the latter as JSON text, its references followed.
 
     A value in which nothing changes comes back as it is, to the byte.
     """
     RichTextField, StreamField = _fields()
-    if isinstance(field, RichTextField) and isinstance(value, str):
+    if isinstance(field, RichTextField):
         return in_rich_text(value, pages)
-    if isinstance(field, StreamField) and isinstance(value, str) and value:
+    if isinstance(field, StreamField) and value:
         raw = json.loads(value)
         changed = in_block(field.stream_block, raw, pages, levels)
         return json.dumps(changed, ensure_ascii=False) if changed != raw else value
     return value
 
 
-def _scalars(raw: Any, pages: Mapping[int, int]) -> Iterator[int]:
+def _scalars(raw: object, pages: Mapping[int, int]) -> Iterator[int]:
     """1 for each number or text in JSON that is one of the ids, and nothing else."""
     if isinstance(raw, dict):
         for child in raw.values():

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..protocol import Refusal
 from ..site import tree
+from ..site.types import Cursor, Model
 from .columns import content_type
 
 SAID = 20  # pages that a sentence names
@@ -23,7 +24,7 @@ def from_json(given: dict[str, int]) -> dict[int, int]:
     return {int(old): int(new) for old, new in given.items()}
 
 
-def load(cursor: Any, pages: Mapping[int, int | None]) -> None:
+def load(cursor: Cursor, pages: Mapping[int, int | None]) -> None:
     """Make the temporary table; it goes with the transaction. A plan may have no new ids yet.
 
     Raises Refusal `no_page` for a map without any.
@@ -44,7 +45,7 @@ def load(cursor: Any, pages: Mapping[int, int | None]) -> None:
     cursor.execute("ANALYZE remodel_map")
 
 
-def fresh_ids(cursor: Any, table: str, count: int) -> list[int]:
+def fresh_ids(cursor: Cursor, table: str, count: int) -> list[int]:
     """Ids for new rows, from the table's own sequence."""
     cursor.execute(
         "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
@@ -53,7 +54,7 @@ def fresh_ids(cursor: Any, table: str, count: int) -> list[int]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def require_type(cursor: Any, old_type: Any) -> None:
+def require_type(cursor: Cursor, old_type: Model) -> None:
     """Raises Refusal `no_page` or `wrong_type` unless the old pages are pages of the source."""
     cursor.execute(
         f"SELECT m.old, p.id IS NULL FROM remodel_map m LEFT JOIN {tree.table()} p ON p.id = m.old "
@@ -71,7 +72,7 @@ def require_type(cursor: Any, old_type: Any) -> None:
         )
 
 
-def facts(cursor: Any, prefix: str) -> list[dict[str, Any]]:
+def facts(cursor: Cursor, prefix: str) -> list[dict[str, Any]]:
     """What a plan tells of the old pages, in the order of the tree."""
     cursor.execute(
         f"""
@@ -90,7 +91,7 @@ def facts(cursor: Any, prefix: str) -> list[dict[str, Any]]:
     ]
 
 
-def marks(cursor: Any) -> dict[int, str]:
+def marks(cursor: Cursor) -> dict[int, str]:
     """The old pages as `going`, and those right below them as `moved`."""
     cursor.execute(
         f"""

@@ -162,7 +162,9 @@ def _changed(
         f"FROM {quoted(model._meta.db_table)} t WHERE {condition}"
     )
     for rows in read(query, given):
-        values = [(in_field(field, value, pages, levels), key, value) for key, value in rows]
+        values = [
+            (in_field(field, value, pages, levels), key, value) for key, value in rows if value
+        ]
         changed = [(new, key) for new, key, value in values if new != value]
         if changed:
             yield changed

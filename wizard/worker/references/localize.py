@@ -19,7 +19,7 @@ from ..protocol import Reply
 from ..site import tree
 from ..site.database import page_connection
 from ..site.tree import quoted
-from ..site.types import Cursor, Field, Model
+from ..site.types import Block, Cursor, Field, Model
 from . import scan
 from .columns import content_type, levels, model_of
 from .kind import WHOLE, Proof, ReferenceKind
@@ -346,7 +346,7 @@ def _chooses(model: Model, content: dict[str, Any], path: list[str], levels: set
     return False
 
 
-def _block_chooses(block: Any, value: Any, path: list[str], levels: set[Model]) -> bool:
+def _block_chooses(block: Block, value: object, path: list[str], levels: set[Model]) -> bool:
     """The same inside of a stream: by the ids of its blocks, and the names of a struct's."""
     from wagtail import blocks
 

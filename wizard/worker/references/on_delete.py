@@ -12,8 +12,9 @@ from typing import Any
 
 from ..plan.fieldmap import FieldMap
 from ..site.tree import quoted
+from ..site.types import Cursor
 from . import columns
-from .columns import ForeignKey
+from .columns import ForeignKey, GenericPair
 from .ledger import ReferenceLedger
 from .places import Places
 
@@ -27,7 +28,7 @@ class OnDelete:
     keys: tuple[ForeignKey, ...]
 
 
-def find(cursor: Any, field_map: FieldMap, places: Places) -> OnDelete:
+def find(cursor: Cursor, field_map: FieldMap, places: Places) -> OnDelete:
     """The references of `remodel_map`'s pages that end with the levels that are left."""
     losses: dict[str, int] = {}
     faults: list[str] = []
@@ -44,7 +45,9 @@ def find(cursor: Any, field_map: FieldMap, places: Places) -> OnDelete:
         losses[f"{key.name}: {what}"] = count
         acting.append(key)
     for related in field_map.related_rows:
-        key = ForeignKey(related.old._meta.db_table, related.old_link.column, None, related.old)
+        key = ForeignKey(
+            related.old._meta.db_table, related.old_link.column, related.old_link.model, related.old
+        )
         inbound = {**_referrers(cursor, key), **_generic_referrers(cursor, key)}
         for name, count in inbound.items():
             faults.append(
@@ -54,7 +57,7 @@ def find(cursor: Any, field_map: FieldMap, places: Places) -> OnDelete:
     return OnDelete(losses, [*faults, *_rekeyed(cursor, field_map)], tuple(acting))
 
 
-def act(cursor: Any, deletions: OnDelete, ledger: ReferenceLedger) -> None:
+def act(cursor: Cursor, deletions: OnDelete, ledger: ReferenceLedger) -> None:
     """Do as each `on_delete` says, and enter it into the ledger."""
     for key in deletions.keys:
         entry = next(entry for entry in ledger.entries if entry.reference == key)
@@ -71,7 +74,7 @@ def act(cursor: Any, deletions: OnDelete, ledger: ReferenceLedger) -> None:
             )
 
 
-def _rekeyed(cursor: Any, field_map: FieldMap) -> list[str]:
+def _rekeyed(cursor: Cursor, field_map: FieldMap) -> list[str]:
     """Rows whose own key is the page's id, and which others refer to by that key."""
     cursor.execute("SELECT EXISTS (SELECT FROM remodel_map WHERE old IS DISTINCT FROM new)")
     if not cursor.fetchone()[0]:
@@ -85,7 +88,7 @@ def _rekeyed(cursor: Any, field_map: FieldMap) -> list[str]:
     ]
 
 
-def _leaving(cursor: Any, field_map: FieldMap) -> list[ForeignKey]:
+def _leaving(cursor: Cursor, field_map: FieldMap) -> list[ForeignKey]:
     followed = {
         (related.old._meta.db_table, related.old_link.column) for related in field_map.related_rows
     }
@@ -117,14 +120,14 @@ def _matches(key: ForeignKey) -> str:
     return f"m.old = t.{quoted(key.column)}{others}"
 
 
-def _count(cursor: Any, key: ForeignKey) -> int:
+def _count(cursor: Cursor, key: ForeignKey) -> int:
     cursor.execute(
         f"SELECT count(*) FROM {quoted(key.table)} t JOIN remodel_map m ON {_matches(key)}"
     )
     return int(cursor.fetchone()[0])
 
 
-def _fault(cursor: Any, key: ForeignKey, field_map: FieldMap) -> str:
+def _fault(cursor: Cursor, key: ForeignKey, field_map: FieldMap) -> str:
     """Why the key's rows cannot be let go, or nothing."""
     if key.model is None:
         return "Django does not know that table, so nothing says what should become of them."
@@ -144,7 +147,7 @@ def _fault(cursor: Any, key: ForeignKey, field_map: FieldMap) -> str:
     return ""
 
 
-def _referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
+def _referrers(cursor: Cursor, key: ForeignKey) -> dict[str, int]:
     """Foreign keys to the rows of the key's table that have one of the pages."""
     cursor.execute(
         """
@@ -174,7 +177,7 @@ def _referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
     return found
 
 
-def _generic_referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
+def _generic_referrers(cursor: Cursor, key: ForeignKey) -> dict[str, int]:
     """Generic references to the key's rows that are more than an index or passing state."""
     found = {}
     for pair in columns.generics():
@@ -188,7 +191,7 @@ def _generic_referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
     return found
 
 
-def _by_generic(key: ForeignKey, pair: Any) -> tuple[str, list[Any]]:
+def _by_generic(key: ForeignKey, pair: GenericPair) -> tuple[str, list[Any]]:
     kind = columns.content_type(key.model)
     own = f"t.{quoted(key.model._meta.pk.column)}"
     kinds = " OR ".join(f"s.{quoted(column)} = %s" for column in pair.types)
@@ -199,7 +202,7 @@ def _by_generic(key: ForeignKey, pair: Any) -> tuple[str, list[Any]]:
     )
 
 
-def _forget(cursor: Any, key: ForeignKey, path: str = "") -> None:
+def _forget(cursor: Cursor, key: ForeignKey, path: str = "") -> None:
     """Take what goes from the indexes: all of the rows, or their references by one field."""
     for pair in columns.generics():
         if not (pair.derived or (pair.transient and not path)):

@@ -8,11 +8,12 @@ another side table, with another key. The ledger finds everything again by this.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from ..plan.fieldmap import FieldMap
 from ..site.database import page_connection
 from ..site.models import chain
 from ..site.tree import quoted
+from ..site.types import Cursor, Field
 from . import columns
 
 
@@ -26,13 +27,13 @@ class Place:
     table: str
     column: str
     rows: str = ""
-    field: Any = None
+    field: Field = None
 
 
 class Places:
     """The places of one conversion, for a field map."""
 
-    def __init__(self, cursor: Any, field_map: Any) -> None:
+    def __init__(self, cursor: Cursor, field_map: FieldMap) -> None:
         self.primary = _primary_keys(cursor)
         self._moves: dict[tuple[str, str], Place] = {}
         # Where the new pages' ids stand in the tables that get rows of theirs.
@@ -112,7 +113,7 @@ def rows_table(number: int) -> str:
     return f"remodel_rows_{number}"
 
 
-def _primary_keys(cursor: Any) -> dict[str, dict[str, str]]:
+def _primary_keys(cursor: Cursor) -> dict[str, dict[str, str]]:
     """The columns of each table's primary key, in order, with their types.
 
     A table that Django did not make may be without one, and has what its model says.

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from ..site.database import page_connection
 from ..site.tree import quoted
+from ..site.types import Cursor, Field
 from .places import Places
 
 PLAIN = "plain"  # the note of a value in which the digits of the page's id are references only
@@ -67,7 +68,7 @@ def held(
 class ValueRewriter:
     """The values of one conversion, by entry of the ledger and key of the row."""
 
-    def __init__(self, cursor: Any, places: Places) -> None:
+    def __init__(self, cursor: Cursor, places: Places) -> None:
         self.cursor = cursor
         self.places = places
         cursor.execute(
@@ -156,7 +157,7 @@ class ValueRewriter:
         )
 
 
-def kind_of(field: Any) -> str:
+def kind_of(field: Field) -> str:
     """The SQL type of a field's column."""
     return str(field.db_type(page_connection()))
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, List, Tuple, TypeVar
 
 from ..site.database import page_connection
 from ..site.tree import quoted
+from ..site.types import Field
 from .rewrite import hashed
 
 Rows = List[Tuple[Any, ...]]
@@ -57,7 +58,7 @@ def numbers(text: str, pages: Collection[int]) -> list[int]:
 
 
 def query_of(
-    table: str, key: str, field: Any, pages: Collection[int], condition: str = ""
+    table: str, key: str, field: Field, pages: Collection[int], condition: str = ""
 ) -> Query:
     """A query of a field's `(row's key, value, hash)`; of all rows `t` that mention a page.
 

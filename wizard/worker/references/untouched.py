@@ -24,6 +24,9 @@ HASHED = {
 }
 
 
+Fingerprints = dict[str, tuple[int, str]]  # rows, and a hash over them, by table
+
+
 @dataclass
 class Named:
     """What of a table a conversion names: whole, some columns, or the rows of converted pages."""
@@ -63,7 +66,7 @@ def named(ledger: ReferenceLedger, deletions: OnDelete) -> dict[str, Named]:
     return tables
 
 
-def fingerprints(cursor: Cursor, named: dict[str, Named]) -> dict[str, tuple[int, str]]:
+def fingerprints(cursor: Cursor, named: dict[str, Named]) -> Fingerprints:
     """Rows and a hash over their content for each table, what is named left out.
 
     A table that the role may not read it cannot write to either, and is left out.
@@ -117,7 +120,7 @@ def _value(column: str, kind: str) -> str:
     return AS.get(kind, "{}::text").format(name)
 
 
-def changed(before: dict[str, tuple[int, str]], after: dict[str, tuple[int, str]]) -> list[str]:
+def changed(before: Fingerprints, after: Fingerprints) -> list[str]:
     """A sentence for each table that is not what it was."""
     return [
         f"{table}: {before[table][0]} rows before, {after[table][0]} after"

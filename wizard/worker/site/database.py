@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Callable, TypeVar
 
 from ..protocol import Refusal
+from .types import Connection
 
 PINNED = "REMODEL_PINNED_TARGETS"  # JSON: [[system_identifier, oid], ...]
 
@@ -38,7 +39,7 @@ def forget() -> None:
         clear()
 
 
-def page_connection() -> Any:
+def page_connection() -> Connection:
     """The connection that pages are written through."""
     from django.db import connections, router
 
@@ -47,7 +48,7 @@ def page_connection() -> Any:
     return connections[router.db_for_write(base_page()) or "default"]
 
 
-def require_postgresql(connection: Any) -> None:
+def require_postgresql(connection: Connection) -> None:
     """Raise Refusal `unsupported` for a database that conversions cannot run on."""
     if connection.vendor != "postgresql":
         raise Refusal(
@@ -57,7 +58,7 @@ def require_postgresql(connection: Any) -> None:
         )
 
 
-def refuse_pinned(sender: Any, connection: Any, **_: Any) -> None:
+def refuse_pinned(sender: object, connection: Connection, **_: object) -> None:
     """On every new connection: leave at once when the database is a delivery target."""
     from django.db import DatabaseError
 

@@ -17,6 +17,7 @@ from typing import Any
 from ..protocol import Refusal, Reply
 from .database import page_connection
 from .models import page_model
+from .types import Migration, MigrationLoader
 
 
 def check(reply: Reply) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def make_migration(
     return _written(loader, made, place)
 
 
-def _loader() -> Any:
+def _loader() -> MigrationLoader:
     from django.db.migrations.loader import MigrationLoader
 
     loader = MigrationLoader(None, ignore_no_migrations=True)
@@ -136,7 +137,7 @@ def _loader() -> Any:
     return loader
 
 
-def _leaf(loader: Any, app: str) -> tuple[str, str]:
+def _leaf(loader: MigrationLoader, app: str) -> tuple[str, str]:
     leaves = loader.graph.leaf_nodes(app)
     if not leaves:
         raise Refusal("no_migrations", f"The app {app} has no migrations.")
@@ -149,7 +150,7 @@ def _number(name: str) -> int:
     return int(MigrationAutodetector.parse_number(name) or 0)
 
 
-def _changes(graph: Any, state: Any, app: str) -> list[Any]:
+def _changes(graph: object, state: object, app: str) -> list[Any]:
     """Operations that lead the app from `state` to its models, as the autodetector sees it."""
     from django.apps import apps
     from django.db.migrations.autodetector import MigrationAutodetector
@@ -162,7 +163,9 @@ def _changes(graph: Any, state: Any, app: str) -> list[Any]:
     return [operation for migration in found.get(app, []) for operation in migration.operations]
 
 
-def _add(loader: Any, leaf: tuple[str, str], number: int, app: str, new_type: str) -> Any:
+def _add(
+    loader: MigrationLoader, leaf: tuple[str, str], number: int, app: str, new_type: str
+) -> Migration:
     from django.apps import apps
     from django.db.migrations import operations
     from django.db.migrations.autodetector import MigrationAutodetector
@@ -201,7 +204,7 @@ def _add(loader: Any, leaf: tuple[str, str], number: int, app: str, new_type: st
 
 
 def _finish(
-    loader: Any,
+    loader: MigrationLoader,
     leaf: tuple[str, str],
     number: int,
     app: str,
@@ -209,7 +212,7 @@ def _finish(
     new_type: str,
     fields: list[str],
     prefix: str,
-) -> list[Any]:
+) -> list[Migration]:
     from django.db.migrations import operations
 
     old = old_type.split(".")[1].lower()
@@ -247,19 +250,21 @@ def _finish(
     return [first, second]
 
 
-def _migration(name: str, app: str, after: tuple[str, str], operations: list[Any]) -> Any:
+def _migration(name: str, app: str, after: tuple[str, str], operations: list[Any]) -> Migration:
     from django.db.migrations import Migration
 
     cls = type("Migration", (Migration,), {"dependencies": [after], "operations": operations})
     return cls(name, app)
 
 
-def _directory(loader: Any, app: str) -> Path:
+def _directory(loader: MigrationLoader, app: str) -> Path:
     module = importlib.import_module(loader.migrations_module(app)[0])
     return Path(str(module.__file__)).resolve().parent
 
 
-def _written(loader: Any, migrations: list[Any], place: Path) -> list[dict[str, str]]:
+def _written(
+    loader: MigrationLoader, migrations: list[Migration], place: Path
+) -> list[dict[str, str]]:
     from django.db.migrations.writer import MigrationWriter
 
     state = loader.project_state()

@@ -7,9 +7,10 @@ import inspect
 from typing import Any
 
 from ..protocol import Refusal, Reply
+from .types import Field, Model
 
 
-def base_page() -> Any:
+def base_page() -> Model:
     """The model at the root of every page: `wagtailcore.Page`, or its replacement.
 
     Wagtail 8 lets a project swap it (WAGTAIL_PAGE_MODEL); older ones have only the one.
@@ -17,7 +18,8 @@ def base_page() -> Any:
     from django.apps import apps
     from django.conf import settings
 
-    return apps.get_model(getattr(settings, "WAGTAIL_PAGE_MODEL", "wagtailcore.Page"))
+    model: Model = apps.get_model(getattr(settings, "WAGTAIL_PAGE_MODEL", "wagtailcore.Page"))
+    return model
 
 
 def page_labels() -> list[str]:
@@ -25,13 +27,13 @@ def page_labels() -> list[str]:
     return sorted(model._meta.label for model in _page_models())
 
 
-def _page_models() -> list[Any]:
+def _page_models() -> list[Model]:
     from wagtail.models import get_page_models
 
     return [model for model in get_page_models() if model is not base_page()]
 
 
-def page_model(label: str) -> Any:
+def page_model(label: str) -> Model:
     """The page model with this label. Raises Refusal `unknown_model` with the nearest names."""
     for model in _page_models():
         if model._meta.label_lower == label.lower():
@@ -46,7 +48,7 @@ def page_model(label: str) -> Any:
     )
 
 
-def chain(model: Any) -> list[Any]:
+def chain(model: Model) -> list[Model]:
     """The models that a page's row is spread over, from the base page to `model` itself.
 
     Raises Refusal `unsupported` when a level has more than one concrete parent.
@@ -63,7 +65,7 @@ def chain(model: Any) -> list[Any]:
     return levels
 
 
-def _direct_parents(model: Any) -> list[Any]:
+def _direct_parents(model: Model) -> list[Model]:
     local = set(model._meta.local_fields)
     return [parent for parent, link in model._meta.parents.items() if link in local]
 
@@ -117,7 +119,7 @@ def describe(reply: Reply, *, model: str) -> dict[str, Any]:
     }
 
 
-def _field(field: Any, model: Any) -> dict[str, Any]:
+def _field(field: Field, model: Model) -> dict[str, Any]:
     remote = field.remote_field
     on_delete = getattr(remote, "on_delete", None)
     local = field.model is model
@@ -146,7 +148,7 @@ def _field(field: Any, model: Any) -> dict[str, Any]:
     }
 
 
-def _deconstruct(field: Any) -> dict[str, Any]:
+def _deconstruct(field: Field) -> dict[str, Any]:
     name, path, args, kwargs = field.deconstruct()
     return {
         "name": name,
@@ -219,7 +221,7 @@ def check_models(
     return findings
 
 
-def _differences(old: Any, new: Any) -> list[str]:
+def _differences(old: Field, new: Field) -> list[str]:
     """Where two fields' definitions differ; names of reverse relations may, and must when set."""
     _, old_path, old_args, old_kwargs = old.deconstruct()
     _, new_path, new_args, new_kwargs = new.deconstruct()

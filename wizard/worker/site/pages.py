@@ -11,6 +11,7 @@ from . import tree
 from .database import page_connection, require_postgresql
 from .models import base_page, page_model
 from .tree import quoted
+from .types import Instance, Model, QuerySet
 
 ONE = ("slug", "path", "id")  # these name exactly one page
 SHOWN = 20  # pages that an error names
@@ -49,7 +50,7 @@ def find_pages(
     return _facts(ids)
 
 
-def of_type(model: Any) -> Any:
+def of_type(model: Model) -> QuerySet:
     """Pages of exactly this model, not of its children."""
     from django.contrib.contenttypes.models import ContentType
 
@@ -80,7 +81,7 @@ def _read(selector: dict[str, Any]) -> tuple[str, Any]:
     return kind, str(value) if kind == "slug" else value
 
 
-def _each(model: Any, kind: str, values: list[Any]) -> set[int]:
+def _each(model: Model, kind: str, values: list[Any]) -> set[int]:
     """The one page of the model for each of the values, which are all of one kind."""
     wanted = {value: {value} for value in values}
     if kind == "path":
@@ -104,7 +105,7 @@ def _each(model: Any, kind: str, values: list[Any]) -> set[int]:
     return found
 
 
-def _several(model: Any, kind: str, value: Any) -> set[int]:
+def _several(model: Model, kind: str, value: Any) -> set[int]:
     """Every page of the model that a selector of many pages names, at least one."""
     pages = of_type(model)
     if kind == "under":
@@ -142,7 +143,7 @@ def _top(path: str) -> dict[str, Any]:
     return dict(tops[0])
 
 
-def _filtered(model: Any, where: Any) -> set[int]:
+def _filtered(model: Model, where: object) -> set[int]:
     """Pages of the model that Django's filter finds with the lookups, which come from YAML."""
     from django.core.exceptions import FieldError, ValidationError
     from django.db import DatabaseError
@@ -194,7 +195,7 @@ def _site_roots() -> list[str]:
     return list(Site.objects.values_list("root_page__url_path", flat=True))
 
 
-def _ambiguous(what: str, kind: str, value: Any, ids: list[int]) -> Refusal:
+def _ambiguous(what: str, kind: str, value: object, ids: list[int]) -> Refusal:
     return Refusal(
         "ambiguous",
         f"{len(ids)} {what} have the {kind} {value!r}.",
@@ -207,7 +208,7 @@ def _ambiguous(what: str, kind: str, value: Any, ids: list[int]) -> Refusal:
     )
 
 
-def _nobody(model: Any, kind: str, value: Any) -> Refusal:
+def _nobody(model: Model, kind: str, value: object) -> Refusal:
     label = model._meta.label
     other = base_page()._base_manager.filter(**{"pk" if kind == "id" else "slug": value}).first()
     if kind != "path" and other is not None:
@@ -228,13 +229,13 @@ def _nobody(model: Any, kind: str, value: Any) -> Refusal:
     )
 
 
-def _type_name(page: Any) -> str:
+def _type_name(page: Instance) -> str:
     """A page's type, also of one whose model is gone from the code."""
     model = page.specific_class
     return str(model._meta.label if model else page.cached_content_type)
 
 
-def _aliases(model: Any, ids: set[int]) -> set[int]:
+def _aliases(model: Model, ids: set[int]) -> set[int]:
     """Aliases of the pages, and theirs. Raises Refusal `placement`; see `find_pages`.
 
     Wagtail updates only those aliases that have their source's type (Page.update_aliases in

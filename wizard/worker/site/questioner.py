@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from ..protocol import Refusal
 
@@ -14,9 +14,9 @@ def unanswered(app: str) -> Any:
     return type("Unanswered", (MigrationQuestioner,), _answers())(specified_apps={app})
 
 
-def _answers() -> dict[str, Any]:
-    def asked(question: str) -> Any:
-        def refuse(self: Any, *args: Any, **kwargs: Any) -> Any:
+def _answers() -> dict[str, Callable[..., None]]:
+    def asked(question: str) -> Callable[..., None]:
+        def refuse(self: object, *args: object, **kwargs: object) -> None:
             told = ", ".join(str(arg) for arg in [*args, *kwargs.values()])
             raise Refusal(
                 "question",

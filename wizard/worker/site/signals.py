@@ -9,15 +9,16 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Callable
 
 from .models import chain
+from .types import Model
 
 # What these do, the conversion does itself: the indexes of references and of the search.
 OWN = {"django", "wagtail", "modelcluster", "taggit", "treebeard", "modelsearch"}
 
 
-def fires(old_type: Any, new_type: Any, ids: str) -> list[dict[str, str]]:
+def fires(old_type: Model, new_type: Model, ids: str) -> list[dict[str, str]]:
     """Receivers and hooks that are not called: `{signal, receiver, why}` each.
 
     With `ids` new that is what add_child, move, delete and publish would call; with ids kept,
@@ -38,7 +39,7 @@ def fires(old_type: Any, new_type: Any, ids: str) -> list[dict[str, str]]:
     ]
 
 
-def _events(old_type: Any, new_type: Any, ids: str) -> list[tuple[Any, str, list[Any], str]]:
+def _events(old_type: Model, new_type: Model, ids: str) -> list[tuple[Any, str, list[Any], str]]:
     """Signals with their senders, and how often each would be sent."""
     from django.db.models import signals as django
     from wagtail import signals as wagtail
@@ -73,7 +74,7 @@ def _hooks(ids: str) -> dict[str, str]:
     return {f"{when}_{act}_page": why for act, why in acts.items() for when in ("before", "after")}
 
 
-def _receivers(signal: Any, sender: Any) -> Iterable[str]:
+def _receivers(signal: Any, sender: Model) -> Iterable[str]:
     """Dotted names of the receivers that a sending would call, without the libraries' own."""
     live = signal._live_receivers(sender)
     # Since Django 5.0: those that are called, and those that are awaited.
@@ -87,7 +88,7 @@ def _registered(hook: str) -> Iterable[str]:
     return filter(None, map(_name, hooks.get_hooks(hook)))
 
 
-def _name(receiver: Any) -> str:
+def _name(receiver: Callable[..., object]) -> str:
     """Where the function is; empty when it is one of Django's, Wagtail's or this package's."""
     while isinstance(receiver, functools.partial):
         receiver = receiver.func

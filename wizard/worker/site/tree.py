@@ -6,10 +6,9 @@ Nothing here loads a page, so that the cost of a change is that of the rows that
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..protocol import Refusal
 from .models import base_page
+from .types import Cursor
 
 
 def table() -> str:
@@ -32,7 +31,7 @@ def step() -> int:
     return int(base_page().steplen)
 
 
-def problems(cursor: Any, *, prefixed: bool = False) -> dict[str, list[int]]:
+def problems(cursor: Cursor, *, prefixed: bool = False) -> dict[str, list[int]]:
     """Ids of the pages that are wrong, by kind; kinds without any are left out.
 
     What `Page.find_problems` looks for (treebeard/mp_tree.py), and Wagtail's url_path besides,
@@ -73,7 +72,7 @@ def problems(cursor: Any, *, prefixed: bool = False) -> dict[str, list[int]]:
     return found
 
 
-def require_sound(cursor: Any, *, refusal: str, when: str, prefixed: bool = False) -> None:
+def require_sound(cursor: Cursor, *, refusal: str, when: str, prefixed: bool = False) -> None:
     """Raise this kind of Refusal when the tree has a fault; `prefixed` as in `problems`."""
     found = problems(cursor, prefixed=prefixed)
     if found:
@@ -85,7 +84,7 @@ def require_sound(cursor: Any, *, refusal: str, when: str, prefixed: bool = Fals
         )
 
 
-def find_room(cursor: Any) -> None:
+def find_room(cursor: Cursor) -> None:
     """Find each original a place at the end of its siblings, into `remodel_map.aside`.
 
     It goes there alone. The page that takes its place has everything below it then, without one
@@ -119,7 +118,7 @@ def find_room(cursor: Any) -> None:
     )
 
 
-def depths(cursor: Any) -> list[int]:
+def depths(cursor: Cursor) -> list[int]:
     """Depths at which the id map has new pages, the highest first."""
     cursor.execute(
         f"SELECT DISTINCT p.depth FROM {table()} p JOIN remodel_map m ON m.new = p.id ORDER BY 1"
@@ -127,7 +126,7 @@ def depths(cursor: Any) -> list[int]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def descendants(cursor: Any) -> int:
+def descendants(cursor: Cursor) -> int:
     """How many pages are below pages of the map, each counted once, those of the map left out."""
     cursor.execute("SELECT DISTINCT length(path) FROM remodel_map")
     below = " OR ".join(
@@ -143,7 +142,7 @@ def descendants(cursor: Any) -> int:
     return int(cursor.fetchone()[0])
 
 
-def count_originals(cursor: Any, sign: int) -> None:
+def count_originals(cursor: Cursor, sign: int) -> None:
     """Add to each parent's numchild, or with `sign` -1 take from it, its originals of the map."""
     pages, size = table(), step()
     cursor.execute(
@@ -157,7 +156,7 @@ def count_originals(cursor: Any, sign: int) -> None:
     )
 
 
-def respell(cursor: Any, slugs: dict[int, str]) -> int:
+def respell(cursor: Cursor, slugs: dict[int, str]) -> int:
     """Give new pages of the map another slug, and url_paths that follow.
 
     Also to pages below them that somebody has given a URL with the present slug in it; the

@@ -10,8 +10,18 @@ from typing import Any, List, Protocol, Tuple, Type
 Model = Type[Any]
 Field = Any
 
+# A page, or another object of the project's; a block of a StreamField (wagtail.blocks.Block), and
+# objects as a manager has them.
+Instance = Any
+Block = Any
+QuerySet = Any
+
 # A database connection of Django's (django.db.backends.base.base.BaseDatabaseWrapper).
 Connection = Any
+
+# The loader of migrations (django.db.migrations.loader.MigrationLoader), and one of them.
+MigrationLoader = Any
+Migration = Any
 
 Row = Tuple[Any, ...]
 
