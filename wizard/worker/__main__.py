@@ -18,7 +18,7 @@ PACKAGE = "remodel_worker"
 
 
 def take_descriptors() -> tuple[BinaryIO, BinaryIO]:
-    """The protocol's own reader and writer; 0 becomes /dev/null and 1 becomes 2."""
+    """Return the protocol's own reader and writer; 0 becomes /dev/null and 1 becomes 2."""
     reader = os.fdopen(os.dup(0), "rb")
     writer = os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDONLY)

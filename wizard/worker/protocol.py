@@ -56,7 +56,7 @@ class Channel:
         os.kill(os.getpid(), signal.SIGINT)
 
     def receive(self) -> dict[str, Any] | None:
-        """The next request, or None when there will be no more."""
+        """Return the next request, or None when there will be no more."""
         return self._requests.get()
 
     def send(self, message: dict[str, Any]) -> None:
@@ -99,7 +99,7 @@ class Reply:
 
 
 def as_error(error: BaseException, *, kind: str = "failed", message: str = "") -> dict[str, str]:
-    """An exception as the protocol's error: a Refusal as it is, others with their traceback."""
+    """Return an exception as the protocol's error: a Refusal as it is, others with traceback."""
     if isinstance(error, Refusal):
         cause = error.__cause__
         return {
@@ -119,7 +119,7 @@ def as_error(error: BaseException, *, kind: str = "failed", message: str = "") -
 
 
 def project_traceback(error: BaseException) -> str:
-    """The traceback as the project's developer would see it: frames of the worker left out."""
+    """Return the traceback as the project's developer would see it, without the worker's frames."""
     told = traceback.TracebackException.from_exception(error)
     pending: list[traceback.TracebackException | None] = [told]
     seen: set[int] = set()

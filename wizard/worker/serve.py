@@ -10,7 +10,7 @@ from .protocol import Channel, Reply, as_error
 
 
 def serve(reader: BinaryIO, writer: BinaryIO) -> int:
-    """The worker's whole life. Returns the exit status."""
+    """Serve requests until the parent closes its end; return the exit status."""
     channel = Channel(reader, writer)
     # Both end as KeyboardInterrupt, on which psycopg cancels the statement being executed and
     # Django rolls the transaction back.

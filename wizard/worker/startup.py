@@ -148,7 +148,7 @@ def _version(module: str) -> str:
 
 
 def _apps() -> dict[str, dict[str, Any]]:
-    """Where each app comes from: what a model edit has to change, and whether it is installed."""
+    """Return where each app comes from: what a model edit changes, and whether it is installed."""
     from django.apps import apps
 
     installed = [Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")]

@@ -25,7 +25,7 @@ Check = tuple[str, list[Any], str]  # a condition that is true where wrong, para
 
 
 def faults(cursor: Cursor, field_map: FieldMap) -> list[str]:
-    """What stands in the way of carrying every value of `remodel_map`: sentences with page ids.
+    """Return what prevents carrying every value of `remodel_map`: sentences with page ids.
 
     Computed values are made here already, and used by `fill` in the same transaction. Raises
     Refusal `values` when a function of the project breaks the transaction.
@@ -64,7 +64,7 @@ def _named(field: Field) -> str:
 
 
 def _checks(origin: Field, field: Field, value: str) -> Iterator[Check]:
-    """What a single value of `origin` may have that `field` does not take."""
+    """Yield what a single value of `origin` may have that `field` does not take."""
     connection = page_connection()
     to = _named(field)
     if origin.null and not field.null:
@@ -90,7 +90,7 @@ def _checks(origin: Field, field: Field, value: str) -> Iterator[Check]:
 
 
 def _ask(cursor: Cursor, where: str, rows: str, checks: list[Check]) -> tuple[list[str], set[int]]:
-    """The sentences of the checks that some page fails, and those pages."""
+    """Return the sentences of the checks that some page fails, and those pages."""
     if not checks:
         return [], set()
     told = ", ".join(f"({check[0]}) IS TRUE AS c{n}" for n, check in enumerate(checks))
@@ -111,7 +111,7 @@ def _ask(cursor: Cursor, where: str, rows: str, checks: list[Check]) -> tuple[li
 def _blocks(
     cursor: Cursor, field_map: FieldMap, field_source: FieldSource, value: str
 ) -> list[str]:
-    """Blocks in the pages' streams that the target's stream has not.
+    """Return a sentence for each block in the pages' streams that the new stream does not have.
 
     On the page itself, and in what is to be published: the latest draft, and a scheduled one.
     """
@@ -145,7 +145,7 @@ def _blocks(
 
 
 def _validated(cursor: Cursor, field_source: FieldSource, wrong: set[int]) -> list[str]:
-    """What the field's own validators say of pages that the database found nothing wrong with."""
+    """Return what the field's own validators refuse, of pages that passed the checks in SQL."""
     origin, field = field_source.origin, field_source.field
     unusual = field.flatchoices and kind(field) not in {"text", "integer"}
     if kind(field) in {"relation", "stream"} or not (unusual or _own_validators(origin, field)):
@@ -167,7 +167,7 @@ def _validated(cursor: Cursor, field_source: FieldSource, wrong: set[int]) -> li
 
 
 def _own_validators(origin: Field, field: Field) -> list[Any]:
-    """Validators that the origin has not, and that say more than the checks in SQL did."""
+    """Return the validators that the origin does not have and the checks in SQL do not cover."""
     from django.core import validators
 
     bounds: set[Any] = {field.max_length}
@@ -199,7 +199,7 @@ def _expressions(field_map: FieldMap, level: Model) -> dict[str, tuple[str, list
 def _clashes(
     cursor: Cursor, model: Model, values: dict[str, tuple[str, list[Any]]], rows: str
 ) -> list[str]:
-    """Values that only one row may have: twice among the pages, or in the table already."""
+    """Return violations of uniqueness: twice among the pages, or in the table already."""
     found = []
     for names in _unique(model):
         if not {*names} <= {*values}:
@@ -243,7 +243,7 @@ def _clashes(
 
 
 def twins(field_map: FieldMap) -> list[str]:
-    """Rules of the shared levels that a page and its copy cannot keep at the same time."""
+    """Return the unique rules of shared levels that a page and its copy would both break."""
     return [
         f"{level._meta.label}: {' and '.join(names)} must be unique together, and a copy has the "
         "same as its original. Keep the ids."
@@ -254,7 +254,7 @@ def twins(field_map: FieldMap) -> list[str]:
 
 
 def _unique(model: Model) -> list[tuple[str, ...]]:
-    """The sets of the level's own fields of which a combination may be there only once."""
+    """Return the sets of the level's own fields that must be unique together."""
     from django.db.models import UniqueConstraint
 
     single = [
@@ -274,7 +274,7 @@ def _unique(model: Model) -> list[tuple[str, ...]]:
 
 
 def _followed(cursor: Cursor, related: RelatedRows) -> list[str]:
-    """The same for rows that follow their page."""
+    """Check values and uniqueness of the rows that follow their page."""
     rows = (
         f"remodel_map m JOIN {quoted(related.old._meta.db_table)} r "
         f"ON r.{quoted(related.old_link.column)} = m.old"

@@ -23,7 +23,7 @@ NAMED = 20  # pages that a sentence names
 
 
 def per_page(field_map: FieldMap) -> list[FieldSource]:
-    """The carries whose values Python makes."""
+    """Return the field sources whose values Python makes, page by page."""
     return [
         field_source
         for field_source in field_map.field_sources
@@ -34,7 +34,7 @@ def per_page(field_map: FieldMap) -> list[FieldSource]:
 def expression(
     field_map: FieldMap, field_source: FieldSource, *, exact: bool = False
 ) -> tuple[str, list[Any]] | None:
-    """SQL for the value and its parameters, to be used with `values_from`.
+    """Return SQL for the value and its parameters, to be used with `values_from`.
 
     None where the database gives the value. `exact` has the type that the column has.
     """
@@ -66,7 +66,7 @@ def _text_stream(origin: Field, field: Field) -> bool:
 
 
 def values_from(field_map: FieldMap, field_sources: Iterable[FieldSource]) -> str:
-    """What stands after FROM for these carries' expressions; the map is `m`."""
+    """Return what follows FROM for the expressions of these field sources; the map is `m`."""
     needed = {
         field_source.origin.model
         for field_source in field_sources
@@ -175,7 +175,7 @@ def _instances(field_map: FieldMap, pages: list[int], wanted: bool) -> list[tupl
 
 
 def _value(field_source: FieldSource, call: Function | None, page: Instance) -> object:
-    """The page's value, checked. Raises ValueError with what is wrong with it."""
+    """Return the page's value, checked. Raises ValueError with what is wrong with it."""
     from django.db import DatabaseError
 
     if call is None:
@@ -198,7 +198,7 @@ def _value(field_source: FieldSource, call: Function | None, page: Instance) -> 
 
 
 def pages_named(ids: list[int]) -> str:
-    """`(page 7)`, `(2 pages: 7, 9)`; beyond twenty the first twenty and the count."""
+    """Return `(page 7)` or `(2 pages: 7, 9)`; beyond twenty the first twenty and the count."""
     named = ", ".join(str(page) for page in ids[:NAMED])
     if len(ids) == 1:
         return f"(page {named})"

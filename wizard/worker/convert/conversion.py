@@ -43,7 +43,7 @@ def convert_plan(
     fields: dict[str, Any],
     ids: str = "new",
 ) -> dict[str, Any]:
-    """What `convert` would do with the same arguments, from the facts alone.
+    """Return what `convert` would do with the same arguments; nothing is changed.
 
     `pages` tells what becomes of each, `field_map` where each field's value comes from, `ledger`
     what refers to them, `losses` what would be let go and how much of it, `faults` what stands in
@@ -205,7 +205,7 @@ class _Conversion:
                     self._note(name, detail)
 
     def _check(self, places: Places) -> int:
-        """Everything that a plan would have found; and the number of pages there are."""
+        """Check all that a plan does, and return the number of pages there are."""
         idmap.require_type(self.cursor, self.field_map.old_type)
         tree.require_sound(self.cursor, refusal="tree", when="before the conversion")
         self.going = on_delete.find(self.cursor, self.field_map, places)
@@ -256,7 +256,7 @@ class _Conversion:
         return inserted
 
     def _end_left_levels(self) -> None:
-        """Where ids are kept, the rows of the levels that the target does not have end at once."""
+        """Delete the rows of the left levels; only where ids are kept."""
         for level in reversed(self.field_map.left):
             self.cursor.execute(
                 f"DELETE FROM {quoted(level._meta.db_table)} t USING remodel_map m "

@@ -20,7 +20,7 @@ def observe_conversion(
     ids: str = "new",
     id_map: dict[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The state of the pages, originals and new, told from the database.
+    """Return the state of the pages, originals and new, as the database has it.
 
     `state` is `originals` (nothing converted), `both`, `converted` (the originals are gone, or
     with ids kept are of the target's type), or `mixed`. `map` is the one given, or found again:
@@ -79,7 +79,7 @@ def _rows(ids: list[int]) -> dict[int, dict[str, Any]]:
 
 
 def _beside(new_type: str, originals: list[dict[str, Any]], prefix: str) -> dict[int, int]:
-    """New pages by their originals. A target that is no model yet has no pages."""
+    """Return new pages by their originals. A new type that is no model yet has no pages."""
     from ..site.pages import of_type
 
     try:

@@ -23,7 +23,7 @@ from ..site.types import Cursor, Model
 
 
 def delete_plan(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
-    """What would go, and what is in the way, from the facts alone.
+    """Return what would be deleted, and what prevents it; nothing is changed.
 
     `destroys` counts rows by table; `refers` counts what still refers to the originals by
     `table.column`, `children` the pages below them: with any of either, nothing is deleted.
@@ -85,7 +85,7 @@ def delete_originals(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
 
 
 def _type(pages: dict[int, int]) -> Model:
-    """The originals' model. Raises Refusal `no_page` or `wrong_type`."""
+    """Return the originals' model. Raises Refusal `no_page` or `wrong_type`."""
     from django.contrib.contenttypes.models import ContentType
 
     found = []

@@ -46,7 +46,7 @@ def fill(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
 
 
 def differences(cursor: Cursor, field_map: FieldMap) -> dict[str, list[int]]:
-    """Old ids whose joined value is not what the map says, by `table.column`; after `fill`.
+    """Return old ids whose joined value differs from the field map's, by `table.column`.
 
     Compared as text, because some types (json, point) have no equality of their own.
     """
@@ -85,7 +85,7 @@ def differences(cursor: Cursor, field_map: FieldMap) -> dict[str, list[int]]:
 
 
 def losses(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
-    """What the conversion lets go: `app.Model.field` to the pages that hold something in it.
+    """Count what the conversion drops: `app.Model.field` to the pages that hold something in it.
 
     Something is what is neither NULL, nor empty, nor the field's default. Relations count the
     pages that have rows; what rows that follow let go is counted by its own field.
@@ -113,7 +113,7 @@ def losses(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
 
 
 def _holding(cursor: Cursor, model: Model, link: str, field: Field) -> int:
-    """How many pages of the map have rows in the model, with something in the field if given."""
+    """Count the map's pages that have rows in the model, with something in the field if given."""
     condition, parameters = "true", []
     if field is not None:
         value = f"r.{quoted(field.column)}"

@@ -19,7 +19,7 @@ SHOWN = 20  # pages that a sentence names
 
 
 def found(cursor: Cursor, old_type: Model) -> list[tuple[str, list[str], str]]:
-    """Of `remodel_map`'s old pages: each state's name, what is in it, and what becomes of it."""
+    """Return the states of `remodel_map`'s old pages: name, pages, and what becomes of it."""
     return [
         ("site root", _site_roots(cursor), "The site goes on with the converted page."),
         (
@@ -35,7 +35,7 @@ def found(cursor: Cursor, old_type: Model) -> list[tuple[str, list[str], str]]:
 
 
 def listed(sentences: Sequence[str]) -> str:
-    """The first of them in one line, and how many more there are."""
+    """Join the first sentences in one line, and say how many more there are."""
     more = len(sentences) - SHOWN
     return "; ".join(sentences[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
@@ -54,7 +54,7 @@ def _site_roots(cursor: Cursor) -> list[str]:
 
 
 def _translations(cursor: Cursor, old_type: Model) -> list[str]:
-    """Translations of the pages that have their type and are not converted with them."""
+    """Return the pages' translations that have the old type and are not converted."""
     from django.contrib.contenttypes.models import ContentType
     from wagtail.models import Locale
 
@@ -77,7 +77,7 @@ def _translations(cursor: Cursor, old_type: Model) -> list[str]:
 
 
 def _converted(cast: str = "") -> object:
-    """The map's old pages as an expression for a filter, so that no list of ids is sent."""
+    """Return the map's old pages as an expression for a filter; no list of ids is sent."""
     from django.db.models.expressions import RawSQL
 
     return RawSQL(f"SELECT old{cast} FROM remodel_map", [])

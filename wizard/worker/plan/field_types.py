@@ -35,7 +35,7 @@ _TOLD_ELSEWHERE = {
 
 
 def kind(field: Field) -> str:
-    """What decides which values a field takes: relation, stream, text, integer, or its type."""
+    """Return what decides which values a field takes: relation, stream, text, integer, its type."""
     from wagtail.fields import StreamField
 
     if field.remote_field:
@@ -49,7 +49,7 @@ def kind(field: Field) -> str:
 
 
 def described(field: Field) -> str:
-    """A field's type for people: `CharField(40)`, `ForeignKey to wagtailimages.Image`."""
+    """Return a field's type for people: `CharField(40)`, `ForeignKey to wagtailimages.Image`."""
     name = str(field.__class__.__name__)
     if field.remote_field:
         return f"{name} to {field.remote_field.model._meta.label}"
@@ -59,7 +59,7 @@ def described(field: Field) -> str:
 
 
 def misfit(origin: Field, field: Field) -> str:
-    """Why no value of `origin` can be stored in `field`; empty when values may be.
+    """Return why no value of `origin` can be stored in `field`; empty when values may be.
 
     Allowed is what PostgreSQL's assignment stores unchanged, where a single value may still be
     refused: too long, out of range, not among the choices.
@@ -82,14 +82,14 @@ def misfit(origin: Field, field: Field) -> str:
 
 
 def _stored(field: Field) -> Field:
-    """The field whose values a foreign key's column has, through all levels of a child model."""
+    """Return the field whose values a foreign key's column has, through all levels of a model."""
     while field.remote_field:
         field = field.target_field
     return field
 
 
 def difference(origin: Field, field: Field) -> str:
-    """What an operator should know of a fitting pair; empty when the two are alike."""
+    """Return what an operator should know of a fitting pair; empty when the two are alike."""
     told = []
     if described(origin) != described(field):
         told.append(f"{described(origin)} becomes {described(field)}")
@@ -113,7 +113,7 @@ def _action(on_delete: object) -> str:
 
 
 def alike(origin: Field, field: Field) -> bool:
-    """Whether a value that is right for `origin` is right for `field` by definition."""
+    """Return whether a value that is right for `origin` is right for `field` by definition."""
     if origin.null and not field.null:
         return False
     _, old_path, old_args, old_kwargs = origin.deconstruct()
@@ -129,7 +129,7 @@ def _equal(old: object, new: object) -> bool:
 
 
 def checked(field: Field, value: object) -> object:
-    """The value as the field keeps it in Python. Raises ValueError with the field's own words.
+    """Return the value as the field keeps it in Python. Raises ValueError with the field's words.
 
     An empty value passes where the database takes it: pages may be older than the rule that
     forms ask for one.
@@ -157,12 +157,12 @@ def _raw_stream(value: list[Any]) -> bool:
 
 
 def timed(field: Field) -> bool:
-    """Whether the field takes the time of its row's saving."""
+    """Return whether the field takes the time of its row's saving."""
     return bool(getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False))
 
 
 def default(field: Field) -> object:
-    """What a new row gets that nothing is said of; NOT_PROVIDED where the database gives it."""
+    """Return a new row's default; NOT_PROVIDED where the database gives it."""
     from django.db.models import NOT_PROVIDED
 
     # Django 5 can leave it to the database, where a default in Python does not come first.

@@ -68,7 +68,7 @@ class FieldMap:
 def describe_field_map(
     reply: Reply, *, source: str, target: str, prefix: str, move: list[str], fields: dict[str, Any]
 ) -> dict[str, Any]:
-    """The map as a table to look at and to edit; needs no pages, and tells faults with it.
+    """Return the map as a table to look at and to edit, with its faults; needs no pages.
 
     `choices` has for each of the target's names those of the source's that fit it.
     """
@@ -155,7 +155,7 @@ def _resolve(
 
 
 def _own(levels: Iterable[Model]) -> dict[str, Any]:
-    """The levels' fields with a column to write to, without keys and parent links, by name."""
+    """Return the levels' fields with a column, by name, without keys and parent links."""
     return {
         field.name: field
         for level in levels
@@ -165,12 +165,12 @@ def _own(levels: Iterable[Model]) -> dict[str, Any]:
 
 
 def _origins(old_type: Model) -> dict[str, Any]:
-    """The fields of the source, of any level, that a value can be taken from."""
+    """Return the fields of the old type, of any level, that a value can be taken from."""
     return _own(chain(old_type))
 
 
 def _entries(fields: Mapping[str, Any], faults: list[str]) -> dict[str, tuple[str, Any]]:
-    """What `fields` of remodel.yml says: `{name: (from | value | call | drop, argument)}`."""
+    """Return `fields` of remodel.yml as `{name: (from | value | call | drop, argument)}`."""
     entries = {}
     for name, said in fields.items():
         if said == "drop":
@@ -197,7 +197,7 @@ def _prefixed(
     new_type: Model,
     faults: list[str],
 ) -> dict[str, Any]:
-    """The origins of the fields that were moved to a prefixed name, by that name."""
+    """Return the origins of the fields that were moved to a prefixed name, by that name."""
     if move and direction != "child":
         faults.append(
             f"Fields are moved only to a child; {new_type._meta.label} is a {direction} of the "
@@ -279,7 +279,7 @@ def _constant(field: Field, value: object, faults: list[str]) -> object:
 
 
 def function(path: str) -> Function:
-    """The project's function at a dotted path. Raises ImportError or TypeError."""
+    """Return the project's function at a dotted path. Raises ImportError or TypeError."""
     from django.utils.module_loading import import_string
 
     imported: object = import_string(path)
@@ -306,7 +306,7 @@ def _unknown_entry(name: str, known: set[str], origins: Mapping[str, Any], new_t
 
 
 def rows(field_map: FieldMap) -> list[dict[str, Any]]:
-    """The map for the screen: `{target, how, source, value, call, type, note}` a row.
+    """Return the map for the screen: `{target, how, source, value, call, type, note}` a row.
 
     `how` is that of FieldSource, `rows` for related rows, or `dropped` (then target is None).
     """
@@ -351,7 +351,7 @@ def _shown(field_source: FieldSource) -> object:
 
 
 def _without_ids(value: object) -> object:
-    """A stream without its blocks' ids, which are made up anew each time it is read."""
+    """Return a stream without its blocks' ids, which are made up anew each time it is read."""
     if isinstance(value, list):
         return [_without_ids(part) for part in value]
     if not isinstance(value, dict):
@@ -373,7 +373,7 @@ def _note(field_source: FieldSource) -> str:
 
 
 def renames(field_map: FieldMap) -> dict[str, str | None]:
-    """Keys of a revision's JSON that change: the source's name to the target's, None: let go.
+    """Return the keys of a revision's JSON that change: old name to new, None where dropped.
 
     Only the left levels' names; what shared levels lend is in `copies`.
     """
@@ -391,7 +391,7 @@ def renames(field_map: FieldMap) -> dict[str, str | None]:
 
 
 def copies(field_map: FieldMap) -> list[tuple[str, str]]:
-    """Keys of a revision's JSON that get another key's value while that one stays too.
+    """Return the keys of a revision's JSON that get another key's value while that one stays.
 
     Pairs of the source's name and the target's: fields moved to a prefixed name, fields taken
     from a shared level, and all but one of several that are taken from the same field.

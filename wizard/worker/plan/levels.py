@@ -15,7 +15,7 @@ PLACE = {"path", "numchild", "content_type", "slug", "url_path"}
 
 
 def columns(model: Model) -> list[Any]:
-    """The level's own fields that have a column to write to, its key first."""
+    """Return the level's own fields that have a column to write to, its key first."""
     fields = [
         field
         for field in model._meta.local_concrete_fields
@@ -25,12 +25,12 @@ def columns(model: Model) -> list[Any]:
 
 
 def key(model: Model) -> str:
-    """The quoted column of the level's primary key."""
+    """Return the quoted column of the level's primary key."""
     return quoted(model._meta.pk.column)
 
 
 def handed_over(model: Model) -> list[Any]:
-    """Fields whose value only one row may have: the copy gets it, the original another.
+    """Return the fields whose value only one row may have: the copy gets it, not the original.
 
     At the base level that is the translation key, which is unique together with the locale.
     """
@@ -40,7 +40,7 @@ def handed_over(model: Model) -> list[Any]:
 
 
 def _left_with(field: Field, prefix: str) -> tuple[str, list[Any]]:
-    """SQL for what an original has in a handed over field until it goes, and its parameters."""
+    """Return SQL for the original's value of a handed over field until it is deleted."""
     column = f"u.{quoted(field.column)}"
     if field.get_internal_type() == "UUIDField":
         return f"md5(random()::text || {column}::text)::uuid", []  # PostgreSQL 12 has no other
@@ -122,7 +122,7 @@ def _copy_level(cursor: Cursor, model: Model, prefix: str, content_type: int) ->
 
 
 def differences(cursor: Cursor, levels: Sequence[Model]) -> dict[str, list[int]]:
-    """Old ids whose copies differ in a column that was to be equal, by `table.column`.
+    """Return old ids whose copies differ in a column that should be equal, by `table.column`.
 
     Compared as text, because some types (json, point) have no equality of their own.
     """

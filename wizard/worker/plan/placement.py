@@ -21,7 +21,7 @@ LIMITS = ("is_creatable", "max_count", "max_count_per_parent")
 
 
 def faults(cursor: Cursor, old_type: Model, new_type: Model, *, ids: str, prefix: str) -> list[str]:
-    """What stands in the way of the map's old pages becoming the target's, a sentence each.
+    """Return a sentence for each rule that prevents the pages from being of the new type.
 
     A rule of parents and children that the source breaks there already is only warned of.
     """
@@ -38,7 +38,7 @@ def faults(cursor: Cursor, old_type: Model, new_type: Model, *, ids: str, prefix
 
 
 def warnings(cursor: Cursor, old_type: Model, new_type: Model, *, ids: str) -> list[dict[str, str]]:
-    """What is carried, or goes on, and deserves a look: `{name, detail}` each."""
+    """Return what is carried, or goes on, and deserves a look: `{name, detail}` each."""
     already = [sentence for sentence, already in _misplaced(cursor, old_type, new_type) if already]
     nested = _nested_parents(cursor) if _rules(new_type) else []
     closed = not getattr(new_type, "is_creatable", True)
@@ -79,7 +79,7 @@ def _roots(cursor: Cursor) -> list[str]:
 
 
 def _aliases(cursor: Cursor) -> list[str]:
-    """An alias follows what its source publishes only while both have the same type."""
+    """Return aliases converted without their source, or the reverse; both need one type."""
     cursor.execute(
         f"""
         SELECT p.id, p.alias_of_id, mine.old IS NULL
@@ -101,7 +101,7 @@ def _aliases(cursor: Cursor) -> list[str]:
 
 
 def _misplaced(cursor: Cursor, old_type: Model, new_type: Model) -> list[tuple[str, bool]]:
-    """Breaches of parent_page_types and subpage_types, and whether the source had each already.
+    """Return breaches of parent_page_types and subpage_types, and whether each was there before.
 
     A parent or child that is converted as well counts as what it will be.
     """
@@ -157,7 +157,7 @@ def _misplaced(cursor: Cursor, old_type: Model, new_type: Model) -> list[tuple[s
 
 
 def _model(type_id: int) -> Model | None:
-    """The model of a content type, None when the code has it no more."""
+    """Return the model of a content type; None where the project has it no more."""
     from django.contrib.contenttypes.models import ContentType
 
     model: Model | None = ContentType.objects.get_for_id(type_id).model_class()
@@ -165,7 +165,7 @@ def _model(type_id: int) -> Model | None:
 
 
 def _forbidden(parent: Model, child: Model) -> str:
-    """Why pages of the one type may not be below those of the other; empty when they may."""
+    """Return why pages of one type may not be below those of the other; empty when they may."""
     above = parent in child.allowed_parent_page_models()
     below = child in parent.allowed_subpage_models()
     if above and below:
@@ -179,7 +179,7 @@ def _forbidden(parent: Model, child: Model) -> str:
 
 
 def _too_many(cursor: Cursor, old_type: Model, new_type: Model) -> list[str]:
-    """Where max_count or max_count_per_parent would be exceeded when all is done.
+    """Return where max_count or max_count_per_parent would be exceeded in the end.
 
     Wagtail counts pages of child types too, so nothing grows when the target is a parent of
     the source. The time in which copy and original are both there does not count.
@@ -222,7 +222,7 @@ def _too_many(cursor: Cursor, old_type: Model, new_type: Model) -> list[str]:
 
 
 def _types(model: Model) -> list[int]:
-    """Content types of the model and of its children, which is what `type()` finds pages by."""
+    """Return content types of the model and its children, by which `type()` finds pages."""
     from django.contrib.contenttypes.models import ContentType
     from wagtail.models import get_page_models
 
@@ -231,7 +231,7 @@ def _types(model: Model) -> list[int]:
 
 
 def _refused_parents(cursor: Cursor, new_type: Model) -> list[str]:
-    """Parents that the project's own can_create_at or can_exist_under does not accept.
+    """Return parents that the project's own can_create_at or can_exist_under refuses.
 
     Wagtail's own are not asked, as what they look at is looked at here, for all pages at once.
     """
@@ -261,7 +261,7 @@ def _refused_parents(cursor: Cursor, new_type: Model) -> list[str]:
 
 
 def _rules(new_type: Model) -> list[str]:
-    """Those of the class methods that judge a parent which the project has written itself."""
+    """Return those of the two class methods on parents that the project has written itself."""
     own = []
     for name in ("can_create_at", "can_exist_under"):
         plain = getattr(base_page(), name, None)
@@ -275,7 +275,7 @@ def _rules(new_type: Model) -> list[str]:
 
 @contextmanager
 def _unlimited(new_type: Model) -> Iterator[None]:
-    """The class without limits on how many there are, which are judged by the final number."""
+    """Lift the class's limits on how many there are; they are judged by the final number."""
     own = {name: vars(new_type)[name] for name in LIMITS if name in vars(new_type)}
     new_type.is_creatable, new_type.max_count, new_type.max_count_per_parent = True, None, None
     try:
@@ -288,7 +288,7 @@ def _unlimited(new_type: Model) -> Iterator[None]:
 
 
 def _nested_parents(cursor: Cursor) -> list[int]:
-    """Pages of the map that are parents of other pages of the map."""
+    """Return pages of the map that are parents of other pages of the map."""
     cursor.execute(
         f"""
         SELECT parent.id FROM remodel_map above
@@ -303,7 +303,7 @@ def _nested_parents(cursor: Cursor) -> list[int]:
 
 
 def _slugs(cursor: Cursor, prefix: str) -> list[str]:
-    """Prefixed slugs that are too long, or that a page beside has."""
+    """Return prefixed slugs that are too long, or that a sibling has."""
     field = base_page()._meta.get_field("slug")
     cursor.execute(
         f"""

@@ -136,7 +136,7 @@ def pair(
 
 
 def _related(before: Side, after: Side) -> tuple[RelatedRows, list[str]]:
-    """The pair, and the reasons why it is impossible."""
+    """Return the pair, and the reasons why it is impossible."""
     from django.db.models import NOT_PROVIDED
 
     reasons, columns, defaults = _reasons(before, after), [], []
@@ -200,7 +200,7 @@ def _columns(side: Side) -> dict[str, Any]:
 
 
 def choices(left: Iterable[Model], joined: Iterable[Model]) -> dict[str, list[str]]:
-    """For each of the target's relations the names of the source's whose rows fit it."""
+    """Return the old type's relations whose rows fit each of the new type's, by name."""
     old, new = sides(left), sides(joined)
     return {
         name: sorted(origin for origin in old if not _related(old[origin], after)[1])
@@ -209,12 +209,12 @@ def choices(left: Iterable[Model], joined: Iterable[Model]) -> dict[str, list[st
 
 
 def name(item: Field) -> str:
-    """What the field map calls a field or a relation."""
+    """Return what the field map calls a field or a relation."""
     return str(item.get_accessor_name() if hasattr(item, "get_accessor_name") else item.name)
 
 
 def key(item: Field) -> str:
-    """What a revision's JSON calls a field or a relation."""
+    """Return what a revision's JSON calls a field or a relation."""
     from taggit.managers import TaggableManager
 
     if isinstance(item, TaggableManager):
@@ -224,7 +224,7 @@ def key(item: Field) -> str:
 
 
 def described(item: Field) -> str:
-    """A dropped field's or relation's type for people."""
+    """Return a dropped field's or relation's type for people."""
     if hasattr(item, "get_accessor_name"):
         return f"rows of {item.related_model._meta.label}"
     if item.many_to_many:
@@ -233,7 +233,7 @@ def described(item: Field) -> str:
 
 
 def row(related: RelatedRows) -> dict[str, Any]:
-    """A pair for the screen."""
+    """Return a pair for the screen."""
     notes = []
     if related.let_go:
         notes.append("let go: " + ", ".join(field.name for field in related.let_go))

@@ -86,7 +86,7 @@ class GenericPair:
 
 @once_an_operation
 def concrete_models() -> list[Model]:
-    """Every model with a table of its own in the pages' database, many-to-many tables included.
+    """Return every model with a table of its own in the pages' database, many-to-many included.
 
     The catalog decides, not `managed`: a table that Django does not make may refer to pages, and
     a model may live in another database.
@@ -106,14 +106,14 @@ def concrete_models() -> list[Model]:
 
 
 def _concrete(model: Model) -> Model:
-    """The model whose table it is, for a proxy."""
+    """Return the model whose table it is, for a proxy."""
     concrete: Model = model._meta.concrete_model
     return concrete
 
 
 @once_an_operation
 def foreign_keys(old_type: Model) -> list[ForeignKey]:
-    """Every foreign key to a level of the source, but no parent links; sorted by name."""
+    """Return every foreign key to a level of the old type, without parent links; sorted by name."""
     from wagtail.models import BaseLogEntry
 
     levels = set(chain(old_type))
@@ -168,7 +168,7 @@ def foreign_keys(old_type: Model) -> list[ForeignKey]:
 
 
 def subclass_links(old_type: Model) -> list[ForeignKey]:
-    """Parent links from other models to a level of the source: rows of a page of another type."""
+    """Return parent links from other models to a level: rows of a page of another type."""
     levels = set(chain(old_type))
     found = [
         ForeignKey(model._meta.db_table, field.column, field.remote_field.model, model)
@@ -184,7 +184,7 @@ def subclass_links(old_type: Model) -> list[ForeignKey]:
 
 @once_an_operation
 def generics() -> list[GenericPair]:
-    """Every content type and object id pair: declared generic keys, and columns named as one.
+    """Return every pair of content type and object id: declared generic keys, and columns named so.
 
     Wagtail's revisions and workflow states have two content types beside one object id; its
     reference index and log entries have pairs that are not declared as generic keys.
@@ -236,7 +236,7 @@ def _type_fields(names: dict[str, Any]) -> set[str]:
 
 
 def known_types(old_type: Model) -> list[int]:
-    """Content types under which an id of a page of the source may stand.
+    """Return the content types under which an id of a page of this type may stand.
 
     Those of its levels, and those of models whose rows have the page's id for a key of their own
     (as wagtail.models.WorkflowPage), so that the key changes with it.
@@ -251,14 +251,14 @@ def known_types(old_type: Model) -> list[int]:
 
 
 def content_type(model: Model) -> int:
-    """The id of the model's content type."""
+    """Return the id of the model's content type."""
     from django.contrib.contenttypes.models import ContentType
 
     return int(ContentType.objects.get_for_model(model, for_concrete_model=False).pk)
 
 
 def content_types(models: Iterable[Any]) -> list[int]:
-    """Ids of the models' content types."""
+    """Return the ids of the models' content types."""
     return [content_type(model) for model in models]
 
 
@@ -271,7 +271,7 @@ def model_of(type_id: int) -> Model | None:
 
 
 def matches(pair: GenericPair, types: list[int], side: str = "old") -> tuple[str, list[Any]]:
-    """The join condition of a generic pair with a side of the map, and its parameters.
+    """Return the join condition of a generic pair with a side of the map, and its parameters.
 
     `types` are the content types by which the pages are known.
     """

@@ -54,7 +54,7 @@ class Tally:
 
 
 def in_rich_text(html: str, pages: Pages) -> str:
-    """The rich text with its links to old pages leading to the new ones.
+    """Return the rich text with its links followed to the new pages.
 
     Wagtail stores such a link as `<a linktype="page" id="7">` (wagtail/rich_text/pages.py).
     """
@@ -66,7 +66,7 @@ def in_rich_text(html: str, pages: Pages) -> str:
 
 
 def in_block(block: Block, value: object, pages: Pages, levels: set[Model]) -> object:
-    """A block's raw value with its references to old pages made ones to the new."""
+    """Return a block's raw value with its references followed to the new pages."""
     blocks = _blocks()
     if isinstance(block, blocks.BaseStreamBlock) and isinstance(value, list):
         known = block.child_blocks
@@ -98,7 +98,7 @@ def in_block(block: Block, value: object, pages: Pages, levels: set[Model]) -> o
 
 @lru_cache(maxsize=None)
 def _blocks() -> ModuleType:
-    """The module, imported once: the statement alone is a good part of looking at a block."""
+    """Return the module, imported once: the statement alone takes long, for each block."""
     import wagtail.blocks
 
     module: ModuleType = wagtail.blocks
@@ -112,7 +112,7 @@ def _in_item(block: Block, child: object, pages: Pages, levels: set[Model]) -> o
 
 
 def _in_table(block: Block, value: dict[str, Any], pages: Pages, levels: set[Model]) -> object:
-    """wagtail/contrib/typed_table_block: columns name the block types, rows hold the values."""
+    """Follow the cells of a typed table: columns name the block types, rows hold the values."""
     kinds = [block.child_blocks.get(column.get("type")) for column in value["columns"]]
     rows = []
     for row in value.get("rows", []):
@@ -129,7 +129,7 @@ def _in_table(block: Block, value: dict[str, Any], pages: Pages, levels: set[Mod
 def in_serialized(
     model: Model, data: dict[str, Any], pages: Pages, levels: set[Model]
 ) -> dict[str, Any]:
-    """An object as modelcluster serializes it into a revision, its references followed.
+    """Return an object, as modelcluster serializes it into a revision, with references followed.
 
     Foreign keys and many-to-many values by id, rich text, StreamFields (which are strings of
     JSON in there), and the rows of child relations likewise.
@@ -153,7 +153,7 @@ def in_serialized(
 
 @once_an_operation
 def _holders(model: Model, levels: frozenset[Model]) -> tuple[Any, ...]:
-    """What of a serialized object can refer to a page.
+    """Return what of a serialized object can refer to a page.
 
     Foreign keys by name, fields whose values can, child relations with their models, and
     many-to-many fields by name.
@@ -190,7 +190,7 @@ def _fields() -> tuple[Any, Any]:
 
 
 def in_field(field: Field, value: str, pages: Pages, levels: set[Model]) -> str:
-    """A rich text or StreamField value, the latter as JSON text, its references followed.
+    """Return a rich text, or a StreamField's JSON text, with its references followed.
 
     A value in which nothing changes comes back as it is, to the byte.
     """
@@ -205,7 +205,7 @@ def in_field(field: Field, value: str, pages: Pages, levels: set[Model]) -> str:
 
 
 def _scalars(raw: object, pages: Mapping[int, int]) -> Iterator[int]:
-    """1 for each number or text in JSON that is one of the ids, and nothing else."""
+    """Yield 1 for each number or text in JSON that is one of the ids, and nothing else."""
     if isinstance(raw, dict):
         for child in raw.values():
             yield from _scalars(child, pages)

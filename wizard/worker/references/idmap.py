@@ -20,7 +20,7 @@ SAID = 20  # pages that a sentence names
 
 
 def from_json(given: dict[str, int]) -> dict[int, int]:
-    """A map as it comes over the wire, whose keys are strings."""
+    """Return a map as it comes over the wire, where its keys are strings."""
     return {int(old): int(new) for old, new in given.items()}
 
 
@@ -46,7 +46,7 @@ def load(cursor: Cursor, pages: Mapping[int, int | None]) -> None:
 
 
 def fresh_ids(cursor: Cursor, table: str, count: int) -> list[int]:
-    """Ids for new rows, from the table's own sequence."""
+    """Return ids for new rows, from the table's own sequence."""
     cursor.execute(
         "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
         [tree.quoted(table), count],
@@ -73,7 +73,7 @@ def require_type(cursor: Cursor, old_type: Model) -> None:
 
 
 def facts(cursor: Cursor, prefix: str) -> list[dict[str, Any]]:
-    """What a plan tells of the old pages, in the order of the tree."""
+    """Return what a plan shows of the old pages, in the order of the tree."""
     cursor.execute(
         f"""
         SELECT p.id, p.title, p.slug, %s || p.slug, p.url_path, p.live, p.numchild,
@@ -92,7 +92,7 @@ def facts(cursor: Cursor, prefix: str) -> list[dict[str, Any]]:
 
 
 def marks(cursor: Cursor) -> dict[int, str]:
-    """The old pages as `going`, and those right below them as `moved`."""
+    """Return the old pages as `going`, and those right below them as `moved`."""
     cursor.execute(
         f"""
         SELECT c.id FROM remodel_map m

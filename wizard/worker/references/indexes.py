@@ -73,7 +73,7 @@ def _forget(cursor: Cursor, field_map: FieldMap) -> None:
 
 
 def foreign_backends() -> list[str]:
-    """Search backends outside of the database: nothing is written to them."""
+    """Return search backends outside of the database: nothing is written to them."""
     from django.conf import settings
 
     return [
@@ -84,7 +84,7 @@ def foreign_backends() -> list[str]:
 
 
 def _same_references(field_map: FieldMap) -> bool:
-    """Whether a page's references, but for those of fields let go, are under the same names."""
+    """Return whether a page's references, without dropped fields, keep their names."""
     return not field_map.related_rows and all(
         field_source.how in ("moved", "same") or not _can_refer(field_source.field)
         for field_source in field_map.field_sources
@@ -157,7 +157,7 @@ def _search(cursor: Cursor, field_map: FieldMap, reply: Reply, total: int) -> No
 
 
 def _backends() -> list[tuple[str, Any]]:
-    """The search backends that keep their index in the database."""
+    """Return the search backends that keep their index in the database."""
     from wagtail.search.backends import get_search_backends_with_name
 
     return [

@@ -133,7 +133,7 @@ def _write(cursor: Cursor, model: str, column: str, changed: list[tuple[int, str
 
 
 def _convert(cursor: Cursor, field_map: FieldMap, new_content_type: int) -> int:
-    """The content of the pages' own sources, as that of pages of the target.
+    """Convert the content of the pages' own sources to that of pages of the new type.
 
     What the content has nothing for gets the value that the page has now, as in a revision.
     """
@@ -186,7 +186,7 @@ def _converted(
 
 
 def _retype(cursor: Cursor, field_map: FieldMap, new_content_type: int) -> int:
-    """The sources' type, and the last migration of its app where that was the last of theirs."""
+    """Set the sources' type, and the last migration of its app, if theirs was the last."""
     versions = [
         _schema_version(model._meta.app_label) for model in (field_map.old_type, field_map.new_type)
     ]
@@ -200,7 +200,7 @@ def _retype(cursor: Cursor, field_map: FieldMap, new_content_type: int) -> int:
 
 
 def _schema_version(app: str) -> str:
-    """As get_schema_version in wagtail_localize/models.py, which older versions do not have."""
+    """Return what get_schema_version does, which older versions of it do not have."""
     from django.db.migrations.recorder import MigrationRecorder
 
     applied = MigrationRecorder.Migration.objects.using(page_connection().alias)
@@ -209,7 +209,7 @@ def _schema_version(app: str) -> str:
 
 
 def _end_segments(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
-    """Segments of fields that the target has not: building a translation would stumble on them."""
+    """Delete segments of dropped fields: building a translation would fail on them."""
     gone = [old for old, new in renames(field_map).items() if new is None]
     ended = {}
     for name in SEGMENTS if gone else ():
@@ -225,7 +225,7 @@ def _end_segments(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
 
 
 def _rename_paths(cursor: Cursor, field_map: FieldMap) -> int:
-    """Paths of the strings, with the hash that they are found by; their first part is a field."""
+    """Rename the strings' paths, which begin with a field, and the hashes they are found by."""
     names = renames(field_map)
     taken = set(names.values())
     moves = {
@@ -286,7 +286,7 @@ def _carry_links(ledger: ReferenceLedger) -> int:
 
 
 def _carry_anchors(cursor: Cursor, pages: Mapping[int, int]) -> int:
-    """The attributes of links, which a string to be translated does not have in it itself."""
+    """Follow the map in the attributes of links, which are kept beside a string."""
     condition, given = scan.mentions("g.attrs", pages)
     changed = 0
     for found in scan.read(
@@ -307,7 +307,7 @@ def _carry_anchors(cursor: Cursor, pages: Mapping[int, int]) -> int:
 
 
 def _carry_choices(cursor: Cursor, field_map: FieldMap, name: str) -> int:
-    """Chosen pages: an id by itself, which its path in the source's content tells from a number."""
+    """Follow the map in chosen pages: mere ids, which only their path tells from other numbers."""
     own = "s.id = t.source_id" if name == "OverridableSegment" else "s.object_id = c.object_id"
     told = {}
     for found in scan.read(
@@ -325,7 +325,7 @@ def _carry_choices(cursor: Cursor, field_map: FieldMap, name: str) -> int:
 
 
 def _chooses(model: Model, content: dict[str, Any], path: list[str], levels: set[Model]) -> bool:
-    """Whether the path through an object's content ends at a choice of a page."""
+    """Return whether the path through an object's content ends at a choice of a page."""
     from modelcluster.models import get_all_child_relations
     from wagtail.fields import StreamField
 
@@ -347,7 +347,7 @@ def _chooses(model: Model, content: dict[str, Any], path: list[str], levels: set
 
 
 def _block_chooses(block: Block, value: object, path: list[str], levels: set[Model]) -> bool:
-    """The same inside of a stream: by the ids of its blocks, and the names of a struct's."""
+    """Return the same inside of a stream: by the ids of its blocks, and the names of a struct's."""
     from wagtail import blocks
 
     if not path:

@@ -29,7 +29,7 @@ class OnDelete:
 
 
 def find(cursor: Cursor, field_map: FieldMap, places: Places) -> OnDelete:
-    """The references of `remodel_map`'s pages that end with the levels that are left."""
+    """Return what happens to references to the levels that the pages leave."""
     losses: dict[str, int] = {}
     faults: list[str] = []
     acting = []
@@ -75,7 +75,7 @@ def act(cursor: Cursor, deletions: OnDelete, ledger: ReferenceLedger) -> None:
 
 
 def _rekeyed(cursor: Cursor, field_map: FieldMap) -> list[str]:
-    """Rows whose own key is the page's id, and which others refer to by that key."""
+    """Return a fault for each table that refers to rows whose key is the page's id."""
     cursor.execute("SELECT EXISTS (SELECT FROM remodel_map WHERE old IS DISTINCT FROM new)")
     if not cursor.fetchone()[0]:
         return []
@@ -128,7 +128,7 @@ def _count(cursor: Cursor, key: ForeignKey) -> int:
 
 
 def _fault(cursor: Cursor, key: ForeignKey, field_map: FieldMap) -> str:
-    """Why the key's rows cannot be let go, or nothing."""
+    """Return why the key's rows cannot be deleted or emptied; empty when they can."""
     if key.model is None:
         return "Django does not know that table, so nothing says what should become of them."
     if key.on_delete == "SET_NULL":
@@ -148,7 +148,7 @@ def _fault(cursor: Cursor, key: ForeignKey, field_map: FieldMap) -> str:
 
 
 def _referrers(cursor: Cursor, key: ForeignKey) -> dict[str, int]:
-    """Foreign keys to the rows of the key's table that have one of the pages."""
+    """Count foreign keys to the rows of the key's table that have one of the pages."""
     cursor.execute(
         """
         SELECT c.conrelid::regclass::text, a.attname, r.attname
@@ -178,7 +178,7 @@ def _referrers(cursor: Cursor, key: ForeignKey) -> dict[str, int]:
 
 
 def _generic_referrers(cursor: Cursor, key: ForeignKey) -> dict[str, int]:
-    """Generic references to the key's rows that are more than an index or passing state."""
+    """Count generic references to the key's rows, without indexes and passing state."""
     found = {}
     for pair in columns.generics():
         if pair.transient or pair.derived:

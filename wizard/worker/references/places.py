@@ -70,21 +70,21 @@ class Places:
             self._pages.add((level._meta.db_table, level._meta.pk.column))
 
     def after(self, table: str, column: str) -> list[Place]:
-        """Where the column may be after the conversion: where it was, and where its rows go."""
+        """Return where the column may be afterwards: where it was, and where its rows go."""
         moved = self._moves.get((table, column))
         return [Place(table, column), *([moved] if moved else [])]
 
     def leaving(self, table: str) -> str:
-        """A query of the keys of the rows that leave the table; empty where none do."""
+        """Return a query of the keys of the rows that leave the table; empty where none do."""
         return self._leaving.get(table, "")
 
     def key(self, table: str, alias: str) -> str:
-        """SQL for a row's primary key as text, before the conversion. Empty for a table without."""
+        """Return SQL for a row's primary key as text, before the conversion; '' without a key."""
         parts = [f"{alias}.{quoted(column)}::text" for column in self.primary.get(table, [])]
         return f"concat_ws(',', {', '.join(parts)})" if parts else "''::text"
 
     def is_after(self, table: str, alias: str, key: str) -> str:
-        """SQL that this is the row which had a key, SQL of text, before the conversion."""
+        """Return SQL that a row had this key, SQL of text, before the conversion."""
         primary = self.primary.get(table, {})
         if len(primary) != 1:
             return f"{self.key(table, alias)} = {key}"
@@ -95,7 +95,7 @@ class Places:
         return f"{alias}.{quoted(column)} = {own}"
 
     def key_before(self, place: Place, alias: str) -> str:
-        """SQL for the key that a row of a place had before; a key that is a page's id is mapped."""
+        """Return SQL for the key that a row had before; a key that is a page's id is mapped."""
         parts = []
         for column in self.primary.get(place.table, []):
             own = f"{alias}.{quoted(column)}"
@@ -114,7 +114,7 @@ def rows_table(number: int) -> str:
 
 
 def _primary_keys(cursor: Cursor) -> dict[str, dict[str, str]]:
-    """The columns of each table's primary key, in order, with their types.
+    """Return the columns of each table's primary key, in order, with their types.
 
     A table that Django did not make may be without one, and has what its model says.
     """

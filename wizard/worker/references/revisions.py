@@ -84,14 +84,14 @@ class Revisions(ReferenceKind):
 
 
 def table_name() -> str:
-    """The revisions' table."""
+    """Return the revisions' table."""
     from wagtail.models import Revision
 
     return str(Revision._meta.db_table)
 
 
 def content_field() -> Field:
-    """The field that holds a page as JSON."""
+    """Return the field that holds a page as JSON."""
     from wagtail.models import Revision
 
     return Revision._meta.get_field("content")
@@ -192,7 +192,7 @@ def _convert(cursor: Cursor, field_map: FieldMap) -> None:
 
 
 def _picked(pairs: list[tuple[str, str]]) -> str:
-    """SQL for an object of keys that the content has under another name, without absent ones."""
+    """Return SQL for an object with the content's values under other keys, without absent ones."""
     parts = [
         f"CASE WHEN jsonb_exists(r.content, {literal(old)}) "
         f"THEN jsonb_build_object({literal(new)}, r.content -> {literal(old)}) "
@@ -203,7 +203,7 @@ def _picked(pairs: list[tuple[str, str]]) -> str:
 
 
 def _added(field_map: FieldMap) -> str:
-    """SQL for the values of fields that no draft knows yet, from the pages' new rows."""
+    """Return SQL for the values of fields that no draft has yet, from the pages' new rows."""
     parts = []
     for field_source in field_map.field_sources:
         if field_source.origin is not None and field_source.origin.name in renames(field_map):
@@ -278,7 +278,7 @@ def rename_fields(cursor: Cursor, renames: dict[str, str]) -> int:
 
 
 def holding(cursor: Cursor, name: str) -> int:
-    """How many of the map's old pages have a revision with something under this key."""
+    """Count the map's old pages that have a revision with something under this key."""
     cursor.execute(
         f"SELECT count(DISTINCT m.old) FROM remodel_map m JOIN {_table()} r "
         "ON r.object_id = m.old::text AND r.base_content_type_id = %s "

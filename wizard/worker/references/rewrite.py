@@ -38,7 +38,7 @@ Column = Tuple[int, str, str]  # an entry of the ledger, the column that it is a
 
 
 def is_plain(value: str, found: Mapping[int, int], becomes: Mapping[int, int]) -> bool:
-    """Whether the id of the one page in a value is written there as a reference only."""
+    """Return whether the id of the one page in a value is written there as a reference only."""
     if len(found) != 1:
         return False
     ((page, times),) = found.items()
@@ -54,7 +54,7 @@ def held(
     becomes: Mapping[int, int] | None,
     follow: Callable[[Mapping[int, int]], str],
 ) -> Holder:
-    """The holder of a value with these references.
+    """Return the holder of a value with these references.
 
     `follow` computes what the value becomes by a map, and is asked only where it is not plain.
     """
@@ -97,7 +97,7 @@ class ValueRewriter:
             self._write_kept(table, column)
 
     def _replace(self, table: str, columns: List[Column]) -> None:
-        """A value that is another by now is left as it is, for the ledger to miss."""
+        """Replace ids in plain values. Leave one that has changed, for the ledger to miss."""
         picked, changes = [], []
         for entry, column, kind in columns:
             name = f"t.{quoted(column)}"
@@ -121,7 +121,7 @@ class ValueRewriter:
         )
 
     def _write_kept(self, table: str, column: Column) -> None:
-        """The same for what was computed."""
+        """Write the values that were computed; again only over what was read."""
         entry, name, kind = column
         self.cursor.execute(
             f"UPDATE {quoted(table)} t SET {quoted(name)} = v.value::{kind} FROM remodel_values v "
@@ -158,10 +158,10 @@ class ValueRewriter:
 
 
 def kind_of(field: Field) -> str:
-    """The SQL type of a field's column."""
+    """Return the SQL type of a field's column."""
     return str(field.db_type(page_connection()))
 
 
 def hashed(text: str) -> str:
-    """SQL for what a text is remembered by, as long as the transaction lasts."""
+    """Return SQL for the hash by which a text is recognized within the transaction."""
     return f'hashtextextended({text} COLLATE "C", 0)'

@@ -32,7 +32,7 @@ DIGITS = re.compile(r"\d+")
 
 
 def mentions(column: str, pages: Collection[int]) -> tuple[str, list[Any]]:
-    """An SQL condition that a text column may have one of the ids, and its parameters.
+    """Return an SQL condition that a text column may have one of the ids, and its parameters.
 
     Fit to leave out most of what has none, and cheap: a regular expression takes ten times as
     long as a search for digits, and only tells more where the number is short.
@@ -51,7 +51,7 @@ def mentions(column: str, pages: Collection[int]) -> tuple[str, list[Any]]:
 
 
 def numbers(text: str, pages: Collection[int]) -> list[int]:
-    """The pages whose ids seem to stand in the text: a look that is cheaper than parsing it."""
+    """Return the pages whose ids seem to stand in the text; cheaper than parsing it."""
     if len(pages) <= FEW:  # no word boundaries, so that it may be more than there are
         return [page for page in pages for _ in range(text.count(str(page)))]
     return [number for number in map(int, DIGITS.findall(text)) if number in pages]
@@ -60,7 +60,7 @@ def numbers(text: str, pages: Collection[int]) -> list[int]:
 def query_of(
     table: str, key: str, field: Field, pages: Collection[int], condition: str = ""
 ) -> Query:
-    """A query of a field's `(row's key, value, hash)`; of all rows `t` that mention a page.
+    """Return a query of a field's `(row's key, value, hash)`, of all rows `t` that mention a page.
 
     Or of those that a condition on the rows `t` tells. `key` is SQL for the key.
     """
@@ -73,7 +73,7 @@ def query_of(
 
 
 def read(query: str, given: list[Any]) -> Iterator[Rows]:
-    """Rows of a query, some at a time, so that memory does not grow with their number."""
+    """Yield rows of a query, some at a time, so that memory does not grow with their number."""
     with page_connection().chunked_cursor() as reading:
         reading.execute(query, given)
         while rows := reading.fetchmany(CHUNK):

@@ -82,7 +82,7 @@ def _seems(field: Field) -> str | None:
 
 
 def _choosers(field_map: FieldMap, pages: list[int]) -> dict[str, int]:
-    """Choices of the pages in blocks that only take a type which they will no longer have.
+    """Count choices of the pages in blocks that do not take the new type.
 
     Counted as all references that such blocks and rich text hold, less those of rich text.
     """

@@ -67,7 +67,7 @@ def named(ledger: ReferenceLedger, deletions: OnDelete) -> dict[str, Named]:
 
 
 def fingerprints(cursor: Cursor, named: dict[str, Named]) -> Fingerprints:
-    """Rows and a hash over their content for each table, what is named left out.
+    """Return rows and a hash over their content for each table, without what is named.
 
     A table that the role may not read it cannot write to either, and is left out.
     """
@@ -121,7 +121,7 @@ def _value(column: str, kind: str) -> str:
 
 
 def changed(before: Fingerprints, after: Fingerprints) -> list[str]:
-    """A sentence for each table that is not what it was."""
+    """Return a sentence for each table that differs."""
     return [
         f"{table}: {before[table][0]} rows before, {after[table][0]} after"
         + ("" if before[table][0] != after[table][0] else ", with another content")

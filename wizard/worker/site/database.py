@@ -34,13 +34,13 @@ def once_an_operation(function: Asked) -> Asked:
 
 
 def forget() -> None:
-    """What the models and the catalog said, before another operation."""
+    """Forget what the models and the catalog answered, before another operation."""
     for clear in _answers:
         clear()
 
 
 def page_connection() -> Connection:
-    """The connection that pages are written through."""
+    """Return the connection that pages are written through."""
     from django.db import connections, router
 
     from .models import base_page
@@ -59,7 +59,7 @@ def require_postgresql(connection: Connection) -> None:
 
 
 def refuse_pinned(sender: object, connection: Connection, **_: object) -> None:
-    """On every new connection: leave at once when the database is a delivery target."""
+    """Close a new connection, and raise Refusal, when its database is a delivery target."""
     from django.db import DatabaseError
 
     pinned = {(str(known[0]), int(known[1])) for known in json.loads(os.environ.get(PINNED, "[]"))}
@@ -89,7 +89,7 @@ def refuse_pinned(sender: object, connection: Connection, **_: object) -> None:
 
 
 def hello_database() -> dict[str, Any]:
-    """The database's address and identity; `error` says why it could not be reached, if so."""
+    """Return the database's address and identity; `error` says why it could not be reached."""
     from django.db import DatabaseError
 
     connection = page_connection()

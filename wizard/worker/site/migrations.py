@@ -21,7 +21,7 @@ from .types import Migration, MigrationLoader
 
 
 def check(reply: Reply) -> dict[str, Any]:
-    """Django's system checks: `{errors, messages: [{id, level, text, hint}]}`."""
+    """Run Django's system checks: `{errors, messages: [{id, level, text, hint}]}`."""
     from django.core import checks
 
     found = checks.run_checks()
@@ -40,7 +40,7 @@ def check(reply: Reply) -> dict[str, Any]:
 
 
 def pending() -> list[str]:
-    """Migrations of the project that the database has not had yet, as `app.name`, in order."""
+    """Return the project's migrations that the database has not had, as `app.name`, in order."""
     from django.db.migrations.executor import MigrationExecutor
 
     executor = MigrationExecutor(page_connection())
@@ -49,7 +49,7 @@ def pending() -> list[str]:
 
 
 def migration_plan(reply: Reply) -> list[str]:
-    """The pending migrations, as `app.name`, in the order in which `migrate` would run them."""
+    """Return the pending migrations, as `app.name`, in the order in which `migrate` runs them."""
     return pending()
 
 
@@ -84,7 +84,7 @@ class _Lines(io.TextIOBase):
 
 
 def pending_changes(reply: Reply, *, app: str) -> list[str]:
-    """What the models have that the app's migrations do not, one line an operation."""
+    """Return what the models have that the app's migrations do not, one line an operation."""
     loader = _loader()
     changes = _changes(loader.graph, loader.project_state(), app)
     return [operation.describe() for operation in changes]
@@ -101,7 +101,7 @@ def make_migration(
     prefix: str,
     directory: str = "",
 ) -> list[dict[str, str]]:
-    """The migrations of one phase: `{name, path, text, sql}` each. Nothing is written.
+    """Return the migrations of one phase: `{name, path, text, sql}` each. Nothing is written.
 
     `add` makes the one that creates the target model. `finish` makes two: RemoveField of the
     moved fields from the source, then RenameField of the target's prefixed ones. Both are made
@@ -151,7 +151,7 @@ def _number(name: str) -> int:
 
 
 def _changes(graph: object, state: object, app: str) -> list[Any]:
-    """Operations that lead the app from `state` to its models, as the autodetector sees it."""
+    """Return operations from `state` to the app's models, as the autodetector sees them."""
     from django.apps import apps
     from django.db.migrations.autodetector import MigrationAutodetector
     from django.db.migrations.state import ProjectState

@@ -11,7 +11,7 @@ from .types import Field, Model
 
 
 def base_page() -> Model:
-    """The model at the root of every page: `wagtailcore.Page`, or its replacement.
+    """Return the model at the root of every page: `wagtailcore.Page`, or its replacement.
 
     Wagtail 8 lets a project swap it (WAGTAIL_PAGE_MODEL); older ones have only the one.
     """
@@ -23,7 +23,7 @@ def base_page() -> Model:
 
 
 def page_labels() -> list[str]:
-    """Labels of the project's own page models, sorted."""
+    """Return labels of the project's own page models, sorted."""
     return sorted(model._meta.label for model in _page_models())
 
 
@@ -34,7 +34,7 @@ def _page_models() -> list[Model]:
 
 
 def page_model(label: str) -> Model:
-    """The page model with this label. Raises Refusal `unknown_model` with the nearest names."""
+    """Return the page model with this label. Raises Refusal `unknown_model`."""
     for model in _page_models():
         if model._meta.label_lower == label.lower():
             return model
@@ -49,7 +49,7 @@ def page_model(label: str) -> Model:
 
 
 def chain(model: Model) -> list[Model]:
-    """The models that a page's row is spread over, from the base page to `model` itself.
+    """Return the models that a page's row is spread over, from the base page to `model` itself.
 
     Raises Refusal `unsupported` when a level has more than one concrete parent.
     """
@@ -71,7 +71,7 @@ def _direct_parents(model: Model) -> list[Model]:
 
 
 def page_models(reply: Reply) -> list[dict[str, Any]]:
-    """Every page model of the project, with the number of pages of exactly that type."""
+    """Return every page model of the project, with the number of pages of exactly that type."""
     from django.contrib.contenttypes.models import ContentType
     from django.db.models import Count
 
@@ -94,7 +94,7 @@ def page_models(reply: Reply) -> list[dict[str, Any]]:
 
 
 def describe(reply: Reply, *, model: str) -> dict[str, Any]:
-    """A page model as Django sees it: source file, tables, and each field's definition."""
+    """Describe a page model as Django sees it: source file, tables, and each field's definition."""
     found = page_model(model)
     meta = found._meta
     link = meta.pk if meta.pk.remote_field else None
@@ -222,7 +222,7 @@ def check_models(
 
 
 def _differences(old: Field, new: Field) -> list[str]:
-    """Where two fields' definitions differ; names of reverse relations may, and must when set."""
+    """Return where two fields' definitions differ; names of reverse relations do not count."""
     _, old_path, old_args, old_kwargs = old.deconstruct()
     _, new_path, new_args, new_kwargs = new.deconstruct()
     found = []

@@ -20,7 +20,7 @@ SHOWN = 20  # pages that an error names
 def find_pages(
     reply: Reply, *, model: str, selectors: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The pages of exactly this model that the selectors name, each once, in the tree's order.
+    """Return the pages of exactly this model that the selectors name, in the tree's order.
 
     A selector is one of
 
@@ -51,14 +51,14 @@ def find_pages(
 
 
 def of_type(model: Model) -> QuerySet:
-    """Pages of exactly this model, not of its children."""
+    """Return pages of exactly this model, not of its children."""
     from django.contrib.contenttypes.models import ContentType
 
     return model._base_manager.filter(content_type=ContentType.objects.get_for_model(model))
 
 
 def _read(selector: dict[str, Any]) -> tuple[str, Any]:
-    """A selector's kind and its value, which is of the type that the kind needs."""
+    """Return a selector's kind and its value, which is of the type that the kind needs."""
     known = (*ONE, "under", "all", "where")
     if len(selector) != 1 or next(iter(selector)) not in known:
         raise Refusal(
@@ -82,7 +82,7 @@ def _read(selector: dict[str, Any]) -> tuple[str, Any]:
 
 
 def _each(model: Model, kind: str, values: list[Any]) -> set[int]:
-    """The one page of the model for each of the values, which are all of one kind."""
+    """Return the one page of the model for each of the values, which are all of one kind."""
     wanted = {value: {value} for value in values}
     if kind == "path":
         roots = _site_roots()
@@ -106,7 +106,7 @@ def _each(model: Model, kind: str, values: list[Any]) -> set[int]:
 
 
 def _several(model: Model, kind: str, value: Any) -> set[int]:
-    """Every page of the model that a selector of many pages names, at least one."""
+    """Return every page of the model that a selector of many pages names, at least one."""
     pages = of_type(model)
     if kind == "under":
         top = _top(value)
@@ -125,7 +125,7 @@ def _several(model: Model, kind: str, value: Any) -> set[int]:
 
 
 def _top(path: str) -> dict[str, Any]:
-    """The page of whatever type that a subtree is named by."""
+    """Return the page of whatever type that a subtree is named by."""
     # `/` is the url_path of the tree's root; as a path below the sites' roots it says nothing.
     spellings = {path} if path == "/" else _spellings(path, _site_roots())
     pages = base_page()._base_manager
@@ -144,7 +144,7 @@ def _top(path: str) -> dict[str, Any]:
 
 
 def _filtered(model: Model, where: object) -> set[int]:
-    """Pages of the model that Django's filter finds with the lookups, which come from YAML."""
+    """Return pages of the model that fit Django's filter lookups, which come from YAML."""
     from django.core.exceptions import FieldError, ValidationError
     from django.db import DatabaseError
 
@@ -185,7 +185,7 @@ def _filtered(model: Model, where: object) -> set[int]:
 
 
 def _spellings(path: str, roots: list[str]) -> set[str]:
-    """The url_paths that a path may stand for: itself, and below the root of each site."""
+    """Return the url_paths that a path may stand for: itself, and below the root of each site."""
     return {path, *(root + path[1:] for root in roots)}
 
 
@@ -230,13 +230,13 @@ def _nobody(model: Model, kind: str, value: object) -> Refusal:
 
 
 def _type_name(page: Instance) -> str:
-    """A page's type, also of one whose model is gone from the code."""
+    """Return a page's type, also of one whose model the project has no more."""
     model = page.specific_class
     return str(model._meta.label if model else page.cached_content_type)
 
 
 def _aliases(model: Model, ids: set[int]) -> set[int]:
-    """Aliases of the pages, and theirs. Raises Refusal `placement`; see `find_pages`.
+    """Return aliases of the pages, and theirs. Raises Refusal `placement`; see `find_pages`.
 
     Wagtail updates only those aliases that have their source's type (Page.update_aliases in
     wagtail/models/pages.py), so that an alias and its source are converted together.
@@ -284,7 +284,7 @@ def _aliases(model: Model, ids: set[int]) -> set[int]:
 
 
 def _facts(ids: Iterable[int]) -> list[dict[str, Any]]:
-    """What there is to know of the pages, in the tree's order, in one query."""
+    """Return what a plan shows of the pages, in the tree's order, by one query."""
     from wagtail.models import Locale
 
     names = (
@@ -310,7 +310,7 @@ def _facts(ids: Iterable[int]) -> list[dict[str, Any]]:
 
 
 def tree_problems(reply: Reply) -> dict[str, list[int]]:
-    """Ids of the pages that are wrong in the tree, by kind of fault; empty when it is sound."""
+    """Return ids of pages that are wrong in the tree, by kind of fault."""
     connection = page_connection()
     require_postgresql(connection)
     with connection.cursor() as cursor:

@@ -8,7 +8,7 @@ from ..protocol import Refusal
 
 
 def unanswered(app: str) -> Any:
-    """A questioner that takes this app as initialised, and refuses every other question."""
+    """Return a questioner that takes this app as initialised, and refuses every other question."""
     from django.db.migrations.questioner import MigrationQuestioner
 
     return type("Unanswered", (MigrationQuestioner,), _answers())(specified_apps={app})

@@ -19,7 +19,7 @@ OWN = {"django", "wagtail", "modelcluster", "taggit", "treebeard", "modelsearch"
 
 
 def fires(old_type: Model, new_type: Model, ids: str) -> list[dict[str, str]]:
-    """Receivers and hooks that are not called: `{signal, receiver, why}` each.
+    """Return receivers and hooks that are not called: `{signal, receiver, why}` each.
 
     With `ids` new that is what add_child, move, delete and publish would call; with ids kept,
     a save as the target and the deletion of the rows that only the source has.
@@ -40,7 +40,7 @@ def fires(old_type: Model, new_type: Model, ids: str) -> list[dict[str, str]]:
 
 
 def _events(old_type: Model, new_type: Model, ids: str) -> list[tuple[Any, str, list[Any], str]]:
-    """Signals with their senders, and how often each would be sent."""
+    """Return signals with their senders, and how often each would be sent."""
     from django.db.models import signals as django
     from wagtail import signals as wagtail
 
@@ -68,14 +68,14 @@ def _events(old_type: Model, new_type: Model, ids: str) -> list[tuple[Any, str, 
 
 
 def _hooks(ids: str) -> dict[str, str]:
-    """Wagtail's hooks around the same acts in its admin, and how often each would run."""
+    """Return Wagtail's hooks around the same acts in its admin, and how often each would run."""
     each, child = "one call for each page", "one call for each child"
     acts = {"create": each, "move": child, "delete": each} if ids == "new" else {"edit": each}
     return {f"{when}_{act}_page": why for act, why in acts.items() for when in ("before", "after")}
 
 
 def _receivers(signal: Any, sender: Model) -> Iterable[str]:
-    """Dotted names of the receivers that a sending would call, without the libraries' own."""
+    """Return dotted names of the receivers that would be called, without the libraries' own."""
     live = signal._live_receivers(sender)
     # Since Django 5.0: those that are called, and those that are awaited.
     receivers = [*live[0], *live[1]] if isinstance(live, tuple) else live
@@ -89,7 +89,7 @@ def _registered(hook: str) -> Iterable[str]:
 
 
 def _name(receiver: Callable[..., object]) -> str:
-    """Where the function is; empty when it is one of Django's, Wagtail's or this package's."""
+    """Return where the function is; empty when it is Django's, Wagtail's or this package's."""
     while isinstance(receiver, functools.partial):
         receiver = receiver.func
     if not inspect.isroutine(receiver) and not inspect.isclass(receiver):

@@ -12,27 +12,27 @@ from .types import Cursor
 
 
 def table() -> str:
-    """The base page table's quoted name."""
+    """Return the base page table's quoted name."""
     return quoted(base_page()._meta.db_table)
 
 
 def quoted(name: str) -> str:
-    """A table's or column's name as PostgreSQL takes it."""
+    """Return a table's or column's name as PostgreSQL takes it."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """A text as an SQL literal, for names that stand where parameters would be in the way."""
+    """Return a text as an SQL literal, for names where parameters would be in the way."""
     return "'" + text.replace("'", "''").replace("%", "%%") + "'"
 
 
 def step() -> int:
-    """The length of one step of a path, 4 unless the project swapped the page model."""
+    """Return the length of one step of a path, 4 unless the project swapped the page model."""
     return int(base_page().steplen)
 
 
 def problems(cursor: Cursor, *, prefixed: bool = False) -> dict[str, list[int]]:
-    """Ids of the pages that are wrong, by kind; kinds without any are left out.
+    """Return ids of the pages that are wrong, by kind; kinds without any are left out.
 
     What `Page.find_problems` looks for (treebeard/mp_tree.py), and Wagtail's url_path besides,
     in one pass over the table instead of a query for each page. With `prefixed`, the map's new
@@ -119,7 +119,7 @@ def find_room(cursor: Cursor) -> None:
 
 
 def depths(cursor: Cursor) -> list[int]:
-    """Depths at which the id map has new pages, the highest first."""
+    """Return depths at which the id map has new pages, the highest first."""
     cursor.execute(
         f"SELECT DISTINCT p.depth FROM {table()} p JOIN remodel_map m ON m.new = p.id ORDER BY 1"
     )
@@ -127,7 +127,7 @@ def depths(cursor: Cursor) -> list[int]:
 
 
 def descendants(cursor: Cursor) -> int:
-    """How many pages are below pages of the map, each counted once, those of the map left out."""
+    """Count the pages below pages of the map, each once, without those of the map."""
     cursor.execute("SELECT DISTINCT length(path) FROM remodel_map")
     below = " OR ".join(
         f"length(p.path) > {length} AND left(p.path, {length}) IN "
