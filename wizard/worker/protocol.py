@@ -120,8 +120,8 @@ def as_error(error: BaseException, *, kind: str = "failed", message: str = "") -
 
 def project_traceback(error: BaseException) -> str:
     """Return the traceback as the project's developer would see it, without the worker's frames."""
-    told = traceback.TracebackException.from_exception(error)
-    pending: list[traceback.TracebackException | None] = [told]
+    whole = traceback.TracebackException.from_exception(error)
+    pending: list[traceback.TracebackException | None] = [whole]
     seen: set[int] = set()
     while pending:
         part = pending.pop()
@@ -133,7 +133,7 @@ def project_traceback(error: BaseException) -> str:
             kept = [frame for frame in part.stack if not _hidden(frame.filename)]
             part.stack = traceback.StackSummary.from_list(kept)
         pending += [part.__cause__, part.__context__]
-    return "".join(told.format())
+    return "".join(whole.format())
 
 
 def _hidden(filename: str) -> bool:

@@ -30,33 +30,33 @@ def faults(cursor: Cursor, field_map: FieldMap) -> list[str]:
     Computed values are made here already, and used by `fill` in the same transaction. Raises
     Refusal `values` when a function of the project breaks the transaction.
     """
-    found = computed.make(cursor, field_map)
-    if found:
-        return found  # without the values nothing else can be said of them
+    sentences = computed.make(cursor, field_map)
+    if sentences:
+        return sentences  # without the values nothing else can be said of them
     for field_source in field_map.field_sources:
         if field_source.origin is not None and not alike(field_source.origin, field_source.field):
-            found += _carried(cursor, field_map, field_source)
+            sentences += _carried(cursor, field_map, field_source)
     for level in field_map.joined:
-        found += _clashes(
+        sentences += _clashes(
             cursor,
             level,
             _expressions(field_map, level),
             values_from(field_map, field_map.field_sources),
         )
     for related in field_map.related_rows:
-        found += _followed(cursor, related)
-    return found
+        sentences += _followed(cursor, related)
+    return sentences
 
 
 def _carried(cursor: Cursor, field_map: FieldMap, field_source: FieldSource) -> list[str]:
     value, _ = expression(field_map, field_source) or ("", [])
     checks = list(_checks(field_source.origin, field_source.field, value))
-    told, wrong = _ask(
+    sentences, wrong = _ask(
         cursor, _named(field_source.origin), values_from(field_map, [field_source]), checks
     )
     if kind(field_source.field) == "stream":
-        told += _blocks(cursor, field_map, field_source, value)
-    return [*told, *_validated(cursor, field_source, wrong)]
+        sentences += _blocks(cursor, field_map, field_source, value)
+    return [*sentences, *_validated(cursor, field_source, wrong)]
 
 
 def _named(field: Field) -> str:
@@ -93,19 +93,19 @@ def _ask(cursor: Cursor, where: str, rows: str, checks: list[Check]) -> tuple[li
     """Return the sentences of the checks that some page fails, and those pages."""
     if not checks:
         return [], set()
-    told = ", ".join(f"({check[0]}) IS TRUE AS c{n}" for n, check in enumerate(checks))
+    columns = ", ".join(f"({check[0]}) IS TRUE AS c{n}" for n, check in enumerate(checks))
     either = " OR ".join(f"q.c{n}" for n in range(len(checks)))
     cursor.execute(
-        f"SELECT DISTINCT * FROM (SELECT m.old, {told} FROM {rows}) q WHERE {either} ORDER BY 1",
+        f"SELECT DISTINCT * FROM (SELECT m.old, {columns} FROM {rows}) q WHERE {either} ORDER BY 1",
         [parameter for check in checks for parameter in check[1]],
     )
-    found = cursor.fetchall()
+    failing = cursor.fetchall()
     sentences = []
     for number, (_, _, what) in enumerate(checks, 1):
-        ids = sorted({row[0] for row in found if row[number]})
+        ids = sorted({row[0] for row in failing if row[number]})
         if ids:
             sentences.append(f"{where} {what} {pages_named(ids)}.")
-    return sentences, {row[0] for row in found}
+    return sentences, {row[0] for row in failing}
 
 
 def _blocks(
@@ -150,7 +150,7 @@ def _validated(cursor: Cursor, field_source: FieldSource, wrong: set[int]) -> li
     unusual = field.flatchoices and kind(field) not in {"text", "integer"}
     if kind(field) in {"relation", "stream"} or not (unusual or _own_validators(origin, field)):
         return []
-    found: dict[str, list[int]] = {}
+    refusals: dict[str, list[int]] = {}
     cursor.execute("SELECT old FROM remodel_map ORDER BY old")
     pages = [row[0] for row in cursor.fetchall() if row[0] not in wrong]
     for start in range(0, len(pages), CHUNK):
@@ -159,10 +159,10 @@ def _validated(cursor: Cursor, field_source: FieldSource, wrong: set[int]) -> li
             try:
                 checked(field, value)
             except ValueError as error:
-                found.setdefault(str(error), []).append(page)
+                refusals.setdefault(str(error), []).append(page)
     return [
-        f"{_named(origin)} is refused by {_named(field)}: {told} {pages_named(ids)}"
-        for told, ids in found.items()
+        f"{_named(origin)} is refused by {_named(field)}: {reason} {pages_named(ids)}"
+        for reason, ids in refusals.items()
     ]
 
 
@@ -188,19 +188,19 @@ def _own_validators(origin: Field, field: Field) -> list[Any]:
 
 
 def _expressions(field_map: FieldMap, level: Model) -> dict[str, tuple[str, list[Any]]]:
-    found = {}
+    expressions = {}
     for field_source in field_map.field_sources:
         value = expression(field_map, field_source, exact=True)
         if field_source.field.model is level and value is not None:
-            found[field_source.field.name] = value
-    return found
+            expressions[field_source.field.name] = value
+    return expressions
 
 
 def _clashes(
     cursor: Cursor, model: Model, values: dict[str, tuple[str, list[Any]]], rows: str
 ) -> list[str]:
     """Return violations of uniqueness: twice among the pages, or in the table already."""
-    found = []
+    sentences = []
     for names in _unique(model):
         if not {*names} <= {*values}:
             continue
@@ -223,9 +223,9 @@ def _clashes(
         )
         twice = cursor.fetchall()
         for (ids,) in twice[: computed.NAMED]:
-            found.append(f"{what} must be unique, and would be equal on {pages_named(ids)}.")
+            sentences.append(f"{what} must be unique, and would be equal on {pages_named(ids)}.")
         if len(twice) > computed.NAMED:
-            found.append(f"{what} has {len(twice)} values that would be there more than once.")
+            sentences.append(f"{what} has {len(twice)} values that would be there more than once.")
         cursor.execute(
             f"""
             SELECT DISTINCT q.old FROM (SELECT m.old, {picked} FROM {rows}) q
@@ -236,10 +236,10 @@ def _clashes(
         )
         ids = [row[0] for row in cursor.fetchall()]
         if ids:
-            found.append(
+            sentences.append(
                 f"{what} must be unique, and another row has the value {pages_named(ids)}."
             )
-    return found
+    return sentences
 
 
 def twins(field_map: FieldMap) -> list[str]:
@@ -279,12 +279,12 @@ def _followed(cursor: Cursor, related: RelatedRows) -> list[str]:
         f"remodel_map m JOIN {quoted(related.old._meta.db_table)} r "
         f"ON r.{quoted(related.old_link.column)} = m.old"
     )
-    found = []
+    sentences = []
     values: dict[str, tuple[str, list[Any]]] = {related.new_link.name: ("m.old", [])}
     for origin, field in related.columns:
         value = f"r.{quoted(origin.column)}"
         values[field.name] = value, []
         if not alike(origin, field):
             checks = list(_checks(origin, field, value))
-            found += _ask(cursor, _named(origin), rows, checks)[0]
-    return [*found, *_clashes(cursor, related.new, values, rows)]
+            sentences += _ask(cursor, _named(origin), rows, checks)[0]
+    return [*sentences, *_clashes(cursor, related.new, values, rows)]

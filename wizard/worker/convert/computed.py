@@ -1,7 +1,7 @@
 """Where a value comes from in SQL; for those that Python makes page by page, a table of them.
 
-`remodel_computed (old, c0, c1, ...)` has a column for each carry that is computed, or whose
-default is another one for each page. It goes with the transaction, and is made once in it.
+`remodel_computed (old, c0, c1, ...)` has a column for each FieldSource that is computed, or
+whose default is another one for each page. It goes with the transaction, and is made once in it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def per_page(field_map: FieldMap) -> list[FieldSource]:
     return [
         field_source
         for field_source in field_map.field_sources
-        if field_source.how == "computed" or field_source.each
+        if field_source.how == "computed" or field_source.for_each_page
     ]
 
 
@@ -41,7 +41,7 @@ def expression(
     from django.db.models import NOT_PROVIDED
 
     field, connection = field_source.field, page_connection()
-    if field_source.how == "computed" or field_source.each:
+    if field_source.how == "computed" or field_source.for_each_page:
         return f"c.c{per_page(field_map).index(field_source)}", []
     if field_source.origin is not None:
         level = chain(field_map.old_type).index(field_source.origin.model)
@@ -144,9 +144,9 @@ def make(cursor: Cursor, field_map: FieldMap) -> list[str]:
             )
     if wrong:
         cursor.execute("DROP TABLE remodel_computed")
-    told = [f"{where}: {what} {pages_named(ids)}" for (where, what), ids in wrong.items()]
-    rest = told[NAMED:]
-    return [*told[:NAMED], f"And {len(rest)} more of this kind."] if rest else told
+    sentences = [f"{where}: {what} {pages_named(ids)}" for (where, what), ids in wrong.items()]
+    rest = sentences[NAMED:]
+    return [*sentences[:NAMED], f"And {len(rest)} more of this kind."] if rest else sentences
 
 
 def _made(cursor: Cursor) -> bool:
@@ -170,8 +170,8 @@ def _chunks(cursor: Cursor) -> Iterator[list[int]]:
 def _instances(field_map: FieldMap, pages: list[int], wanted: bool) -> list[tuple[int, Instance]]:
     if not wanted:
         return [(page, None) for page in pages]
-    found = field_map.old_type._base_manager.filter(pk__in=pages).order_by("pk")
-    return [(page.pk, page) for page in found]
+    instances = field_map.old_type._base_manager.filter(pk__in=pages).order_by("pk")
+    return [(page.pk, page) for page in instances]
 
 
 def _value(field_source: FieldSource, call: Function | None, page: Instance) -> object:

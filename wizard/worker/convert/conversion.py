@@ -1,9 +1,9 @@
 """The conversion: pages of one type become pages of another, and everything follows them.
 
 One transaction, over an id map, in statements whose number does not depend on that of the
-pages. With new ids a page of the target's type takes the original's place, and the original is
-left beside it, stripped, until it is deleted; with ids kept the page stays and changes its type
-in place. Either way the ledger has to balance before anything is committed.
+pages. With new ids a page of the new type takes the original's place, and the original is left
+beside it, stripped, until it is deleted; with ids kept the page stays and changes its type in
+place. Either way the ledger has to balance before anything is committed.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ def convert_plan(
 ) -> dict[str, Any]:
     """Return what `convert` would do with the same arguments; nothing is changed.
 
-    `pages` tells what becomes of each, `field_map` where each field's value comes from, `ledger`
-    what refers to them, `losses` what would be let go and how much of it, `faults` what stands in
-    the way, `warnings` what deserves a look, `fires` what is not told to the project's code,
-    `left` what refers to them and is not followed, `marks` says of page ids `going` or `moved`.
+    `pages` has what becomes of each page, `field_map` where each field's value comes from,
+    `ledger` what refers to the pages, `losses` what would be dropped, with counts, `faults` what
+    prevents the conversion, `warnings` what deserves a look, `fires` the project's receivers and
+    hooks that are not called, `left` what refers to the pages and is not followed, `marks` page
+    ids as `going` or `moved`.
     """
     from django.db import transaction
 
@@ -94,11 +95,11 @@ def convert(
     fields: dict[str, Any],
     ids: str = "new",
 ) -> dict[str, Any]:
-    """Convert the pages, and let go what the plan named as losses.
+    """Convert the pages, and drop what the plan named as losses.
 
     Returns `map` (old id to new), `inserted` (rows by table), `moved` (pages that have a new
     parent, or a parent of a new type), `ledger`, `left` as in the plan, `verified` and
-    `seconds` by stage. On any fault nothing of it happens, and a Refusal says why.
+    `seconds` by stage. On any fault the transaction is rolled back: raises Refusal with the reason.
     """
     from django.db import transaction
 
@@ -246,7 +247,7 @@ class _Conversion:
                 "verification",
                 "The converted pages do not have the values that they should.",
                 found="\n".join(
-                    f"{name}: pages {ids[: idmap.SAID]}" for name, ids in different.items()
+                    f"{name}: pages {ids[: idmap.NAMED]}" for name, ids in different.items()
                 ),
             )
         short = {name: count for name, count in inserted.items() if count != len(self.pages)}

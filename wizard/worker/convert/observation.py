@@ -1,4 +1,4 @@
-"""How far a conversion is, told from the pages themselves: what a resumed session asks."""
+"""How far a conversion got, by the pages themselves: what a resumed session asks."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def observe_conversion(
     """Return the state of the pages, originals and new, as the database has it.
 
     `state` is `originals` (nothing converted), `both`, `converted` (the originals are gone, or
-    with ids kept are of the target's type), or `mixed`. `map` is the one given, or found again:
-    a new page is a page of the target's type beside its original, with the original's slug
+    with ids kept are of the new type), or `mixed`. `map` is the one given, or found again:
+    a new page is a page of the new type beside its original, with the original's slug
     prefixed. `prefixed` counts the new pages whose slug still has the prefix.
     """
     require_postgresql(page_connection())
@@ -72,9 +72,9 @@ def _rows(ids: list[int]) -> dict[int, dict[str, Any]]:
         model = kind.model_class()
         labels[kind.pk] = model._meta.label if model else None
     names = ("pk", "path", "slug", "content_type_id")
-    found = base_page()._base_manager.filter(pk__in=ids).values(*names)
+    rows = base_page()._base_manager.filter(pk__in=ids).values(*names)
     return {
-        row["pk"]: {**row, "type": labels.get(row["content_type_id"])} for row in found.iterator()
+        row["pk"]: {**row, "type": labels.get(row["content_type_id"])} for row in rows.iterator()
     }
 
 
@@ -90,9 +90,9 @@ def _beside(new_type: str, originals: list[dict[str, Any]], prefix: str) -> dict
         (page["path"][: -tree.step()], prefix + page["slug"]): page["pk"] for page in originals
     }
     slugs = {slug for _, slug in wanted}
-    found = {}
+    pages = {}
     for page, path, slug in of_type(model).filter(slug__in=slugs).values_list("pk", "path", "slug"):
         original = wanted.get((path[: -tree.step()], slug))
         if original is not None:
-            found[original] = page
-    return found
+            pages[original] = page
+    return pages

@@ -88,7 +88,7 @@ def _type(pages: dict[int, int]) -> Model:
     """Return the originals' model. Raises Refusal `no_page` or `wrong_type`."""
     from django.contrib.contenttypes.models import ContentType
 
-    found = []
+    types = []
     for ids in (list(pages), list(pages.values())):
         kinds = base_page()._base_manager.filter(pk__in=ids).values_list("pk", "content_type_id")
         known = dict(kinds)
@@ -97,14 +97,14 @@ def _type(pages: dict[int, int]) -> Model:
             raise Refusal("no_page", f"There are no pages with the ids {missing[:20]}.")
         if len(set(known.values())) != 1:
             raise Refusal("wrong_type", f"The pages {ids[:20]} are not all of one type.")
-        found.append(next(iter(known.values())))
-    if found[0] == found[1]:
+        types.append(next(iter(known.values())))
+    if types[0] == types[1]:
         raise Refusal(
             "wrong_type",
             "The originals and the new pages are all of one type.",
             hint="The map is from originals to new pages.",
         )
-    model: Model = ContentType.objects.get_for_id(found[0]).model_class()
+    model: Model = ContentType.objects.get_for_id(types[0]).model_class()
     return model
 
 
@@ -147,12 +147,12 @@ def _in_the_way(cursor: Cursor, old_type: Model, pages: dict[int, int]) -> dict[
 
 
 def _refuse_when_referred_to(cursor: Cursor, old_type: Model, pages: dict[int, int]) -> None:
-    found = _in_the_way(cursor, old_type, pages)
-    if not found["refers"] and not found["children"]:
+    reasons = _in_the_way(cursor, old_type, pages)
+    if not reasons["refers"] and not reasons["children"]:
         return
-    lines = [f"{name}: {count}" for name, count in found["refers"].items()]
-    if found["children"]:
-        lines.append(f"pages below them: {found['children']}")
+    lines = [f"{name}: {count}" for name, count in reasons["refers"].items()]
+    if reasons["children"]:
+        lines.append(f"pages below them: {reasons['children']}")
     raise Refusal(
         "referenced",
         "The original pages are still needed, so they are not deleted.",

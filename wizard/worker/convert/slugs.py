@@ -57,13 +57,13 @@ def _refuse_clashes(cursor: Cursor, slugs: dict[int, str]) -> None:
         """,
         [list(slugs), list(slugs.values())],
     )
-    found = cursor.fetchall()
-    if found:
+    clashes = cursor.fetchall()
+    if clashes:
         raise Refusal(
             "clash",
             "The pages cannot have their slugs back, because a sibling has them.",
             found="\n".join(
-                f"page {page} ({title!r}) has the slug {slug!r}" for page, title, slug in found
+                f"page {page} ({title!r}) has the slug {slug!r}" for page, title, slug in clashes
             ),
             hint="Delete the originals first, or rename the sibling.",
         )

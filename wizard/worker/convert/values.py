@@ -27,12 +27,12 @@ def fill(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
     for level in field_map.joined:
         names, values, parameters, field_sources = [key(level)], ["m.new"], [], []
         for field_source in field_map.field_sources:
-            found = expression(field_map, field_source)
-            if field_source.field.model is not level or found is None:
+            value = expression(field_map, field_source)
+            if field_source.field.model is not level or value is None:
                 continue
             names.append(quoted(field_source.field.column))
-            values.append(found[0])
-            parameters += found[1]
+            values.append(value[0])
+            parameters += value[1]
             field_sources.append(field_source)
         cursor.execute(
             f"""
@@ -50,7 +50,7 @@ def differences(cursor: Cursor, field_map: FieldMap) -> dict[str, list[int]]:
 
     Compared as text, because some types (json, point) have no equality of their own.
     """
-    found: dict[str, list[int]] = {}
+    pages: dict[str, list[int]] = {}
     for level in field_map.joined:
         table = level._meta.db_table
         names, tests, parameters, field_sources = [level._meta.pk.column], [], [], []
@@ -65,12 +65,12 @@ def differences(cursor: Cursor, field_map: FieldMap) -> dict[str, list[int]]:
             )
             parameters += value[1]
             field_sources.append(field_source)
-        told = ", ".join(f"{test} AS c{number}" for number, test in enumerate(tests, 1))
+        columns = ", ".join(f"{test} AS c{number}" for number, test in enumerate(tests, 1))
         either = " OR ".join(f"q.c{number}" for number in range(len(names)))
         cursor.execute(
             f"""
             SELECT * FROM (
-                SELECT m.old, n.{key(level)} IS NULL AS c0 {"," if told else ""} {told}
+                SELECT m.old, n.{key(level)} IS NULL AS c0 {"," if columns else ""} {columns}
                   FROM {values_from(field_map, field_sources)}
                   LEFT JOIN {quoted(table)} n ON n.{key(level)} = m.new) q
              WHERE {either} ORDER BY 1
@@ -80,8 +80,8 @@ def differences(cursor: Cursor, field_map: FieldMap) -> dict[str, list[int]]:
         for page, *wrong in cursor.fetchall():
             for name, differs in zip(names, wrong):
                 if differs:
-                    found.setdefault(f"{table}.{name}", []).append(page)
-    return found
+                    pages.setdefault(f"{table}.{name}", []).append(page)
+    return pages
 
 
 def losses(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
@@ -90,26 +90,26 @@ def losses(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
     Something is what is neither NULL, nor empty, nor the field's default. Relations count the
     pages that have rows; what rows that follow let go is counted by its own field.
     """
-    found = {}
+    counts = {}
     sides = relations.sides(field_map.left)
     for item in field_map.dropped:
         name = relations.name(item)
         label = f"{item.model._meta.label}.{name}"
         if name in sides:
-            found[label] = _holding(cursor, sides[name].rows, sides[name].link.column, None)
+            counts[label] = _holding(cursor, sides[name].rows, sides[name].link.column, None)
         else:
-            found[label] = _holding(cursor, item.model, item.model._meta.pk.column, item)
+            counts[label] = _holding(cursor, item.model, item.model._meta.pk.column, item)
     for related in field_map.related_rows:
         for field in related.let_go:
             label = f"{related.old._meta.label}.{field.name}"
-            found[label] = _holding(cursor, related.old, related.old_link.column, field)
+            counts[label] = _holding(cursor, related.old, related.old_link.column, field)
     for item in field_map.dropped:
         label = f"{item.model._meta.label}.{relations.name(item)}"
-        if not found[label] and relations.name(item) not in sides:
-            found[f"{label} (in drafts and history)"] = revisions.holding(
+        if not counts[label] and relations.name(item) not in sides:
+            counts[f"{label} (in drafts and history)"] = revisions.holding(
                 cursor, relations.key(item)
             )
-    return {label: count for label, count in found.items() if count}
+    return {label: count for label, count in counts.items() if count}
 
 
 def _holding(cursor: Cursor, model: Model, link: str, field: Field) -> int:

@@ -133,9 +133,9 @@ def _scheduled() -> list[str]:
         .order_by("approved_go_live_at")
         .values_list("object_id", "approved_go_live_at")
     )
-    found = [f"page {page} is to be published on {_when(at)}" for page, at in revisions]
+    sentences = [f"page {page} is to be published on {_when(at)}" for page, at in revisions]
     expiring = _pages_of_map().filter(live=True, expire_at__gt=timezone.now())
-    return found + [
+    return sentences + [
         f"page {page} is to be unpublished on {_when(at)}"
         for page, at in expiring.values_list("pk", "expire_at")
     ]

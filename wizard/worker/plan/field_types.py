@@ -65,20 +65,20 @@ def misfit(origin: Field, field: Field) -> str:
     refused: too long, out of range, not among the choices.
     """
     before, after = kind(origin), kind(field)
-    told = f"{described(origin)} does not become {described(field)}"
+    reason = f"{described(origin)} does not become {described(field)}"
     if before == after == "relation":
         old, new = origin.remote_field.model, field.remote_field.model
         if not issubclass(old._meta.concrete_model, new._meta.concrete_model):
-            return told
-        return "" if _stored(origin) is _stored(field) else f"{told}: they refer by other columns"
+            return reason
+        return "" if _stored(origin) is _stored(field) else f"{reason}: they refer by other columns"
     if before == "integer" and after == "DecimalField":
         return ""
     if before != after:
-        return told
+        return reason
     if before in {"stream", "text", "integer", "DecimalField"} or origin.max_length:
         return ""
     connection = page_connection()
-    return "" if origin.db_type(connection) == field.db_type(connection) else told
+    return "" if origin.db_type(connection) == field.db_type(connection) else reason
 
 
 def _stored(field: Field) -> Field:
@@ -90,22 +90,22 @@ def _stored(field: Field) -> Field:
 
 def difference(origin: Field, field: Field) -> str:
     """Return what an operator should know of a fitting pair; empty when the two are alike."""
-    told = []
+    differences = []
     if described(origin) != described(field):
-        told.append(f"{described(origin)} becomes {described(field)}")
+        differences.append(f"{described(origin)} becomes {described(field)}")
     before = getattr(origin.remote_field, "on_delete", None)
     after = getattr(field.remote_field, "on_delete", None)
     if before is not after:
-        told.append(f"on_delete {_action(before)} becomes {_action(after)}")
+        differences.append(f"on_delete {_action(before)} becomes {_action(after)}")
     if kind(field) == "stream":
         old, new = origin.stream_block.child_blocks, field.stream_block.child_blocks
         gone = [name for name in old if name not in new]
         other = [name for name in old if name in new and old[name] != new[name]]
         if gone:
-            told.append("no blocks " + ", ".join(gone))
+            differences.append("no blocks " + ", ".join(gone))
         if other:
-            told.append("blocks defined differently: " + ", ".join(other))
-    return "; ".join(told)
+            differences.append("blocks defined differently: " + ", ".join(other))
+    return "; ".join(differences)
 
 
 def _action(on_delete: object) -> str:

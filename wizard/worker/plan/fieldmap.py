@@ -1,8 +1,8 @@
-"""The field map: where the value of each column of the target's own levels comes from.
+"""The field map: where the value of each column of the new type's own levels comes from.
 
 A conversion shares the levels that both models' chains begin with; they are copied or kept
-whole. The source's other levels are left, the target's other levels are joined: a row is
-inserted into each, and this says what with.
+whole. The old type's other levels are left, the new type's other levels are joined: a row is
+inserted into each, with the values that the field map names.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class FieldSource:
 
     `how` is same, moved, renamed, constant, computed or default. `origin` is the old type's field
     for the first three, `value` a constant or a default, `call` the dotted path of a function.
-    `each` marks a default that is made anew for each page, as a UUID is.
+    `for_each_page` marks a default that is made anew for each page, as a UUID is.
     """
 
     field: Field
@@ -40,7 +40,7 @@ class FieldSource:
     origin: Field = None
     value: Any = None
     call: str = ""
-    each: bool = False
+    for_each_page: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ def describe_field_map(
 ) -> dict[str, Any]:
     """Return the map as a table to look at and to edit, with its faults; needs no pages.
 
-    `choices` has for each of the target's names those of the source's that fit it.
+    `choices` has for each of the new type's names those of the old type's that fit it.
     """
     old, new = page_model(source), page_model(target)
-    found, faults = _resolve(old, new, prefix, move, fields)
+    resolved, faults = _resolve(old, new, prefix, move, fields)
     origins = _origins(old)
     choices = {
         field_source.field.name: sorted(
@@ -81,13 +81,13 @@ def describe_field_map(
             for name, origin in origins.items()
             if name not in PLACE and not misfit(origin, field_source.field)
         )
-        for field_source in found.field_sources
+        for field_source in resolved.field_sources
     }
     return {
-        "direction": found.direction,
-        "rows": rows(found),
-        "dropped": [relations.name(item) for item in found.dropped],
-        "choices": {**choices, **relations.choices(found.left, found.joined)},
+        "direction": resolved.direction,
+        "rows": rows(resolved),
+        "dropped": [relations.name(item) for item in resolved.dropped],
+        "choices": {**choices, **relations.choices(resolved.left, resolved.joined)},
         "faults": faults,
     }
 
@@ -96,7 +96,7 @@ def resolve(
     old_type: Model, new_type: Model, *, prefix: str, move: list[str], fields: Mapping[str, Any]
 ) -> FieldMap:
     """Decide on every field. Raises Refusal `field_map` with every fault, not only the first."""
-    found, faults = _resolve(old_type, new_type, prefix, move, fields)
+    resolved, faults = _resolve(old_type, new_type, prefix, move, fields)
     if faults:
         raise Refusal(
             "field_map",
@@ -104,7 +104,7 @@ def resolve(
             found="\n".join(faults),
             hint="Say under `fields` of the conversion where each value comes from. " + ENTRY,
         )
-    return found
+    return resolved
 
 
 def _resolve(
@@ -127,7 +127,7 @@ def _resolve(
     prefixed = _prefixed(direction, prefix, move, origins, own, new_type, faults)
     for name in prefixed:
         if name not in entries and prefixed[name].name in entries:
-            entries[name] = entries.pop(prefixed[name].name)  # told by its final name
+            entries[name] = entries.pop(prefixed[name].name)  # named by its final name
     field_sources = [
         _field_source(field, entries.get(field.name), prefixed, origins, left, faults)
         for field in own.values()
@@ -140,7 +140,7 @@ def _resolve(
     for name, (how, _) in entries.items():
         if name not in known or (how != "drop" and name not in to):
             faults.append(_unknown_entry(name, known if how == "drop" else to, origins, new_type))
-    found = FieldMap(
+    resolved = FieldMap(
         old_type,
         new_type,
         direction,
@@ -151,7 +151,7 @@ def _resolve(
         tuple(pairs),
         (*let_go, *loose),
     )
-    return found, faults
+    return resolved, faults
 
 
 def _own(levels: Iterable[Model]) -> dict[str, Any]:
@@ -172,19 +172,21 @@ def _origins(old_type: Model) -> dict[str, Any]:
 def _entries(fields: Mapping[str, Any], faults: list[str]) -> dict[str, tuple[str, Any]]:
     """Return `fields` of remodel.yml as `{name: (from | value | call | drop, argument)}`."""
     entries = {}
-    for name, said in fields.items():
-        if said == "drop":
+    for name, entry in fields.items():
+        if entry == "drop":
             entries[name] = ("drop", None)
-        elif isinstance(said, Mapping) and len(said) == 1 and {*said} <= {"from", "value", "call"}:
-            ((how, argument),) = said.items()
+        elif (
+            isinstance(entry, Mapping) and len(entry) == 1 and {*entry} <= {"from", "value", "call"}
+        ):
+            ((how, argument),) = entry.items()
             if how != "value" and not (isinstance(argument, str) and argument):
                 faults.append(f"{name}: `{how}` takes a name, and got {argument!r}.")
             else:
                 entries[name] = (how, argument)
-        elif isinstance(said, Mapping):
-            faults.append(f"{name}: {dict(said)!r} is not one of from, value and call. {ENTRY}")
+        elif isinstance(entry, Mapping):
+            faults.append(f"{name}: {dict(entry)!r} is not one of from, value and call. {ENTRY}")
         else:
-            faults.append(f"{name}: {said!r} could be a field or a value. {ENTRY}")
+            faults.append(f"{name}: {entry!r} could be a field or a value. {ENTRY}")
     return entries
 
 
@@ -204,7 +206,7 @@ def _prefixed(
             "source and has fields of its own. Leave `move` empty."
         )
         return {}
-    found = {}
+    prefixed = {}
     for name in move:
         if name not in origins:
             faults.append(f"{name} is to be moved, and is not a field of the source.")
@@ -213,8 +215,8 @@ def _prefixed(
                 f"{name} is to be moved, and {new_type._meta.label} has no {prefix}{name}."
             )
         else:
-            found[prefix + name] = origins[name]
-    return found
+            prefixed[prefix + name] = origins[name]
+    return prefixed
 
 
 def _field_source(
@@ -266,8 +268,8 @@ def _default(field: Field, faults: list[str]) -> FieldSource:
             f"{field.name}: {field.model._meta.label} needs a value, and nothing says which. "
             "Give the field a default, let it be null, or name its value under `fields`."
         )
-    each = field.has_default() and callable(field.default) and field.get_default() != value
-    return FieldSource(field, "default", value=value, each=each)
+    for_each_page = field.has_default() and callable(field.default) and field.get_default() != value
+    return FieldSource(field, "default", value=value, for_each_page=for_each_page)
 
 
 def _constant(field: Field, value: object, faults: list[str]) -> object:
@@ -310,7 +312,7 @@ def rows(field_map: FieldMap) -> list[dict[str, Any]]:
 
     `how` is that of FieldSource, `rows` for related rows, or `dropped` (then target is None).
     """
-    told = [
+    sources = [
         {
             "target": field_source.field.name,
             "how": field_source.how,
@@ -334,12 +336,12 @@ def rows(field_map: FieldMap) -> list[dict[str, Any]]:
         }
         for item in field_map.dropped
     ]
-    return [*told, *(relations.row(related) for related in field_map.related_rows), *dropped]
+    return [*sources, *(relations.row(related) for related in field_map.related_rows), *dropped]
 
 
 def _shown(field_source: FieldSource) -> object:
     value = field_source.value
-    if field_source.each or (field_source.how == "default" and timed(field_source.field)):
+    if field_source.for_each_page or (field_source.how == "default" and timed(field_source.field)):
         return None  # two plans of the same conversion have to be equal
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
@@ -363,7 +365,7 @@ def _without_ids(value: object) -> object:
 def _note(field_source: FieldSource) -> str:
     if field_source.origin:
         return difference(field_source.origin, field_source.field)
-    if field_source.each:
+    if field_source.for_each_page:
         return "another one for each page"
     if field_source.how == "default" and timed(field_source.field):
         return "the time of the conversion"
@@ -377,23 +379,23 @@ def renames(field_map: FieldMap) -> dict[str, str | None]:
 
     Only the left levels' names; what shared levels lend is in `copies`.
     """
-    found: dict[str, str | None] = {}
+    names: dict[str, str | None] = {}
     for field_source in field_map.field_sources:
         if field_source.origin is not None and field_source.origin.model in field_map.left:
-            first = found.setdefault(field_source.origin.name, field_source.field.name)
+            first = names.setdefault(field_source.origin.name, field_source.field.name)
             if first != field_source.field.name and field_source.how == "same":
-                found[field_source.origin.name] = field_source.field.name
+                names[field_source.origin.name] = field_source.field.name
     for related in field_map.related_rows:
-        found[related.old_name] = related.new_name
+        names[related.old_name] = related.new_name
     for item in field_map.dropped:
-        found[relations.key(item)] = None
-    return found
+        names[relations.key(item)] = None
+    return names
 
 
 def copies(field_map: FieldMap) -> list[tuple[str, str]]:
     """Return the keys of a revision's JSON that get another key's value while that one stays.
 
-    Pairs of the source's name and the target's: fields moved to a prefixed name, fields taken
+    Pairs of the old type's name and the new type's: fields moved to a prefixed name, fields taken
     from a shared level, and all but one of several that are taken from the same field.
     """
     renamed = renames(field_map)

@@ -126,7 +126,7 @@ def differences(cursor: Cursor, levels: Sequence[Model]) -> dict[str, list[int]]
 
     Compared as text, because some types (json, point) have no equality of their own.
     """
-    found: dict[str, list[int]] = {}
+    pages: dict[str, list[int]] = {}
     for level in levels:
         base = level is chain(level)[0]
         left = {field.name for field in handed_over(level)} | (PLACE if base else set())
@@ -153,5 +153,5 @@ def differences(cursor: Cursor, levels: Sequence[Model]) -> dict[str, list[int]]
         for page, differs in cursor.fetchall():
             for name, is_so in zip(names, differs):
                 if is_so:
-                    found.setdefault(f"{level._meta.db_table}.{name}", []).append(page)
-    return found
+                    pages.setdefault(f"{level._meta.db_table}.{name}", []).append(page)
+    return pages

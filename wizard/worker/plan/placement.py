@@ -1,7 +1,7 @@
-"""Whether the pages may be where they are as pages of the target: Wagtail's own rules.
+"""Whether the pages may be where they are as pages of the new type: Wagtail's own rules.
 
-What stands in the way are faults, and nothing is converted. What an operator should know of and
-is carried all the same are warnings. Rules are asked of the models as Wagtail's admin asks them
+A fault prevents the conversion. A warning is what an operator should know of, and is carried all
+the same. Rules are asked of the models as Wagtail's admin asks them
 (PagePermissionTester.can_add_subpage in wagtail/models/pages.py), over `remodel_map`, for each
 type or parent rather than for each page.
 """
@@ -23,18 +23,18 @@ LIMITS = ("is_creatable", "max_count", "max_count_per_parent")
 def faults(cursor: Cursor, old_type: Model, new_type: Model, *, ids: str, prefix: str) -> list[str]:
     """Return a sentence for each rule that prevents the pages from being of the new type.
 
-    A rule of parents and children that the source breaks there already is only warned of.
+    A rule of parents and children that the old type breaks already is only warned of.
     """
-    found = _roots(cursor)
-    found += _aliases(cursor)
-    found += [
+    sentences = _roots(cursor)
+    sentences += _aliases(cursor)
+    sentences += [
         sentence for sentence, already in _misplaced(cursor, old_type, new_type) if not already
     ]
-    found += _too_many(cursor, old_type, new_type)
-    found += _refused_parents(cursor, new_type)
+    sentences += _too_many(cursor, old_type, new_type)
+    sentences += _refused_parents(cursor, new_type)
     if ids == "new":
-        found += _slugs(cursor, prefix)
-    return found
+        sentences += _slugs(cursor, prefix)
+    return sentences
 
 
 def warnings(cursor: Cursor, old_type: Model, new_type: Model, *, ids: str) -> list[dict[str, str]]:
@@ -42,7 +42,7 @@ def warnings(cursor: Cursor, old_type: Model, new_type: Model, *, ids: str) -> l
     already = [sentence for sentence, already in _misplaced(cursor, old_type, new_type) if already]
     nested = _nested_parents(cursor) if _rules(new_type) else []
     closed = not getattr(new_type, "is_creatable", True)
-    found = [
+    states = [
         (
             "placement",
             already,
@@ -63,7 +63,7 @@ def warnings(cursor: Cursor, old_type: Model, new_type: Model, *, ids: str) -> l
     ]
     return [
         {"name": name, "detail": f"{condition.listed(what)}. {becomes}"}
-        for name, what, becomes in found
+        for name, what, becomes in states
         if what
     ]
 
@@ -106,7 +106,7 @@ def _misplaced(cursor: Cursor, old_type: Model, new_type: Model) -> list[tuple[s
     A parent or child that is converted as well counts as what it will be.
     """
     pages, size = tree.table(), tree.step()
-    found = []
+    breaches = []
     cursor.execute(
         f"""
         SELECT CASE WHEN above.old IS NULL THEN parent.content_type_id END,
@@ -122,7 +122,7 @@ def _misplaced(cursor: Cursor, old_type: Model, new_type: Model) -> list[tuple[s
         parent = None if type_id is None else _model(type_id)
         was, will = (old_type, new_type) if type_id is None else (parent, parent)
         if was is not None and will is not None and (why := _forbidden(will, new_type)):
-            found.append(
+            breaches.append(
                 (
                     f"{_pages(ids)} cannot be {new_type._meta.label} below "
                     f"{will._meta.label}: {why}.",
@@ -146,14 +146,14 @@ def _misplaced(cursor: Cursor, old_type: Model, new_type: Model) -> list[tuple[s
     for type_id, ids, number in cursor.fetchall():
         child = _model(type_id)
         if child is not None and (why := _forbidden(new_type, child)):
-            found.append(
+            breaches.append(
                 (
                     f"{_pages(ids)} cannot keep {_counted(number, 'child', 'children')} of the "
                     f"type {child._meta.label} as {new_type._meta.label}: {why}.",
                     bool(_forbidden(old_type, child)),
                 )
             )
-    return found
+    return breaches
 
 
 def _model(type_id: int) -> Model | None:
@@ -181,18 +181,18 @@ def _forbidden(parent: Model, child: Model) -> str:
 def _too_many(cursor: Cursor, old_type: Model, new_type: Model) -> list[str]:
     """Return where max_count or max_count_per_parent would be exceeded in the end.
 
-    Wagtail counts pages of child types too, so nothing grows when the target is a parent of
-    the source. The time in which copy and original are both there does not count.
+    Wagtail counts pages of child types too, so nothing grows when the new type is a parent of
+    the old type. The time in which copy and original are both there does not count.
     """
     if issubclass(old_type, new_type):
         return []
-    label, found = new_type._meta.label, []
+    label, sentences = new_type._meta.label, []
     limit = getattr(new_type, "max_count", None)
     if limit is not None:
         cursor.execute("SELECT count(*) FROM remodel_map")
         there, more = new_type.objects.count(), cursor.fetchone()[0]
         if there + more > limit:
-            found.append(
+            sentences.append(
                 f"There may be {_counted(limit, label + ' page', label + ' pages')} "
                 f"({new_type.__name__}.max_count); {there} are there, {more} would be added: "
                 "select fewer, or raise max_count."
@@ -211,14 +211,14 @@ def _too_many(cursor: Cursor, old_type: Model, new_type: Model) -> list[str]:
             """,
             [_types(new_type), limit],
         )
-        found += [
+        sentences += [
             f"Below page {page} ({title!r}) there may be "
             f"{_counted(limit, label + ' page', label + ' pages')} "
             f"({new_type.__name__}.max_count_per_parent); {every - more} are there, "
             f"{more} would be added."
             for page, title, more, every in cursor.fetchall()
         ]
-    return found
+    return sentences
 
 
 def _types(model: Model) -> list[int]:
@@ -227,7 +227,7 @@ def _types(model: Model) -> list[int]:
     from wagtail.models import get_page_models
 
     models = [page for page in get_page_models() if issubclass(page, model)]
-    return [found.pk for found in ContentType.objects.get_for_models(*models).values()]
+    return [kind.pk for kind in ContentType.objects.get_for_models(*models).values()]
 
 
 def _refused_parents(cursor: Cursor, new_type: Model) -> list[str]:
@@ -312,7 +312,7 @@ def _slugs(cursor: Cursor, prefix: str) -> list[str]:
         """,
         [prefix, prefix, field.max_length],
     )
-    found = [
+    sentences = [
         f"Page {page} cannot have the slug {slug!r}: it is longer than the {field.max_length} "
         "characters of a slug. Choose a shorter conversion.prefix."
         for page, slug in cursor.fetchall()
@@ -328,7 +328,7 @@ def _slugs(cursor: Cursor, prefix: str) -> list[str]:
         """,
         [prefix],
     )
-    return found + [
+    return sentences + [
         f"Page {page} cannot have the slug {slug!r}: page {other} ({title!r}) beside it has that. "
         "Rename that page, or choose another conversion.prefix."
         for page, slug, other, title in cursor.fetchall()

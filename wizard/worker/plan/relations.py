@@ -1,4 +1,4 @@
-"""Rows beside a page: child rows, tags and many-to-many, and the target's rows that they become."""
+"""Rows beside a page: child rows, tags, many-to-many, and the rows that they become."""
 
 from __future__ import annotations
 
@@ -50,26 +50,28 @@ class Side:
 
 
 def sides(levels: Iterable[Model]) -> dict[str, Side]:
-    """The relations declared on these levels, by name. Generic tags and the like are no rows of
-    the level's own and are left out."""
+    """Return the relations declared on these levels, by name.
+
+    Generic tags and the like are no rows of the level's own and are left out.
+    """
     from modelcluster.models import get_all_child_relations
 
     levels = list(levels)
-    found: dict[str, Side] = {}
+    relations: dict[str, Side] = {}
     taken = set()
     for level in levels:
         for field in level._meta.local_many_to_many:
             side = _many(field, level)
             if side is not None:
-                found[side.name] = side
+                relations[side.name] = side
                 taken.add(side.rows)
     for level in levels:
         for relation in get_all_child_relations(level):
             if relation.model is level and relation.related_model not in taken:
                 name = relation.get_accessor_name()
                 rows = relation.related_model
-                found[name] = Side("children", name, name, rows, relation.field, relation)
-    return found
+                relations[name] = Side("children", name, name, rows, relation.field, relation)
+    return relations
 
 
 def _many(field: Field, level: Model) -> Side | None:
@@ -101,7 +103,7 @@ def pair(
     Returns what follows, what does not, and every name that the field map may speak of.
     """
     old, new = sides(left), sides(joined)
-    found: list[RelatedRows] = []
+    pairs: list[RelatedRows] = []
     for name, after in new.items():
         how, argument = entries.get(name, ("", None))
         if how in {"value", "call"}:
@@ -124,15 +126,15 @@ def pair(
                 f"{name}: rows of {before.rows._meta.label} cannot become rows of "
                 f"{after.rows._meta.label}: {'; '.join(reasons)}. Let them go with `{name}: drop`."
             )
-        found.append(related)
-    followed = {related.old_relation for related in found}
+        pairs.append(related)
+    followed = {related.old_relation for related in pairs}
     twice = [
-        name for name in followed if sum(related.old_relation == name for related in found) > 1
+        name for name in followed if sum(related.old_relation == name for related in pairs) > 1
     ]
     for name in twice:
         faults.append(f"{name}: its rows can follow to one place only.")
     loose = [side.item for name, side in old.items() if name not in followed]
-    return found, loose, {*old, *new}
+    return pairs, loose, {*old, *new}
 
 
 def _related(before: Side, after: Side) -> tuple[RelatedRows, list[str]]:

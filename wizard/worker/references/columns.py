@@ -118,7 +118,7 @@ def foreign_keys(old_type: Model) -> list[ForeignKey]:
 
     levels = set(chain(old_type))
     own = {level._meta.db_table: level for level in levels}
-    found = {}
+    by_column = {}
     links = set()
     for model in concrete_models():
         table = model._meta.db_table
@@ -128,7 +128,7 @@ def foreign_keys(old_type: Model) -> list[ForeignKey]:
             if field.remote_field.parent_link:
                 links.add((table, field.column))
             elif field.target_field.primary_key:
-                found[table, field.column] = ForeignKey(
+                by_column[table, field.column] = ForeignKey(
                     table,
                     field.column,
                     _concrete(field.remote_field.model),
@@ -163,14 +163,14 @@ def foreign_keys(old_type: Model) -> list[ForeignKey]:
                 hint="Put its schema on the search_path of the project's role.",
             )
         key = own[table]._meta.pk.column if table in own else None
-        found.setdefault((table, column), ForeignKey(table, column, own[level], own_key=key))
-    return sorted(found.values(), key=lambda reference: reference.name)
+        by_column.setdefault((table, column), ForeignKey(table, column, own[level], own_key=key))
+    return sorted(by_column.values(), key=lambda reference: reference.name)
 
 
 def subclass_links(old_type: Model) -> list[ForeignKey]:
     """Return parent links from other models to a level: rows of a page of another type."""
     levels = set(chain(old_type))
-    found = [
+    links = [
         ForeignKey(model._meta.db_table, field.column, field.remote_field.model, model)
         for model in concrete_models()
         for field in model._meta.local_concrete_fields
@@ -179,7 +179,7 @@ def subclass_links(old_type: Model) -> list[ForeignKey]:
         and field.remote_field.parent_link
         and field.remote_field.model in levels
     ]
-    return sorted(found, key=lambda reference: reference.name)
+    return sorted(links, key=lambda reference: reference.name)
 
 
 @once_an_operation
@@ -189,7 +189,7 @@ def generics() -> list[GenericPair]:
     Wagtail's revisions and workflow states have two content types beside one object id; its
     reference index and log entries have pairs that are not declared as generic keys.
     """
-    found = []
+    every = []
     for model in concrete_models():
         pairs: dict[str, set[str]] = {}
         names = {field.name: field for field in model._meta.local_concrete_fields}
@@ -208,7 +208,7 @@ def generics() -> list[GenericPair]:
         for name, types in pairs.items():
             kind = names[name].get_internal_type()
             if types and (kind in TEXT or kind.endswith("IntegerField")):
-                found.append(
+                every.append(
                     GenericPair(
                         model,
                         model._meta.db_table,
@@ -219,10 +219,10 @@ def generics() -> list[GenericPair]:
                 )
         if model._meta.label in TRANSIENT and "parent_object_id" in names:
             kind, column = names["content_type"].column, names["parent_object_id"].column
-            found.append(
+            every.append(
                 GenericPair(model, model._meta.db_table, (kind,), column, True, parent=True)
             )
-    return sorted(found, key=lambda reference: reference.name)
+    return sorted(every, key=lambda reference: reference.name)
 
 
 def _type_fields(names: dict[str, Any]) -> set[str]:

@@ -134,21 +134,21 @@ def in_serialized(
     Foreign keys and many-to-many values by id, rich text, StreamFields (which are strings of
     JSON in there), and the rows of child relations likewise.
     """
-    found = dict(data)
+    followed = dict(data)
     relations, values, children, many = _holders(model, frozenset(levels))
     for name in relations:
-        if isinstance(found.get(name), int):
-            found[name] = pages.get(found[name], found[name])
+        if isinstance(followed.get(name), int):
+            followed[name] = pages.get(followed[name], followed[name])
     for field in values:
-        if isinstance(found.get(field.name), str):
-            found[field.name] = in_field(field, found[field.name], pages, levels)
+        if isinstance(followed.get(field.name), str):
+            followed[field.name] = in_field(field, followed[field.name], pages, levels)
     for name, child in children:
-        if isinstance(found.get(name), list):
-            found[name] = [in_serialized(child, row, pages, levels) for row in found[name]]
+        if isinstance(followed.get(name), list):
+            followed[name] = [in_serialized(child, row, pages, levels) for row in followed[name]]
     for name in many:
-        if isinstance(found.get(name), list):
-            found[name] = [pages.get(value, value) for value in found[name]]
-    return found
+        if isinstance(followed.get(name), list):
+            followed[name] = [pages.get(value, value) for value in followed[name]]
+    return followed
 
 
 @once_an_operation

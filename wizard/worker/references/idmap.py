@@ -16,7 +16,7 @@ from ..site import tree
 from ..site.types import Cursor, Model
 from .columns import content_type
 
-SAID = 20  # pages that a sentence names
+NAMED = 20  # pages that a sentence names
 
 
 def from_json(given: dict[str, int]) -> dict[int, int]:
@@ -55,20 +55,20 @@ def fresh_ids(cursor: Cursor, table: str, count: int) -> list[int]:
 
 
 def require_type(cursor: Cursor, old_type: Model) -> None:
-    """Raises Refusal `no_page` or `wrong_type` unless the old pages are pages of the source."""
+    """Raise Refusal `no_page` or `wrong_type` unless the old pages are of the old type."""
     cursor.execute(
         f"SELECT m.old, p.id IS NULL FROM remodel_map m LEFT JOIN {tree.table()} p ON p.id = m.old "
         "WHERE p.id IS NULL OR p.content_type_id <> %s OR p.depth < 2 ORDER BY 1",
         [content_type(old_type)],
     )
-    found = cursor.fetchall()
-    missing = [page for page, gone in found if gone]
+    rows = cursor.fetchall()
+    missing = [page for page, gone in rows if gone]
     if missing:
-        raise Refusal("no_page", f"There are no pages with the ids {missing[:SAID]}.")
-    if found:
-        wrong = [page for page, _ in found]
+        raise Refusal("no_page", f"There are no pages with the ids {missing[:NAMED]}.")
+    if rows:
+        wrong = [page for page, _ in rows]
         raise Refusal(
-            "wrong_type", f"The pages {wrong[:SAID]} are not of the type {old_type._meta.label}."
+            "wrong_type", f"The pages {wrong[:NAMED]} are not of the type {old_type._meta.label}."
         )
 
 
@@ -100,7 +100,7 @@ def marks(cursor: Cursor) -> dict[int, str]:
          WHERE length(c.path) > {tree.step()}
         """
     )
-    found = {row[0]: "moved" for row in cursor.fetchall()}
+    pages = {row[0]: "moved" for row in cursor.fetchall()}
     cursor.execute("SELECT old FROM remodel_map")
-    found.update({row[0]: "going" for row in cursor.fetchall()})
-    return found
+    pages.update({row[0]: "going" for row in cursor.fetchall()})
+    return pages

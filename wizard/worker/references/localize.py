@@ -4,7 +4,7 @@ It keeps a page's content as a revision does (TranslationSource.content_json), t
 under paths that begin with a field's name, and all of it under the page's translation key
 (wagtail_localize/models.py). The new page has that key, so nothing here is rekeyed; its own
 signal handler, which deletes the translations together with a page, is not called by a deletion
-in SQL. It finds a source's page by the specific type, which therefore has to be the target's.
+in SQL. It finds a source's page by the specific type, which therefore has to be the new type.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _tables() -> list[str]:
 def _faults(cursor: Cursor, field_map: FieldMap) -> list[str]:
     """Return a sentence for each page with a translation that would stay of the old type.
 
-    wagtail-localize looks a translation up as a page of the source's type
+    wagtail-localize looks a translation up as a page of its source's type
     (get_translated_instance), and its views fail where there is none.
     """
     cursor.execute(
@@ -147,20 +147,20 @@ def _convert(cursor: Cursor, field_map: FieldMap, new_content_type: int) -> int:
     rows = field_map.new_type._base_manager.using(page_connection().alias)
     joined = {field_source.field.name for field_source in field_map.field_sources}
     changed = 0
-    for found in scan.read(
+    for chunk in scan.read(
         f"SELECT s.id, o.page, s.content_json FROM {_table('TranslationSource')} s "
         "JOIN remodel_sources o ON o.id = s.id ORDER BY s.id",
         [],
     ):
-        now = rows.in_bulk([page for _, page, _ in found])
-        told = []
-        for key, page, text in found:
+        now = rows.in_bulk([page for _, page, _ in chunk])
+        contents = []
+        for key, page, text in chunk:
             content = _converted(json.loads(text), field_map, page, numbers)
             for name, value in get_serializable_data_for_fields(now[page]).items():
                 if name in joined:
                     content.setdefault(name, value)
-            told.append((key, _json({**content, "pk": page, "content_type": new_content_type})))
-        changed += _write(cursor, "TranslationSource", "content_json", told)
+            contents.append((key, _json({**content, "pk": page, "content_type": new_content_type})))
+        changed += _write(cursor, "TranslationSource", "content_json", contents)
     return changed
 
 
@@ -168,21 +168,21 @@ def _converted(
     content: dict[str, Any], field_map: FieldMap, page: int, numbers: Mapping[int, dict[str, str]]
 ) -> dict[str, Any]:
     names = renames(field_map)
-    found = {name: value for name, value in content.items() if name not in names}
+    converted = {name: value for name, value in content.items() if name not in names}
     for old, new in [*names.items(), *copies(field_map)]:
         if new is not None and old in content:
-            found[new] = content[old]
+            converted[new] = content[old]
     for number, keys in numbers.items():
         related = field_map.related_rows[number]
         fields = {old.name: new.name for old, new in related.columns}
-        told = []
-        for row in found.get(related.new_name) or ():
+        children = []
+        for row in converted.get(related.new_name) or ():
             own = {fields[name]: value for name, value in row.items() if name in fields}
             own["pk"] = related.new._meta.pk.to_python(keys.get(str(row.get("pk"))))
-            told.append({**own, related.new_link.name: page})
-        if related.new_name in found:
-            found[related.new_name] = told
-    return found
+            children.append({**own, related.new_link.name: page})
+        if related.new_name in converted:
+            converted[related.new_name] = children
+    return converted
 
 
 def _retype(cursor: Cursor, field_map: FieldMap, new_content_type: int) -> int:
@@ -247,11 +247,11 @@ def _rename_paths(cursor: Cursor, field_map: FieldMap) -> int:
         first, dot, rest = path.partition(".")
         return moves.get(first, first) + dot + rest
 
-    found = [(key, moved(path), moved(fields)) for key, path, fields in cursor.fetchall()]
+    paths = [(key, moved(path), moved(fields)) for key, path, fields in cursor.fetchall()]
     # Two names may change places, and a path's hash is unique at every moment: by way of others.
     for hashes in (
-        [uuid.uuid4() for _ in found],
-        [uuid.uuid5(PATHS, path) for _, path, _ in found],
+        [uuid.uuid4() for _ in paths],
+        [uuid.uuid5(PATHS, path) for _, path, _ in paths],
     ):
         cursor.execute(
             f"UPDATE {_table('TranslationContext')} c "
@@ -259,11 +259,11 @@ def _rename_paths(cursor: Cursor, field_map: FieldMap) -> int:
             "FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) "
             "AS w (id, path, fields, hash) WHERE c.id = w.id",
             [
-                *([row[column] for row in found] for column in range(3)),
+                *([row[column] for row in paths] for column in range(3)),
                 [str(path_id) for path_id in hashes],
             ],
         )
-    return len(found)
+    return len(paths)
 
 
 def _carry_links(ledger: ReferenceLedger) -> int:
@@ -289,39 +289,39 @@ def _carry_anchors(cursor: Cursor, pages: Mapping[int, int]) -> int:
     """Follow the map in the attributes of links, which are kept beside a string."""
     condition, given = scan.mentions("g.attrs", pages)
     changed = 0
-    for found in scan.read(
+    for rows in scan.read(
         f"SELECT g.id, g.attrs FROM {_table('StringSegment')} g "
         f"WHERE strpos(g.attrs, 'linktype') > 0 AND {condition}",
         given,
     ):
-        told = []
-        for key, text in found:
+        values = []
+        for key, text in rows:
             attrs = json.loads(text)
             for anchor in attrs.values():
                 page = str(anchor.get("id", ""))
                 if anchor.get("linktype") == "page" and page.isdigit() and int(page) in pages:
                     anchor["id"] = type(anchor["id"])(pages[int(page)])
-            told.append((key, _json(attrs)))
-        changed += _write(cursor, "StringSegment", "attrs", told)
+            values.append((key, _json(attrs)))
+        changed += _write(cursor, "StringSegment", "attrs", values)
     return changed
 
 
 def _carry_choices(cursor: Cursor, field_map: FieldMap, name: str) -> int:
     """Follow the map in chosen pages: mere ids, which only their path tells from other numbers."""
     own = "s.id = t.source_id" if name == "OverridableSegment" else "s.object_id = c.object_id"
-    told = {}
-    for found in scan.read(
+    values = {}
+    for rows in scan.read(
         f"SELECT t.id, m.new, c.path, s.specific_content_type_id, s.content_json "
         f"FROM {_table(name)} t JOIN remodel_map m ON t.data_json = m.old::text "
         f"JOIN {_table('TranslationContext')} c ON c.id = t.context_id "
         f"JOIN {_table('TranslationSource')} s ON {own}",
         [],
     ):
-        for key, page, path, type_id, text in found:
+        for key, page, path, type_id, text in rows:
             model = model_of(type_id)
             if model and _chooses(model, json.loads(text), path.split("."), levels(field_map)):
-                told[key] = str(page)
-    return _write(cursor, name, "data_json", list(told.items()))
+                values[key] = str(page)
+    return _write(cursor, name, "data_json", list(values.items()))
 
 
 def _chooses(model: Model, content: dict[str, Any], path: list[str], levels: set[Model]) -> bool:

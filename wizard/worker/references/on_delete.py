@@ -1,8 +1,8 @@
-"""Rows that refer to a type that the pages leave, and cannot refer to them as the target.
+"""Rows that refer to a level that the pages leave: what becomes of them.
 
-A foreign key to a level that the target does not have loses its page. What becomes of the row is
-what its `on_delete` says when a page is deleted: CASCADE deletes it and SET_NULL empties the
-column, both named as losses and with consent; anything else stands in the way.
+A foreign key to a level that the new type does not have loses its page. The row is treated as if
+the page were deleted, by its `on_delete`: CASCADE deletes it and SET_NULL empties the column, both
+losses that need consent; anything else prevents the conversion.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .places import Places
 
 @dataclass(frozen=True)
 class OnDelete:
-    """What is lost by `table.column`, what stands in the way, and the keys to act on."""
+    """What is lost by `table.column`, the faults, and the keys to act on."""
 
     losses: dict[str, int]
     faults: list[str]
@@ -58,7 +58,7 @@ def find(cursor: Cursor, field_map: FieldMap, places: Places) -> OnDelete:
 
 
 def act(cursor: Cursor, deletions: OnDelete, ledger: ReferenceLedger) -> None:
-    """Do as each `on_delete` says, and enter it into the ledger."""
+    """Delete rows or empty columns by each `on_delete`, and enter it into the ledger."""
     for key in deletions.keys:
         entry = next(entry for entry in ledger.entries if entry.reference == key)
         table, column = quoted(key.table), quoted(key.column)
@@ -165,7 +165,7 @@ def _referrers(cursor: Cursor, key: ForeignKey) -> dict[str, int]:
             if field.remote_field and field.remote_field.model._meta.db_table == key.table:
                 table = model._meta.db_table
                 inbound[table, field.column] = (quoted(table), field.target_field.column)
-    found = {}
+    counts = {}
     for (name, column), (table, referred) in inbound.items():
         cursor.execute(
             f"SELECT count(*) FROM {table} s JOIN {quoted(key.table)} t "
@@ -173,13 +173,13 @@ def _referrers(cursor: Cursor, key: ForeignKey) -> dict[str, int]:
         )
         count = cursor.fetchone()[0]
         if count:
-            found[f"{name}.{column}"] = count
-    return found
+            counts[f"{name}.{column}"] = count
+    return counts
 
 
 def _generic_referrers(cursor: Cursor, key: ForeignKey) -> dict[str, int]:
     """Count generic references to the key's rows, without indexes and passing state."""
-    found = {}
+    counts = {}
     for pair in columns.generics():
         if pair.transient or pair.derived:
             continue
@@ -187,8 +187,8 @@ def _generic_referrers(cursor: Cursor, key: ForeignKey) -> dict[str, int]:
         cursor.execute(f"SELECT count(*) FROM {quoted(pair.table)} s WHERE {condition}", given)
         count = cursor.fetchone()[0]
         if count:
-            found[pair.name] = count
-    return found
+            counts[pair.name] = count
+    return counts
 
 
 def _by_generic(key: ForeignKey, pair: GenericPair) -> tuple[str, list[Any]]:

@@ -1,7 +1,7 @@
 """Where a row and a column are before a conversion, and where they are after it.
 
-Most stay. A column of a level that the target does not have is, after it, a column of one of
-the target's own levels, and a row of a side table (child rows, tags, many-to-many) a row of
+Most stay. A column of a level that the new type does not have becomes a column of one of the new
+type's own levels, and a row of a side table (child rows, tags, many-to-many) becomes a row of
 another side table, with another key. The ledger finds everything again by this.
 """
 
@@ -128,12 +128,12 @@ def _primary_keys(cursor: Cursor) -> dict[str, dict[str, str]]:
          WHERE i.indisprimary ORDER BY 1, k.place
         """
     )
-    found: dict[str, dict[str, str]] = {}
+    keys: dict[str, dict[str, str]] = {}
     for table, column, kind in cursor.fetchall():
-        found.setdefault(table.strip('"'), {})[column] = kind
+        keys.setdefault(table.strip('"'), {})[column] = kind
     for model in columns.concrete_models():
         key = model._meta.pk
         if key.column:  # a composite one has none
             own = {key.column: key.rel_db_type(page_connection())}
-            found.setdefault(model._meta.db_table, own)
-    return found
+            keys.setdefault(model._meta.db_table, own)
+    return keys

@@ -243,13 +243,13 @@ def _renumber_rows(cursor: Cursor, related: RelatedRows, rows: str) -> None:
     keys: dict[str, str] = dict(cursor.fetchall())
 
     def renumbered(content: dict[str, Any], page: int) -> dict[str, Any]:
-        told = []
+        children = []
         for row in content[related.new_name]:
             own = {fields[name]: value for name, value in row.items() if name in fields}
             own["pk"] = related.new._meta.pk.to_python(keys.get(str(row.get("pk"))))
             own[related.new_link.name] = page
-            told.append(own)
-        return {**content, related.new_name: told}
+            children.append(own)
+        return {**content, related.new_name: children}
 
     _rewrite(
         f"JOIN remodel_map m ON r.object_id = m.new::text WHERE r.base_content_type_id = %s "
@@ -310,9 +310,9 @@ def _rewrite(condition: str, given: list[object], rewrite: Rewrite) -> None:
         for key, type_id, text in rows:
             model = model_of(type_id)
             content = json.loads(text)
-            found = rewrite(model, content) if model else content
-            if found != content:
-                changed.append((key, _dumped(found)))
+            rewritten = rewrite(model, content) if model else content
+            if rewritten != content:
+                changed.append((key, _dumped(rewritten)))
         if changed:
             with page_connection().cursor() as writing:
                 writing.execute(

@@ -1,4 +1,4 @@
-"""Values that refer to the pages: read once, followed and found again in the database.
+"""Values that refer to the pages: read once, rewritten and looked for again in the database.
 
 Whatever is inside of a value (a rich text, a stream, a revision) has to be parsed to be counted.
 Mostly the digits of the page's id are then known to stand for nothing else in it, and following
@@ -91,7 +91,7 @@ class ValueRewriter:
             )
 
     def write(self, table: str, columns: List[Column]) -> None:
-        """Let every value of these columns of a table follow."""
+        """Write what every value of these columns of a table becomes."""
         self._replace(table, columns)
         for column in columns:
             self._write_kept(table, column)
@@ -132,13 +132,13 @@ class ValueRewriter:
     def confirm(self, table: str, column: Column) -> None:
         """Confirm to the ledger the references that are where they should be."""
         entry, name, kind = column
-        found = (
+        insert = (
             "INSERT INTO remodel_confirmed (entry, key, page, number, note) "
             "SELECT l.entry, l.key, l.page, l.number, '' FROM remodel_ledger l "
         )
         self.cursor.execute(
             # With the old digits for the new ones it is, to the byte, the value that was read.
-            found + "JOIN remodel_map m ON m.old = l.page "
+            insert + "JOIN remodel_map m ON m.old = l.page "
             f"JOIN {quoted(table)} t ON {self.places.is_after(table, 't', 'l.key')} "
             f"CROSS JOIN LATERAL (SELECT t.{quoted(name)}::text AS value OFFSET 0) x "
             f"WHERE l.entry = {entry} AND l.note = %s AND strpos(x.value, m.old::text) = 0 "
@@ -151,7 +151,7 @@ class ValueRewriter:
             else f't.{quoted(name)}::text COLLATE "C" = (v.value::{kind})::text COLLATE "C"'
         )
         self.cursor.execute(
-            found + "JOIN remodel_values v ON v.entry = l.entry AND v.key = l.key "
+            insert + "JOIN remodel_values v ON v.entry = l.entry AND v.key = l.key "
             f"JOIN {quoted(table)} t ON {self.places.is_after(table, 't', 'v.key')} "
             f"WHERE l.entry = {entry} AND {same}"
         )

@@ -67,9 +67,9 @@ def query_of(
     column = f"t.{quoted(field.column)}::text"
     if condition:
         return f"SELECT {key}, {column}, 0 FROM {quoted(table)} t WHERE {condition}", []
-    said, given = mentions("v.value", pages)
+    mentioned, given = mentions("v.value", pages)
     values = f"SELECT {key} AS key, {column} AS value FROM {quoted(table)} t OFFSET 0"
-    return f"SELECT v.key, v.value, {hashed('v.value')} FROM ({values}) v WHERE {said}", given
+    return f"SELECT v.key, v.value, {hashed('v.value')} FROM ({values}) v WHERE {mentioned}", given
 
 
 def read(query: str, given: list[Any]) -> Iterator[Rows]:
@@ -107,13 +107,13 @@ class ReadAhead(Generic[Asked]):
     def __iter__(self) -> Iterator[tuple[Asked, Rows]]:
         at_work = len(self._threads)
         while at_work:
-            found = self._chunks.get()
-            if isinstance(found, BaseException):
-                raise found
-            if found is None:
+            chunk = self._chunks.get()
+            if isinstance(chunk, BaseException):
+                raise chunk
+            if chunk is None:
                 at_work -= 1
             else:
-                yield found
+                yield chunk
 
     def __exit__(self, *_: object) -> None:
         self._enough.set()

@@ -1,4 +1,4 @@
-"""What has to do with the pages and is not followed: told before and after, never silently."""
+"""What has to do with the pages and is not followed: shown before and after, never silent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fingerprints of what a conversion has no business with: every table, but for what it names.
+"""Fingerprints of everything that a conversion must not change: all but what it names.
 
 Computed before and after in the same transaction: whatever a trigger, a rule or a mistake of
 ours changed elsewhere shows as another fingerprint, and the conversion is rolled back.

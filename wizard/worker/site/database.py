@@ -94,7 +94,7 @@ def hello_database() -> dict[str, Any]:
 
     connection = page_connection()
     given = connection.settings_dict
-    found: dict[str, Any] = {
+    database: dict[str, Any] = {
         "vendor": connection.vendor,
         "engine": given["ENGINE"],
         "name": str(given["NAME"]),
@@ -107,15 +107,15 @@ def hello_database() -> dict[str, Any]:
         "error": None,
     }
     if connection.vendor != "postgresql":
-        return found
+        return database
     try:
         with connection.cursor() as cursor:
             cursor.execute(IDENTITY)
-            found["system_identifier"], found["oid"] = cursor.fetchone()
+            database["system_identifier"], database["oid"] = cursor.fetchone()
             cursor.execute("SELECT current_user, current_setting('server_version')")
-            found["user"], found["server_version"] = cursor.fetchone()
+            database["user"], database["server_version"] = cursor.fetchone()
     except DatabaseError as error:
-        found["error"] = str(error).strip()
+        database["error"] = str(error).strip()
     finally:
         connection.close()
-    return found
+    return database

@@ -24,7 +24,7 @@ def check(reply: Reply) -> dict[str, Any]:
     """Run Django's system checks: `{errors, messages: [{id, level, text, hint}]}`."""
     from django.core import checks
 
-    found = checks.run_checks()
+    results = checks.run_checks()
     messages = [
         {
             "id": message.id,
@@ -32,7 +32,7 @@ def check(reply: Reply) -> dict[str, Any]:
             "text": f"{message.obj or '?'}: {message.msg}",
             "hint": message.hint or "",
         }
-        for message in found
+        for message in results
         if not message.is_silenced()
     ]
     errors = sum(1 for message in messages if message["level"] >= checks.ERROR)
@@ -103,8 +103,8 @@ def make_migration(
 ) -> list[dict[str, str]]:
     """Return the migrations of one phase: `{name, path, text, sql}` each. Nothing is written.
 
-    `add` makes the one that creates the target model. `finish` makes two: RemoveField of the
-    moved fields from the source, then RenameField of the target's prefixed ones. Both are made
+    `add` makes the one that creates the new type. `finish` makes two: RemoveField of the
+    moved fields from the old type, then RenameField of the new type's prefixed ones. Both are made
     from the models as they are now and the migrations on disk, and refused (`unexpected_changes`)
     when the app's models differ from its migrations in anything else.
     """
@@ -159,8 +159,8 @@ def _changes(graph: object, state: object, app: str) -> list[Any]:
     from .questioner import unanswered
 
     detector = MigrationAutodetector(state, ProjectState.from_apps(apps), unanswered(app))
-    found = detector.changes(graph=graph, trim_to_apps={app}, convert_apps={app})
-    return [operation for migration in found.get(app, []) for operation in migration.operations]
+    changes = detector.changes(graph=graph, trim_to_apps={app}, convert_apps={app})
+    return [operation for migration in changes.get(app, []) for operation in migration.operations]
 
 
 def _add(
@@ -177,10 +177,10 @@ def _add(
     detector = MigrationAutodetector(
         loader.project_state(), ProjectState.from_apps(apps), unanswered(app)
     )
-    found = detector.changes(
+    changes = detector.changes(
         graph=loader.graph, trim_to_apps={app}, convert_apps={app}, migration_name=name
     ).get(app, [])
-    made = [operation for migration in found for operation in migration.operations]
+    made = [operation for migration in changes for operation in migration.operations]
     creates = [
         operation
         for operation in made
@@ -191,14 +191,14 @@ def _add(
         for operation in made
         if operation not in creates and getattr(operation, "model_name_lower", "") != name
     ]
-    if len(found) != 1 or len(creates) != 1 or other:
+    if len(changes) != 1 or len(creates) != 1 or other:
         raise Refusal(
             "unexpected_changes",
             f"A migration that adds {new_type}, and nothing else, cannot be made.",
             found="\n".join(operation.describe() for operation in made) or "No changes at all.",
             hint=f"Make and apply the app's other changes first: manage.py makemigrations {app}",
         )
-    migration = found[0]
+    migration = changes[0]
     migration.name = f"{number + 1:04d}_{name}"
     return migration
 

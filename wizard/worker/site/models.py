@@ -95,27 +95,27 @@ def page_models(reply: Reply) -> list[dict[str, Any]]:
 
 def describe(reply: Reply, *, model: str) -> dict[str, Any]:
     """Describe a page model as Django sees it: source file, tables, and each field's definition."""
-    found = page_model(model)
-    meta = found._meta
+    page_type = page_model(model)
+    meta = page_type._meta
     link = meta.pk if meta.pk.remote_field else None
     fields = [*meta.fields, *meta.many_to_many]
     return {
         "label": meta.label,
-        "module": found.__module__,
-        "file": inspect.getsourcefile(found),
-        "class_name": found.__name__,
-        "bases": [f"{base.__module__}.{base.__qualname__}" for base in found.__bases__],
-        "chain": [level._meta.label for level in chain(found)],
+        "module": page_type.__module__,
+        "file": inspect.getsourcefile(page_type),
+        "class_name": page_type.__name__,
+        "bases": [f"{base.__module__}.{base.__qualname__}" for base in page_type.__bases__],
+        "chain": [level._meta.label for level in chain(page_type)],
         "verbose_name": str(meta.verbose_name),
         "table": meta.db_table,
         "parent_link": link.name if link else None,
-        "template": getattr(found, "template", None),
+        "template": getattr(page_type, "template", None),
         "children": sorted(
             model._meta.label
             for model in _page_models()
-            if model is not found and issubclass(model, found)
+            if model is not page_type and issubclass(model, page_type)
         ),
-        "fields": [_field(field, found) for field in fields],
+        "fields": [_field(field, page_type) for field in fields],
     }
 
 
@@ -163,8 +163,8 @@ def check_models(
 ) -> list[dict[str, Any]]:
     """Findings on whether the models are what this phase needs: `{name, ok, detail}` each.
 
-    `added`: the target is a child of the source and has a prefixed equal of every moved field.
-    `final`: the source has none of them, the target has them under their own names.
+    `added`: the new type is a child of the old type and has a prefixed equal of every moved field.
+    `final`: the old type has none of them, the new type has them under their own names.
     """
     findings: list[dict[str, Any]] = []
 
@@ -225,13 +225,13 @@ def _differences(old: Field, new: Field) -> list[str]:
     """Return where two fields' definitions differ; names of reverse relations do not count."""
     _, old_path, old_args, old_kwargs = old.deconstruct()
     _, new_path, new_args, new_kwargs = new.deconstruct()
-    found = []
+    differences = []
     if old_path != new_path:
-        found.append(f"type {old_path} became {new_path}")
+        differences.append(f"type {old_path} became {new_path}")
     if list(old_args) != list(new_args):
-        found.append(f"arguments {old_args!r} became {new_args!r}")
+        differences.append(f"arguments {old_args!r} became {new_args!r}")
     for key in sorted({*old_kwargs, *new_kwargs} - {"related_name", "related_query_name"}):
         before, after = old_kwargs.get(key, "(unset)"), new_kwargs.get(key, "(unset)")
         if before != after and repr(before) != repr(after):
-            found.append(f"{key} {before!r} became {after!r}")
-    return found
+            differences.append(f"{key} {before!r} became {after!r}")
+    return differences

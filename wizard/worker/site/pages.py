@@ -33,7 +33,7 @@ def find_pages(
     Their aliases come along, and the aliases of those. Raises Refusal `no_page`, `ambiguous`,
     or `placement` where an alias is selected and its source is not, or has another type.
     """
-    found = page_model(model)
+    page_type = page_model(model)
     if not selectors:
         raise Refusal("no_page", "No page is named to be converted.")
     ids: set[int] = set()
@@ -43,10 +43,10 @@ def find_pages(
         if kind in ONE:
             named.setdefault(kind, []).append(value)
         else:
-            ids |= _several(found, kind, value)
+            ids |= _several(page_type, kind, value)
     for kind, values in named.items():
-        ids |= _each(found, kind, values)
-    ids |= _aliases(found, ids)
+        ids |= _each(page_type, kind, values)
+    ids |= _aliases(page_type, ids)
     return _facts(ids)
 
 
@@ -94,15 +94,15 @@ def _each(model: Model, kind: str, values: list[Any]) -> set[int]:
         of_type(model).filter(**{f"{column}__in": anywhere}).values_list("pk", column)
     ):
         matches.setdefault(value, []).append(page)
-    found = set()
+    ids = set()
     for value, spellings in wanted.items():
         pages = [page for spelling in spellings for page in matches.get(spelling, ())]
         if not pages:
             raise _nobody(model, kind, value)
         if len(pages) > 1:
             raise _ambiguous(f"{model._meta.label} pages", kind, value, pages)
-        found.add(pages[0])
-    return found
+        ids.add(pages[0])
+    return ids
 
 
 def _several(model: Model, kind: str, value: Any) -> set[int]:
@@ -111,17 +111,17 @@ def _several(model: Model, kind: str, value: Any) -> set[int]:
     if kind == "under":
         top = _top(value)
         pages = pages.filter(path__startswith=top["path"], depth__gt=top["depth"])
-    found = _filtered(model, value) if kind == "where" else set(pages.values_list("pk", flat=True))
-    if not found:
-        said = {"under": f"is below {value}", "all": "is there", "where": f"fits {value!r}"}[kind]
+    ids = _filtered(model, value) if kind == "where" else set(pages.values_list("pk", flat=True))
+    if not ids:
+        what = {"under": f"is below {value}", "all": "is there", "where": f"fits {value!r}"}[kind]
         raise Refusal(
             "no_page",
-            f"No {model._meta.label} page {said}.",
+            f"No {model._meta.label} page {what}.",
             found=f"{of_type(model).count()} {model._meta.label} pages in all, "
             "those of its child types not counted.",
             hint="Look the pages up in the admin, or change conversion.from.",
         )
-    return found
+    return ids
 
 
 def _top(path: str) -> dict[str, Any]:
@@ -176,11 +176,11 @@ def _filtered(model: Model, where: object) -> set[int]:
             hint=f"Lookups start from a field of {model._meta.label}, as in Django's filter().",
         ) from None
     except (ValidationError, ValueError, TypeError, OverflowError, DatabaseError) as error:
-        said = "; ".join(error.messages) if isinstance(error, ValidationError) else str(error)
+        reason = "; ".join(error.messages) if isinstance(error, ValidationError) else str(error)
         raise Refusal(
             "no_page",
             f"A value of {where!r} does not fit its field.",
-            found=said.strip(),
+            found=reason.strip(),
         ) from None
 
 

@@ -17,11 +17,11 @@ def unanswered(app: str) -> Any:
 def _answers() -> dict[str, Callable[..., None]]:
     def asked(question: str) -> Callable[..., None]:
         def refuse(self: object, *args: object, **kwargs: object) -> None:
-            told = ", ".join(str(arg) for arg in [*args, *kwargs.values()])
+            about = ", ".join(str(arg) for arg in [*args, *kwargs.values()])
             raise Refusal(
                 "question",
                 f"Django asks {question}, and there is no answer that is right for certain.",
-                found=f"about: {told}",
+                found=f"about: {about}",
                 hint="Make and apply the app's other changes first, then try again.",
             )
 

@@ -22,20 +22,20 @@ def fires(old_type: Model, new_type: Model, ids: str) -> list[dict[str, str]]:
     """Return receivers and hooks that are not called: `{signal, receiver, why}` each.
 
     With `ids` new that is what add_child, move, delete and publish would call; with ids kept,
-    a save as the target and the deletion of the rows that only the source has.
+    a save as the new type and the deletion of the rows that only the old type has.
     """
-    found: dict[tuple[str, str], str] = {}
+    receivers: dict[tuple[str, str], str] = {}
     for signal, name, senders, why in _events(old_type, new_type, ids):
         for sender in senders:
             for receiver in _receivers(signal, sender):
                 label = sender._meta.label
-                found.setdefault((name, receiver), f"{name} of {label}: {why}")
+                receivers.setdefault((name, receiver), f"{name} of {label}: {why}")
     for name, why in _hooks(ids).items():
         for receiver in _registered(name):
-            found.setdefault((name, receiver), f"hook {name}: {why}")
+            receivers.setdefault((name, receiver), f"hook {name}: {why}")
     return [
         {"signal": name, "receiver": receiver, "why": why}
-        for (name, receiver), why in sorted(found.items())
+        for (name, receiver), why in sorted(receivers.items())
     ]
 
 
@@ -44,33 +44,37 @@ def _events(old_type: Model, new_type: Model, ids: str) -> list[tuple[Any, str, 
     from django.db.models import signals as django
     from wagtail import signals as wagtail
 
-    each = "one call for each page"
+    per_page = "one call for each page"
     levels, kept = chain(old_type), set(chain(new_type))
     # A deletion is told of every table's row, a save only of the model that is saved.
     gone = levels if ids == "new" else [level for level in levels if level not in kept]
-    found = [
-        (django.pre_save, "pre_save", [new_type], each),
-        (django.post_save, "post_save", [new_type], each),
-        (django.pre_delete, "pre_delete", gone, each),
-        (django.post_delete, "post_delete", gone, each),
+    events = [
+        (django.pre_save, "pre_save", [new_type], per_page),
+        (django.post_save, "post_save", [new_type], per_page),
+        (django.pre_delete, "pre_delete", gone, per_page),
+        (django.post_delete, "post_delete", gone, per_page),
     ]
     if ids == "new":
         below = old_type.allowed_subpage_models()
         live, child = "one call for each live page", "one call for each child"
-        found += [
+        events += [
             (wagtail.page_published, "page_published", [new_type], live),
             (wagtail.page_unpublished, "page_unpublished", [old_type], live),
             (wagtail.pre_page_move, "pre_page_move", below, child),
             (wagtail.post_page_move, "post_page_move", below, child),
-            (wagtail.page_slug_changed, "page_slug_changed", [new_type], each),
+            (wagtail.page_slug_changed, "page_slug_changed", [new_type], per_page),
         ]
-    return found
+    return events
 
 
 def _hooks(ids: str) -> dict[str, str]:
     """Return Wagtail's hooks around the same acts in its admin, and how often each would run."""
-    each, child = "one call for each page", "one call for each child"
-    acts = {"create": each, "move": child, "delete": each} if ids == "new" else {"edit": each}
+    per_page, child = "one call for each page", "one call for each child"
+    acts = (
+        {"create": per_page, "move": child, "delete": per_page}
+        if ids == "new"
+        else {"edit": per_page}
+    )
     return {f"{when}_{act}_page": why for act, why in acts.items() for when in ("before", "after")}
 
 

@@ -64,22 +64,22 @@ def problems(cursor: Cursor, *, prefixed: bool = False) -> dict[str, list[int]]:
          ORDER BY p.path
         """
     )
-    found: dict[str, list[int]] = {}
+    pages_by_kind: dict[str, list[int]] = {}
     for page, wrong in cursor.fetchall():
         for kind, is_so in zip(kinds, wrong):
             if is_so:
-                found.setdefault(kind, []).append(page)
-    return found
+                pages_by_kind.setdefault(kind, []).append(page)
+    return pages_by_kind
 
 
 def require_sound(cursor: Cursor, *, refusal: str, when: str, prefixed: bool = False) -> None:
     """Raise this kind of Refusal when the tree has a fault; `prefixed` as in `problems`."""
-    found = problems(cursor, prefixed=prefixed)
-    if found:
+    faults = problems(cursor, prefixed=prefixed)
+    if faults:
         raise Refusal(
             refusal,
             f"The page tree is not sound {when}.",
-            found="\n".join(f"{kind}: pages {ids[:20]}" for kind, ids in found.items()),
+            found="\n".join(f"{kind}: pages {ids[:20]}" for kind, ids in faults.items()),
             hint="See `manage.py fixtree`; on a copy first, because it may delete pages.",
         )
 

@@ -70,11 +70,11 @@ def _slashed(url: str) -> str:
 def _types() -> dict[int, str]:
     from django.contrib.contenttypes.models import ContentType
 
-    found = {}
+    types = {}
     for kind in ContentType.objects.all():
         model = kind.model_class()
-        found[kind.pk] = model._meta.label if model else f"{kind.app_label}.{kind.model}"
-    return found
+        types[kind.pk] = model._meta.label if model else f"{kind.app_label}.{kind.model}"
+    return types
 
 
 def _restricted() -> list[str]:
