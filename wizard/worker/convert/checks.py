@@ -32,7 +32,7 @@ def faults(cursor: Cursor, field_map: FieldMap) -> list[str]:
     """
     sentences = computed.make(cursor, field_map)
     if sentences:
-        return sentences  # without the values nothing else can be said of them
+        return sentences  # without the values nothing else can be checked
     for field_source in field_map.field_sources:
         if field_source.origin is not None and not alike(field_source.origin, field_source.field):
             sentences += _carried(cursor, field_map, field_source)

@@ -10,7 +10,7 @@ from ..site.models import chain
 from ..site.tree import quoted
 from ..site.types import Cursor, Field, Model
 
-# What tells a page's place and type; the copy's is its own.
+# A page's place and type; the copy has its own.
 PLACE = {"path", "numchild", "content_type", "slug", "url_path"}
 
 

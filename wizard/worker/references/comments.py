@@ -36,7 +36,7 @@ def _follow(cursor: Cursor, field_map: FieldMap) -> None:
     """Rename the first part of the content paths of the converted pages' comments.
 
     The second part of a path to a child row is the row's key, which is another one where the row
-    went to another table. A comment on a field that is let go keeps its path: it is in the
+    went to another table. A comment on a dropped field keeps its path: it is in the
     history, and nowhere shown.
     """
     first, second = (f"split_part(c.contentpath, '.', {part})" for part in (1, 2))

@@ -32,7 +32,7 @@ class Tally:
     """A map of pages that changes nothing, and counts what it is asked for in `found`.
 
     Given to the functions below in place of a map, it counts the references of a value by the
-    very rules by which they are followed. `pages` maps the ids to count to those to tell. In
+    very rules by which they are followed. `pages` maps the ids to count to the keys of `found`. In
     `strays` are the ids in blocks of which only the project knows what they mean.
     """
 

@@ -59,7 +59,7 @@ def _rebuild(cursor: Cursor, field_map: FieldMap, reply: Reply, total: int) -> l
 
 
 def _forget(cursor: Cursor, field_map: FieldMap) -> None:
-    """Take the references from the index that the pages had in fields that are let go."""
+    """Take the references that the pages had in dropped fields from the index."""
     from wagtail.models import ReferenceIndex
 
     gone = [name for name, new in renames(field_map).items() if new is None]

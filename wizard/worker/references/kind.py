@@ -89,7 +89,7 @@ class ReferenceKind:
         return ()
 
     def knows(self, model: Model, field: Field) -> bool:
-        """Return whether a field is this kind's business, so that nobody warns of it."""
+        """Return whether this kind follows the field, so that `unfollowed` does not warn of it."""
         return False
 
     def in_content(

@@ -2,7 +2,7 @@
 
 Before the conversion each is entered, by the row's key and the page that it refers to; after it,
 each is looked for where it should be by then. Both is up to the kinds of reference; the ledger
-holds the one against the other. Whatever is not found again must have been entered as dropped,
+compares the two. Whatever is not found again must have been entered as dropped,
 with consent. A row without an account is a Refusal, and with it the transaction is rolled back.
 """
 
@@ -247,7 +247,7 @@ class ReferenceLedger:
         for entry in self.entries:
             if entry.number not in self._entered or not self.places.leaving(entry.table):
                 continue
-            # What goes somewhere has to be found there; only what goes nowhere is let go.
+            # What goes somewhere has to be found there; only what goes nowhere is dropped.
             if len(self.places.after(entry.table, entry.column)) == 1:
                 self._drop_leaving(entry)
         self.cursor.execute(

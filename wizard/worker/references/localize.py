@@ -229,7 +229,7 @@ def _rename_paths(cursor: Cursor, field_map: FieldMap) -> int:
     names = renames(field_map)
     taken = set(names.values())
     moves = {
-        # Translations of a field that is let go stay, under a name that no field can have.
+        # Translations of a dropped field stay, under a name that no field can have.
         old: old + "~" if new is None else new
         for old, new in names.items()
         if new != old and (new is not None or old in taken)
@@ -307,7 +307,7 @@ def _carry_anchors(cursor: Cursor, pages: Mapping[int, int]) -> int:
 
 
 def _carry_choices(cursor: Cursor, field_map: FieldMap, name: str) -> int:
-    """Follow the map in chosen pages: mere ids, which only their path tells from other numbers."""
+    """Follow the map in chosen pages: mere ids, which only their path distinguishes."""
     own = "s.id = t.source_id" if name == "OverridableSegment" else "s.object_id = c.object_id"
     values = {}
     for rows in scan.read(

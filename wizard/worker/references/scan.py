@@ -1,6 +1,6 @@
 """Values that may mention a page: searched for in SQL, and read some at a time.
 
-A mention is the digits of a page's id, whatever they stand for; `links` tells what they mean.
+A mention is the digits of a page's id, whatever they stand for; `content` knows what they mean.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def mentions(column: str, pages: Collection[int]) -> tuple[str, list[Any]]:
     """Return an SQL condition that a text column may have one of the ids, and its parameters.
 
     Fit to leave out most of what has none, and cheap: a regular expression takes ten times as
-    long as a search for digits, and only tells more where the number is short.
+    long as a search for digits, and is only better where the number is short.
     """
     if len(pages) > PATTERN_LIMIT:
         return f"{column} <> ''", []
@@ -62,7 +62,7 @@ def query_of(
 ) -> Query:
     """Return a query of a field's `(row's key, value, hash)`, of all rows `t` that mention a page.
 
-    Or of those that a condition on the rows `t` tells. `key` is SQL for the key.
+    With a condition on the rows `t`, of those that meet it. `key` is SQL for the key.
     """
     column = f"t.{quoted(field.column)}::text"
     if condition:

@@ -46,7 +46,7 @@ def _events(old_type: Model, new_type: Model, ids: str) -> list[tuple[Any, str, 
 
     per_page = "one call for each page"
     levels, kept = chain(old_type), set(chain(new_type))
-    # A deletion is told of every table's row, a save only of the model that is saved.
+    # A deletion is sent for every table's row, a save only for the model that is saved.
     gone = levels if ids == "new" else [level for level in levels if level not in kept]
     events = [
         (django.pre_save, "pre_save", [new_type], per_page),
