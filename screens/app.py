@@ -42,7 +42,7 @@ from screens.widgets.prompt import Saying
 from wizard.base.errors import Declined, ExitCode, RemodelError
 from wizard.base.events import Answered, Event, StepEntered
 from wizard.base.redaction import redact
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Step
 from wizard.engine.operators import Operator
@@ -63,13 +63,13 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 async def run_app(
-    run: Run, steps: Sequence[Step], deciding: Deciding = lambda person: person
+    context: Context, steps: Sequence[Step], deciding: Deciding = lambda person: person
 ) -> int:
     """Walk through `steps` on the terminal. Returns the process's exit code.
 
     `deciding` makes of the person at the screens the operator that decides.
     """
-    app = RemodelApp(run, steps, deciding)
+    app = RemodelApp(context, steps, deciding)
     await app.run_async()
     return app.return_code if app.return_code is not None else int(ExitCode.FAILED)
 
@@ -91,18 +91,18 @@ class RemodelApp(Host):
     ]
 
     def __init__(
-        self, run: Run, steps: Sequence[Step], deciding: Deciding = lambda person: person
+        self, context: Context, steps: Sequence[Step], deciding: Deciding = lambda person: person
     ) -> None:
         super().__init__()
         self.register_theme(REMODEL)
         self.theme = "remodel"
-        self.the_run = run  # `App.run` is Textual's own method
+        self.context = context
         self.steps = {step.name: step for step in steps}
-        self.engine = Engine(run, steps, deciding(ScreenOperator(self)))
+        self.engine = Engine(context, steps, deciding(ScreenOperator(self)))
         self.model = Model(steps)
         for step in steps:
-            self.model.outline(step.name, step.operations(run))
-        self.model.seed(run.session.journal)
+            self.model.outline(step.name, step.operations(context))
+        self.model.seed(context.session.journal)
         self.looking_at = self._worked_on = self.model.current
         self.work: asyncio.Task[None] | None = None
         self.stopping = False
@@ -112,7 +112,7 @@ class RemodelApp(Host):
         self._signal: int | None = None
         self._drawn = 0.0
         self._drawing = False
-        self._unsubscribe = run.events.subscribe(self._on_event)
+        self._unsubscribe = context.events.subscribe(self._on_event)
 
     # The engine's work
 
@@ -136,12 +136,12 @@ class RemodelApp(Host):
         else:
             self.finished = True
             self._report()
-            await self.push_screen(SummaryScreen(self.the_run, self.model, self.steps))
+            await self.push_screen(SummaryScreen(self.context, self.model, self.steps))
 
     def _report(self) -> None:
         """The session's report; without one, what was done is done all the same."""
         try:
-            report.write(self.the_run)
+            report.write(self.context)
         except (RemodelError, OSError) as error:
             self.notify(f"No report: {redact(str(error))}", severity="error", markup=False)
 
@@ -173,14 +173,14 @@ class RemodelApp(Host):
         self._end(
             ExitCode.STOPPED,
             f"Stopped with work left: {', '.join(left)}.\n"
-            f"remodel resume {self.the_run.session.id} goes on from here.",
+            f"remodel resume {self.context.session.id} goes on from here.",
         )
 
     # What the operator's answers need
 
     async def wait_to_begin(self, step: Step) -> None:
         """Show a step, tell what it will do, and wait for Enter or ctrl+n."""
-        self.model.outline(step.name, step.operations(self.the_run))
+        self.model.outline(step.name, step.operations(self.context))
         self._begin = asyncio.get_running_loop().create_future()
         try:
             self._follow(step.name)
@@ -219,7 +219,7 @@ class RemodelApp(Host):
         if isinstance(event, StepEntered):  # which nobody has to begin, where answers are replayed
             self._follow(event.step)
         if isinstance(event, Answered) and step is not None:
-            self.model.outline(step.name, self.steps[step.name].operations(self.the_run))
+            self.model.outline(step.name, self.steps[step.name].operations(self.context))
         if not self._drawing:
             self._drawing = True
             wait = REFRESH - (time.monotonic() - self._drawn)
@@ -247,7 +247,7 @@ class RemodelApp(Host):
             self.switch_screen(self._screen_of(self.looking_at))
 
     def _screen_of(self, name: str) -> StepScreen:
-        return SCREENS.get(name, StepScreen)(self.the_run, self.steps[name])
+        return SCREENS.get(name, StepScreen)(self.context, self.steps[name])
 
     def on_resize(self, event: events.Resize) -> None:
         """The prompt tells when the terminal is too small for a gate."""
@@ -258,8 +258,8 @@ class RemodelApp(Host):
         return saying(self.model, name, self._standing())
 
     def _standing(self) -> Standing:
-        answered = self.the_run.session.answers.answers
-        questions = self.steps[self.model.current].questions(self.the_run)
+        answered = self.context.session.answers.answers
+        questions = self.steps[self.model.current].questions(self.context)
         return Standing(
             size=(self.size.width, self.size.height),
             waits=self._begin is not None,
@@ -309,12 +309,12 @@ class RemodelApp(Host):
     def action_log(self) -> None:
         """The session's log."""
         if not isinstance(self.screen, LogScreen):
-            self.push_screen(LogScreen(self.the_run.session))
+            self.push_screen(LogScreen(self.context.session))
 
     @property
     def has_ledger(self) -> bool:
         """Whether the pages are converted, so that there is an account of it."""
-        return self.the_run.artefact(ledger.FILE).exists()
+        return self.context.artefact(ledger.FILE).exists()
 
     def action_ledger(self) -> None:
         """The conversion's ledger; from there, back."""
@@ -322,7 +322,7 @@ class RemodelApp(Host):
             self.pop_screen()
             return
         try:
-            found = ledger.read(self.the_run.session.folder)
+            found = ledger.read(self.context.session.folder)
         except RemodelError as error:
             self.notify(str(error), severity="error", markup=False)
             return
@@ -385,7 +385,7 @@ class RemodelApp(Host):
     def _fatal_error(self) -> None:
         """A crash of ours: its traceback without the values of variables, and redacted."""
         self.bell()
-        session = self.the_run.session.id
+        session = self.context.session.id
         told = f"{redact(traceback.format_exc())}\nThis is a fault in remodel. The session is "
         self._exit_renderables.append(Text(f"{told}kept: remodel resume {session}"))
         self._close_messages_no_wait()

@@ -23,7 +23,7 @@ class CopyScreen(StepScreen):
         with Container(id="beside"):
             with Vertical(id="pages"):
                 yield Static(id="legend", markup=False)
-                yield PagesTree(self.run.pagetree, id="tree")
+                yield PagesTree(self.context.pagetree, id="tree")
             yield Reading(self.READING, id="reading")
 
     def show_body(self, state: StepState) -> None:

@@ -34,12 +34,12 @@ class FieldChoiceScreen(ModalScreen[tuple[Any] | None]):
     def __init__(self, row: Row, table: FieldTable) -> None:
         super().__init__()
         self.row = row
-        self.name_ = row.target or ""
+        self.name_ = row.new_field or ""
         self.entry = table.entries.get(self.name_)
         self._asked = ""
         fits = table.choices.get(self.name_, ())
         self._entries: dict[str, Any] = {f"from {name}": {"from": name} for name in fits}
-        if self.name_ not in table.said:
+        if self.name_ not in table.recorded:
             self._entries = {UNSAID: None, **self._entries}
         self._rows = row.how in ("rows", "empty") or row.type == "rows"
 

@@ -11,14 +11,14 @@ from screens.model import Model
 from screens.widgets.prompt import Saying
 
 if TYPE_CHECKING:
-    from wizard.engine.context import Run
+    from wizard.engine.context import Context
     from wizard.engine.operation import Step
 
 
 class Host(App[None]):
     """The app as its screens, its palette and its operator know it. RemodelApp implements it."""
 
-    the_run: Run  # `App.run` is Textual's own method
+    context: Context
     model: Model
     looking_at: str
     """The name of the step that is in front."""

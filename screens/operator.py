@@ -63,7 +63,7 @@ class ScreenOperator:
         if self._app.stopping:
             raise Declined(
                 "Stopped as asked.",
-                hint=f"remodel resume {self._app.the_run.session.id} goes on from here.",
+                hint=f"remodel resume {self._app.context.session.id} goes on from here.",
             )
 
     async def _answer(self, screen: ModalScreen[T]) -> T:

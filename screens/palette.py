@@ -46,7 +46,7 @@ def _take_picture(app: Host) -> None:
     """Into the session's folder, once the palette is out of the picture."""
 
     def save() -> None:
-        folder = app.the_run.session.folder
+        folder = app.context.session.folder
         app.notify(f"Saved {app.save_screenshot(path=str(folder))}", markup=False)
 
     app.set_timer(0.2, save)

@@ -20,7 +20,7 @@ class ProductionScreen(StepScreen):
     def compose_body(self) -> ComposeResult:
         with Vertical(id="sections"):
             yield Operations(id="operations")
-            for number, (name, target) in enumerate(self.run.config.targets.items()):
+            for number, (name, target) in enumerate(self.context.config.targets.items()):
                 with Vertical(classes="section", id=f"section-{number}"):
                     yield Static(
                         f"{name}  {target.where}, {target.delivery} into {target.address.database}",
@@ -33,7 +33,7 @@ class ProductionScreen(StepScreen):
 
     def show_body(self, state: StepState) -> None:
         """Sort the operations into their sections."""
-        targets = list(self.run.config.targets)
+        targets = list(self.context.config.targets)
         common = [each for each in state.operations.values() if each.target not in targets]
         general = self.query_one("#operations", Operations)
         general.show(common, outline=self.outlined(state), planning=state.planning)

@@ -20,7 +20,7 @@ from screens.widgets.rail import Rail
 from screens.widgets.reading import Prefers, Reading
 
 if TYPE_CHECKING:
-    from wizard.engine.context import Run
+    from wizard.engine.context import Context
     from wizard.engine.operation import Step
 
 
@@ -47,9 +47,9 @@ class StepScreen(Screen[None], inherit_bindings=False):
         *(Binding(str(n), f"app.look({n})", f"Step {n}", show=False) for n in range(1, 7)),
     ]
 
-    def __init__(self, run: Run, step: Step) -> None:
+    def __init__(self, context: Context, step: Step) -> None:
         super().__init__()
-        self.run = run
+        self.context = context
         self.step = step
 
     @property
@@ -120,14 +120,14 @@ class StepScreen(Screen[None], inherit_bindings=False):
         self.host.catch_up()
 
     def _header(self) -> Text:
-        conversion = self.run.config.conversion
+        conversion = self.context.config.conversion
         left = Text.assemble(
             (" remodel ", f"bold {ORANGE}"),
-            (f" {conversion.source} → {conversion.target}", TEXT),
+            (f" {conversion.old_type} → {conversion.new_type}", TEXT),
             no_wrap=True,
             overflow="ellipsis",
         )
-        right = f"session {self.run.session.id} "
+        right = f"session {self.context.session.id} "
         room = self.size.width - left.cell_len - len(right)
         if room > 0:
             left.append(" " * room + right, MUTED)

@@ -17,7 +17,7 @@ from screens.theme import BLUE, FINDINGS, MUTED, STATES, TEXT
 from wizard.reports.summary import lines, summary
 
 if TYPE_CHECKING:
-    from wizard.engine.context import Run
+    from wizard.engine.context import Context
     from wizard.engine.operation import Step
 
 _SCROLLING = frozenset({"up", "down", "pageup", "pagedown", "home", "end"})
@@ -29,9 +29,9 @@ class SummaryScreen(ModalScreen[None]):
 
     AUTO_FOCUS = "VerticalScroll"
 
-    def __init__(self, run: Run, model: Model, steps: Mapping[str, Step]) -> None:
+    def __init__(self, context: Context, model: Model, steps: Mapping[str, Step]) -> None:
         super().__init__()
-        self.run = run
+        self.context = context
         self.model = model
         self.steps = steps
 
@@ -49,7 +49,7 @@ class SummaryScreen(ModalScreen[None]):
             self.app.exit(return_code=0)
 
     def _text(self) -> Text:
-        text = Text("\n".join(lines(summary(self.run))).strip(), TEXT)
+        text = Text("\n".join(lines(summary(self.context))).strip(), TEXT)
         text.append("\n")
         last = list(self.steps)[-1]
         checked = [f for f in self.model.steps[last].findings.values() if f.status != "info"]
@@ -61,8 +61,8 @@ class SummaryScreen(ModalScreen[None]):
                 text.append(f"{finding.name}: {finding.value}\n", TEXT)
         text.append("\nWay back\n", f"bold {BLUE}")
         text.append(f"  {self.steps[last].undo}\n", TEXT)
-        text.append(f"  Answers to replay: {self.run.session.folder / 'answers.yml'}\n", MUTED)
-        text.append(f"  Report: {self.run.session.folder / 'report.html'}\n", MUTED)
+        text.append(f"  Answers to replay: {self.context.session.folder / 'answers.yml'}\n", MUTED)
+        text.append(f"  Report: {self.context.session.folder / 'report.html'}\n", MUTED)
         for step in self.model.steps.values():
             text.append(f"\n{step.title}\n", f"bold {BLUE}")
             for operation in step.operations.values():

@@ -48,13 +48,13 @@ class FieldMapTable(DataTable[Text]):
         """Enter, or a click on the row that is chosen."""
         event.stop()
         row = self.table.rows[event.cursor_row]
-        if row.target is None:
+        if row.new_field is None:
             self.notify(
-                f"{row.source} is let go. To keep its values, choose the field that takes them.",
+                f"{row.old_field} is let go. To keep its values, choose the field that takes them.",
                 markup=False,
             )
             return
-        target = row.target
+        target = row.new_field
 
         def change(result: tuple[Any] | None) -> None:
             if result is None:
@@ -72,7 +72,7 @@ def _drawn(row: Row) -> list[Text]:
     field, how, origin, type_, note = row.cells()
     colour = _COLOURS.get(row.how, TEXT)
     return [
-        Text(field, TEXT if row.target else MUTED),
+        Text(field, TEXT if row.new_field else MUTED),
         Text(how, colour),
         Text(origin, TEXT),
         Text(type_, MUTED),

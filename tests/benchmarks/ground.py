@@ -22,7 +22,7 @@ from psycopg import sql
 
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.project.worker_client import Site
+from wizard.project.worker_client import WorkerClient
 from wizard.sandbox.cluster import Cluster
 
 PROJECT = Path(__file__).parent / "project"
@@ -45,9 +45,9 @@ class Ground:
         """How the site's own role reaches a database."""
         return replace(self.cluster.address(database), user=OWNER, password=PASSWORD)
 
-    def site(self, database: str) -> Site:
+    def site(self, database: str) -> WorkerClient:
         """The project's worker over a database, not started."""
-        return Site(
+        return WorkerClient(
             PYTHON, PROJECT, "config.settings", environment=_environment(self.address(database))
         )
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from tests.benchmarks.ground import Ground
-from wizard.project.worker_client import Site
+from wizard.project.worker_client import WorkerClient
 
 MOVED = ["itunes_artwork", "itunes_categories", "keywords", "explicit"]
 BLOG: dict[str, Any] = {"source": "bench.Blog", "target": "bench.Podcast", "move": MOVED}
@@ -57,7 +57,7 @@ def total(run: dict[str, Any]) -> float:
     return float(sum(run["seconds"].get(name, 0) for name in ("convert", "delete", "slugs")))
 
 
-async def _require_sound(site: Site) -> None:
+async def _require_sound(site: WorkerClient) -> None:
     problems = await site.ask("tree_problems")
     if problems:
         raise RuntimeError(f"the tree is not sound: {problems}")

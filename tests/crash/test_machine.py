@@ -27,7 +27,7 @@ from tests.unit.test_config import write as write_config
 from wizard.base.errors import Declined, OperationFailed, PlanStale, RemodelError, StartOver
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.engine.operators import Verdict
@@ -92,8 +92,8 @@ class Put(Operation):
         self.key, self.title, self.world = key, f"Put {key}", world
         self.gated = key in GATED
 
-    async def plan(self, run: Run) -> Plan:
-        what = f"{run.answer(VALUE)} {self.world.wanted[self.key]}"
+    async def plan(self, context: Context) -> Plan:
+        what = f"{context.facts.answer(VALUE)} {self.world.wanted[self.key]}"
         again = (VALUE, "another") if self.key == "two.c" else None
         return Plan(
             self.key,
@@ -104,17 +104,17 @@ class Put(Operation):
             details={"texts": [f"{what} {half}" for half in HALVES]},
         )
 
-    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         return {"before": self.world.read(self.key)}
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         self.world.done.append(("act", self.key, plan.fingerprint))
         self.world.put(self.key, plan.details["texts"], "put")
         return {"what": plan.facts["what"]}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         found = self.world.read(self.key)
-        before = run.session.journal.kept(self.key).get("before", found)
+        before = context.session.journal.kept(self.key).get("before", found)
         as_planned = [a == b for a, b in zip(found, plan.details["texts"], strict=True)]
         if all(as_planned):
             return Observation(Seen.DONE, "both are written", {"what": plan.facts["what"]})
@@ -127,11 +127,11 @@ class Put(Operation):
             raise OperationFailed("Somebody wrote to the files.", found=f"{strange}")
         return Observation(Seen.PARTLY if any(as_planned) else Seen.NOT_DONE, f"{as_planned}")
 
-    async def clear(self, run: Run, plan: Plan) -> None:
-        await self.undo(run, plan, {})
+    async def clear(self, context: Context, plan: Plan) -> None:
+        await self.undo(context, plan, {})
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        self.world.put(self.key, run.session.journal.kept(self.key)["before"], "take back")
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        self.world.put(self.key, context.session.journal.kept(self.key)["before"], "take back")
 
 
 @dataclass
@@ -202,7 +202,7 @@ class Crashes(RuleBasedStateMachine):
 
     def _step(self, name: str, questions: list[StepQuestion]) -> Step:
         operations = [Put(key, self.world) for key in KEYS if key.startswith(name)]
-        return Step(name, name, "", "", "", lambda run: operations, lambda run: questions)
+        return Step(name, name, "", "", "", lambda context: operations, lambda context: questions)
 
     # What may happen, in any order
 
@@ -264,8 +264,8 @@ class Crashes(RuleBasedStateMachine):
     async def _engine(self, session: Session, work: Any) -> None:
         events = Events()
         events.subscribe(self._hear)
-        async with Run(self.config, session, events) as run:
-            await work(Engine(run, self.steps, self.person))
+        async with Context(self.config, session, events) as context:
+            await work(Engine(context, self.steps, self.person))
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Finding) and event.name == "resumed":

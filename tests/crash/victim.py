@@ -139,7 +139,7 @@ def install(victim: Victim) -> None:
     _around_notes(victim, journal.Journal)
     _around_operations(victim, engine.Engine)
     _around(victim, psycopg.AsyncCursor, "execute", lambda *a, **k: "sql " + _shown(a[1]))
-    _around(victim, worker_client.Site, "ask", lambda *a, **k: f"ask {a[1]}")
+    _around(victim, worker_client.WorkerClient, "ask", lambda *a, **k: f"ask {a[1]}")
     _around(victim, psycopg.AsyncTransaction, "__aexit__", lambda *a, **k: "sql end of transaction")
     _after_starting(victim, asyncio)
     emit = events.Events.emit
@@ -186,7 +186,7 @@ def _around_operations(victim: Victim, cls: Any) -> None:
 
         async def going(self: Any, operation: Any, method: Any = method) -> Any:
             victim.operation = operation.key
-            if not self.run.settled(operation.key):
+            if not self.context.facts.settled(operation.key):
                 victim.passage(BEGIN)
                 while victim.ending:  # until the signal has cancelled us
                     await asyncio.sleep(0.01)

@@ -16,7 +16,7 @@ from tests.served import Demo
 from wizard.base.errors import VerificationFailed
 from wizard.base.events import Events
 from wizard.config.config import read
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.session import session as sessions
 from wizard.steps.production import Drill
 
@@ -94,9 +94,9 @@ async def drilled_wrong(demo: Demo) -> str:
         )
     session = sessions.summaries(config)[-1]
     with sessions.resume(config, session.id) as opened:
-        async with Run(config, opened, Events()) as run:
+        async with Context(config, opened, Events()) as context:
             with pytest.raises(VerificationFailed) as caught:
-                await Drill(config.targets["production"]).serve(run, wrong)
+                await Drill(config.targets["production"]).serve(context, wrong)
     with demo.connect("local", "postgres") as connection:
         connection.execute("DROP DATABASE harbour_wrong")
     return str(caught.value.found)

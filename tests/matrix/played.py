@@ -17,7 +17,7 @@ from tests.matrix.environments import HERE, Version, environment, run
 from wizard.base.errors import RemodelError
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.project.worker_client import Site
+from wizard.project.worker_client import WorkerClient
 from wizard.sandbox.cluster import Cluster
 
 OWNER = "every"
@@ -56,9 +56,9 @@ class Home:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def site(self) -> Site:
+    def site(self) -> WorkerClient:
         """The project's worker, not started."""
-        return Site(self.python, self.project, SETTINGS, environment=self.given)
+        return WorkerClient(self.python, self.project, SETTINGS, environment=self.given)
 
     async def django(self, *args: str) -> str:
         """What a Python of the project prints."""
@@ -179,7 +179,7 @@ def conversion(direction: Direction, ids: str, pages: list[int]) -> dict[str, An
     }
 
 
-async def _convert(site: Site, case: Played) -> None:
+async def _convert(site: WorkerClient, case: Played) -> None:
     direction = case.direction
     facts = await site.ask("find_pages", model=direction.source, selectors=direction.selectors)
     case.pages = [page["id"] for page in facts]

@@ -20,7 +20,7 @@ from tests.real_sites.environments import Pinned
 from tests.real_sites.judge import Schema, Snapshot, schema, snapshot
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.project.worker_client import Site
+from wizard.project.worker_client import WorkerClient
 from wizard.sandbox.cluster import Cluster
 
 HERE = Path(__file__).parent
@@ -82,9 +82,9 @@ class RealSite:
             "PYTHONWARNINGS": "ignore",
         }
 
-    def worker(self) -> Site:
+    def worker(self) -> WorkerClient:
         """The site's worker, not started."""
-        return Site(self.python, self.project, self.settings, environment=self.environment)
+        return WorkerClient(self.python, self.project, self.settings, environment=self.environment)
 
     async def run(self, *arguments: str) -> str:
         """What a script of the project prints."""

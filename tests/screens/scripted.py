@@ -19,7 +19,7 @@ from screens.app import RemodelApp
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Events
 from wizard.config import config
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Seen, Step
 from wizard.engine.operators import Operator
 from wizard.project.pagetree import Node
@@ -37,7 +37,7 @@ conversion: {from: cast.Blog, to: cast.Podcast, pages: [{slug: show}], move: [ke
 """
 
 NAMES = ("project", "backup", "structure", "copy", "slugs", "production")
-Act = Callable[[Run], Awaitable[None]]
+Act = Callable[[Context], Awaitable[None]]
 
 
 class Scripted(Operation):
@@ -53,16 +53,16 @@ class Scripted(Operation):
         self.message = plan.pop("message", "")
         self.done = 0
 
-    async def plan(self, run: Run) -> Plan:
+    async def plan(self, context: Context) -> Plan:
         return Plan(operation=self.key, title=self.title, **self.made)
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         if self.act is not None:
-            await self.act(run)
+            await self.act(context)
         self.done += 1
         return {"message": self.message}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         return Observation(Seen.NOT_DONE, "nothing was done")
 
 
@@ -74,8 +74,8 @@ def step(name: str, *operations: Operation, questions: Sequence[Any] = ()) -> St
         purpose=f"What the step {name} is for, in a sentence or two.",
         touches=f"What {name} reads and changes.",
         undo=f"How to take {name} back.",
-        operations=lambda run: operations,
-        questions=lambda run: questions,
+        operations=lambda context: operations,
+        questions=lambda context: questions,
     )
 
 
@@ -149,9 +149,9 @@ class House:
         session_folder = found.state / "sessions" / "20261122-150405"
         session_folder.mkdir(parents=True, exist_ok=True)
         with Session(session_folder) as session:
-            async with Run(found, session, Events()) as run:
-                run.pagetree = self.pages  # type: ignore[assignment]
-                app = RemodelApp(run, whole, deciding)
+            async with Context(found, session, Events()) as context:
+                context.pagetree = self.pages  # type: ignore[assignment]
+                app = RemodelApp(context, whole, deciding)
                 app.animation_level = "none"
                 async with app.run_test(size=size) as pilot:
                     await pilot.pause()

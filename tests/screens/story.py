@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wizard.base.events import Progress
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.session.plan import Gate, Loss
 
 DIFF = """--- src/cast/models.py
@@ -39,28 +39,28 @@ URLS = "url\ttype\ttitle\n" + "\n".join(
 )
 
 
-def tells(*say: Callable[[Run], Any], hold: asyncio.Event | None = None) -> Any:
+def tells(*say: Callable[[Context], Any], hold: asyncio.Event | None = None) -> Any:
     """An act that reports and, if told to, waits."""
 
-    async def act(run: Run) -> None:
+    async def act(context: Context) -> None:
         for one in say:
-            one(run)
+            one(context)
         if hold is not None:
             await hold.wait()
 
     return act
 
 
-def finding(name: str, value: str, status: str = "ok", hint: str = "") -> Callable[[Run], None]:
-    return lambda run: run.report.finding(name, value, status, hint)  # type: ignore[arg-type]
+def finding(name: str, value: str, status: str = "ok", hint: str = "") -> Callable[[Context], None]:
+    return lambda context: context.report.finding(name, value, status, hint)  # type: ignore[arg-type]
 
 
-def document(title: str, form: str, text: str) -> Callable[[Run], None]:
-    return lambda run: run.report.document(title, form, text)  # type: ignore[arg-type]
+def document(title: str, form: str, text: str) -> Callable[[Context], None]:
+    return lambda context: context.report.document(title, form, text)  # type: ignore[arg-type]
 
 
-def line(source: str, text: str) -> Callable[[Run], None]:
-    return lambda run: run.report.line(source, text)
+def line(source: str, text: str) -> Callable[[Context], None]:
+    return lambda context: context.report.line(source, text)
 
 
 def story(
@@ -68,8 +68,10 @@ def story(
 ) -> list[Any]:
     """The six steps; the last operation of each waits for `hold`, when it is given."""
 
-    def fetching(run: Run) -> None:
-        run.events.emit(Progress("backup.fetch", 7_900_000, 12_400_000, "bytes", "pages", eta=4.0))
+    def fetching(context: Context) -> None:
+        context.events.emit(
+            Progress("backup.fetch", 7_900_000, 12_400_000, "bytes", "pages", eta=4.0)
+        )
 
     return [
         step(
@@ -157,7 +159,7 @@ def story(
                 "copy.convert",
                 "Copy the pages to the new type",
                 act=tells(
-                    lambda run: run.report.tree({11: "moved", 12: "going"}, planned=True),
+                    lambda context: context.report.tree({11: "moved", 12: "going"}, planned=True),
                     document("What follows the page", "table", "what\trows\nrevisions\t12"),
                     hold=hold,
                 ),

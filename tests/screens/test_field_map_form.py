@@ -13,7 +13,7 @@ from screens.form import FormScreen
 from tests.screens import scripted
 from wizard.base.errors import ConfigError
 from wizard.config.fieldmap import FieldTable
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import StepQuestion
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
@@ -36,11 +36,11 @@ TOLD = {
 SAID = {"layout": {"value": "wide [/x]"}}
 
 
-async def offered(run: Run) -> FieldTable:
+async def offered(context: Context) -> FieldTable:
     return FieldTable.of(TOLD, SAID)
 
 
-async def judged(run: Run, fields: Any) -> None:
+async def judged(context: Context, fields: Any) -> None:
     if fields.get("summary") == {"value": 3}:
         raise ConfigError("The field map does not fit.", found="summary: 3 is no text")
 
@@ -86,7 +86,7 @@ async def test_it_is_accepted_as_it_stands(house: Any) -> None:
         assert "wide [/x]" in scripted.text_of(app)
         await pilot.press("ctrl+n")
         await scripted.until(pilot, lambda: convert.done == 1)
-        assert app.the_run.session.answers.answers["copy.fields"] == SAID
+        assert app.context.session.answers.answers["copy.fields"] == SAID
 
 
 async def test_each_way_to_fill_a_field(house: Any) -> None:
@@ -108,7 +108,7 @@ async def test_each_way_to_fill_a_field(house: Any) -> None:
         await scripted.until(pilot, lambda: "minutes.of()" in scripted.text_of(app))
         await pilot.press("ctrl+n")
         await scripted.until(pilot, lambda: convert.done == 1)
-        assert app.the_run.session.answers.answers["copy.fields"] == {
+        assert app.context.session.answers.answers["copy.fields"] == {
             "summary": {"from": "teaser"},
             "intro": "drop",
             "layout": {"call": "minutes.of"},
@@ -150,7 +150,7 @@ async def test_what_the_project_refuses_is_asked_again_as_it_was_left(house: Any
         await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
         await pilot.press("ctrl+n")
         await scripted.until(pilot, lambda: convert.done == 1)
-        assert app.the_run.session.answers.answers["copy.fields"] == SAID
+        assert app.context.session.answers.answers["copy.fields"] == SAID
 
 
 @SIZES

@@ -48,7 +48,7 @@ async def test_answers_are_checked_where_they_stand(house: Any) -> None:
         await scripted.until(pilot, lambda: "✓ staging" in scripted.text_of(app))
         await pilot.press("ctrl+n")
         await scripted.until(pilot, lambda: one.done == 1)
-        assert app.the_run.session.answers.answers == {
+        assert app.context.session.answers.answers == {
             "project.name": "show",
             "project.count": 7,
             "project.how": "take",
@@ -66,7 +66,7 @@ async def test_a_source_is_accepted_with_enter_as_it_stands(house: Any) -> None:
         assert "class Podcast(Blog):" in scripted.text_of(app)
         await pilot.press("enter")
         await scripted.until(pilot, lambda: one.done == 1)
-        assert app.the_run.session.answers.answers["project.class"] == text
+        assert app.context.session.answers.answers["project.class"] == text
 
 
 async def test_setup_asks_and_returns_the_answers() -> None:

@@ -40,7 +40,7 @@ async def test_shows_what_is_consented_to(house: Any) -> None:
             "restore db.dump beside harbour",
             "✗ Destroys: pages of [/harbour] (1,204)",
             "← Undo: `remodel rollback` swaps back",
-            f"plan {(await swap.plan(app.the_run)).fingerprint}",
+            f"plan {(await swap.plan(app.context)).fingerprint}",
         ):
             assert told in text
         assert "more lines" not in text

@@ -11,7 +11,7 @@ from textual.widgets import DataTable
 from screens.ledger import EntryScreen, LedgerScreen
 from screens.step import StepScreen
 from tests.screens import scripted
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.reports import ledger
 from wizard.reports.ledger import Entry, Ledger
 
@@ -38,9 +38,9 @@ ACCOUNT = Ledger(
 def converting(account: Ledger) -> Any:
     """A copy step whose conversion keeps this ledger."""
 
-    async def act(run: Run) -> None:
-        ledger.write(run.session.folder, account)
-        run.report.ledger(account.as_list())
+    async def act(context: Context) -> None:
+        ledger.write(context.session.folder, account)
+        context.report.ledger(account.as_list())
 
     convert = scripted.Scripted("copy.convert", "Convert the pages to the new type", act=act)
     return scripted.step("copy", convert)
@@ -85,7 +85,7 @@ async def test_a_damaged_ledger_is_told_and_nothing_breaks(house: Any) -> None:
     slugs = scripted.step("slugs", scripted.Scripted("slugs.pages", "Slugs"))
     async with house.app(converting(ACCOUNT), slugs) as (app, pilot):
         await converted(app, pilot)
-        (app.the_run.session.folder / ledger.FILE).write_text("[{}]")
+        (app.context.session.folder / ledger.FILE).write_text("[{}]")
         await pilot.press("f2")
         (told,) = [one.message for one in app._notifications]
         assert "cannot be read" in told

@@ -47,7 +47,7 @@ async def test_marks_are_shown_with_word_and_glyph(house: Any) -> None:
         text = scripted.text_of(app)
         assert "✗ will go  [b]Bold[/b] harbour" in text
         assert "→ 1 will move   ✗ 1 will go" in text
-        app.the_run.report.tree({10: "new", 11: "moved"})
+        app.context.report.tree({10: "new", 11: "moved"})
         await scripted.until(pilot, lambda: "+ new  bad [/admin]" in scripted.text_of(app))
         assert "→ moved  Show" in scripted.text_of(app)
 
@@ -60,7 +60,7 @@ async def test_what_was_opened_stays_open_when_the_tree_changes(house: Any) -> N
         show.expand()
         await scripted.until(pilot, lambda: len(show.children) == 31)
         asked = len(house.pages.asked)
-        app.the_run.report.tree({})
+        app.context.report.tree({})
         await scripted.until(pilot, lambda: len(house.pages.asked) >= asked + 4)
         again = tree.root.children[0].children[0].children[1]
         assert again.is_expanded
@@ -72,5 +72,5 @@ async def test_no_pages_yet_is_said_in_the_tree(house: Any) -> None:
     async with house.app(copying()) as (app, pilot):
         await scripted.until(pilot, lambda: "There are no Wagtail pages" in scripted.text_of(app))
         house.pages.missing = False
-        app.the_run.report.tree({})
+        app.context.report.tree({})
         await scripted.until(pilot, lambda: "bad [/admin]" in scripted.text_of(app))

@@ -48,7 +48,7 @@ async def test_a_person_has_one_step_with_what_was_recorded(house: Any) -> None:
         # Nobody has begun anything, and the screen has followed.
         await scripted.until(pilot, lambda: app.looking_at == "copy" and app._begin is not None)
         assert (recorded.fetch.done, recorded.copy.done) == (1, 0)
-        assert app.the_run.answer(ARCHIVE.key) == "taken.dump"
+        assert app.context.facts.answer(ARCHIVE.key) == "taken.dump"
         await pilot.press("enter")
         await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
         assert "/show/" in scripted.text_of(app)

@@ -17,7 +17,7 @@ from tests.screens import scripted
 from wizard.base.errors import ConnectionFailed, ExitCode
 from wizard.base.events import Progress
 from wizard.base.redaction import Secret
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 
 
 class Held:
@@ -27,7 +27,7 @@ class Held:
         self.begun, self.go = asyncio.Event(), asyncio.Event()
         self.cancelled = False
 
-    async def __call__(self, run: Run) -> None:
+    async def __call__(self, context: Context) -> None:
         self.begun.set()
         try:
             await self.go.wait()
@@ -56,7 +56,7 @@ async def test_walks_every_step_to_the_summary_and_leaves_with_0(house: Any) -> 
         text = scripted.text_of(app)
         assert "all there" in text
         assert "How to take production back." in text
-        report = app.the_run.session.folder / "report.html"
+        report = app.context.session.folder / "report.html"
         assert "all there" in report.read_text()
         await pilot.press("down")
         assert app.is_running
@@ -159,10 +159,10 @@ async def test_ctrl_c_with_nothing_running_asks_whether_to_leave(house: Any) -> 
 async def test_a_failure_is_shown_and_tried_again(house: Any) -> None:
     attempts = []
 
-    async def refuse_once(run: Run) -> None:
+    async def refuse_once(context: Context) -> None:
         attempts.append(1)
         if len(attempts) == 1:
-            run.report.finding("host", "nobody answers", "fail")
+            context.report.finding("host", "nobody answers", "fail")
             raise ConnectionFailed(
                 "Connecting to deploy@example.org failed.",
                 found="Connection refused [/nowhere]",
@@ -187,7 +187,7 @@ async def test_a_failure_is_shown_and_tried_again(house: Any) -> None:
 
 
 async def test_stopping_at_a_failure_exits_with_its_code(house: Any) -> None:
-    async def refuse(run: Run) -> None:
+    async def refuse(context: Context) -> None:
         raise ConnectionFailed("Connecting failed.")
 
     one = scripted.Scripted("project.one", "One", act=refuse)
@@ -203,9 +203,9 @@ async def test_planning_is_shown_as_work(house: Any) -> None:
     one = scripted.Scripted("project.one", "One")
     plan, work = one.plan, Held()
 
-    async def slowly(run: Run) -> Any:
-        await work(run)
-        return await plan(run)
+    async def slowly(context: Context) -> Any:
+        await work(context)
+        return await plan(context)
 
     one.plan = slowly  # type: ignore[method-assign]
     async with house.app(scripted.step("project", one)) as (app, pilot):
@@ -219,9 +219,9 @@ async def test_planning_is_shown_as_work(house: Any) -> None:
 
 
 async def test_resuming_shows_what_was_done_and_goes_on_with_the_rest(house: Any) -> None:
-    async def tell(run: Run) -> None:
-        run.report.finding("pg_dump", "18.1 [/opt]", "ok")
-        run.report.document("Change", "diff", "-old\n+new\n")
+    async def tell(context: Context) -> None:
+        context.report.finding("pg_dump", "18.1 [/opt]", "ok")
+        context.report.document("Change", "diff", "-old\n+new\n")
 
     def steps() -> list[Any]:
         return [
@@ -241,15 +241,15 @@ async def test_resuming_shows_what_was_done_and_goes_on_with_the_rest(house: Any
         text = scripted.text_of(app)
         assert "18.1 [/opt]" in text
         assert "Change" in text
-        assert again[0].operations(app.the_run)[0].done == 0
+        assert again[0].operations(app.context)[0].done == 0
 
 
 async def test_the_log_follows_the_journal(house: Any) -> None:
     work = Held()
 
-    async def act(run: Run) -> None:
-        run.report.line("django", "Applying cast.0002 [/x]")
-        await work(run)
+    async def act(context: Context) -> None:
+        context.report.line("django", "Applying cast.0002 [/x]")
+        await work(context)
 
     one = scripted.Scripted("project.one", "One", act=act)
     steps = [
@@ -273,13 +273,13 @@ async def test_a_flood_of_progress_is_coalesced(house: Any) -> None:
     drawn = []
     work = Held()
 
-    async def flood(run: Run) -> None:
+    async def flood(context: Context) -> None:
         for number in range(20_000):
-            run.events.emit(Progress("project.one", number, 20_000, "rows"))
+            context.events.emit(Progress("project.one", number, 20_000, "rows"))
             if number % 10 == 0:
                 await asyncio.sleep(0)
-        run.report.line("django", "the last line")
-        await work(run)
+        context.report.line("django", "the last line")
+        await work(context)
 
     one = scripted.Scripted("project.one", "One", act=flood)
     async with house.app(scripted.step("project", one)) as (app, pilot):
@@ -340,7 +340,7 @@ async def test_a_crash_prints_no_values_and_no_secrets(
 ) -> None:
     Secret("hunter2-hunter2")
 
-    async def crash(run: Run) -> None:
+    async def crash(context: Context) -> None:
         local = "a value of " + "a variable"
         raise ValueError("refused for hunter2-hunter2" + local[:0])
 
@@ -361,7 +361,7 @@ async def test_a_screenshot_is_kept_with_the_session(house: Any) -> None:
     async with house.app(scripted.step("project", one)) as (app, pilot):
         commands = {command.title: command for command in app.get_system_commands(app.screen)}
         commands["Screenshot"].callback()
-        folder = app.the_run.session.folder
+        folder = app.context.session.folder
         await scripted.until(pilot, lambda: bool(list(folder.glob("*.svg"))))
         (picture,) = folder.glob("*.svg")
         assert "Look&#160;around" in picture.read_text()

@@ -7,7 +7,7 @@ from typing import Any
 from screens.gate import GateScreen
 from tests.screens import scripted
 from wizard.base.errors import OperationFailed
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Step, StepQuestion
 from wizard.session.plan import Gate
 
@@ -21,17 +21,17 @@ class Asked:
         self.fetch = scripted.Scripted("backup.fetch", "Fetch", act=self._fetch)
         self.restore = scripted.Scripted("backup.restore", "Restore", gate=Gate("harbour"))
         self.early = scripted.Scripted("production.deliver:staging", "To staging")
-        self.early.lasts = lambda run: True  # type: ignore[method-assign]
+        self.early.survives_restart = lambda context: True  # type: ignore[method-assign]
         gate = Gate("production loses 2 rows", "production", ("backup.archive", "fetch"))
         self.deliver = scripted.Scripted("production.deliver:production", "Replace", gate=gate)
         self.fetched: list[str] = []
         self.breaks = False
 
-    async def _fetch(self, run: Run) -> None:
+    async def _fetch(self, context: Context) -> None:
         if self.breaks:
             self.breaks = False
             raise OperationFailed("The line went dead.")
-        self.fetched.append(run.answer("backup.archive"))
+        self.fetched.append(context.facts.answer("backup.archive"))
 
     @property
     def steps(self) -> tuple[Step, Step]:

@@ -13,7 +13,7 @@ from tests.unit.test_config import GOOD
 from wizard.base.events import Events
 from wizard.config import config
 from wizard.config.config import Target
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Operation
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address, connect
@@ -41,7 +41,7 @@ class Compared(Drill):
     """The drill without the project's own look: there is no project here. The whole procedure is
     drilled in tests/end_to_end."""
 
-    async def serve(self, run: Run, scratch: Address) -> None:
+    async def serve(self, context: Context, scratch: Address) -> None:
         pass
 
 
@@ -75,7 +75,7 @@ async def dumped(
     ssh: SshServer | None = None,
     backed_up: bool = False,
     **how: Any,
-) -> AsyncIterator[tuple[Run, Target]]:
+) -> AsyncIterator[tuple[Context, Target]]:
     """A run whose local database is `new`, dumped and drilled, and the target `staging` at `far`,
     which is `old`; `how` it is delivered goes into remodel.yml. It is reached by `ssh` if given.
     With `backed_up` the backup was fetched from there at this moment."""
@@ -106,28 +106,30 @@ async def dumped(
     found = config.read(path)
     target = found.targets["staging"]
     with sessions.begin(found) as session:
-        async with Run(found, session, Events()) as run:
+        async with Context(found, session, Events()) as context:
             if ssh is not None:
-                trust(run.known_hosts, await host_key(run.login(target)))
-            await identity.mark(local, run.mark)
+                trust(context.far.known_hosts, await host_key(context.far.login(target)))
+            await identity.mark(local, context.local.mark)
             session.journal.write("production.site:staging", "done", {})
-            dump = await perform(run, Dump(target))
+            dump = await perform(context, Dump(target))
             fetched = {"archive": dump["archive"]}
             if backed_up:
                 async with baseline.held(far) as held:
                     fetched["baseline"] = held.as_dict()
             session.journal.write("backup.fetch", "done", fetched)
-            await perform(run, Compared(target))
-            yield run, target
+            await perform(context, Compared(target))
+            yield context, target
 
 
-async def perform(run: Run, operation: Operation, plan: Plan | None = None) -> dict[str, Any]:
+async def perform(
+    context: Context, operation: Operation, plan: Plan | None = None
+) -> dict[str, Any]:
     """Plan, apply, settle and write it down, as the engine does."""
-    plan = plan or await operation.plan(run)
-    run.session.journal.write(operation.key, "intent", plan.as_dict())
-    facts = dict(await operation.apply(run, plan))
-    await operation.settle(run, plan, facts)
-    run.session.journal.write(operation.key, "done", facts)
+    plan = plan or await operation.plan(context)
+    context.session.journal.write(operation.key, "intent", plan.as_dict())
+    facts = dict(await operation.apply(context, plan))
+    await operation.finalize(context, plan, facts)
+    context.session.journal.write(operation.key, "done", facts)
     return facts
 
 

@@ -17,7 +17,7 @@ from tests.steps.delivering import dumped, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery.playbook import Playbook
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Seen
 from wizard.postgres.address import Address, connect
 from wizard.sandbox.cluster import binaries
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 @asynccontextmanager
 async def restored_by_ansible(
     folder: Path, local: Address, far: Address, *, careless: bool = False
-) -> AsyncIterator[tuple[Run, Target]]:
+) -> AsyncIterator[tuple[Context, Target]]:
     """`dumped`, to be delivered by a playbook that drops, creates and restores."""
     assert far.password is not None
     psql = f"{binaries(18)}/psql"

@@ -16,7 +16,7 @@ from wizard.base.events import Event, Events, Finding
 from wizard.config import config
 from wizard.config.config import Config
 from wizard.delivery.drift import since_backup
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Seen
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address, connect
@@ -94,42 +94,42 @@ def heard() -> list[Event]:
 
 
 @pytest.fixture
-def begun(heard: list[Event]) -> Iterator[list[Run]]:
-    runs: list[Run] = []
+def begun(heard: list[Event]) -> Iterator[list[Context]]:
+    runs: list[Context] = []
     yield runs
     for run in runs:
         run.session.close()
 
 
 async def begin(
-    found: Config, runs: list[Run], heard: list[Event], archive: str, *, accepted: bool = True
-) -> Run:
+    found: Config, runs: list[Context], heard: list[Event], archive: str, *, accepted: bool = True
+) -> Context:
     events = Events()
     events.subscribe(heard.append)
     session = sessions.begin(found)
     session.answers.answers["backup.archive"] = archive
-    run = Run(found, session, events)
-    runs.append(run)
+    context = Context(found, session, events)
+    runs.append(context)
     if found.source.ssh and accepted:
-        trust(run.known_hosts, await host_key(run.login(found.source)))
-    return run
+        trust(context.far.known_hosts, await host_key(context.far.login(found.source)))
+    return context
 
 
-async def fetched(run: Run) -> tuple[Archive, dict[str, object]]:
+async def fetched(context: Context) -> tuple[Archive, dict[str, object]]:
     """What `backup.fetch` brings, by its plan."""
-    async with run:
-        plan = await Fetch().plan(run)
-        facts = dict(await Fetch().apply(run, plan))
+    async with context:
+        plan = await Fetch().plan(context)
+        facts = dict(await Fetch().apply(context, plan))
         return Archive.from_dict(facts["archive"]), {**facts, "does": plan.does}
 
 
-async def restored(made: Archive, database: Address, run: Run) -> dict[str, int]:
+async def restored(made: Archive, database: Address, context: Context) -> dict[str, int]:
     """The tables of the dump, restored, with their numbers of rows."""
     beside = database.at("restored")
     reader = None if made.is_script else await tool("pg_restore", 18)
-    await restore.create_beside(database, "restored", like=None, report=run.report)
+    await restore.create_beside(database, "restored", like=None, report=context.report)
     try:
-        await restore.restore(made, beside, run.report, pg_restore=reader)
+        await restore.restore(made, beside, context.report, pg_restore=reader)
         return {name: each.rows for name, each in (await fingerprint.tables(beside)).items()}
     finally:
         await restore.drop(database, "restored")
@@ -143,63 +143,65 @@ async def test_a_dump_is_of_the_moment_that_its_baseline_tells(
     source: str,
     remodel_yml: Path,
     database: Address,
-    begun: list[Run],
+    begun: list[Context],
     heard: list[Event],
 ) -> None:
     """Over SSH with pg_dump there, and from a database that this machine reaches itself."""
-    run = await begin(changed(remodel_yml, source=source), begun, heard, "fetch")
-    made, facts = await fetched(run)
+    context = await begin(changed(remodel_yml, source=source), begun, heard, "fetch")
+    made, facts = await fetched(context)
     where = "there" if source == "production" else "here"
     assert any(f"pg_dump 18.4 {where}" in line for line in facts["does"])  # type: ignore[attr-defined]
     assert isinstance(facts["baseline"], dict) and facts["baseline"]["tables"]
-    assert await restored(made, database, run) == ROWS
+    assert await restored(made, database, context) == ROWS
 
 
 async def test_pg_dump_here_where_there_is_none_there(
     remodel_yml: Path,
     ssh_server: SshServer,
     database: Address,
-    begun: list[Run],
+    begun: list[Context],
     heard: list[Event],
 ) -> None:
     """Through the forwarded socket; what is in /usr/lib/postgresql there may be too old."""
     ssh_server.environment["PATH"] = "/bin"
-    run = await begin(config.read(remodel_yml), begun, heard, "fetch")
-    made, facts = await fetched(run)
+    context = await begin(config.read(remodel_yml), begun, heard, "fetch")
+    made, facts = await fetched(context)
     assert any("pg_dump 18.4 here" in line for line in facts["does"])  # type: ignore[attr-defined]
-    assert await restored(made, database, run) == ROWS
+    assert await restored(made, database, context) == ROWS
 
 
 async def test_tables_whose_rows_stay_there(
-    remodel_yml: Path, database: Address, begun: list[Run], heard: list[Event]
+    remodel_yml: Path, database: Address, begun: list[Context], heard: list[Event]
 ) -> None:
     found = changed(remodel_yml, backup={"exclude_table_data": ["django_session"]})
-    run = await begin(found, begun, heard, "fetch")
-    made, facts = await fetched(run)
+    context = await begin(found, begun, heard, "fetch")
+    made, facts = await fetched(context)
     assert "leave the rows of public.django_session there" in facts["does"]  # type: ignore[operator]
-    assert await restored(made, database, run) == {**ROWS, "django_session": 0}
-    run.session.journal.write("backup.fetch", "done", facts)
-    async with run:
-        source = run.config.source
-        lost = await since_backup.since_backup(run, source, (await run.far(source)).address)
+    assert await restored(made, database, context) == {**ROWS, "django_session": 0}
+    context.session.journal.write("backup.fetch", "done", facts)
+    async with context:
+        source = context.config.source
+        lost = await since_backup.since_backup(
+            context, source, (await context.far.checked(source)).address
+        )
     assert lost.left_out == {"django_session": 1}
 
 
 async def test_a_local_database_that_somebody_else_made_meanwhile(
-    remodel_yml: Path, database: Address, begun: list[Run], heard: list[Event]
+    remodel_yml: Path, database: Address, begun: list[Context], heard: list[Event]
 ) -> None:
     """We were cut off before ours had the name, and then there is one of that name."""
     local = database.at(f"{database.database}_not_there")
-    run = await begin(changed(remodel_yml, local=described(local)), begun, heard, "fetch")
-    _, facts = await fetched(run)
-    run.session.journal.write("backup.fetch", "done", facts)
-    plan = await Restore().plan(run)
-    assert (await Restore().observe(run, plan)).seen is Seen.NOT_DONE
-    await restore.create_beside(database, local.database, like=None, report=run.report)
+    context = await begin(changed(remodel_yml, local=described(local)), begun, heard, "fetch")
+    _, facts = await fetched(context)
+    context.session.journal.write("backup.fetch", "done", facts)
+    plan = await Restore().plan(context)
+    assert (await Restore().observe(context, plan)).seen is Seen.NOT_DONE
+    await restore.create_beside(database, local.database, like=None, report=context.report)
     try:
-        assert (await Restore().observe(run, plan)).seen is Seen.NOT_DONE
-        await identity.mark(local, run.mark)
-        assert (await Restore().observe(run, plan)).seen is Seen.DONE
+        assert (await Restore().observe(context, plan)).seen is Seen.NOT_DONE
+        await identity.mark(local, context.local.mark)
+        assert (await Restore().observe(context, plan)).seen is Seen.DONE
     finally:
         await restore.drop(database, local.database)
 
@@ -208,12 +210,12 @@ async def test_a_local_database_that_somebody_else_made_meanwhile(
     ("name", "words"), [("author", "public.page refers to"), ("djang_session", "Did you mean")]
 )
 async def test_tables_that_cannot_stay_there(
-    name: str, words: str, remodel_yml: Path, begun: list[Run], heard: list[Event]
+    name: str, words: str, remodel_yml: Path, begun: list[Context], heard: list[Event]
 ) -> None:
     found = changed(remodel_yml, backup={"exclude_table_data": [name]})
-    run = await begin(found, begun, heard, "fetch")
+    context = await begin(found, begun, heard, "fetch")
     with pytest.raises(ConfigError) as refused:
-        await fetched(run)
+        await fetched(context)
     assert words in str(refused.value)
 
 
@@ -222,43 +224,43 @@ async def test_a_script_that_is_here_or_there(
     far_filled: Address,
     database: Address,
     ssh_server: SshServer,
-    begun: list[Run],
+    begun: list[Context],
     heard: list[Event],
     tmp_path: Path,
 ) -> None:
-    run = await begin(config.read(remodel_yml), begun, heard, "taken.sql.gz")
+    context = await begin(config.read(remodel_yml), begun, heard, "taken.sql.gz")
     pg_dump, pg_restore = await tool("pg_dump", 18), await tool("pg_restore", 18)
     made = await dump.dump(
-        far_filled, tmp_path / "db", run.report, pg_dump=pg_dump, pg_restore=pg_restore
+        far_filled, tmp_path / "db", context.report, pg_dump=pg_dump, pg_restore=pg_restore
     )
     await plain.write(made, tmp_path / "taken.sql.gz", pg_restore)
-    taken, facts = await fetched(run)
+    taken, facts = await fetched(context)
     assert taken.is_script and "baseline" not in facts
-    assert await restored(taken, database, run) == ROWS
+    assert await restored(taken, database, context) == ROWS
 
     (tmp_path / "taken.sql.gz").rename(ssh_server.home / "theirs.gz")
-    run.session.answers.answers["backup.archive"] = "ssh:theirs.gz"
-    brought, _ = await fetched(run)
-    assert brought.sha256 == taken.sha256 and brought.path.parent == run.config.backups
+    context.session.answers.answers["backup.archive"] = "ssh:theirs.gz"
+    brought, _ = await fetched(context)
+    assert brought.sha256 == taken.sha256 and brought.path.parent == context.config.backups
     assert [each.value for each in heard if isinstance(each, Finding) and each.name == "theirs.gz"]
 
     text = gzip.decompress(brought.path.read_bytes())
     (tmp_path / "taken.sql").write_bytes(text[: len(text) // 2])
-    run.session.answers.answers["backup.archive"] = "taken.sql"
+    context.session.answers.answers["backup.archive"] = "taken.sql"
     with pytest.raises(VerificationFailed, match="cut off"):
-        await fetched(run)
+        await fetched(context)
 
 
 async def test_what_cannot_be_left_out_of_a_dump_that_is_there(
-    remodel_yml: Path, begun: list[Run], heard: list[Event]
+    remodel_yml: Path, begun: list[Context], heard: list[Event]
 ) -> None:
     found = changed(remodel_yml, backup={"exclude_table_data": ["django_session"]})
-    run = await begin(found, begun, heard, "taken.dump")
+    context = await begin(found, begun, heard, "taken.dump")
     for answer in ("taken.dump", "ssh:theirs.dump"):
-        run.session.answers.answers["backup.archive"] = answer
+        context.session.answers.answers["backup.archive"] = answer
         assert any(
             "the rows of django_session come along" in line
-            for line in (await Fetch().plan(run)).does
+            for line in (await Fetch().plan(context)).does
         )
 
 
@@ -266,35 +268,35 @@ async def test_what_cannot_be_left_out_of_a_dump_that_is_there(
 
 
 async def test_another_host_that_is_known_is_not_the_one_it_was(
-    remodel_yml: Path, ssh_server: SshServer, begun: list[Run], heard: list[Event]
+    remodel_yml: Path, ssh_server: SshServer, begun: list[Context], heard: list[Event]
 ) -> None:
     """Both keys are known, as with a host that was set up anew, or a name for two machines: to a
     copy of the server's files, all else of the identity would be the same."""
-    run = await begin(config.read(remodel_yml), begun, heard, "fetch")
-    source, login = run.config.source, run.login(run.config.source)
-    async with run:
-        before = await run.far(source)
+    context = await begin(config.read(remodel_yml), begun, heard, "fetch")
+    source, login = context.config.source, context.far.login(context.config.source)
+    async with context:
+        before = await context.far.checked(source)
     assert ssh_server.fingerprint in before.where
     await ssh_server.rotate_host_key()
-    run.known_hosts.unlink()
-    trust(run.known_hosts, await host_key(login))
-    async with run:
+    context.far.known_hosts.unlink()
+    trust(context.far.known_hosts, await host_key(login))
+    async with context:
         with pytest.raises(IdentityMismatch, match="not the one this session began with") as caught:
-            await run.far(source)
+            await context.far.checked(source)
     assert before.where in caught.value.found and ssh_server.fingerprint in caught.value.found
 
 
 async def test_one_database_under_two_names_of_targets(
-    remodel_yml: Path, begun: list[Run], heard: list[Event]
+    remodel_yml: Path, begun: list[Context], heard: list[Event]
 ) -> None:
-    run = await begin(config.read(remodel_yml), begun, heard, "fetch")
-    async with run:
-        far = await run.far(run.config.source)
+    context = await begin(config.read(remodel_yml), begun, heard, "fetch")
+    async with context:
+        far = await context.far.checked(context.config.source)
         with pytest.raises(IdentityMismatch, match="managed and production have one") as caught:
-            await project._target(run, run.config.targets["managed"])
+            await project._target(context, context.config.targets["managed"])
         assert "copy of a server's files" in caught.value.hint
         with pytest.raises(IdentityMismatch, match="has the identity of production") as caught:
-            project.refuse_target(run, await identity.read(far.address, "local"))
+            project.refuse_target(context, await identity.read(far.address, "local"))
         assert "restoring a dump" in caught.value.hint
 
 
@@ -302,7 +304,7 @@ async def test_the_keys_of_all_hosts_on_the_way_are_accepted_one_by_one(
     remodel_yml: Path,
     ssh_server: SshServer,
     bastion: SshServer,
-    begun: list[Run],
+    begun: list[Context],
     heard: list[Event],
     tmp_path: Path,
 ) -> None:
@@ -311,20 +313,20 @@ async def test_the_keys_of_all_hosts_on_the_way_are_accepted_one_by_one(
     here = tmp_path / "ssh_config"
     text = f"{here.read_text()}    ProxyJump bastion\n\n"
     here.write_text(text + (tmp_path / "bastion_config").read_text())
-    run = await begin(found, begun, heard, "fetch", accepted=False)
-    *trusts, _ = project.STEP.operations(run)
+    context = await begin(found, begun, heard, "fetch", accepted=False)
+    *trusts, _ = project.STEP.operations(context)
     assert [each.key for each in trusts] == ["project.jump:bastion", "project.trust:production"]
     phrases = []
     for each, host in zip(trusts, (bastion, ssh_server), strict=True):
-        plan = await each.plan(run)
+        plan = await each.plan(context)
         assert not plan.skip and plan.facts["key"] == host.fingerprint
         assert plan.gate is not None
         phrases.append(plan.gate.phrase)
-        await each.apply(run, plan)
-        assert (await each.plan(run)).skip
+        await each.apply(context, plan)
+        assert (await each.plan(context)).skip
     assert phrases == ["bastion", "production"]
-    async with run:
-        assert (await run.far(found.source)).ssh is not None
+    async with context:
+        assert (await context.far.checked(found.source)).ssh is not None
 
 
 async def test_a_script_of_another_session_is_left_to_it(
@@ -332,7 +334,7 @@ async def test_a_script_of_another_session_is_left_to_it(
 ) -> None:
     async with dumped(tmp_path, database, far_database, delivery="in place") as (run, target):
         undone = Dump(target)
-        facts = run.fact(undone.key)
+        facts = run.facts.of(undone.key)
         plan = Plan.from_dict(run.session.journal.intent(undone.key) or {})
         script, ours = Path(facts["script"]), Path(facts["script"]).read_bytes()
         script.write_bytes(b"theirs")
@@ -345,22 +347,22 @@ async def test_a_script_of_another_session_is_left_to_it(
 
 
 async def test_a_database_without_ssh_is_swapped_like_any_other(
-    remodel_yml: Path, far_filled: Address, begun: list[Run], heard: list[Event], tmp_path: Path
+    remodel_yml: Path, far_filled: Address, begun: list[Context], heard: list[Event], tmp_path: Path
 ) -> None:
-    run = await begin(changed(remodel_yml, source="managed"), begun, heard, "fetch")
-    target = run.config.targets["managed"]
+    context = await begin(changed(remodel_yml, source="managed"), begun, heard, "fetch")
+    target = context.config.targets["managed"]
     assert target.where == far_filled.host
-    far = await run.far(target)
+    far = await context.far.checked(target)
     with pytest.raises(ConfigError, match="reached without SSH"):
         _ = far.connection
-    made = await run.fetch(target, tmp_path / "db")
+    made = await context.far.fetch(target, tmp_path / "db", context.report)
     beside, kept = far.address.at("new"), "old"
     await restore.create_beside(
-        far.address, beside.database, like=far_filled.database, report=run.report
+        far.address, beside.database, like=far_filled.database, report=context.report
     )
-    await restore.restore(made, beside, run.report, pg_restore=await tool("pg_restore", 18))
+    await restore.restore(made, beside, context.report, pg_restore=await tool("pg_restore", 18))
     try:
-        await swap.swap(far.address, beside.database, kept, run.report, terminate=True)
+        await swap.swap(far.address, beside.database, kept, context.report, terminate=True)
         assert await server.database(far.address.at(kept)) is not None
         assert (await server.contents(far.address)).tables == 3
     finally:

@@ -89,7 +89,7 @@ async def test_whatever_goes_wrong_until_the_end_nothing_has_happened(
 ) -> None:
     """At the latest moment there is: all was dropped and loaded, the last line is missing."""
     async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
-        facts = run.fact("production.dump:staging")
+        facts = run.facts.of("production.dump:staging")
         script = Path(facts["script"])
         text = gzip.decompress(script.read_bytes())
         script.write_bytes(gzip.compress(text[: text.index(b"-- PostgreSQL database dump compl")]))
@@ -135,7 +135,7 @@ async def test_a_table_that_is_made_while_it_is_looked_at_is_not_lost(
             await connection.execute("CREATE TABLE late AS SELECT 'precious' AS word")
 
     async with dumped(tmp_path, database, poor, delivery="in place") as (run, _):
-        script = Path(run.fact("production.dump:staging")["script"])
+        script = Path(run.facts.of("production.dump:staging")["script"])
         with pytest.raises(OperationFailed, match="about to be replaced") as refused:
             await replace_contents.refill(
                 poor,

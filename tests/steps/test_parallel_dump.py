@@ -30,7 +30,7 @@ async def test_it_is_delivered_like_any_other(
     way: str, database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database, delivery=way) as (run, target):
-        made = Path(run.fact("production.dump:staging")["archive"]["path"])
+        made = Path(run.facts.of("production.dump:staging")["archive"]["path"])
         assert (made / "toc.dat").is_file()
         before = await Dump(target).plan(run)
         assert (await Dump(target).observe(run, before)).seen is Seen.PARTLY
@@ -48,7 +48,9 @@ async def test_it_is_delivered_like_any_other(
         (folder / "more" / "of it").write_bytes(b"x" * 100)
         each = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
         assert artifacts.use(run.config, run.session.id, None).records == sum(each)
-        assert artifacts.sized([made]) == run.fact("production.dump:staging")["archive"]["bytes"]
+        assert (
+            artifacts.sized([made]) == run.facts.of("production.dump:staging")["archive"]["bytes"]
+        )
         purge = Purge()
         neighbour = made.parent / "db.staging.psql.gz.sha256"  # beside a script, but not ours
         neighbour.touch()
@@ -63,7 +65,7 @@ async def test_its_undo_leaves_nothing(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database) as (run, target):
-        facts = run.fact("production.dump:staging")
+        facts = run.facts.of("production.dump:staging")
         plan = await Dump(target).plan(run)
         await Dump(target).undo(run, plan, facts)
         assert not list(run.config.backups.iterdir())

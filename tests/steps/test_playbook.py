@@ -12,7 +12,7 @@ from tests.steps.delivering import dumped, execute, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.delivery.playbook import Playbook
 from wizard.delivery.swap import Rollback
-from wizard.engine.context import Run
+from wizard.engine.far_side import FarSide
 from wizard.engine.operation import Seen
 from wizard.postgres import server
 from wizard.postgres.address import Address
@@ -89,14 +89,14 @@ async def test_what_is_written_after_the_safety_dump_is_not_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing else would have it. The moment is made, all else is real."""
-    really = Run.fetch
+    really = FarSide.fetch
 
-    async def then_written_to(self: Run, *args: Any, **named: Any) -> Archive:
+    async def then_written_to(self: FarSide, *args: Any, **named: Any) -> Archive:
         made = await really(self, *args, **named)
         await execute(far_database, "UPDATE wagtailcore_page SET title = 'late'")
         return made
 
-    monkeypatch.setattr(Run, "fetch", then_written_to)
+    monkeypatch.setattr(FarSide, "fetch", then_written_to)
     async with dumped(tmp_path, database, far_database, playbook=command) as (run, target):
         plan = await Playbook(target).plan(run)
         with pytest.raises(OperationFailed, match="after its safety dump had begun") as refused:

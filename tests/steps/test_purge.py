@@ -22,7 +22,7 @@ from wizard.commands import runner
 from wizard.config import config
 from wizard.config.config import Config, Local, SiteAddress, Target
 from wizard.delivery.swap import Swap
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import checkpoint
@@ -73,8 +73,8 @@ async def delivered(found: Config) -> AsyncIterator[Session]:
         for name in ("before", "checkpoint", "unnoted", "back"):
             await restore.create_beside(near, made[name], like=None, report=Report(Events(), ""))
         await restore.create_beside(far, made["old"], like=None, report=Report(Events(), ""))
-        async with Run(found, session, Events()) as run:
-            run.pins.pin("production", await identity.read(far, found.source.where))
+        async with Context(found, session, Events()) as context:
+            context.far.pins.pin("production", await identity.read(far, found.source.where))
         for name in (f"db.production.{session.id}.dump", "db.production.20200101-000000.dump"):
             (found.backups / name).write_bytes(b"PGDMP" * 1000)
         yield session
@@ -93,9 +93,9 @@ async def headless(found: Config, session: Session, given: list[str], *allowed: 
 
 
 async def fingerprints(found: Config, session: Session) -> list[str]:
-    async with Run(found, session, Events()) as run:
-        operations = purge.step(found, session).operations(run)
-        return [(await operation.plan(run)).fingerprint for operation in operations]
+    async with Context(found, session, Events()) as context:
+        operations = purge.step(found, session).operations(context)
+        return [(await operation.plan(context)).fingerprint for operation in operations]
 
 
 async def test_two_keys_then_all_of_this_session_and_nothing_else(
@@ -152,13 +152,13 @@ async def test_a_listing_tells_sizes_and_touches_nothing(found: Config, delivere
 async def test_another_database_of_that_name_stays(found: Config, delivered: Session) -> None:
     """Dropped and made again by somebody between the consent and the act."""
     operation, near = Purge(), found.local.address
-    async with Run(found, delivered, Events()) as run:
-        plan = await operation.plan(run)
+    async with Context(found, delivered, Events()) as context:
+        plan = await operation.plan(context)
         name = next(name for name in plan.details["oids"] if name.endswith("_before"))
         await restore.drop(near, name)
-        await restore.create_beside(near, name, like=None, report=run.report)
+        await restore.create_beside(near, name, like=None, report=context.report)
         with pytest.raises(IdentityMismatch, match="another database than when"):
-            await operation.apply(run, plan)
+            await operation.apply(context, plan)
     assert await server.database(near.at(name)) is not None
 
 
@@ -166,17 +166,19 @@ async def test_neither_a_live_database_nor_another_server(
     found: Config, delivered: Session
 ) -> None:
     target = found.targets["production"]
-    async with Run(found, delivered, Events()) as run:
-        pinned = run.pins.all()["production"]
+    async with Context(found, delivered, Events()) as context:
+        pinned = context.far.pins.all()["production"]
         old = next(iter(artifacts.far_names(found, delivered.id, delivered.journal, "production")))
         kept = await server.database(target.address.at(old))
         assert kept is not None
-        run.pins.pin("production", replace(pinned, oid=kept.oid))  # renamed by hand, and live
+        context.far.pins.pin(
+            "production", replace(pinned, oid=kept.oid)
+        )  # renamed by hand, and live
         with pytest.raises(IdentityMismatch, match="knows as production"):
-            await Purge(target).plan(run)
-        run.pins.pin("production", replace(pinned, system_identifier="7"))
+            await Purge(target).plan(context)
+        context.far.pins.pin("production", replace(pinned, system_identifier="7"))
         with pytest.raises(IdentityMismatch, match="not the one this session delivered to"):
-            await Purge(target).plan(run)
+            await Purge(target).plan(context)
     assert await server.database(target.address.at(old)) is not None
 
 
@@ -199,7 +201,10 @@ async def test_a_person_types_the_name_of_what_is_purged(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database) as (run, target):
-        session, dump = run.session.id, Path(run.fact("production.dump:staging")["archive"]["path"])
+        session, dump = (
+            run.session.id,
+            Path(run.facts.of("production.dump:staging")["archive"]["path"]),
+        )
         kept = far_database.at((await perform(run, Swap(target)))["kept"])
 
     code, told = typed(tmp_path, session, "", "yes")
@@ -221,7 +226,7 @@ async def test_the_plain_script_goes_as_long_as_it_is_this_sessions(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database, delivery="in place") as (run, _):
-        script = Path(run.fact("production.dump:staging")["script"])
+        script = Path(run.facts.of("production.dump:staging")["script"])
         assert str(script) in (await Purge().plan(run)).details["files"]
         script.write_bytes(b"of a later session")
         assert str(script) not in (await Purge().plan(run)).details["files"]

@@ -11,7 +11,7 @@ from wizard.base.errors import OperationFailed
 from wizard.base.events import Events
 from wizard.config import config
 from wizard.delivery.swap import Swap
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.session import session as sessions
 from wizard.session.plan import Plan
 
@@ -21,12 +21,12 @@ async def test_undo_waits_for_the_rollback_and_takes_all_of_it_back(tmp_path: Pa
     swap = Swap(found.targets["production"])
     plan = Plan(operation=swap.key, title=swap.title)
     with sessions.begin(found) as session:
-        run = Run(found, session, Events())
+        context = Context(found, session, Events())
         with pytest.raises(OperationFailed, match="has been delivered to") as refused:
-            await swap.undo(run, plan, {})
+            await swap.undo(context, plan, {})
         assert refused.value.hint == "remodel rollback --target production"
         for name in ("rollback", "after_rollback"):
             session.journal.write(f"production.{name}:production", "done", {})
-        await swap.undo(run, plan, {})
+        await swap.undo(context, plan, {})
         for name in ("rollback", "after_rollback"):
-            assert not run.settled(f"production.{name}:production")
+            assert not context.facts.settled(f"production.{name}:production")

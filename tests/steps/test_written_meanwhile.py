@@ -20,7 +20,7 @@ from wizard.config import config
 from wizard.delivery.base import Delivery
 from wizard.delivery.drift.since_backup import FETCH_AGAIN, Unchanged
 from wizard.delivery.swap import Swap
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Step
 from wizard.engine.operators import Plain, Verdict
@@ -148,9 +148,9 @@ class Typing(Plain):
         self.shown += text.splitlines()
 
 
-async def deliver(run: Run, operation: Delivery, operator: Typing) -> None:
+async def deliver(context: Context, operation: Delivery, operator: Typing) -> None:
     step = Step("production", "Production", "", "", "", lambda _: [operation])
-    await Engine(run, [step], operator).go()
+    await Engine(context, [step], operator).go()
 
 
 async def test_delivered_after_the_loss_was_accepted_in_words(
@@ -174,7 +174,7 @@ async def test_delivered_after_the_loss_was_accepted_in_words(
             if event.get("name") == "only in the old database: wagtailcore_page"
         }
         assert told == {"1 changed (7)"}
-        kept = far_database.at(run.fact("production.deliver:staging")["kept"])
+        kept = far_database.at(run.facts.of("production.deliver:staging")["kept"])
         await swap.reopen(kept)
         assert await titles(kept) == {"old", "lost"}
         await restore.drop(far_database, kept.database, force=True)
@@ -185,7 +185,7 @@ async def test_a_database_that_somebody_replaced_is_not_consented_to_by_its_name
 ) -> None:
     """What was written to it cannot be told, then: more may be lost than where it can."""
     async with dumped(tmp_path, database, far_database, backed_up=True) as (run, target):
-        fetched = run.fact("backup.fetch")
+        fetched = run.facts.of("backup.fetch")
         fetched["baseline"]["oid"] += 1
         run.session.journal.write("backup.fetch", "done", fetched)
         plan = await Swap(target).plan(run)

@@ -25,7 +25,7 @@ from wizard.base.events import Event, Events, Finished, Progress
 from wizard.base.redaction import Secret
 from wizard.config import config
 from wizard.config.fieldmap import FieldTable
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.engine.operators import Operator, Plain, Replay
@@ -47,7 +47,7 @@ class Act(Operation):
         self._gate = Gate(gate, target) if gate else None
         self._breaks = breaks
 
-    async def plan(self, run: Run) -> Plan:
+    async def plan(self, context: Context) -> Plan:
         return Plan(
             operation=self.key,
             title=self.title,
@@ -57,10 +57,10 @@ class Act(Operation):
             skip=WORLD.get(f"skip {self.key}", ""),
         )
 
-    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         return {"before": WORLD.get(self.key, 0)}
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         if self._breaks == "before":
             raise OperationFailed("broke before")
         WORLD[self.key] = WORLD.get(self.key, 0) + 1
@@ -71,25 +71,25 @@ class Act(Operation):
             raise KeyboardInterrupt
         return {"message": "acted", "count": WORLD[self.key]}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         if WORLD.get("half"):
             return Observation(Seen.PARTLY, "half")
         if WORLD.get(self.key):
             return Observation(Seen.DONE, "it is there", {"count": WORLD[self.key]})
         return Observation(Seen.NOT_DONE, "it is not there")
 
-    async def clear(self, run: Run, plan: Plan) -> None:
+    async def clear(self, context: Context, plan: Plan) -> None:
         WORLD.pop("half")
         WORLD[self.key] -= 1
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         if plan.gate and plan.gate.target:
             raise OperationFailed(f"{plan.gate.target} has been delivered to")
-        WORLD[self.key] = run.session.journal.kept(self.key)["before"]
+        WORLD[self.key] = context.session.journal.kept(self.key)["before"]
         if self._breaks == "undo":
             raise KeyboardInterrupt
 
-    async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+    async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         WORLD["settled"] = WORLD.get("settled", 0) + 1
 
 
@@ -106,18 +106,20 @@ def found(tmp_path: Path) -> config.Config:
 
 
 def step(*operations: Operation, questions: Sequence[StepQuestion] = ()) -> Step:
-    return Step("one", "One", "", "", "", lambda run: operations, lambda run: questions)
+    return Step("one", "One", "", "", "", lambda context: operations, lambda context: questions)
 
 
 async def go(
     session: Session, operator: Operator, *steps: Step, seen: Callable[[Event], None] | None = None
-) -> Run:
+) -> Context:
     events = Events()
     if seen is not None:
         events.subscribe(seen)
-    async with Run(config.read(session.folder.parents[2] / "remodel.yml"), session, events) as run:
-        await Engine(run, steps, operator).go()
-        return run
+    async with Context(
+        config.read(session.folder.parents[2] / "remodel.yml"), session, events
+    ) as context:
+        await Engine(context, steps, operator).go()
+        return context
 
 
 def kinds(session: Session, key: str) -> list[str]:
@@ -230,14 +232,14 @@ async def test_replay_names_every_missing_answer(found: config.Config) -> None:
 
 async def test_stop_after_this_leaves_the_next_one(found: config.Config) -> None:
     with sessions.begin(found) as session:
-        run = Run(found, session, Events())
-        engine = Engine(run, [step(Act("one.a"), Act("one.b"))], Consenting())
+        context = Context(found, session, Events())
+        engine = Engine(context, [step(Act("one.a"), Act("one.b"))], Consenting())
 
         def stop(event: Event) -> None:
             if isinstance(event, Finished):
                 engine.stop_after_this()
 
-        run.events.subscribe(stop)
+        context.events.subscribe(stop)
         with pytest.raises(Declined, match=r"before one\.b"):
             await engine.go()
     assert (WORLD["one.a"], WORLD.get("one.b")) == (1, None)
@@ -247,7 +249,7 @@ async def test_undo_goes_back_to_a_step(found: config.Config) -> None:
     steps = [step(Act("one.a"), Act("one.b"))]
     with sessions.begin(found) as session:
         await go(session, Consenting(), *steps)
-        engine = Engine(Run(found, session, Events()), steps, Consenting())
+        engine = Engine(Context(found, session, Events()), steps, Consenting())
         assert await engine.undo("one") == ["one.b", "one.a"]
         assert (WORLD["one.a"], WORLD["one.b"]) == (0, 0)
         with pytest.raises(UsageError):
@@ -260,7 +262,7 @@ async def test_a_crash_in_an_undo_is_taken_up_before_anything_else(found: config
     broken, whole = Act("one.a", breaks="undo"), Act("one.a")
     with sessions.begin(found) as session:
         await go(session, Consenting(), step(broken))
-        engine = Engine(Run(found, session, Events()), [step(broken)], Consenting())
+        engine = Engine(Context(found, session, Events()), [step(broken)], Consenting())
         with pytest.raises(KeyboardInterrupt):
             await engine.undo("one")
         assert kinds(session, "one.a")[-1] == "undoing"
@@ -273,12 +275,12 @@ async def test_a_crash_in_an_undo_is_taken_up_before_anything_else(found: config
 
 async def test_a_failing_undo_stays_an_undo(found: config.Config) -> None:
     class Refusing(Act):
-        async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+        async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
             raise OperationFailed("cannot")
 
     with sessions.begin(found) as session:
         await go(session, Consenting(), step(Refusing("one.a")))
-        engine = Engine(Run(found, session, Events()), [step(Refusing("one.a"))], Consenting())
+        engine = Engine(Context(found, session, Events()), [step(Refusing("one.a"))], Consenting())
         with pytest.raises(OperationFailed):
             await engine.undo("one")
         with pytest.raises(OperationFailed):
@@ -289,7 +291,9 @@ async def test_a_failing_undo_stays_an_undo(found: config.Config) -> None:
 async def test_what_was_secured_is_secured_anew_for_each_attempt(found: config.Config) -> None:
     with sessions.begin(found) as session:
         await go(session, Consenting(), step(Act("one.a")))
-        await Engine(Run(found, session, Events()), [step(Act("one.a"))], Consenting()).undo("one")
+        await Engine(Context(found, session, Events()), [step(Act("one.a"))], Consenting()).undo(
+            "one"
+        )
         WORLD["one.a"] = 40  # the operator's own work in between
         await go(session, Consenting(), step(Act("one.a")))
         assert session.journal.kept("one.a") == {"before": 40}
@@ -308,7 +312,9 @@ async def test_what_an_undo_needs_is_not_kept_with_a_secret_masked(found: config
 async def test_an_intent_from_before_an_undo_is_not_observed(found: config.Config) -> None:
     with sessions.begin(found) as session:
         await go(session, Consenting(), step(Act("one.a")))
-        await Engine(Run(found, session, Events()), [step(Act("one.a"))], Consenting()).undo("one")
+        await Engine(Context(found, session, Events()), [step(Act("one.a"))], Consenting()).undo(
+            "one"
+        )
         session.journal.write("one.a", "failed", {"message": "its plan could not be made"})
         WORLD["one.a"] = 1  # looks as if it were done; it is not of this attempt
         await go(session, Consenting(), step(Act("one.a")))
@@ -329,7 +335,7 @@ async def test_undo_forgets_the_answers_of_its_steps(found: config.Config) -> No
     steps = [step(Act("one.act"), questions=[question])]
     with sessions.begin(found) as session:
         await go(session, Consenting(), *steps)
-        await Engine(Run(found, session, Events()), steps, Consenting()).undo("one")
+        await Engine(Context(found, session, Events()), steps, Consenting()).undo("one")
         assert session.answers.answers == {}
         await go(session, Consenting({"one.a": "no"}), *steps)
         assert session.answers.answers == {"one.a": "no"}
@@ -339,7 +345,7 @@ async def test_undo_stops_where_a_target_was_touched(found: config.Config) -> No
     steps = [step(Act("one.a"), Act("one.b", gate="production", target="production"))]
     with sessions.begin(found) as session:
         await go(session, Consenting(), *steps)
-        engine = Engine(Run(found, session, Events()), steps, Consenting())
+        engine = Engine(Context(found, session, Events()), steps, Consenting())
         with pytest.raises(OperationFailed, match="production"):
             await engine.undo("one")
     assert (WORLD["one.a"], WORLD["one.b"]) == (1, 1)
@@ -354,10 +360,10 @@ class Impatient(Consenting):
 
 
 class Mendable(Act):
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         if not WORLD.get("mended"):
             raise OperationFailed("broke", hint="mend it")
-        return await super().apply(run, plan)
+        return await super().apply(context, plan)
 
 
 async def test_a_failed_operation_can_be_tried_again(found: config.Config) -> None:
@@ -466,7 +472,7 @@ def test_a_broken_journal_is_an_error_of_one_line(found: config.Config) -> None:
 
 
 async def test_what_need_not_be_asked_is_answered_empty(found: config.Config) -> None:
-    async def never(run: Run) -> str:
+    async def never(context: Context) -> str:
         return "the model is there already"
 
     question = StepQuestion("one.class", "The class", kind="source", unless=never, optional=True)
@@ -480,7 +486,7 @@ async def test_what_need_not_be_asked_is_answered_empty(found: config.Config) ->
 async def test_an_answer_that_the_project_refuses_is_asked_again_or_stops(
     found: config.Config,
 ) -> None:
-    async def told(run: Run) -> FieldTable:
+    async def told(context: Context) -> FieldTable:
         data = {
             "direction": "sibling",
             "rows": [{"target": "summary", "how": "default", "type": "TextField"}],
@@ -488,7 +494,7 @@ async def test_an_answer_that_the_project_refuses_is_asked_again_or_stops(
         }
         return FieldTable.of(data, {})
 
-    async def judge(run: Run, fields: Any) -> None:
+    async def judge(context: Context, fields: Any) -> None:
         if fields.get("summary") != {"from": "intro"}:
             raise ConfigError("The field map does not fit.")
 

@@ -13,7 +13,7 @@ from wizard.base.errors import OperationFailed, UsageError
 from wizard.base.events import Events, Finding
 from wizard.config import config
 from wizard.config.config import Config
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.plan import Gate, Plan
@@ -115,7 +115,7 @@ async def test_source_files_are_put_aside_only_as_the_session_left_them(
         models: ("old", ["old", "both"]),
         migration: (None, ["create"]),
     }
-    operation, run = SetAside(session.journal), Run(found, session, Events())
+    operation, run = SetAside(session.journal), Context(found, session, Events())
     models.write_text("old")
     assert (await operation.plan(run)).skip
     models.write_text("both")

@@ -38,7 +38,7 @@ def step(name: str, target: str = "") -> Step:
     act = Act(f"{name}.act", gate="go", target=target)
     question = StepQuestion(f"{name}.how", "How?", default="as ever")
     about = f"What {name} is for."
-    return Step(name, name, about, "", "", lambda run: [act], lambda run: [question])
+    return Step(name, name, about, "", "", lambda context: [act], lambda context: [question])
 
 
 def steps() -> list[Step]:

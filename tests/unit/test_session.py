@@ -21,7 +21,7 @@ from wizard.base.events import Event, Events, Finding
 from wizard.config import config
 from wizard.config.config import Config
 from wizard.engine import resume
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Observation, Operation, Seen, Step
 from wizard.session import lock
@@ -144,35 +144,35 @@ class Done(Operation):
         self._gone = gone
         self._seen = seen
 
-    async def plan(self, run: Run) -> Plan:
+    async def plan(self, context: Context) -> Plan:
         return Plan(self.key, self.title)
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         if self._seen is not None:
             raise KeyboardInterrupt
         return {}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         if self._seen is None:
             raise OperationFailed("Two databases have that name.", found="harbour, harbour")
         return Observation(self._seen, "half a file is there")
 
-    async def gone(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> str:
+    async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
         return self._gone
 
 
 def steps(*operations: Operation) -> list[Step]:
-    return [Step("one", "One", "", "", "", lambda run: operations)]
+    return [Step("one", "One", "", "", "", lambda context: operations)]
 
 
 async def test_what_was_done_and_is_gone_stops_a_resume(found: Config) -> None:
     with sessions.begin(found) as session:
-        async with Run(found, session, Events()) as run:
-            await Engine(run, steps(Done("one.a"), Done("one.b")), Consenting()).go()
-            await resume.require_same(run, steps(Done("one.a"), Done("one.b")))
+        async with Context(found, session, Events()) as context:
+            await Engine(context, steps(Done("one.a"), Done("one.b")), Consenting()).go()
+            await resume.require_same(context, steps(Done("one.a"), Done("one.b")))
             gone = steps(Done("one.a"), Done("one.b", gone="models.py is as it was before"))
             with pytest.raises(IdentityMismatch, match="not as session") as caught:
-                await resume.require_same(run, gone)
+                await resume.require_same(context, gone)
     assert caught.value.found == "one.b: models.py is as it was before"
 
 
@@ -191,14 +191,14 @@ async def test_another_line_of_commits_stops_a_resume(found: Config) -> None:
     git("commit", "--quiet", "--allow-empty", "--message", "as it was")
     began = git("rev-parse", "HEAD")
     with sessions.begin(found) as session:
-        async with Run(found, session, Events()) as run:
-            await resume.require_same(run, [])
+        async with Context(found, session, Events()) as context:
+            await resume.require_same(context, [])
             git("commit", "--quiet", "--allow-empty", "--message", "what the session wrote")
-            await resume.require_same(run, [])
+            await resume.require_same(context, [])
             git("checkout", "--quiet", "--orphan", "elsewhere")
             git("commit", "--quiet", "--allow-empty", "--message", "another project")
             with pytest.raises(IdentityMismatch) as caught:
-                await resume.require_same(run, [])
+                await resume.require_same(context, [])
     assert f"does not have {began[:12]} before it" in caught.value.found
     assert git("rev-parse", "HEAD")[:12] in caught.value.found
 
@@ -220,16 +220,16 @@ async def test_a_resume_says_how_far_it_is_before_anything_moves(
     heard: list[Event] = []
     last = [Done(f"one.{letter}") for letter in "cdefg"]
     with sessions.begin(found) as session:
-        async with Run(found, session, Events()) as run:
+        async with Context(found, session, Events()) as context:
             cut_off = steps(Done("one.a"), Done("one.b", seen=seen), *last)
             with pytest.raises(KeyboardInterrupt):
-                await Engine(run, cut_off, Consenting()).go()
-            run.events.subscribe(heard.append)
-            told = await resume.survey(run, cut_off)
+                await Engine(context, cut_off, Consenting()).go()
+            context.events.subscribe(heard.append)
+            told = await resume.survey(context, cut_off)
             assert heard == []
             assert told.seen["one.b"].seen is seen
             with suppress(KeyboardInterrupt, OperationFailed):  # it may not be cleared away
-                await Engine(run, cut_off, Consenting()).go()
+                await Engine(context, cut_off, Consenting()).go()
     first = heard[0]
     assert isinstance(first, Finding)
     assert first.value == told.text
@@ -243,21 +243,21 @@ async def test_a_resume_says_how_far_it_is_before_anything_moves(
 
 async def test_what_cannot_be_seen_is_said(found: Config) -> None:
     with sessions.begin(found) as session:
-        async with Run(found, session, Events()) as run:
+        async with Context(found, session, Events()) as context:
             with pytest.raises(KeyboardInterrupt):
-                await Engine(run, steps(Done("one.a", seen=Seen.DONE)), Consenting()).go()
-            told = await resume.survey(run, steps(Done("one.a")))
+                await Engine(context, steps(Done("one.a", seen=Seen.DONE)), Consenting()).go()
+            told = await resume.survey(context, steps(Done("one.a")))
             assert "how far it came cannot be seen, Two databases have that name" in told.text
             with pytest.raises(OperationFailed) as caught:
-                await Engine(run, steps(Done("one.a")), Consenting()).go()
+                await Engine(context, steps(Done("one.a")), Consenting()).go()
             assert caught.value.found == "harbour, harbour"
 
 
 async def test_a_new_session_and_an_ended_one_have_nothing_to_say(found: Config) -> None:
     heard: list[Event] = []
     with sessions.begin(found) as session:
-        async with Run(found, session, Events()) as run:
-            run.events.subscribe(heard.append)
+        async with Context(found, session, Events()) as context:
+            context.events.subscribe(heard.append)
             for _ in range(2):
-                await Engine(run, steps(Done("one.a")), Consenting()).go()
+                await Engine(context, steps(Done("one.a")), Consenting()).go()
     assert not [event for event in heard if isinstance(event, Finding)]

@@ -19,7 +19,7 @@ from pytest_asyncio import is_async_test
 
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.project.worker_client import Site
+from wizard.project.worker_client import WorkerClient
 from wizard.sandbox.cluster import Cluster
 
 from .shapes import FILL
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
-class Staying(Site):
+class Staying(WorkerClient):
     """A worker that stays for the next test: most of a short test would be its start."""
 
     async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
@@ -122,13 +122,15 @@ class Press:
             self.project, self.own = self.own, None
             self.staying = self.console = None
 
-    def site(self, **options: Any) -> Site:
+    def site(self, **options: Any) -> WorkerClient:
         """The project's worker; one that stays may run already."""
         if self.staying is not None and not options:
             self.own = None
             return self.staying
         environment = self.environment | options.pop("environment", {})
-        return Site(PYTHON, self.project, "config.settings", environment=environment, **options)
+        return WorkerClient(
+            PYTHON, self.project, "config.settings", environment=environment, **options
+        )
 
     async def django(self, *args: str) -> str:
         """What a script of the project prints: `manage.py migrate`, `-c 'code'`."""

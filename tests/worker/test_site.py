@@ -15,7 +15,7 @@ import pytest
 from wizard.base.errors import ConfigError, ConnectionFailed, IdentityMismatch, WorkerFailed
 from wizard.base.events import Events, Line, Report
 from wizard.postgres.address import connect
-from wizard.project.worker_client import Site, find_project
+from wizard.project.worker_client import WorkerClient, find_project
 
 SETTINGS = "config/settings.py"
 
@@ -90,16 +90,16 @@ async def test_models_that_do_not_import_show_the_projects_traceback(press: Any)
 
 
 async def test_an_interpreter_without_django_says_so(press: Any) -> None:
-    site = Site(Path("/usr/bin/python3"), press.project, "config.settings")
+    site = WorkerClient(Path("/usr/bin/python3"), press.project, "config.settings")
     with pytest.raises(ConfigError, match="Django cannot be imported"):
         await site.start()
 
 
 async def test_missing_interpreter_and_project_are_named(press: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere does not exist"):
-        await Site(Path("/nowhere"), press.project, "config.settings").start()
+        await WorkerClient(Path("/nowhere"), press.project, "config.settings").start()
     with pytest.raises(ConfigError, match=r"no manage\.py"):
-        await Site(Path("/usr/bin/python3"), tmp_path, "config.settings").start()
+        await WorkerClient(Path("/usr/bin/python3"), tmp_path, "config.settings").start()
 
 
 async def test_a_pinned_target_is_refused(press: Any) -> None:

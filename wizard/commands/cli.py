@@ -183,7 +183,7 @@ def rollback(
                 given = {key: {"fingerprint": consent}} if consent else {}
                 by_hand = "on a terminal, or with --consent and the plan's fingerprint"
                 operator = Replay(answers.Answers(consents=given), allow, by_hand)
-            step = Step("rollback", "Rollback", "", "", "", lambda run: operations)
+            step = Step("rollback", "Rollback", "", "", "", lambda context: operations)
             await runner.once(found, session, operator, Output(as_json), step)
 
     runner.run(work())

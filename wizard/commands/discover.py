@@ -12,7 +12,7 @@ import yaml
 
 from wizard.base.errors import ConfigError
 from wizard.config import config
-from wizard.project.worker_client import Found, Hello, Site
+from wizard.project.worker_client import Found, Hello, WorkerClient
 from wizard.session.questions import Question
 
 SETTINGS = Question(
@@ -57,7 +57,7 @@ async def discover(project: Found, given: Mapping[str, Any]) -> Discovery:
     folder = project.root
     settings = project.settings or given[SETTINGS.key]
     python = project.python or folder / Path(given[PYTHON.key]).expanduser()
-    async with Site(python, folder, settings) as site:
+    async with WorkerClient(python, folder, settings) as site:
         hello = site.hello
     database = hello.database
     if database.vendor != "postgresql":

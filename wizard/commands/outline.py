@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wizard.base.errors import NotYet, RemodelError
 from wizard.base.events import Events
 from wizard.config.config import Config
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Operation
 from wizard.session import answers
 from wizard.session.answers import Answers
@@ -25,20 +25,20 @@ class _Unbegun:
     answers: Answers
 
 
-def _run(config: Config, given: Answers) -> Run:
-    return Run(config, _Unbegun(given), Events())  # type: ignore[arg-type]
+def _run(config: Config, given: Answers) -> Context:
+    return Context(config, _Unbegun(given), Events())  # type: ignore[arg-type]
 
 
 def questions(config: Config) -> list[Question]:
     """Every question that a session of this config asks."""
-    run = _run(config, Answers())
-    return [question for step in STEPS for question in step.questions(run)]
+    context = _run(config, Answers())
+    return [question for step in STEPS for question in step.questions(context)]
 
 
 def operations(config: Config, given: Answers) -> list[Operation]:
     """Every operation of a session in which these questions are answered so."""
-    run = _run(config, given)
-    return [operation for step in STEPS for operation in step.operations(run)]
+    context = _run(config, given)
+    return [operation for step in STEPS for operation in step.operations(context)]
 
 
 def gates(config: Config) -> list[str]:
@@ -72,21 +72,21 @@ def check(config: Config, given: Answers, *, partial: bool = False) -> None:
 
 async def lines(config: Config, session: Session) -> AsyncIterator[str]:
     """Step by step what would be done next, for a person. Computing a plan only reads."""
-    async with Run(config, session, Events()) as run:
+    async with Context(config, session, Events()) as context:
         for step in STEPS:
             yield f"== {step.title}: {step.purpose}"
-            for operation in step.operations(run):
-                if run.settled(operation.key):
+            for operation in step.operations(context):
+                if context.facts.settled(operation.key):
                     continue
-                for line in await _planned(run, operation):
+                for line in await _planned(context, operation):
                     yield line
 
 
-async def _planned(run: Run, operation: Operation) -> list[str]:
+async def _planned(context: Context, operation: Operation) -> list[str]:
     gate = " GATE." if operation.gated else ""
     about = f"{operation.key}: {operation.about}.{gate}"
     try:
-        plan = await operation.plan(run)
+        plan = await operation.plan(context)
     except NotYet as later:
         return [f"{about} {later.message}"]
     except RemodelError as error:

@@ -14,7 +14,7 @@ from wizard.base.errors import UsageError
 from wizard.base.events import Events
 from wizard.config.config import Config
 from wizard.engine import resume
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Step
 from wizard.engine.operators import Operator, Plain, Reopened, Replay
@@ -68,10 +68,10 @@ async def headless(config: Config, session: Session, operator: Operator, output:
     """Do what is left of `session` with an operator that needs no screen."""
     events = Events()
     output.listen(events)
-    async with Run(config, session, events) as run:
-        await resume.require_same(run, STEPS)
-        await Engine(run, STEPS, operator).go()
-        output.end(run)
+    async with Context(config, session, events) as context:
+        await resume.require_same(context, STEPS)
+        await Engine(context, STEPS, operator).go()
+        output.end(context)
 
 
 async def once(
@@ -80,10 +80,10 @@ async def once(
     """Do one step that is not among the six, such as a rollback."""
     events = Events()
     output.listen(events)
-    async with Run(config, session, events) as run:
-        if all(run.settled(operation.key) for operation in step.operations(run)):
+    async with Context(config, session, events) as context:
+        if all(context.facts.settled(operation.key) for operation in step.operations(context)):
             raise UsageError(f"{step.title}: this has been done in session {session.id}.")
-        await Engine(run, [step], operator).go()
+        await Engine(context, [step], operator).go()
 
 
 def terminal_is_dumb() -> bool:
@@ -113,9 +113,9 @@ async def screens(
     the operator that decides."""
     from screens.app import run_app  # the one way from the engine to the screens
 
-    async with Run(config, session, Events()) as run:
-        await resume.require_same(run, STEPS)
-        return await run_app(run, STEPS, deciding)
+    async with Context(config, session, Events()) as context:
+        await resume.require_same(context, STEPS)
+        return await run_app(context, STEPS, deciding)
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -150,8 +150,8 @@ async def undo(config: Config, identifier: str, to: str) -> list[str]:
     with sessions.resume(config, identifier) as session:
         events = Events()
         Output().listen(events)
-        async with Run(config, session, events) as run_:
-            return await Engine(run_, STEPS, Plain()).undo(to)
+        async with Context(config, session, events) as context:
+            return await Engine(context, STEPS, Plain()).undo(to)
 
 
 def report_of(config: Config, identifier: str) -> list[Path]:

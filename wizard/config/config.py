@@ -106,14 +106,14 @@ class Backup:
 
 @dataclass(frozen=True)
 class Conversion:
-    """Which pages become what. Labels are `app.Model`; `move` names fields of the source.
+    """Which pages become what. Types are `app.Model`; `move` names fields of the old type.
 
     `ids` is `new` (new pages beside the old ones, which are deleted) or `kept` (in place).
-    `fields` is the rest of the field map, by the target's fields; see `wizard.config.fieldmap`.
+    `fields` is the rest of the field map, by the new type's fields; see `wizard.config.fieldmap`.
     """
 
-    source: str
-    target: str
+    old_type: str
+    new_type: str
     pages: tuple[Mapping[str, Any], ...]
     prefix: str
     move: tuple[str, ...]
@@ -123,12 +123,12 @@ class Conversion:
     @property
     def app(self) -> str:
         """The app label of the source, and of a target that is written for it."""
-        return self.source.partition(".")[0]
+        return self.old_type.partition(".")[0]
 
     @property
     def apps(self) -> tuple[str, ...]:
         """The app labels of source and target; one where they are the same."""
-        return tuple(dict.fromkeys((self.app, self.target.partition(".")[0])))
+        return tuple(dict.fromkeys((self.app, self.new_type.partition(".")[0])))
 
     @property
     def kept(self) -> bool:
@@ -188,8 +188,8 @@ class Config:
                 for name, target in self.targets.items()
             },
             "conversion": {
-                "from": conversion.source,
-                "to": conversion.target,
+                "from": conversion.old_type,
+                "to": conversion.new_type,
                 "pages": [dict(page) for page in conversion.pages],
                 "prefix": conversion.prefix,
                 "move": list(conversion.move),
@@ -252,8 +252,8 @@ def read(path: Path) -> Config:
             if not (backup.anonymise and name == source)
         },
         conversion=Conversion(
-            source=conversion.label("from"),
-            target=conversion.label("to"),
+            old_type=conversion.label("from"),
+            new_type=conversion.label("to"),
             pages=conversion.selectors("pages"),
             prefix=conversion.text("prefix", "new_"),
             move=conversion.words("move"),
@@ -288,14 +288,14 @@ def _check(config: Config) -> None:
             f"{config.source.name}.",
             hint="Add a staging target, or take backup.anonymise out.",
         )
-    if conversion.source == conversion.target:
+    if conversion.old_type == conversion.new_type:
         raise ConfigError(
-            f"conversion.from and conversion.to are both {conversion.source}.",
+            f"conversion.from and conversion.to are both {conversion.old_type}.",
             hint="Name the model that the pages shall become as conversion.to.",
         )
     if conversion.move and len(conversion.apps) > 1:
         raise ConfigError(
-            f"{conversion.source} and {conversion.target} are in different apps, "
+            f"{conversion.old_type} and {conversion.new_type} are in different apps, "
             "and conversion.move would have fields moved from one file to the other.",
             hint="Fields move within one app. For a model that exists already, leave out "
             "conversion.move and say in conversion.fields where its fields come from.",

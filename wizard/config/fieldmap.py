@@ -115,11 +115,14 @@ def text(value: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A field of the target and where its value comes from; without a target, what is let go."""
+    """A field of the new type and where its value comes from.
 
-    target: str | None
+    Where `new_field` is None, `old_field` is dropped.
+    """
+
+    new_field: str | None
     how: str
-    source: str = ""
+    old_field: str = ""
     value: Any = None
     call: str = ""
     type: str = ""
@@ -129,9 +132,9 @@ class Row:
     def of(cls, data: Mapping[str, Any]) -> Row:
         """A row as the worker's `field_map` tells it."""
         return cls(
-            target=data.get("target") or None,
+            new_field=data.get("target") or None,
             how=data["how"],
-            source=data.get("source") or "",
+            old_field=data.get("source") or "",
             value=data.get("value"),
             call=data.get("call") or "",
             type=data.get("type") or "",
@@ -145,35 +148,35 @@ class Row:
             return repr(self.value)
         if self.how == "computed":
             return f"{self.call}()"
-        return self.source
+        return self.old_field
 
     def cells(self) -> tuple[str, ...]:
         """One text for each of HEADINGS."""
-        return (self.target or "(none)", self.how, self.origin, self.type, self.note)
+        return (self.new_field or "(none)", self.how, self.origin, self.type, self.note)
 
 
 @dataclass(frozen=True)
 class FieldTable:
-    """The field map of one conversion: what the worker told of `said`, with `entries` instead.
+    """The field map of one conversion: what the worker reported for `recorded`, shown with `entries`.
 
-    `choices` are, for each field or relation of the target, those of the source that fit.
+    `choices` are, for each field or relation of the new type, those of the old type that fit.
     """
 
     direction: str
-    told: tuple[Row, ...]
+    reported: tuple[Row, ...]
     choices: Mapping[str, tuple[str, ...]]
-    said: Mapping[str, Any]
+    recorded: Mapping[str, Any]
     entries: Mapping[str, Any]
 
     @classmethod
-    def of(cls, data: Mapping[str, Any], said: Mapping[str, Any]) -> FieldTable:
-        """From what the worker's `field_map` answered for `said`."""
+    def of(cls, data: Mapping[str, Any], recorded: Mapping[str, Any]) -> FieldTable:
+        """From what the worker's `field_map` answered for `recorded`."""
         return cls(
             direction=data["direction"],
-            told=tuple(Row.of(row) for row in data["rows"]),
+            reported=tuple(Row.of(row) for row in data["rows"]),
             choices={name: tuple(fits) for name, fits in data["choices"].items()},
-            said=dict(said),
-            entries=dict(said),
+            recorded=dict(recorded),
+            entries=dict(recorded),
         )
 
     def changed(self, entries: Mapping[str, Any]) -> FieldTable:
@@ -182,28 +185,28 @@ class FieldTable:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """Every field of the target, then what is let go, as the entries have it."""
-        known = {row.target for row in self.told}
+        """Every field of the new type, then what is dropped, as the entries have it."""
+        known = {row.new_field for row in self.reported}
         empty = [Row(name, "empty", type="rows") for name in self.choices if name not in known]
-        rows = [self._row(row) for row in (*self.told, *empty) if row.target]
-        read = {row.source for row in rows}
-        freed = [Row(None, "dropped", row.source) for row in self.told if row.how in LEAVING]
-        gone = {row.source: row for row in (*freed, *self.told) if row.target is None}
+        rows = [self._row(row) for row in (*self.reported, *empty) if row.new_field]
+        read = {row.old_field for row in rows}
+        freed = [Row(None, "dropped", row.old_field) for row in self.reported if row.how in LEAVING]
+        gone = {row.old_field: row for row in (*freed, *self.reported) if row.new_field is None}
         return (*rows, *(row for name, row in gone.items() if name not in read))
 
-    def _row(self, told: Row) -> Row:
-        name = told.target or ""
+    def _row(self, reported: Row) -> Row:
+        name = reported.new_field or ""
         entry = self.entries.get(name)
-        if entry == self.said.get(name):
-            return told
-        row = Row(name, "default", type=told.type)
+        if entry == self.recorded.get(name):
+            return reported
+        row = Row(name, "default", type=reported.type)
         if entry is None and name in self.choices.get(name, ()):
-            return replace(row, how="same", source=name)
+            return replace(row, how="same", old_field=name)
         if entry is None or entry == DROP:
             return row
         ((kind, given),) = entry.items()
         if kind == "from":
-            return replace(row, how="same" if given == name else "renamed", source=given)
+            return replace(row, how="same" if given == name else "renamed", old_field=given)
         if kind == "call":
             return replace(row, how="computed", call=given)
         return replace(row, how="constant", value=given)

@@ -15,7 +15,7 @@ from typing import Any
 from wizard.base.errors import OperationFailed, RemodelError, VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery.drift import since_backup, staging_outcome
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Operation, Repeatable
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight
@@ -33,9 +33,9 @@ class ForTarget(Operation):
         self.target = target
         self.key = f"production.{self.name}:{target.name}"
 
-    def lasts(self, run: Run) -> bool:
+    def survives_restart(self, context: Context) -> bool:
         """What was delivered is not taken back by doing the conversion anew."""
-        return run.settled(f"production.deliver:{self.target.name}")
+        return context.facts.settled(f"production.deliver:{self.target.name}")
 
 
 class Delivery(ForTarget):
@@ -46,7 +46,7 @@ class Delivery(ForTarget):
 
     async def _plan(
         self,
-        run: Run,
+        context: Context,
         address: Address,
         found: preflight.Found,
         *,
@@ -60,10 +60,10 @@ class Delivery(ForTarget):
         """What is told of every delivery, with what is of this way to deliver alone."""
         target = self.target
         pages = await PageTree(address).count()
-        lost = await since_backup.since_backup(run, target, address)
-        lost.tell(run.report)
-        staging_outcome.tell(run, target)
-        backup = Archive.from_dict(run.fact("backup.fetch")["archive"])
+        lost = await since_backup.since_backup(context, target, address)
+        lost.tell(context.report)
+        staging_outcome.tell(context, target)
+        backup = Archive.from_dict(context.facts.of("backup.fetch")["archive"])
         return Plan(
             operation=self.key,
             title=title,
@@ -99,8 +99,8 @@ class After(ForTarget, Repeatable):
     title = "Run the commands after the delivery"
     about = "start the service again on the target"
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact(f"production.deliver:{self.target.name}")
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of(f"production.deliver:{self.target.name}")
         commands = self.target.after
         return Plan(
             operation=self.key,
@@ -110,8 +110,8 @@ class After(ForTarget, Repeatable):
             skip="" if commands else "no commands are configured",
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        await run_commands(run, self.target, self.target.after)
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        await run_commands(context, self.target, self.target.after)
         return {"message": "; ".join(" ".join(words) for words in self.target.after)}
 
 
@@ -120,21 +120,21 @@ class AfterRollback(After):
 
     name = "after_rollback"
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact(f"production.rollback:{self.target.name}")
-        return await super().plan(run)
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of(f"production.rollback:{self.target.name}")
+        return await super().plan(context)
 
 
-async def run_checks(run: Run, target: Target, database: str, hint: str) -> None:
+async def run_checks(context: Context, target: Target, database: str, hint: str) -> None:
     """Run the target's `check` commands, which find the database's name in REMODEL_DATABASE.
 
     Raises VerificationFailed with `hint` when one ends with another exit code than 0.
     """
     for words in target.check:
-        far = await run.far(target)
+        far = await context.far.checked(target)
         ended = await far.connection.run(
             ["env", f"REMODEL_DATABASE={database}", *words],
-            on_line=partial(run.report.line, words[0]),
+            on_line=partial(context.report.line, words[0]),
         )
         if ended.returncode != 0:
             raise VerificationFailed(
@@ -143,32 +143,32 @@ async def run_checks(run: Run, target: Target, database: str, hint: str) -> None
                 found=ended.stderr_tail or ended.stdout[-2000:],
                 hint=hint,
             )
-        run.report.finding(" ".join(words), f"succeeded on {target.where} with {database}")
+        context.report.finding(" ".join(words), f"succeeded on {target.where} with {database}")
 
 
-async def run_commands(run: Run, target: Target, commands: Sequence[Sequence[str]]) -> None:
+async def run_commands(context: Context, target: Target, commands: Sequence[Sequence[str]]) -> None:
     """Run commands on the target, one by one, their output live; the first failure stops."""
     for words in commands:
-        far = await run.far(target)
-        ended = await far.connection.run(words, on_line=partial(run.report.line, words[0]))
+        far = await context.far.checked(target)
+        ended = await far.connection.run(words, on_line=partial(context.report.line, words[0]))
         if ended.returncode != 0:
             raise OperationFailed(
                 f"{' '.join(words)} on {target.where} ended with exit code {ended.returncode}.",
                 found=ended.stderr_tail or ended.stdout[-2000:],
                 hint="Mend it on that host, then try again.",
             )
-        run.report.finding(" ".join(words), f"succeeded on {target.where}")
+        context.report.finding(" ".join(words), f"succeeded on {target.where}")
 
 
 @asynccontextmanager
-async def stopping(run: Run, target: Target) -> AsyncIterator[None]:
+async def stopping(context: Context, target: Target) -> AsyncIterator[None]:
     """Inside, the commands of `before` have run. Whatever fails from their beginning on leaves the
     service stopped, perhaps: it says so."""
     by_hand = "; ".join(" ".join(words) for words in target.after)
     told = f"Commands of `before` have run on {target.where}: its service may be stopped. "
     told += f"Try again, or start it by hand: {by_hand}" if by_hand else "Try again."
     try:
-        await run_commands(run, target, target.before)
+        await run_commands(context, target, target.before)
         yield
     except RemodelError as error:
         if target.before:
@@ -176,7 +176,7 @@ async def stopping(run: Run, target: Target) -> AsyncIterator[None]:
         raise
     except BaseException:
         if target.before:
-            run.report.finding("interrupted", told, "warn")
+            context.report.finding("interrupted", told, "warn")
         raise
 
 

@@ -14,7 +14,7 @@ from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.delivery import overwrite as overwriting
 from wizard.delivery.overwrite import Overwriting
 from wizard.delivery.verify import delivered
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight, replace_contents
@@ -28,16 +28,18 @@ class InPlace(Overwriting):
     title = "Deliver into the live database"
     about = "a safety dump, then everything replaced by one transaction"
 
-    async def plan(self, run: Run) -> Plan:
+    async def plan(self, context: Context) -> Plan:
         target = self.target
-        script = Path(run.fact(f"production.dump:{target.name}")["script"])
-        run.fact(f"production.drill:{target.name}")
-        address = await self.reached(run)
-        found = await preflight.in_place(address, await preflight.needs(run.config.local.address))
+        script = Path(context.facts.of(f"production.dump:{target.name}")["script"])
+        context.facts.of(f"production.drill:{target.name}")
+        address = await self.reached(context)
+        found = await preflight.in_place(
+            address, await preflight.needs(context.config.local.address)
+        )
         found.require(target.name, target.delivery)
-        database, safety = target.address.database, overwriting.safety(run, target)
+        database, safety = target.address.database, overwriting.safety(context, target)
         return await self._plan(
-            run,
+            context,
             address,
             found,
             title=f"Replace what is in {database} on {target.where} ({target.name})",
@@ -54,19 +56,19 @@ class InPlace(Overwriting):
         )
 
     async def overwrite(
-        self, run: Run, plan: Plan, address: Address, script: Path, saved: Baseline | None
+        self, context: Context, plan: Plan, address: Address, script: Path, saved: Baseline | None
     ) -> None:
         def begun(number: int) -> None:
-            files.write(self._transaction(run), str(number))
+            files.write(self._transaction(context), str(number))
 
-        check = partial(self.unchanged, run, plan, address, saved)
-        await replace_contents.refill(address, script, run.report, check=check, begun=begun)
+        check = partial(self.unchanged, context, plan, address, saved)
+        await replace_contents.refill(address, script, context.report, check=check, begun=begun)
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        target, path = self.target, self._transaction(run)
+    async def observe(self, context: Context, plan: Plan) -> Observation:
+        target, path = self.target, self._transaction(context)
         if not path.exists():
             return Observation(Seen.NOT_DONE, "the transaction had not begun")
-        address = await run.far_address(target)
+        address = await context.far.address(target)
         became = await replace_contents.outcome(address, int(path.read_text()))
         if became == "aborted":
             return Observation(Seen.NOT_DONE, "its transaction was taken back by the server")
@@ -76,8 +78,8 @@ class InPlace(Overwriting):
                 found="its transaction is in progress",
                 hint="Wait until the server has noticed that we were cut off, then try again.",
             )
-        expected = run.fact(f"production.dump:{target.name}")["contents"]
-        faults = await delivered.faults(run, target, address, expected)
+        expected = context.facts.of(f"production.dump:{target.name}")["contents"]
+        faults = await delivered.faults(context, target, address, expected)
         if not faults:
             facts = {"kept": "", "safety": plan.details["safety"]}
             return Observation(Seen.DONE, "the target holds exactly what was delivered", facts)
@@ -86,15 +88,15 @@ class InPlace(Overwriting):
                 f"Whether {address.database} was replaced is not known any more.",
                 found="\n".join(faults[:20]),
                 hint="Look at what is there. To deliver to it, begin a new session. "
-                + overwriting.ways_back(run, target),
+                + overwriting.ways_back(context, target),
             )
         raise VerificationFailed(
             f"{address.database} was replaced, and is not what was delivered.",
             found="\n".join(faults[:20]),
             hint="What writes to it already may do so in tables that `drift` of remodel.yml lets "
-            "go; then resume, which compares again. " + overwriting.ways_back(run, target),
+            "go; then resume, which compares again. " + overwriting.ways_back(context, target),
         )
 
-    def _transaction(self, run: Run) -> Path:
+    def _transaction(self, context: Context) -> Path:
         """The file with the id of the transaction that was begun last."""
-        return run.artefact(f"transaction.{self.target.name}")
+        return context.artefact(f"transaction.{self.target.name}")

@@ -16,7 +16,7 @@ from wizard.config.config import Target
 from wizard.delivery.base import Delivery, stopping
 from wizard.delivery.drift import policy, since_backup
 from wizard.delivery.verify import delivered
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin.delivery_lock import alone
@@ -32,54 +32,54 @@ class Overwriting(Delivery):
 
     @abstractmethod
     async def overwrite(
-        self, run: Run, plan: Plan, address: Address, script: Path, saved: Baseline | None
+        self, context: Context, plan: Plan, address: Address, script: Path, saved: Baseline | None
     ) -> None:
         """Put what `script` holds in the place of what is there, having called `unchanged`."""
 
-    async def reached(self, run: Run) -> Address:
+    async def reached(self, context: Context) -> Address:
         """The target's database, its identity checked."""
-        return (await run.far(self.target)).address
+        return (await context.far.checked(self.target)).address
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         target = self.target
-        facts = run.fact(f"production.dump:{target.name}")
+        facts = context.facts.of(f"production.dump:{target.name}")
         script, safety = Path(facts["script"]), Path(plan.details["safety"])
-        if await archive.checksum(script, run.report) != facts["script_sha256"]:
+        if await archive.checksum(script, context.report) != facts["script_sha256"]:
             raise VerificationFailed(
                 f"{script} is not what was written for {target.name}.",
                 hint="Another session wrote its own since. Begin a new session, or keep apart.",
             )
-        address = await run.far_address(target)
+        address = await context.far.address(target)
         # What the service writes until it is stopped has to be in the safety dump.
-        async with alone(address, f"session {run.session.id}"), stopping(run, target):
-            address = await self.reached(run)
-            saved = await self._save(run, address, safety)
-            address = await self.reached(run)  # the identity once more, just before the act
-            await self.overwrite(run, plan, address, script, saved)
+        async with alone(address, f"session {context.session.id}"), stopping(context, target):
+            address = await self.reached(context)
+            saved = await self._save(context, address, safety)
+            address = await self.reached(context)  # the identity once more, just before the act
+            await self.overwrite(context, plan, address, script, saved)
             await delivered.require(
-                run,
+                context,
                 target,
                 address,
                 facts["contents"],
-                f"Look for what writes to it. {ways_back(run, target)}",
+                f"Look for what writes to it. {ways_back(context, target)}",
             )
         return {
             "kept": "",
-            "safety": str(newest(run, target)),
+            "safety": str(newest(context, target)),
             "message": f"{target.address.database} holds the converted database",
         }
 
-    async def _save(self, run: Run, address: Address, safety: Path) -> Baseline | None:
+    async def _save(self, context: Context, address: Address, safety: Path) -> Baseline | None:
         """A safety dump, and what it holds. None of a database that is gone: an earlier attempt
         dropped it, and has one."""
         if await server.database(address) is None:
             return None
         async with baselines.held(address) as held:
-            await run.fetch(self.target, safety, snapshot=held.snapshot)
+            await context.far.fetch(self.target, safety, context.report, snapshot=held.snapshot)
             return held.baseline
 
     async def unchanged(
-        self, run: Run, plan: Plan, address: Address, saved: Baseline | None
+        self, context: Context, plan: Plan, address: Address, saved: Baseline | None
     ) -> None:
         """Raise OperationFailed unless the safety dump has all there is, and what the backup has
         not is what was consented to be lost. A session of its own, closed at the end."""
@@ -87,7 +87,7 @@ class Overwriting(Delivery):
             return
         async with server.session(address) as connection:
             found = await drift.look(connection, saved)
-            since = policy.judge(found, run.config.drift)
+            since = policy.judge(found, context.config.drift)
             if since.block or since.warn:  # whatever the policy lets go, no old database has it
                 raise OperationFailed(
                     f"{address.database} was written to after its safety dump had begun.",
@@ -95,29 +95,29 @@ class Overwriting(Delivery):
                     hint="Everything is as it was. Stop the service by a command in `before`, "
                     "then try again.",
                 )
-            check = since_backup.consented(run, self.target, plan)
+            check = since_backup.consented(context, self.target, plan)
             if check is not None:
                 await check(connection)
         if check is not None:
-            check.tell(run.report)
+            check.tell(context.report)
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         raise OperationFailed(
             f"{self.target.name} has been delivered to; that is not undone here.",
             hint=f"Restore {facts.get('safety')}.",
         )
 
 
-def safety(run: Run, target: Target) -> Path:
+def safety(context: Context, target: Target) -> Path:
     """Where the next safety dump goes; never over one of an earlier attempt."""
-    number = max(map(_number, taken(run, target)), default=0) + 1
-    return run.config.backups / f"db.{target.name}.{run.session.id}.{number}.safety.dump"
+    number = max(map(_number, taken(context, target)), default=0) + 1
+    return context.config.backups / f"db.{target.name}.{context.session.id}.{number}.safety.dump"
 
 
-def taken(run: Run, target: Target) -> list[Path]:
+def taken(context: Context, target: Target) -> list[Path]:
     """The safety dumps of this session, oldest first."""
-    name = f"db.{glob.escape(target.name)}.{run.session.id}.*.safety.dump"
-    found = (path for path in run.config.backups.glob(name) if _number(path))
+    name = f"db.{glob.escape(target.name)}.{context.session.id}.*.safety.dump"
+    found = (path for path in context.config.backups.glob(name) if _number(path))
     return sorted(found, key=_number)
 
 
@@ -127,17 +127,17 @@ def _number(path: Path) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def newest(run: Run, target: Target) -> Path | None:
+def newest(context: Context, target: Target) -> Path | None:
     """The one that has what was there last."""
-    return next(reversed(taken(run, target)), None)
+    return next(reversed(taken(context, target)), None)
 
 
-def ways_back(run: Run, target: Target) -> str:
+def ways_back(context: Context, target: Target) -> str:
     """In words for a hint: what the safety dumps of this session hold.
 
     An attempt that failed in its middle may have left a ruin, which the next one's has faithfully.
     """
-    dumps = taken(run, target)
+    dumps = taken(context, target)
     if not dumps:
         return "No safety dump was taken yet."
     told = f"The safety dump is {dumps[-1]}."

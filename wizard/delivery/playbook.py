@@ -14,7 +14,7 @@ from wizard.base.errors import ConfigError, OperationFailed
 from wizard.delivery import overwrite as overwriting
 from wizard.delivery.overwrite import Overwriting
 from wizard.delivery.verify import delivered
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres import server
 from wizard.postgres.address import Address
@@ -30,10 +30,10 @@ class Playbook(Overwriting):
     title = "Deliver by the operator's own command"
     about = "a safety dump of the target, then the configured command, its output live"
 
-    async def plan(self, run: Run) -> Plan:
+    async def plan(self, context: Context) -> Plan:
         target = self.target
-        script = run.fact(f"production.dump:{target.name}")["script"]
-        run.fact(f"production.drill:{target.name}")
+        script = context.facts.of(f"production.dump:{target.name}")["script"]
+        context.facts.of(f"production.drill:{target.name}")
         command = target.playbook
         if Path(command[0]).name == "ansible-playbook" and not any(
             word == "-l" or word.startswith("--limit") for word in command
@@ -43,15 +43,15 @@ class Playbook(Overwriting):
                 found=" ".join(command),
                 hint=f"Add --limit {target.name} to targets.{target.name}.playbook.",
             )
-        address = await self.reached(run)
+        address = await self.reached(context)
         found = Found((), ())
         if await server.database(address) is not None:
-            needs = await preflight.needs(run.config.local.address)
+            needs = await preflight.needs(context.config.local.address)
             found = await preflight.playbook(address, needs)
-        database, safety = target.address.database, overwriting.safety(run, target)
-        earlier = overwriting.taken(run, target)
+        database, safety = target.address.database, overwriting.safety(context, target)
+        earlier = overwriting.taken(context, target)
         return await self._plan(
-            run,
+            context,
             address,
             found,
             title=f"Run the restore playbook against {target.name}",
@@ -70,47 +70,47 @@ class Playbook(Overwriting):
             details={"safety": str(safety)},
         )
 
-    async def reached(self, run: Run) -> Address:
+    async def reached(self, context: Context) -> Address:
         """As any delivery's; or gone, which a safety dump allows."""
-        address = await run.far_address(self.target)
-        if overwriting.taken(run, self.target) and await server.database(address) is None:
+        address = await context.far.address(self.target)
+        if overwriting.taken(context, self.target) and await server.database(address) is None:
             return address
-        return await super().reached(run)
+        return await super().reached(context)
 
     async def overwrite(
-        self, run: Run, plan: Plan, address: Address, script: Path, saved: Baseline | None
+        self, context: Context, plan: Plan, address: Address, script: Path, saved: Baseline | None
     ) -> None:
         # As near to the command as it can be: what that drops, nobody holds open for us.
-        await self.unchanged(run, plan, address, saved)
+        await self.unchanged(context, plan, address, saved)
         command = self.target.playbook
         ended = await process.run(
             list(command),
-            cwd=self.target.playbook_path or run.config.folder,
-            on_line=lambda text: run.report.line(Path(command[0]).name, text),
+            cwd=self.target.playbook_path or context.config.folder,
+            on_line=lambda text: context.report.line(Path(command[0]).name, text),
         )
         if ended.returncode != 0:
             raise OperationFailed(
                 f"{' '.join(command)} ended with exit code {ended.returncode}.",
                 found=ended.stderr_tail or ended.stdout[-2000:],
-                hint=f"Mend it, then try again. {overwriting.ways_back(run, self.target)}",
+                hint=f"Mend it, then try again. {overwriting.ways_back(context, self.target)}",
             )
 
-    async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await run.repin(self.target, await run.far_address(self.target))
+    async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await context.far.repin(self.target, await context.far.address(self.target))
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         target = self.target
-        address = await run.far_address(target)
+        address = await context.far.address(target)
         if await server.database(address) is None:
             return Observation(Seen.NOT_DONE, "the playbook dropped the database and stopped")
-        expected = run.fact(f"production.dump:{target.name}")["contents"]
-        if not await delivered.faults(run, target, address, expected):
-            facts = {"kept": "", "safety": str(overwriting.newest(run, target) or "")}
+        expected = context.facts.of(f"production.dump:{target.name}")["contents"]
+        if not await delivered.faults(context, target, address, expected):
+            facts = {"kept": "", "safety": str(overwriting.newest(context, target) or "")}
             return Observation(Seen.DONE, "the target holds what was delivered", facts)
-        if run.pins.all()[target.name] != await run.identify(target):
+        if context.far.pins.all()[target.name] != await context.far.identify(target):
             return Observation(Seen.PARTLY, "the playbook replaced the database by something else")
         return Observation(Seen.NOT_DONE, "the target is the database that it was")
 
-    async def clear(self, run: Run, plan: Plan) -> None:
+    async def clear(self, context: Context, plan: Plan) -> None:
         # What the playbook left is dumped and consented to like anything else, next time.
-        await run.repin(self.target, await run.far_address(self.target))
+        await context.far.repin(self.target, await context.far.address(self.target))

@@ -19,7 +19,8 @@ from wizard.config.config import Target
 from wizard.delivery.base import Delivery, ForTarget, run_checks, stopping
 from wizard.delivery.drift import since_backup
 from wizard.delivery.verify.contents import require_same
-from wizard.engine.context import Far, Run
+from wizard.engine.context import Context
+from wizard.engine.far_side import Far
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres import server
 from wizard.postgres.address import Address
@@ -39,20 +40,20 @@ class Swap(Delivery):
     title = "Deliver to the target"
     about = "restore beside the live database and swap names; the old one is kept"
 
-    async def plan(self, run: Run) -> Plan:
+    async def plan(self, context: Context) -> Plan:
         target = self.target
-        run.fact(f"production.drill:{target.name}")
-        taken = Archive.from_dict(run.fact(f"production.dump:{target.name}")["archive"])
-        far = await run.far(target)
+        context.facts.of(f"production.drill:{target.name}")
+        taken = Archive.from_dict(context.facts.of(f"production.dump:{target.name}")["archive"])
+        far = await context.far.checked(target)
         found = await preflight.swap(
-            far.address, await preflight.needs(run.config.local.address), _its_host(target, far)
+            far.address, await preflight.needs(context.config.local.address), _its_host(target, far)
         )
         found.require(target.name, target.delivery)
         database = target.address.database
         there = await _databases(far.address)
-        kept = _free(there, database, f"{run.stamp}_old")
+        kept = _free(there, database, f"{context.stamp}_old")
         return await self._plan(
-            run,
+            context,
             far.address,
             found,
             title=f"Replace {database} on {target.where} ({target.name})",
@@ -67,26 +68,26 @@ class Swap(Delivery):
             undo=f"`remodel rollback --target {target.name}` swaps {kept} back in",
             facts={},
             details={
-                "beside": server.beside(database, f"{run.stamp}_new"),
+                "beside": server.beside(database, f"{context.stamp}_new"),
                 "kept": kept,
                 **_live(there, database),
             },
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        address = await run.far_address(self.target)
-        async with alone(address, f"session {run.session.id}"):
-            return await self._deliver(run, plan)
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        address = await context.far.address(self.target)
+        async with alone(address, f"session {context.session.id}"):
+            return await self._deliver(context, plan)
 
-    async def _deliver(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        target, report = self.target, run.report
-        check = since_backup.consented(run, target, plan)
-        facts = run.fact(f"production.dump:{target.name}")
+    async def _deliver(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        target, report = self.target, context.report
+        check = since_backup.consented(context, target, plan)
+        facts = context.facts.of(f"production.dump:{target.name}")
         taken = Archive.from_dict(facts["archive"])
-        far = await run.far(target)
+        far = await context.far.checked(target)
         beside = far.address.at(plan.details["beside"])
         there = await server.about(far.address)
-        tool = await run.pg_restore(taken.dump_major, there.major)
+        tool = await context.tools.pg_restore(taken.dump_major, there.major)
         await restore.create_beside(
             far.address, beside.database, like=target.address.database, report=report
         )
@@ -95,15 +96,20 @@ class Swap(Delivery):
             await restore.restore(taken, beside, report, pg_restore=tool)
             await self._give_rights(far.address, beside, report)
             await run_checks(
-                run, target, beside.database, "The live database is untouched. Mend it, try again."
+                context,
+                target,
+                beside.database,
+                "The live database is untouched. Mend it, try again.",
             )
             # After the checks: one that writes has made it another database.
             await require_same(beside, facts["contents"], "The new database on the target")
             async with baselines.held(beside) as held:  # nobody writes to it before the swap
                 delivered = held.as_dict()
-            files.write(self._delivered(run), json.dumps(delivered))
-            async with stopping(run, target):
-                far = await run.far(target)  # the identity once more, just before the act
+            files.write(self._delivered(context), json.dumps(delivered))
+            async with stopping(context, target):
+                far = await context.far.checked(
+                    target
+                )  # the identity once more, just before the act
                 await swap.swap(
                     far.address,
                     beside.database,
@@ -127,9 +133,9 @@ class Swap(Delivery):
             f"the old one is {plan.details['kept']}",
         }
 
-    def _delivered(self, run: Run) -> Path:
+    def _delivered(self, context: Context) -> Path:
         """The file with the baseline of what is swapped in, for a rollback after a crash."""
-        return run.artefact(f"delivered.{self.target.name}.json")
+        return context.artefact(f"delivered.{self.target.name}.json")
 
     async def _give_rights(self, live: Address, beside: Address, report: Report) -> None:
         async with server.session(live) as connection:
@@ -137,37 +143,37 @@ class Swap(Delivery):
         async with server.session(beside) as connection:
             await rights.give(connection, as_live, report)
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         # The pinned identity may be that of the database now kept: look without checking it.
         beside, kept = plan.details["beside"], plan.details["kept"]
-        standing = await swap.observe(await run.far_address(self.target), beside, kept)
+        standing = await swap.observe(await context.far.address(self.target), beside, kept)
         if standing.kept == plan.details["oid"]:
             facts = {"kept": kept, "oid": standing.kept}
-            if (delivered := self._delivered(run)).exists():
+            if (delivered := self._delivered(context)).exists():
                 facts["baseline"] = json.loads(delivered.read_text(encoding="utf-8"))
             return Observation(Seen.DONE, "the names are swapped", facts)
         if standing.beside is not None or standing.closed:
             return Observation(Seen.PARTLY, f"{beside} stands beside the live one")
         return Observation(Seen.NOT_DONE, f"{self.target.address.database} is as it was")
 
-    async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await run.repin(self.target, await run.far_address(self.target))
+    async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await context.far.repin(self.target, await context.far.address(self.target))
 
-    async def clear(self, run: Run, plan: Plan) -> None:
-        address = await run.far_address(self.target)
+    async def clear(self, context: Context, plan: Plan) -> None:
+        address = await context.far.address(self.target)
         # Closed, it may be somebody else's at this moment.
-        async with alone(address, f"session {run.session.id}"):
+        async with alone(address, f"session {context.session.id}"):
             await _reopen_if_closed(address, plan)
             await restore.drop(address, plan.details["beside"], force=True)
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        if not run.settled(f"production.rollback:{self.target.name}"):
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        if not context.facts.settled(f"production.rollback:{self.target.name}"):
             raise OperationFailed(
                 f"{self.target.name} has been delivered to; that is not undone here.",
                 hint=f"remodel rollback --target {self.target.name}",
             )
         for name in ("rollback", "after_rollback"):  # they were of this delivery
-            run.session.journal.write(f"production.{name}:{self.target.name}", "undone", {})
+            context.session.journal.write(f"production.{name}:{self.target.name}", "undone", {})
 
 
 class Rollback(ForTarget):
@@ -177,9 +183,9 @@ class Rollback(ForTarget):
     title = "Roll a delivery back"
     gated = True
 
-    async def plan(self, run: Run) -> Plan:
+    async def plan(self, context: Context) -> Plan:
         target = self.target
-        delivered = run.fact(f"production.deliver:{target.name}")
+        delivered = context.facts.of(f"production.deliver:{target.name}")
         kept = delivered["kept"]
         if not kept:
             raise OperationFailed(
@@ -187,7 +193,7 @@ class Rollback(ForTarget):
                 hint=f"Restore {delivered['safety']}.",
             )
         database = target.address.database
-        far = await run.far(target)
+        far = await context.far.checked(target)
         there = await _databases(far.address)
         if kept not in there:
             raise OperationFailed(
@@ -200,7 +206,7 @@ class Rollback(ForTarget):
                 found=f"OID {there[kept].oid}, was {delivered['oid']}",
                 hint="Find out who made it. Nothing was renamed.",
             )
-        aside = _free(there, database, f"{run.stamp}_delivered")
+        aside = _free(there, database, f"{context.stamp}_delivered")
         return Plan(
             operation=self.key,
             title=f"Roll {target.name} back to the database before the delivery",
@@ -216,32 +222,32 @@ class Rollback(ForTarget):
             details={"kept": kept, "aside": aside, **_live(there, database)},
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         target, details = self.target, plan.details
-        address = await run.far_address(target)
-        async with alone(address, f"session {run.session.id}"), stopping(run, target):
-            far = await run.far(target)
+        address = await context.far.address(target)
+        async with alone(address, f"session {context.session.id}"), stopping(context, target):
+            far = await context.far.checked(target)
             await swap.rollback(
-                far.address, details["kept"], details["aside"], run.report, terminate=True
+                far.address, details["kept"], details["aside"], context.report, terminate=True
             )
         return {"message": f"{target.address.database} is the database before the delivery"}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         kept, aside = plan.details["kept"], plan.details["aside"]
-        standing = await swap.observe(await run.far_address(self.target), kept, aside)
+        standing = await swap.observe(await context.far.address(self.target), kept, aside)
         if standing.kept == plan.details["oid"]:
             return Observation(Seen.DONE, "the names are swapped back")
         if standing.closed:
             return Observation(Seen.PARTLY, "the delivered database is live, and closed")
         return Observation(Seen.NOT_DONE, "the delivered database is live")
 
-    async def clear(self, run: Run, plan: Plan) -> None:
-        address = await run.far_address(self.target)
-        async with alone(address, f"session {run.session.id}"):
+    async def clear(self, context: Context, plan: Plan) -> None:
+        address = await context.far.address(self.target)
+        async with alone(address, f"session {context.session.id}"):
             await _reopen_if_closed(address, plan)
 
-    async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await run.repin(self.target, await run.far_address(self.target))
+    async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await context.far.repin(self.target, await context.far.address(self.target))
 
 
 def _its_host(target: Target, far: Far) -> Connection | None:

@@ -26,7 +26,7 @@ from wizard.base.events import (
     StepEntered,
     TreeChanged,
 )
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.engine.operators import Operator
 from wizard.engine.resume import Survey, survey
@@ -38,13 +38,13 @@ LOGGED = 20_000  # characters of a document that the log keeps
 class Engine:
     """Drives the steps of one run, with one operator."""
 
-    def __init__(self, run: Run, steps: Sequence[Step], operator: Operator) -> None:
-        self.run = run
+    def __init__(self, context: Context, steps: Sequence[Step], operator: Operator) -> None:
+        self.context = context
         self.steps = steps
         self.operator = operator
         self._stop = False
         self._survey: Survey | None = None
-        run.events.subscribe(self._log)
+        context.events.subscribe(self._log)
 
     def stop_after_this(self) -> None:
         """Ask to stop in good order once the running operation is done."""
@@ -61,43 +61,45 @@ class Engine:
                 await self._start_over(wanted)
             else:
                 break
-        self.run.session.journal.note("finished", True)
+        self.context.session.journal.note("finished", True)
 
     async def _tell_how_far(self) -> None:
         """Of a session that goes on, before anything moves."""
         if self._survey is None:
-            self._survey = await survey(self.run, self.steps)
+            self._survey = await survey(self.context, self.steps)
             if self._survey.text:
-                self.run.report.finding("resumed", self._survey.text, "info")
+                self.context.report.finding("resumed", self._survey.text, "info")
 
     async def _step(self, step: Step) -> None:
-        run = self.run
+        context = self.context
         if self._settled(step):
-            run.events.emit(StepDone("", step=step.name))
+            context.events.emit(StepDone("", step=step.name))
             return
-        run.events.emit(StepEntered("", step=step.name))
+        context.events.emit(StepEntered("", step=step.name))
         if not self._again:
             await self.operator.begin(step)
         await self._ask(step)
-        for operation in step.operations(run):
+        for operation in step.operations(context):
             while not await self._perform(operation):
                 pass
-        run.events.emit(StepDone("", step=step.name))
+        context.events.emit(StepDone("", step=step.name))
 
     def _settled(self, step: Step) -> bool:
         """Whether the step's questions are answered and its operations done."""
-        answered = self.run.session.answers.answers
-        if any(question.key not in answered for question in step.questions(self.run)):
+        answered = self.context.session.answers.answers
+        if any(question.key not in answered for question in step.questions(self.context)):
             return False
-        return all(self.run.settled(operation.key) for operation in step.operations(self.run))
+        return all(
+            self.context.facts.settled(operation.key) for operation in step.operations(self.context)
+        )
 
     async def _ask(self, step: Step) -> None:
         # Answers of this session are settled; a resume does not ask again.
-        answered = self.run.session.answers.answers
-        open_ = [q for q in step.questions(self.run) if q.key not in answered]
+        answered = self.context.session.answers.answers
+        open_ = [q for q in step.questions(self.context) if q.key not in answered]
         asked = []
         for question in open_:
-            if question.unless is not None and await question.unless(self.run):
+            if question.unless is not None and await question.unless(self.context):
                 self._answered(question, "")
             else:
                 asked.append(await self._with_default(question))
@@ -115,7 +117,7 @@ class Engine:
             if question.judge is None:
                 continue
             try:
-                await question.judge(self.run, answers[question.key])
+                await question.judge(self.context, answers[question.key])
             except RemodelError as error:
                 if await self.operator.failed(error, question.key) == "stop":
                     raise
@@ -123,25 +125,25 @@ class Engine:
         return True
 
     def _answered(self, question: StepQuestion, value: Any) -> None:
-        self.run.session.answer(question, value)
-        self.run.events.emit(Answered("", key=question.key, value=value))
+        self.context.session.answer(question, value)
+        self.context.events.emit(Answered("", key=question.key, value=value))
 
     async def _with_default(self, question: StepQuestion) -> StepQuestion:
         if question.default_from is None:
             return question
-        return replace(question, default=await question.default_from(self.run))
+        return replace(question, default=await question.default_from(self.context))
 
     async def _perform(self, operation: Operation) -> bool:
         """Bring one operation to its outcome. False when it is to be tried again."""
-        if self.run.settled(operation.key):
+        if self.context.facts.settled(operation.key):
             return True
         if self._stop:
             raise Declined(
                 f"Stopped before {operation.key}, as asked.",
-                hint=f"remodel resume {self.run.session.id} goes on from here.",
+                hint=f"remodel resume {self.context.session.id} goes on from here.",
             )
         try:
-            with self.run.reporting(operation.key):
+            with self.context.reporting(operation.key):
                 if not await self._pick_up(operation):
                     await self._do(operation)
         except (Declined, PlanStale, StartOver):
@@ -155,7 +157,7 @@ class Engine:
 
     async def _pick_up(self, operation: Operation) -> bool:
         """Deal with what an earlier attempt left. True when it turns out to be done."""
-        journal = self.run.session.journal
+        journal = self.context.session.journal
         state, intent = journal.state(operation.key), journal.intent(operation.key)
         if state is not None and state.kind == "undoing":
             await self._take_back(operation, state.data)
@@ -165,7 +167,7 @@ class Engine:
         plan = Plan.from_dict(intent)
         observation = await self._look(operation, plan)
         if observation.seen is Seen.DONE:
-            await operation.settle(self.run, plan, observation.facts)
+            await operation.finalize(self.context, plan, observation.facts)
             journal.write(operation.key, "done", dict(observation.facts))
             self._finish(operation, "done", "it had been done before the interruption")
         return observation.seen is Seen.DONE
@@ -173,25 +175,25 @@ class Engine:
     async def _look(self, operation: Operation, plan: Plan) -> Observation:
         """Observe an attempt that has no outcome; unless it is done, nothing of it is left."""
         observation = await self._observe(operation, plan)
-        self.run.report.finding(
+        self.context.report.finding(
             "interrupted before", f"{observation.seen.value}: {observation.why}", "info"
         )
         if observation.seen is Seen.PARTLY:
-            await operation.clear(self.run, plan)
+            await operation.clear(self.context, plan)
         if observation.seen is not Seen.DONE:
-            self.run.session.journal.write(operation.key, "cleared", {"why": observation.why})
+            self.context.session.journal.write(operation.key, "cleared", {"why": observation.why})
         return observation
 
     async def _observe(self, operation: Operation, plan: Plan) -> Observation:
         """As it was seen a moment ago, unless a person may have thought about it since."""
         seen = dict(self._survey.seen) if self._survey and not self.operator.interactive else {}
         self._survey = Survey()
-        return seen.get(operation.key) or await operation.observe(self.run, plan)
+        return seen.get(operation.key) or await operation.observe(self.context, plan)
 
     async def _do(self, operation: Operation) -> None:
-        run, journal = self.run, self.run.session.journal
-        plan = await operation.plan(run)
-        run.events.emit(Planned(operation.key, plan=plan.as_dict()))
+        context, journal = self.context, self.context.session.journal
+        plan = await operation.plan(context)
+        context.events.emit(Planned(operation.key, plan=plan.as_dict()))
         if plan.skip:
             journal.write(operation.key, "skipped", {"why": plan.skip, **plan.details})
             self._finish(operation, "skipped", plan.skip)
@@ -199,23 +201,23 @@ class Engine:
         if plan.gate:
             plan = await self._through_the_gate(operation, plan)
         journal.write(operation.key, "intent", plan.as_dict())
-        if kept := await operation.keep(run, plan):
+        if kept := await operation.undo_data(context, plan):
             journal.write(operation.key, "kept", kept)
-        run.events.emit(Started(operation.key, title=plan.title))
-        facts = dict(await operation.apply(run, plan))
-        await operation.settle(run, plan, facts)
+        context.events.emit(Started(operation.key, title=plan.title))
+        facts = dict(await operation.apply(context, plan))
+        await operation.finalize(context, plan, facts)
         journal.write(operation.key, "done", facts)
         self._finish(operation, "done", str(facts.get("message", "")))
 
     async def _through_the_gate(self, operation: Operation, plan: Plan) -> Plan:
         """Consent, then plan again: what is done is what was consented to, or it is not done."""
         if self._agreed(plan):
-            self.run.events.emit(Consented(operation.key, fingerprint=plan.fingerprint))
+            self.context.events.emit(Consented(operation.key, fingerprint=plan.fingerprint))
             return plan
         changed: list[str] = []
         while True:
             await self.operator.consent(plan, changed)
-            now = await operation.plan(self.run)
+            now = await operation.plan(self.context)
             if now.fingerprint == plan.fingerprint:
                 break
             changed = difference(plan.consented(), now.consented())
@@ -225,44 +227,44 @@ class Engine:
                     found="\n".join(changed),
                     hint="Look at what changed, then consent to the plan as it is now.",
                 )
-            self.run.events.emit(Planned(operation.key, plan=now.as_dict()))
+            self.context.events.emit(Planned(operation.key, plan=now.as_dict()))
             plan = now
-        self.run.session.consent(now)
-        self.run.events.emit(Consented(operation.key, fingerprint=now.fingerprint))
+        self.context.session.consent(now)
+        self.context.events.emit(Consented(operation.key, fingerprint=now.fingerprint))
         return now
 
     @property
     def _again(self) -> str:
         """The operation at whose gate the operator chose to start over, until it is there again."""
-        return str(self.run.session.journal.noted("again", ""))
+        return str(self.context.session.journal.noted("again", ""))
 
     def _agreed(self, plan: Plan) -> bool:
         """Whether the same plan was consented to before all was begun anew. A target's gate is
         passed by hand all the same."""
         if self._again == plan.operation:
-            self.run.session.journal.note("again", "")
-        recorded = self.run.session.answers.consents.get(plan.operation, {})
+            self.context.session.journal.note("again", "")
+        recorded = self.context.session.answers.consents.get(plan.operation, {})
         local = plan.gate is not None and not plan.gate.target
         return bool(self._again) and local and recorded.get("fingerprint") == plan.fingerprint
 
     async def _start_over(self, wanted: StartOver) -> None:
         """Take everything back to the step of a question, answer that one otherwise, keep all
         other answers. What was delivered stays delivered."""
-        run = self.run
-        run.session.journal.note("again", wanted.operation)
+        context = self.context
+        context.session.journal.note("again", wanted.operation)
         await self._back(wanted.question.partition(".")[0], anew=True)
         for step in self.steps:
-            for question in step.questions(run):
+            for question in step.questions(context):
                 if question.key == wanted.question:
                     self._answered(question, wanted.answer)
 
     def _finish(self, operation: Operation, outcome: Outcome, message: str) -> None:
-        journal = self.run.session.journal
+        journal = self.context.session.journal
         state = journal.state(operation.key)
         # A failed undo is still an undo: it is taken up where it is, not observed.
         if outcome == "failed" and (state is None or state.kind != "undoing"):
             journal.write(operation.key, "failed", {"message": message})
-        self.run.events.emit(Finished(operation.key, outcome=outcome, message=message))
+        self.context.events.emit(Finished(operation.key, outcome=outcome, message=message))
 
     async def undo(self, to: str) -> list[str]:
         """Take back every finished operation from the end to the beginning of step `to`.
@@ -274,32 +276,32 @@ class Engine:
         names = [step.name for step in self.steps]
         if to not in names:
             raise UsageError(f"There is no step {to!r}.", hint="Steps: " + ", ".join(names))
-        self.run.session.journal.note("again", "")
+        self.context.session.journal.note("again", "")
         return await self._back(to)
 
     async def _back(self, to: str, *, anew: bool = False) -> list[str]:
         """Take operations back, the last one first, and forget answers. To begin `anew`, the
         answers stay, and so do operations that last."""
         names = [step.name for step in self.steps]
-        self.run.session.journal.note("finished", False)
+        self.context.session.journal.note("finished", False)
         undone = []
         for step in reversed(self.steps[names.index(to) :]):
-            for operation in reversed(step.operations(self.run)):
-                if anew and operation.lasts(self.run):
+            for operation in reversed(step.operations(self.context)):
+                if anew and operation.survives_restart(self.context):
                     continue
                 if await self._undo(operation):
                     undone.append(operation.key)
-            for question in () if anew else step.questions(self.run):
-                self.run.session.forget(question)
+            for question in () if anew else step.questions(self.context):
+                self.context.session.forget(question)
         return undone
 
     async def _undo(self, operation: Operation) -> bool:
         """Take one operation back, whatever became of it. False when there was nothing to."""
-        journal = self.run.session.journal
+        journal = self.context.session.journal
         state, intent = journal.state(operation.key), journal.intent(operation.key)
         if state is None or state.kind in ("undone", "cleared"):
             return False
-        with self.run.reporting(operation.key):
+        with self.context.reporting(operation.key):
             if state.kind == "undoing":
                 await self._take_back(operation, state.data)
             elif state.kind == "skipped" or intent is None:
@@ -310,16 +312,16 @@ class Engine:
                 observation = await self._look(operation, Plan.from_dict(intent))
                 if observation.seen is Seen.DONE:
                     await self._take_back(operation, {"facts": dict(observation.facts)})
-            self.run.events.emit(Finished(operation.key, outcome="undone"))
+            self.context.events.emit(Finished(operation.key, outcome="undone"))
         return True
 
     async def _take_back(self, operation: Operation, data: Mapping[str, Any]) -> None:
         """Undo, with a row before and a row after: a crash in between is taken up again."""
-        journal = self.run.session.journal
+        journal = self.context.session.journal
         intent = journal.intent(operation.key)
         assert intent is not None
         journal.write(operation.key, "undoing", data)
-        await operation.undo(self.run, Plan.from_dict(intent), data["facts"])
+        await operation.undo(self.context, Plan.from_dict(intent), data["facts"])
         journal.write(operation.key, "undone", {})
 
     def _log(self, event: Event) -> None:
@@ -328,4 +330,4 @@ class Engine:
             return  # the ledger is a file of its own
         if isinstance(event, Document):  # a table of all URLs may have a million lines
             event = replace(event, text=event.text[:LOGGED])
-        self.run.session.journal.event(event.as_dict())
+        self.context.session.journal.event(event.as_dict())

@@ -16,7 +16,7 @@ from wizard.session.plan import Plan
 from wizard.session.questions import Question
 
 if TYPE_CHECKING:
-    from wizard.engine.context import Run
+    from wizard.engine.context import Context
 
 
 class Seen(Enum):
@@ -47,29 +47,29 @@ class Operation(ABC):
     """Whether its plan always carries a gate, so that answers can be checked beforehand."""
 
     @abstractmethod
-    async def plan(self, run: Run) -> Plan:
+    async def plan(self, context: Context) -> Plan:
         """Compute what would be done. Reads only. Raises what would make it impossible."""
 
     @abstractmethod
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         """Do it and return JSON-ready facts for later operations.
 
         When it raises, the world is as before or `observe` can tell how far it came.
         """
 
     @abstractmethod
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         """After a crash: look at the world and say how much of `plan` is done. Reads only."""
 
-    async def settle(  # noqa: B027, most have nothing to add
-        self, run: Run, plan: Plan, facts: Mapping[str, Any]
+    async def finalize(  # noqa: B027, most have nothing to add
+        self, context: Context, plan: Plan, facts: Mapping[str, Any]
     ) -> None:
         """What has to hold once it is done, after `apply` or after `observe` found it done.
 
         May run more than once. The place for what a crash right after the act would miss.
         """
 
-    async def clear(self, run: Run, plan: Plan) -> None:
+    async def clear(self, context: Context, plan: Plan) -> None:
         """Take away what an interrupted `apply` left half done, so that it can begin again."""
         raise OperationFailed(
             f"{self.title} was interrupted half way and cannot be begun again by itself.",
@@ -77,25 +77,25 @@ class Operation(ABC):
         )
 
     async def undo(  # noqa: B027, nothing to take back is the usual case
-        self, run: Run, plan: Plan, facts: Mapping[str, Any]
+        self, context: Context, plan: Plan, facts: Mapping[str, Any]
     ) -> None:
         """Take a finished operation back; the default is for those that changed nothing.
 
         A crash may cut it off, and then it runs again: it has to come to the same.
         """
 
-    async def gone(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> str:
+    async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
         """What it has done and is there no more, in words; empty while it stands.
 
         Asked of what is done before a session goes on. Reads only, and no target.
         """
         return ""
 
-    def lasts(self, run: Run) -> bool:
+    def survives_restart(self, context: Context) -> bool:
         """Whether it stays done when what is before it is done anew, as a delivery does."""
         return False
 
-    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         """Secure what `undo` will need, before the act; it goes into the journal first."""
         return {}
 
@@ -103,7 +103,7 @@ class Operation(ABC):
 class Repeatable(Operation):
     """An operation that comes to the same when it is done again: after a crash it simply is."""
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         """Whatever became of it, doing it again is right."""
         return Observation(Seen.NOT_DONE, "doing it again comes to the same")
 
@@ -112,11 +112,11 @@ class Repeatable(Operation):
 class StepQuestion(Question):
     """A question of a step, with hooks that look at the project and at what was done before."""
 
-    default_from: Callable[[Run], Awaitable[Any]] | None = None
+    default_from: Callable[[Context], Awaitable[Any]] | None = None
     """Compute the default when the question is asked."""
-    unless: Callable[[Run], Awaitable[str]] | None = None
+    unless: Callable[[Context], Awaitable[str]] | None = None
     """Say why it need not be asked, or ''. Its answer is then an empty one."""
-    judge: Callable[[Run, Any], Awaitable[None]] | None = None
+    judge: Callable[[Context, Any], Awaitable[None]] | None = None
     """Judge an accepted answer against the project. Raises RemodelError."""
 
 
@@ -132,5 +132,5 @@ class Step:
     """What it reads and what it changes."""
     undo: str
     """How to get back."""
-    operations: Callable[[Run], Sequence[Operation]]
-    questions: Callable[[Run], Sequence[StepQuestion]] = lambda run: ()
+    operations: Callable[[Context], Sequence[Operation]]
+    questions: Callable[[Context], Sequence[StepQuestion]] = lambda context: ()

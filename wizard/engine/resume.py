@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wizard.base import process
 from wizard.base.errors import IdentityMismatch, OperationFailed, RemodelError
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Seen, Step
 from wizard.session.plan import Plan
 
@@ -23,28 +23,28 @@ THEN = {
 }
 
 
-async def require_same(run: Run, steps: Sequence[Step]) -> None:
+async def require_same(context: Context, steps: Sequence[Step]) -> None:
     """Raise IdentityMismatch unless the session's project is the one that it was begun with.
 
     The commit that was checked out then is noted by the first call. Later it has to be the one
     that is checked out, or before it: what the session writes may be committed. What finished
     operations did to files and to the local database has to be there.
     """
-    journal = run.session.journal
-    project = run.config.project
+    journal = context.session.journal
+    project = context.config.project
     folders = [project.path, *([project.package] if project.package else [])]
     noted = journal.noted("commits")
     if noted is None:
         journal.note("commits", {str(folder): await _commit(folder) for folder in folders})
     differs = [await _elsewhere(Path(folder), commit) for folder, commit in (noted or {}).items()]
-    for operation in _operations(run, steps):
+    for operation in _operations(context, steps):
         state, intent = journal.state(operation.key), journal.intent(operation.key)
         if state is not None and state.kind == "done" and intent is not None:
-            gone = await operation.gone(run, Plan.from_dict(intent), state.data)
+            gone = await operation.missing(context, Plan.from_dict(intent), state.data)
             differs.append(f"{operation.key}: {gone}" if gone else "")
     if found := [line for line in differs if line]:
         raise IdentityMismatch(
-            f"The project is not as session {run.session.id} left it.",
+            f"The project is not as session {context.session.id} left it.",
             found="\n".join(found),
             hint="Bring back what is missing and resume; `remodel undo` takes the session's steps "
             "back instead, or begin a new session with `remodel`.",
@@ -78,33 +78,33 @@ class Survey:
     seen: Mapping[str, Observation] = field(default_factory=dict)
 
 
-async def survey(run: Run, steps: Sequence[Step]) -> Survey:
+async def survey(context: Context, steps: Sequence[Step]) -> Survey:
     """What is done, what was interrupted, what comes next.
 
     Empty for what has not begun, and for what has ended.
     """
-    journal = run.session.journal
-    operations = _operations(run, steps)
+    journal = context.session.journal
+    operations = _operations(context, steps)
     states = {each.key: journal.state(each.key) for each in operations}
-    left = [each for each in operations if not run.settled(each.key)]
+    left = [each for each in operations if not context.facts.settled(each.key)]
     if not left or not any(states.values()):
         return Survey()
-    done = [each for each in operations if run.settled(each.key)]
-    told = [f"Session {run.session.id}: {len(done)} of {len(operations)} operations are done"]
+    done = [each for each in operations if context.facts.settled(each.key)]
+    told = [f"Session {context.session.id}: {len(done)} of {len(operations)} operations are done"]
     told[0] += f", the last of them {done[-1].key}." if done else "."
     seen: dict[str, Observation] = {}
     for operation in left:
-        if clause := await _interrupted(run, operation, seen):
+        if clause := await _interrupted(context, operation, seen):
             told.append(f"{operation.key} was interrupted: {clause}.")
     names = ", ".join(each.key for each in left[:NAMED])
     more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return Survey(" ".join([*told, f"To be done: {names}{more}."]), seen)
 
 
-async def _interrupted(run: Run, operation: Operation, seen: dict[str, Observation]) -> str:
+async def _interrupted(context: Context, operation: Operation, seen: dict[str, Observation]) -> str:
     """How far an operation without an outcome came, and what becomes of it, as a clause."""
-    state = run.session.journal.state(operation.key)
-    intent = run.session.journal.intent(operation.key)
+    state = context.session.journal.state(operation.key)
+    intent = context.session.journal.intent(operation.key)
     if state is None or intent is None:
         return ""
     if state.kind == "undoing":
@@ -112,13 +112,13 @@ async def _interrupted(run: Run, operation: Operation, seen: dict[str, Observati
     if state.kind not in ("intent", "failed"):
         return ""
     try:
-        with run.reporting(operation.key):
-            found = await operation.observe(run, Plan.from_dict(intent))
+        with context.reporting(operation.key):
+            found = await operation.observe(context, Plan.from_dict(intent))
     except RemodelError as error:  # it will say so again where somebody may have it tried again
         return f"how far it came cannot be seen, {error.message.rstrip('.')}"
     seen[operation.key] = found
     return f"it is {found.seen.value}, {found.why}; {THEN[found.seen]}"
 
 
-def _operations(run: Run, steps: Sequence[Step]) -> list[Operation]:
-    return [operation for step in steps for operation in step.operations(run)]
+def _operations(context: Context, steps: Sequence[Step]) -> list[Operation]:
+    return [operation for step in steps for operation in step.operations(context)]

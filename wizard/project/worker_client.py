@@ -33,7 +33,7 @@ from wizard.base.events import Report
 from wizard.base.redaction import without_secrets
 from wizard.project.handshake import Hello, parse
 
-__all__ = ["Found", "Hello", "Site", "find_project"]
+__all__ = ["Found", "Hello", "WorkerClient", "find_project"]
 
 PROTOCOL = 1
 DATABASE = "REMODEL_DATABASE"  # names another database to the worker than the settings do
@@ -111,8 +111,8 @@ def _interpreter(folder: Path) -> Path | None:
     return None
 
 
-class Site:
-    """The operator's Wagtail project, running; `async with Site(...) as site`.
+class WorkerClient:
+    """The operator's Wagtail project, running; `async with WorkerClient(...) as site`.
 
     `environment` is added to ours for the project. `pinned` are the identities of delivery
     targets, `(system identifier, database OID)`, which the worker refuses to connect to. It

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from wizard.base.events import Events
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.reports import report, summary
 from wizard.reports.narration import JsonLines, Narrator
 
@@ -21,10 +21,10 @@ class Output:
         """Subscribe the printer that was asked for."""
         events.subscribe(JsonLines(sys.stdout) if self.json else Narrator(sys.stdout))
 
-    def end(self, run: Run) -> None:
+    def end(self, context: Context) -> None:
         """The report into the session's folder, and the summary as the last thing on stdout."""
-        report.write(run)
-        data = summary.summary(run)
+        report.write(context)
+        data = summary.summary(context)
         if self.json:
             JsonLines(sys.stdout).write(data)
         else:

@@ -19,7 +19,7 @@ from typing import Any
 from wizard import __version__
 from wizard.base.redaction import redact
 from wizard.config import fieldmap
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.reports import ledger
 from wizard.reports.ledger import ACCOUNTS
 from wizard.session.journal import Entry, Journal
@@ -46,9 +46,9 @@ class Section:
     table: tuple[tuple[str, ...], ...] = ()
 
 
-def write(run: Run) -> list[Path]:
+def write(context: Context) -> list[Path]:
     """Write the report of this run's session; returns the files."""
-    return write_into(run.session.folder, run.session.journal)
+    return write_into(context.session.folder, context.session.journal)
 
 
 def write_into(folder: Path, journal: Journal) -> list[Path]:

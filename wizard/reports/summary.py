@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.reports.ledger import summed
 
 
-def summary(run: Run) -> dict[str, Any]:
+def summary(context: Context) -> dict[str, Any]:
     """What was converted, which URLs there are, what was verified, where it was delivered."""
     done = {
         entry.operation: entry.data
-        for entry in run.session.journal.entries()
-        if run.settled(entry.operation) and entry.kind in ("done", "skipped")
+        for entry in context.session.journal.entries()
+        if context.facts.settled(entry.operation) and entry.kind in ("done", "skipped")
     }
     conversion = done.get("copy.convert", {})
-    urls = run.artefact("urls-before.json")
+    urls = context.artefact("urls-before.json")
     before = json.loads(urls.read_text(encoding="utf-8")) if urls.exists() else []
     pages = conversion.get("map", {})
     moved = [page for page in before if str(page["page_id"]) in pages]
@@ -28,13 +28,13 @@ def summary(run: Run) -> dict[str, Any]:
     }
     return {
         "kind": "summary",
-        "session": run.session.id,
+        "session": context.session.id,
         "converted": [
             {
                 "title": page["title"],
                 "url": page["url"],
-                "from": run.config.conversion.source,
-                "to": run.config.conversion.target,
+                "from": context.config.conversion.old_type,
+                "to": context.config.conversion.new_type,
                 "old_id": page["page_id"],
                 "new_id": pages[str(page["page_id"])],
             }
@@ -49,7 +49,7 @@ def summary(run: Run) -> dict[str, Any]:
             if key.partition(":")[0] in _CHECKS and data.get("message")
         ],
         "delivered": delivered,
-        "report": str(run.artefact("report.html")),
+        "report": str(context.artefact("report.html")),
     }
 
 

@@ -84,12 +84,12 @@ class Cluster:
     def sockets(self) -> Path:
         """The directory of the server's unix socket, 0700."""
         name = f".s.PGSQL.{self.port}"
-        run = self.home / "run"
-        if len(os.fsencode(run / name)) > SOCKET_PATH_LIMIT:
+        context = self.home / "run"
+        if len(os.fsencode(context / name)) > SOCKET_PATH_LIMIT:
             return self._elsewhere("run", Path("/tmp"))
-        _private_directory(run)
-        self._account.take(run)
-        return run
+        _private_directory(context)
+        self._account.take(context)
+        return context
 
     @property
     def data(self) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from wizard.base import process
 from wizard.base.errors import ConfigError, OperationFailed
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.postgres import identity, server
 from wizard.postgres.admin import swap
@@ -33,19 +33,23 @@ class Fetch(Operation):
     title = "Fetch a backup of production"
     about = "pg_dump over SSH into backups/, checksummed and read whole"
 
-    async def plan(self, run: Run) -> Plan:
-        answer = str(run.answer("backup.archive"))
+    async def plan(self, context: Context) -> Plan:
+        answer = str(context.facts.answer("backup.archive"))
         if answer == FETCH:
-            return await self._dump(run)
-        return self._download(run, answer) if answer.startswith(FAR) else self._take(run, answer)
+            return await self._dump(context)
+        return (
+            self._download(context, answer)
+            if answer.startswith(FAR)
+            else self._take(context, answer)
+        )
 
-    async def _dump(self, run: Run) -> Plan:
-        source = run.config.source
-        far = await run.far(source)
+    async def _dump(self, context: Context) -> Plan:
+        source = context.config.source
+        far = await context.far.checked(source)
         size = (await server.contents(far.address)).bytes
-        route = await run.route(source, await run.local_major())
-        without = await exclusion.resolve(far.address, run.config.backup.exclude_table_data)
-        path = _place(run, ".dump" if route.pg_restore else ".sql.gz")
+        route = await context.far.route(source, await context.tools.local_major())
+        without = await exclusion.resolve(far.address, context.config.backup.exclude_table_data)
+        path = _place(context, ".dump" if route.pg_restore else ".sql.gz")
         where = source.ssh if route.far else "this machine"
         return Plan(
             operation=self.key,
@@ -66,71 +70,73 @@ class Fetch(Operation):
             details={"path": str(path)},
         )
 
-    def _download(self, run: Run, answer: str) -> Plan:
-        source, there = run.config.source, answer.removeprefix(FAR)
+    def _download(self, context: Context, answer: str) -> Plan:
+        source, there = context.config.source, answer.removeprefix(FAR)
         if not source.ssh:
             raise ConfigError(
                 f"{answer!r} is a file on the host of {source.name}, which has no `ssh`.",
                 hint="Give a file that is here, or `fetch`.",
             )
-        path = _place(run, ".sql.gz" if there.endswith(".gz") else ".dump")
+        path = _place(context, ".sql.gz" if there.endswith(".gz") else ".dump")
         return Plan(
             operation=self.key,
             title=f"Fetch the dump that is on {source.ssh}",
             does=(
                 f"fetch {there} to {path}, or what an interrupted attempt left to fetch of it",
                 "hash it, then read it from its first byte to its last",
-                *_all_of_it(run),
+                *_all_of_it(context),
             ),
             undo=f"delete {path.name}",
             facts={"source": source.name, "archive": answer},
             details={"path": str(path), "there": there},
         )
 
-    def _take(self, run: Run, answer: str) -> Plan:
-        path = (run.config.folder / answer).resolve()
+    def _take(self, context: Context, answer: str) -> Plan:
+        path = (context.config.folder / answer).resolve()
         return Plan(
             operation=self.key,
             title="Take the dump that is here",
-            does=(f"read {path} from its first byte to its last", *_all_of_it(run)),
+            does=(f"read {path} from its first byte to its last", *_all_of_it(context)),
             undo="nothing to undo",
             facts={"archive": answer},
             details={"path": str(path)},
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        path, report, source = Path(plan.details["path"]), run.report, run.config.source
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        path, report, source = Path(plan.details["path"]), context.report, context.config.source
         if "source" not in plan.facts:
-            return _taken(await archive.take(path, await _prover(run), report))
-        far = await run.far(source)
+            return _taken(await archive.take(path, await _prover(context), report))
+        far = await context.far.checked(source)
         if "there" in plan.details:
-            there, prover = plan.details["there"], await _prover(run)
+            there, prover = plan.details["there"], await _prover(context)
             proven = await download(far.connection, there, path, report, pg_restore=prover)
             return _taken(proven)
-        route = await run.route(source, await run.local_major())
+        route = await context.far.route(source, await context.tools.local_major())
         without = tuple(plan.facts.get("without", ()))
         async with baseline.held(far.address) as held:
             if not held.snapshot:
                 since = "none is to be had: drift counts from just before the dump"
                 report.finding("snapshot", since, "info")
-            proven = await run.fetch(source, path, route, snapshot=held.snapshot, without=without)
+            proven = await context.far.fetch(
+                source, path, report, route, snapshot=held.snapshot, without=without
+            )
             return {**_taken(proven), "baseline": held.as_dict(), "without": list(without)}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         path = Path(plan.details["path"])
         if "source" in plan.facts and path.exists():
             if plan.facts.get("without"):  # the copy's contents are no baseline then
                 return Observation(Seen.PARTLY, "the dump is there, its baseline is not")
-            found = await archive.take(path, await _prover(run), run.report)
+            found = await archive.take(path, await _prover(context), context.report)
             return Observation(Seen.DONE, "a dump gets its name only once proven", _taken(found))
         return Observation(Seen.NOT_DONE, "a dump that was interrupted leaves no file")
 
-    async def clear(self, run: Run, plan: Plan) -> None:
+    async def clear(self, context: Context, plan: Plan) -> None:
         if "source" in plan.facts:  # what was only taken is somebody's own
             archive.remove(Path(plan.details["path"]))
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await self.clear(run, plan)
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await self.clear(context, plan)
 
 
 class Restore(Operation):
@@ -141,19 +147,19 @@ class Restore(Operation):
     about = "the old local content is kept as a checkpoint"
     gated = True
 
-    async def plan(self, run: Run) -> Plan:
-        taken = Archive.from_dict(run.fact("backup.fetch")["archive"])
-        local = run.config.local.address
+    async def plan(self, context: Context) -> Plan:
+        taken = Archive.from_dict(context.facts.of("backup.fetch")["archive"])
+        local = context.config.local.address
         exists = await server.database(local) is not None
         if exists:
-            refuse_target(run, await identity.read(local, "local"))
-            async with run.alone():
+            refuse_target(context, await identity.read(local, "local"))
+            async with context.local.alone():
                 await swap.require_unused(local)
-        kept = server.beside(local.database, f"{run.stamp}_before")
+        kept = server.beside(local.database, f"{context.stamp}_before")
         does = [f"restore {Path(taken.path).name} ({taken.bytes:,} bytes) beside it and check it"]
         losses: tuple[Loss, ...] = ()
         if exists:
-            pages = await run.pagetree.count()
+            pages = await context.pagetree.count()
             does.append(f"rename the old {local.database} to {kept}")
             losses = (Loss(f"the old content of {local.database} leaves that name", pages),)
         does.append(f"give the restored database the name {local.database}")
@@ -166,65 +172,70 @@ class Restore(Operation):
             gate=Gate(local.database),
             facts={"local database": local.database, "source": taken.database},
             details={
-                "beside": server.beside(local.database, f"{run.stamp}_new"),
+                "beside": server.beside(local.database, f"{context.stamp}_new"),
                 "kept": kept if exists else "",
                 "archive": taken.as_dict(),
             },
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        local, details = run.config.local.address, plan.details
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        local, details = context.config.local.address, plan.details
         taken = Archive.from_dict(details["archive"])
         beside = local.at(details["beside"])
         tool = None
         if not taken.is_script:
-            tool = await run.pg_restore(taken.dump_major, await run.local_major())
+            tool = await context.tools.pg_restore(
+                taken.dump_major, await context.tools.local_major()
+            )
         like = local.database if details["kept"] else None
-        await restore.create_beside(local, beside.database, like=like, report=run.report)
-        await restore.restore(taken, beside, run.report, pg_restore=tool)
-        await identity.mark(beside, run.mark)
-        await run.stop_site()
-        async with run.alone():
-            await swap.swap(local, beside.database, details["kept"], run.report, terminate=False)
-        run.report.tree({})
-        pages = await run.pagetree.count() or 0
+        await restore.create_beside(local, beside.database, like=like, report=context.report)
+        await restore.restore(taken, beside, context.report, pg_restore=tool)
+        await identity.mark(beside, context.local.mark)
+        await context.worker.stop()
+        async with context.local.alone():
+            await swap.swap(
+                local, beside.database, details["kept"], context.report, terminate=False
+            )
+        context.report.tree({})
+        pages = await context.pagetree.count() or 0
         return {
             "kept": details["kept"],
-            **await _copys_baseline(run),
+            **await _copys_baseline(context),
             "message": f"{pages:,} pages in {local.database}",
         }
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        local, details = run.config.local.address, plan.details
+    async def observe(self, context: Context, plan: Plan) -> Observation:
+        local, details = context.config.local.address, plan.details
         standing = await swap.observe(local, details["beside"], details["kept"])
         if standing.beside is not None:
             return Observation(Seen.PARTLY, f"{details['beside']} stands beside, not swapped")
         # Its mark was on it before it got the name; what another session or person put there,
         # now that we were cut off, has none of ours.
-        if await identity.marked(local) == run.mark:
-            facts = {"kept": details["kept"], **await _copys_baseline(run)}
+        if await identity.marked(local) == context.local.mark:
+            facts = {"kept": details["kept"], **await _copys_baseline(context)}
             return Observation(Seen.DONE, "the restored database has the name", facts)
         return Observation(Seen.NOT_DONE, f"{local.database} is as it was")
 
-    async def gone(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> str:
-        local = run.config.local.address
+    async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
+        local = context.config.local.address
         found = await identity.marked(local)
-        if found == run.mark:
+        if found == context.local.mark:
             return ""
-        return f"{local} is another database: it says {found or 'nothing'!r}, not {run.mark!r}"
+        says = f"it says {found or 'nothing'!r}, not {context.local.mark!r}"
+        return f"{local} is another database: {says}"
 
-    async def clear(self, run: Run, plan: Plan) -> None:
-        await restore.drop(run.config.local.address, plan.details["beside"])
+    async def clear(self, context: Context, plan: Plan) -> None:
+        await restore.drop(context.config.local.address, plan.details["beside"])
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        local, aside = run.config.local.address, plan.details["beside"]
-        await run.stop_site()
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        local, aside = context.config.local.address, plan.details["beside"]
+        await context.worker.stop()
         standing = await swap.observe(local, aside, facts["kept"])
-        async with run.alone():
+        async with context.local.alone():
             if standing.kept is not None:
-                await run.require_own_local()
-                await swap.rollback(local, facts["kept"], aside, run.report, terminate=False)
-            elif await identity.marked(local) == run.mark:
+                await context.local.require_own()
+                await swap.rollback(local, facts["kept"], aside, context.report, terminate=False)
+            elif await identity.marked(local) == context.local.mark:
                 if facts["kept"]:
                     raise OperationFailed(
                         f"{facts['kept']} is gone, so the old local database cannot come back.",
@@ -232,7 +243,7 @@ class Restore(Operation):
                     )
                 await restore.drop(local, local.database)
             await restore.drop(local, aside)
-        run.report.tree({})
+        context.report.tree({})
 
 
 class Anonymise(Repeatable):
@@ -242,30 +253,31 @@ class Anonymise(Repeatable):
     title = "Anonymise the local copy"
     about = "backup.anonymise of remodel.yml, run in the project"
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact("backup.restore")
-        commands = run.config.backup.anonymise
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of("backup.restore")
+        commands = context.config.backup.anonymise
         return Plan(
             operation=self.key,
             title=self.title,
             does=(
                 *(f"run {' '.join(words)}" for words in commands),
-                f"NOTE: what these take away must never be delivered to {run.config.source.name}",
+                "NOTE: what these take away must never be delivered to "
+                f"{context.config.source.name}",
             ),
             undo="`remodel undo --to backup`",
             facts={"commands": [list(words) for words in commands]},
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        project, local = run.config.project, run.config.local.address
-        await run.site()  # which refuses settings that lead to a target
-        await run.stop_site()
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        project, local = context.config.project, context.config.local.address
+        await context.worker.client()  # which refuses settings that lead to a target
+        await context.worker.stop()
         env = {
             **tools.variables(local),
             "DJANGO_SETTINGS_MODULE": project.settings,
         }
-        for words in run.config.backup.anonymise:
-            say = partial(run.report.line, Path(words[0]).name)
+        for words in context.config.backup.anonymise:
+            say = partial(context.report.line, Path(words[0]).name)
             ended = await process.run(words, cwd=project.path, env=env, on_line=say)
             if ended.returncode != 0:
                 raise OperationFailed(
@@ -274,8 +286,8 @@ class Anonymise(Repeatable):
                     hint="The local copy still holds what it should have taken out. Mend it, then "
                     "try again: all the commands run once more.",
                 )
-        run.report.tree({})
-        return {"message": f"{len(run.config.backup.anonymise)} commands succeeded"}
+        context.report.tree({})
+        return {"message": f"{len(context.config.backup.anonymise)} commands succeeded"}
 
 
 class PlaceSite(Operation):
@@ -285,10 +297,10 @@ class PlaceSite(Operation):
     title = "Put the Site on localhost"
     about = "hostname and port of the Wagtail Site, remembering what they were"
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact("backup.restore")
-        wanted = run.config.local.site
-        sites = await (await run.site()).ask("sites")
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of("backup.restore")
+        wanted = context.config.local.site
+        sites = await (await context.worker.client()).ask("sites")
         before = next((site for site in sites if site["is_default_site"]), None)
         if before is None:
             raise OperationFailed(
@@ -305,15 +317,15 @@ class PlaceSite(Operation):
             details={"before": before},
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        wanted = run.config.local.site
-        site = await run.site()
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        wanted = context.config.local.site
+        site = await context.worker.client()
         await site.ask("place_site", hostname=wanted.hostname, port=wanted.port)
         return _placed(plan)
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         # Not simply done again: what the Site was would then be taken for where it is by now.
-        for site in await (await run.site()).ask("sites"):
+        for site in await (await context.worker.client()).ask("sites"):
             if site["is_default_site"] and _at(site) == plan.facts["site"]:
                 return Observation(Seen.DONE, f"the Site is on {_at(site)}", _placed(plan))
         return Observation(Seen.NOT_DONE, "the Site is elsewhere")
@@ -335,25 +347,25 @@ class Baseline(Repeatable):
     title = "Remember every URL of the site"
     about = "what each URL leads to before anything is changed"
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact("backup.site")
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of("backup.site")
         return Plan(
             operation=self.key,
             title=self.title,
             does=("write down each page's URL, title and state",),
             undo="nothing to undo",
-            details={"path": str(run.artefact("urls-before.json"))},
+            details={"path": str(context.artefact("urls-before.json"))},
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        urls = await (await run.site()).ask("urls", run.report)
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        urls = await (await context.worker.client()).ask("urls", context.report)
         Path(plan.details["path"]).write_text(json.dumps(urls), encoding="utf-8")
         return {"count": len(urls), "message": f"{len(urls):,} URLs"}
 
 
-def _all_of_it(run: Run) -> tuple[str, ...]:
+def _all_of_it(context: Context) -> tuple[str, ...]:
     """What a dump that was made elsewhere cannot do for us."""
-    without = ", ".join(run.config.backup.exclude_table_data)
+    without = ", ".join(context.config.backup.exclude_table_data)
     if not without:
         return ()
     return (
@@ -362,20 +374,20 @@ def _all_of_it(run: Run) -> tuple[str, ...]:
     )
 
 
-async def _copys_baseline(run: Run) -> dict[str, Any]:
+async def _copys_baseline(context: Context) -> dict[str, Any]:
     """What the untouched copy holds, where the source was not asked while it was dumped."""
-    if "baseline" in run.fact("backup.fetch"):
+    if "baseline" in context.facts.of("backup.fetch"):
         return {}
-    return {"baseline": await baseline.of_copy(run.config.local.address)}
+    return {"baseline": await baseline.of_copy(context.config.local.address)}
 
 
-def _place(run: Run, suffix: str) -> Path:
-    return run.config.backups / f"db.{run.config.source.name}.{run.session.id}{suffix}"
+def _place(context: Context, suffix: str) -> Path:
+    return context.config.backups / f"db.{context.config.source.name}.{context.session.id}{suffix}"
 
 
-async def _prover(run: Run) -> Tool:
+async def _prover(context: Context) -> Tool:
     """A pg_restore for a dump of unknown origin: to read it, whatever server it is for."""
-    return await tools.newest_restore(configured=run.config.postgres_bin)
+    return await tools.newest_restore(configured=context.config.postgres_bin)
 
 
 def _taken(proven: Archive) -> dict[str, Any]:
@@ -386,12 +398,12 @@ def _taken(proven: Archive) -> dict[str, Any]:
     }
 
 
-def _operations(run: Run) -> list[Operation]:
-    anonymise = [Anonymise()] if run.config.backup.anonymise else []
+def _operations(context: Context) -> list[Operation]:
+    anonymise = [Anonymise()] if context.config.backup.anonymise else []
     return [Fetch(), Restore(), *anonymise, PlaceSite(), Baseline()]
 
 
-def _questions(run: Run) -> list[StepQuestion]:
+def _questions(context: Context) -> list[StepQuestion]:
     return [ARCHIVE]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wizard.base.errors import OperationFailed
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Operation
 from wizard.postgres import server
 from wizard.postgres.admin import checkpoint
@@ -20,28 +20,28 @@ from wizard.session.plan import Plan
 class Checkpointed(Operation):
     """An operation on the local database whose undo is the copy taken before it."""
 
-    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         """The name of the checkpoint."""
-        return {"checkpoint": await take(run, self.key)}
+        return {"checkpoint": await take(context, self.key)}
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         """Bring the checkpoint back."""
-        await self.clear(run, plan)
+        await self.clear(context, plan)
 
-    async def clear(self, run: Run, plan: Plan) -> None:
+    async def clear(self, context: Context, plan: Plan) -> None:
         """Bring the checkpoint back."""
-        kept = run.session.journal.kept(self.key)
+        kept = context.session.journal.kept(self.key)
         if not kept:
             raise OperationFailed(
                 f"{self.title} was done by hand: no checkpoint was taken before it.",
                 hint="Go back further: `remodel undo --to backup`.",
             )
-        await bring_back(run, kept["checkpoint"])
+        await bring_back(context, kept["checkpoint"])
 
 
-def name(run: Run, operation: str) -> str:
+def name(context: Context, operation: str) -> str:
     """`podcast__20261122_150405_structure_migrate`: which session, before which operation."""
-    return named(run.config.local.address.database, run.stamp, operation)
+    return named(context.config.local.address.database, context.stamp, operation)
 
 
 def named(database: str, stamp: str, operation: str) -> str:
@@ -50,30 +50,30 @@ def named(database: str, stamp: str, operation: str) -> str:
     return server.beside(database, f"{stamp}_{label}")
 
 
-async def take(run: Run, operation: str) -> str:
+async def take(context: Context, operation: str) -> str:
     """Copy the local database as it is before `operation`; returns the copy's name.
 
     One of that name is from before an undo, or was not written down: it is taken anew.
     """
-    local, label = run.config.local.address, name(run, operation)
-    await run.require_own_local()
-    async with run.alone():
+    local, label = context.config.local.address, name(context, operation)
+    await context.local.require_own()
+    async with context.local.alone():
         for leftover in (label, *checkpoint.passing(label)):
             await restore.drop(local, leftover)
-        await checkpoint.make(local, label, run.report)
+        await checkpoint.make(local, label, context.report)
     return label
 
 
-async def bring_back(run: Run, label: str) -> None:
+async def bring_back(context: Context, label: str) -> None:
     """Make the local database what it was when the checkpoint was taken."""
-    await run.stop_site()
-    await run.require_own_local()
-    if await server.database(run.config.local.address.at(label)) is None:
+    await context.worker.stop()
+    await context.local.require_own()
+    if await server.database(context.config.local.address.at(label)) is None:
         raise OperationFailed(
             f"The checkpoint {label} is gone, so there is no way back to it.",
             found="It was purged, or somebody dropped it.",
             hint="Begin a new session: it fetches a backup anew.",
         )
-    async with run.alone():
-        await checkpoint.bring_back(run.config.local.address, label, run.report)
-    run.report.tree({})
+    async with context.local.alone():
+        await checkpoint.bring_back(context.config.local.address, label, context.report)
+    context.report.tree({})

@@ -9,7 +9,7 @@ from typing import Any
 from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed
 from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable, Row
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen, Step, StepQuestion
 from wizard.reports import ledger
 from wizard.reports.ledger import Ledger
@@ -31,33 +31,33 @@ class Convert(Checkpointed):
     about = "fields by the map, children and references follow, every one accounted for"
     gated = True
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact("structure.migrate")
-        conversion, site = run.config.conversion, await run.site()
-        arguments = {**_arguments(run), "fields": run.answer(FIELDS_KEY)}
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of("structure.migrate")
+        conversion, site = context.config.conversion, await context.worker.client()
+        arguments = {**_arguments(context), "fields": context.facts.answer(FIELDS_KEY)}
         found = await site.ask(
-            "find_pages", model=conversion.source, selectors=[dict(p) for p in conversion.pages]
+            "find_pages", model=conversion.old_type, selectors=[dict(p) for p in conversion.pages]
         )
         planned = await site.ask("convert_plan", **arguments, pages=[p["id"] for p in found])
         if planned["faults"]:
             raise _refused(planned["faults"])
-        _tell(run, planned)
+        _tell(context, planned)
         pages = planned["pages"]
         losses = tuple(Loss(what, count) for what, count in planned["losses"].items())
         return Plan(
             operation=self.key,
-            title=f"{'Convert' if conversion.kept else 'Copy'} {len(pages):,} {conversion.source} "
-            f"to {conversion.target}" + (" in place" if conversion.kept else ""),
+            title=f"{'Convert' if conversion.kept else 'Copy'} {len(pages):,} {conversion.old_type} "
+            f"to {conversion.new_type}" + (" in place" if conversion.kept else ""),
             does=(
-                f"take the checkpoint {checkpointed.name(run, self.key)}",
+                f"take the checkpoint {checkpointed.name(context, self.key)}",
                 *_does(planned, kept=conversion.kept),
             ),
             destroys=losses,
             undo="`remodel undo --to copy` goes back to the checkpoints of this step",
-            gate=Gate(conversion.target),
+            gate=Gate(conversion.new_type),
             facts={
-                "from": conversion.source,
-                "to": conversion.target,
+                "from": conversion.old_type,
+                "to": conversion.new_type,
                 "ids": conversion.ids,
                 "pages": named([page["url_path"] for page in pages]),
                 "prefix": conversion.prefix,
@@ -71,32 +71,32 @@ class Convert(Checkpointed):
             },
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        done = await (await run.site()).ask(
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        done = await (await context.worker.client()).ask(
             "convert",
-            run.report,
-            **_arguments(run),
+            context.report,
+            **_arguments(context),
             fields=plan.details["fields"],
             pages=list(plan.details["pages"]),
         )
         account = Ledger.of(done["ledger"])
-        ledger.write(run.session.folder, account)
-        run.report.ledger(account.as_list())
-        run.report.document("Ledger", "table", ledger.table(account))
-        run.report.tree(await _done_marks(run, done["map"]))
-        tell_left(run, done["left"])
+        ledger.write(context.session.folder, account)
+        context.report.ledger(account.as_list())
+        context.report.document("Ledger", "table", ledger.table(account))
+        context.report.tree(await _done_marks(context, done["map"]))
+        tell_left(context, done["left"])
         for check in done["verified"]:
-            run.report.finding(check["name"], check["detail"])
+            context.report.finding(check["name"], check["detail"])
         return {
             **{name: done[name] for name in ("map", "left", "verified", "seconds")},
             "ledger": account.totals,
             "message": f"pages converted: {len(done['map']):,}; {ledger.summed(account.totals)}",
         }
 
-    async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        account = ledger.read(run.session.folder)
+    async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        account = ledger.read(context.session.folder)
         if account is None:
-            run.report.finding(
+            context.report.finding(
                 "ledger",
                 "it was lost with the process that was cut off",
                 "warn",
@@ -113,14 +113,14 @@ class Convert(Checkpointed):
                 ),
                 hint="`remodel undo --to copy` brings the checkpoint back.",
             )
-        run.report.finding("ledger", f"balances: {ledger.summed(account.totals)}")
+        context.report.finding("ledger", f"balances: {ledger.summed(account.totals)}")
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        conversion = run.config.conversion
-        observed = await (await run.site()).ask(
+    async def observe(self, context: Context, plan: Plan) -> Observation:
+        conversion = context.config.conversion
+        observed = await (await context.worker.client()).ask(
             "observe_conversion",
-            source=conversion.source,
-            target=conversion.target,
+            source=conversion.old_type,
+            target=conversion.new_type,
             pages=list(plan.details["pages"]),
             prefix=conversion.prefix,
             ids=conversion.ids,
@@ -128,14 +128,14 @@ class Convert(Checkpointed):
         if observed["state"] == ("converted" if conversion.kept else "both"):
             facts = {"map": observed["map"], "left": [], "verified": [], "seconds": {}}
             return Observation(Seen.DONE, "the pages of the new type are there", facts)
-        if run.session.journal.kept(self.key):
+        if context.session.journal.kept(self.key):
             # Sequences do not roll back: without the checkpoint the pages would get other ids.
             return Observation(Seen.PARTLY, "the transaction used up ids and was not committed")
         return Observation(Seen.NOT_DONE, "the transaction had not begun")
 
-    async def clear(self, run: Run, plan: Plan) -> None:
-        (run.session.folder / ledger.FILE).unlink(missing_ok=True)
-        await super().clear(run, plan)
+    async def clear(self, context: Context, plan: Plan) -> None:
+        (context.session.folder / ledger.FILE).unlink(missing_ok=True)
+        await super().clear(context, plan)
 
 
 class DeleteOriginals(Checkpointed):
@@ -148,12 +148,12 @@ class DeleteOriginals(Checkpointed):
     def __init__(self, *, gated: bool) -> None:
         self.gated = gated
 
-    async def plan(self, run: Run) -> Plan:
-        mapping = run.fact("copy.convert")["map"]
-        conversion = run.config.conversion
+    async def plan(self, context: Context) -> Plan:
+        mapping = context.facts.of("copy.convert")["map"]
+        conversion = context.config.conversion
         if conversion.kept:
             return Plan(self.key, self.title, skip="ids are kept: nothing to delete")
-        planned = await (await run.site()).ask("delete_plan", map=mapping)
+        planned = await (await context.worker.client()).ask("delete_plan", map=mapping)
         in_the_way = {
             **planned["refers"],
             **({"children": n} if (n := planned["children"]) else {}),
@@ -164,13 +164,13 @@ class DeleteOriginals(Checkpointed):
                 found="\n".join(f"{name}: {count}" for name, count in in_the_way.items()),
                 hint="Somebody worked on the local site since the copy. `remodel undo --to copy`.",
             )
-        run.report.tree({int(old): "going" for old in mapping}, planned=True)
+        context.report.tree({int(old): "going" for old in mapping}, planned=True)
         pages = planned["pages"]
         return Plan(
             operation=self.key,
-            title=f"Delete {len(pages):,} original {conversion.source}",
+            title=f"Delete {len(pages):,} original {conversion.old_type}",
             does=(
-                f"take the checkpoint {checkpointed.name(run, self.key)}",
+                f"take the checkpoint {checkpointed.name(context, self.key)}",
                 *first([f"delete {page['title']!r} ({page['url_path']})" for page in pages]),
             ),
             destroys=(
@@ -178,19 +178,19 @@ class DeleteOriginals(Checkpointed):
                 *(Loss(f"rows of {table}", n) for table, n in planned["destroys"].items()),
             ),
             undo="`remodel undo --to copy` goes back to the checkpoints of this step",
-            gate=Gate(conversion.source),
+            gate=Gate(conversion.old_type),
             facts={"pages": named([page["url_path"] for page in pages])},
             details={"map": mapping},
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        site = await run.site()
-        done = await site.ask("delete_originals", run.report, map=plan.details["map"])
-        run.report.tree(await _done_marks(run, plan.details["map"]))
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        site = await context.worker.client()
+        done = await site.ask("delete_originals", context.report, map=plan.details["map"])
+        context.report.tree(await _done_marks(context, plan.details["map"]))
         return {**done, "message": f"originals deleted: {len(plan.details['map']):,}"}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        if await run.pagetree.among(int(old) for old in plan.details["map"]):
+    async def observe(self, context: Context, plan: Plan) -> Observation:
+        if await context.pagetree.among(int(old) for old in plan.details["map"]):
             return Observation(Seen.NOT_DONE, "the originals are there")
         return Observation(Seen.DONE, "the originals are gone", {"deleted": {}})
 
@@ -210,11 +210,11 @@ def named(names: Sequence[str]) -> dict[str, Any]:
     return {"count": len(names), "sha256 of their names": digest}
 
 
-def _arguments(run: Run) -> dict[str, Any]:
-    conversion = run.config.conversion
+def _arguments(context: Context) -> dict[str, Any]:
+    conversion = context.config.conversion
     return {
-        "source": conversion.source,
-        "target": conversion.target,
+        "source": conversion.old_type,
+        "target": conversion.new_type,
         "ids": conversion.ids,
         "prefix": conversion.prefix,
         "move": list(conversion.move),
@@ -233,12 +233,12 @@ def _refused(faults: Sequence[str]) -> OperationFailed:
     )
 
 
-def _tell(run: Run, planned: Mapping[str, Any]) -> None:
+def _tell(context: Context, planned: Mapping[str, Any]) -> None:
     """What there is to read before consent."""
-    report, account = run.report, Ledger.of(planned["ledger"])
+    report, account = context.report, Ledger.of(planned["ledger"])
     for warning in planned["warnings"]:
         report.finding(warning["name"], warning["detail"], "warn")
-    tell_left(run, planned["left"])
+    tell_left(context, planned["left"])
     report.tree({int(page): mark for page, mark in planned["marks"].items()}, planned=True)
     if planned["fires"]:
         rows = [f"{one['signal']}\t{one['receiver']}\t{one['why']}" for one in planned["fires"]]
@@ -275,35 +275,35 @@ def _does(planned: Mapping[str, Any], *, kept: bool) -> list[str]:
     ]
 
 
-async def _done_marks(run: Run, mapping: Mapping[str, int]) -> dict[int, str]:
+async def _done_marks(context: Context, mapping: Mapping[str, int]) -> dict[int, str]:
     """The new pages as new, and the first of their children as moved: what a screen shows."""
     marks = {int(new): "new" for new in mapping.values()}
-    if run.config.conversion.kept:
+    if context.config.conversion.kept:
         return marks
-    for page in await run.pagetree.among(list(marks)[:MARKED]):
-        for child in await run.pagetree.children(page.path):
+    for page in await context.pagetree.among(list(marks)[:MARKED]):
+        for child in await context.pagetree.children(page.path):
             marks[child.id] = "moved"
     return marks
 
 
-def tell_left(run: Run, left: Sequence[Mapping[str, Any]]) -> None:
+def tell_left(context: Context, left: Sequence[Mapping[str, Any]]) -> None:
     """What has to do with the pages and stays behind: never silently."""
     for one in left:
-        run.report.finding("not carried", f"{one['name']}: {one['count']}", "warn", one["why"])
+        context.report.finding("not carried", f"{one['name']}: {one['count']}", "warn", one["why"])
 
 
-async def _field_table(run: Run) -> FieldTable:
+async def _field_table(context: Context) -> FieldTable:
     """The field map of remodel.yml as a table; its faults are told when the answer is judged."""
-    fields = run.config.conversion.fields
-    return FieldTable.of(await _ask_field_map(run, fields), fields)
+    fields = context.config.conversion.fields
+    return FieldTable.of(await _ask_field_map(context, fields), fields)
 
 
-async def judge_fields(run: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
+async def judge_fields(context: Context, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The worker's `field_map` for these entries. Raises ConfigError with every fault of them."""
-    conversion, told = run.config.conversion, await _ask_field_map(run, fields)
+    conversion, told = context.config.conversion, await _ask_field_map(context, fields)
     if told["faults"]:
         raise ConfigError(
-            f"The field map from {conversion.source} to {conversion.target} does not fit.",
+            f"The field map from {conversion.old_type} to {conversion.new_type} does not fit.",
             found="\n".join(told["faults"]),
             hint="By the target's field, say {from: field}, {value: constant}, "
             "{call: dotted.path} or drop.",
@@ -311,16 +311,16 @@ async def judge_fields(run: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-async def _judge(run: Run, fields: Any) -> None:
-    await judge_fields(run, fields)
+async def _judge(context: Context, fields: Any) -> None:
+    await judge_fields(context, fields)
 
 
-async def _ask_field_map(run: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
-    conversion = run.config.conversion
-    told: dict[str, Any] = await (await run.site()).ask(
+async def _ask_field_map(context: Context, fields: Mapping[str, Any]) -> dict[str, Any]:
+    conversion = context.config.conversion
+    told: dict[str, Any] = await (await context.worker.client()).ask(
         "field_map",
-        source=conversion.source,
-        target=conversion.target,
+        source=conversion.old_type,
+        target=conversion.new_type,
         prefix=conversion.prefix,
         move=list(conversion.move),
         fields=dict(fields),
@@ -347,6 +347,9 @@ STEP = Step(
     "delete the originals, where ids are new.",
     touches="Pages, revisions and references in the local database; a checkpoint before each act.",
     undo="`remodel undo --to copy` brings the checkpoint back.",
-    operations=lambda run: [Convert(), DeleteOriginals(gated=not run.config.conversion.kept)],
-    questions=lambda run: [FIELDS],
+    operations=lambda context: [
+        Convert(),
+        DeleteOriginals(gated=not context.config.conversion.kept),
+    ],
+    questions=lambda context: [FIELDS],
 )

@@ -17,7 +17,7 @@ from wizard.delivery.playbook import Playbook
 from wizard.delivery.swap import Swap
 from wizard.delivery.verify.contents import contents, faults_of, require_same
 from wizard.delivery.verify.urls import judge
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.postgres import server
 from wizard.postgres.address import Address
@@ -33,36 +33,40 @@ class PlaceSite(ForTarget):
     title = "Put the Site on the target's hostname"
     about = "hostname and port as the target serves them"
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact("slugs.urls")
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of("slugs.urls")
         wanted = self.target.site
-        before = run.fact("backup.site")["before"]
+        before = context.facts.of("backup.site")["before"]
         known = f"{before['hostname']}:{before['port']}"
         does = [f"set hostname and port to {wanted}"]
-        if self.target is run.config.source and known != str(wanted):
+        if self.target is context.config.source and known != str(wanted):
             does.append(f"NOTE: {self.target.name} had {known} when it was backed up")
         return Plan(
             operation=self.key,
             title=f"Put the Site on {wanted}",
             does=tuple(does),
-            undo=f"set it back to {run.config.local.site}",
+            undo=f"set it back to {context.config.local.site}",
             facts={"site": str(wanted)},
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         wanted = self.target.site
-        await (await run.site()).ask("place_site", hostname=wanted.hostname, port=wanted.port)
+        await (await context.worker.client()).ask(
+            "place_site", hostname=wanted.hostname, port=wanted.port
+        )
         return {"message": f"the Site is on {wanted}"}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        sites = await (await run.site()).ask("sites")
+    async def observe(self, context: Context, plan: Plan) -> Observation:
+        sites = await (await context.worker.client()).ask("sites")
         if f"{sites[0]['hostname']}:{sites[0]['port']}" == plan.facts["site"]:
             return Observation(Seen.DONE, "the Site is there")
         return Observation(Seen.NOT_DONE, "the Site is elsewhere")
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        local = run.config.local.site
-        await (await run.site()).ask("place_site", hostname=local.hostname, port=local.port)
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        local = context.config.local.site
+        await (await context.worker.client()).ask(
+            "place_site", hostname=local.hostname, port=local.port
+        )
 
 
 class Dump(ForTarget):
@@ -72,11 +76,11 @@ class Dump(ForTarget):
     title = "Dump the converted database"
     about = "into backups/, checksummed and read whole"
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact(f"production.site:{self.target.name}")
-        target, folder = self.target, run.config.backups
-        path = folder / f"db.{target.name}.{run.session.id}.converted.dump"
-        does = [f"dump {run.config.local.address.database} to {path}", "read it whole"]
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of(f"production.site:{self.target.name}")
+        target, folder = self.target, context.config.backups
+        path = folder / f"db.{target.name}.{context.session.id}.converted.dump"
+        does = [f"dump {context.config.local.address.database} to {path}", "read it whole"]
         script = folder / f"db.{target.name}.psql.gz"
         if target.delivery != "swap":
             does.append(f"write it as {script}, a plain script")
@@ -85,20 +89,20 @@ class Dump(ForTarget):
             title=f"Dump the converted database for {target.name}",
             does=tuple(does),
             undo=f"delete {path.name}",
-            facts={"database": run.config.local.address.database},
+            facts={"database": context.config.local.address.database},
             details={"path": str(path), "script": str(script)},
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        local, path = run.config.local.address, Path(plan.details["path"])
-        await run.require_own_local()
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        local, path = context.config.local.address, Path(plan.details["path"])
+        await context.local.require_own()
         # Taken before the dump: the drill and the target are held against these.
         held = await contents(local)
-        pg_dump = await run.pg_dump()
-        prover = await run.pg_restore(pg_dump.major, await run.local_major())
+        pg_dump = await context.tools.pg_dump()
+        prover = await context.tools.pg_restore(pg_dump.major, await context.tools.local_major())
         jobs = os.cpu_count() or 1  # nobody else is at work on the local database
         proven = await dump.dump(
-            local, path, run.report, pg_dump=pg_dump, pg_restore=prover, jobs=jobs
+            local, path, context.report, pg_dump=pg_dump, pg_restore=prover, jobs=jobs
         )
         facts: dict[str, Any] = {
             "archive": proven.as_dict(),
@@ -109,24 +113,24 @@ class Dump(ForTarget):
             script = Path(plan.details["script"])
             await plain.write(proven, script, prover)
             facts["script"] = str(script)
-            facts["script_sha256"] = await archive.checksum(script, run.report)
+            facts["script_sha256"] = await archive.checksum(script, context.report)
         return facts
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         if Path(plan.details["path"]).exists():
             return Observation(Seen.PARTLY, "the dump is there, its comparison is not")
         return Observation(Seen.NOT_DONE, "an interrupted dump leaves no file and begins again")
 
-    async def clear(self, run: Run, plan: Plan) -> None:
+    async def clear(self, context: Context, plan: Plan) -> None:
         archive.remove(Path(plan.details["path"]))
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await self.clear(run, plan)
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await self.clear(context, plan)
         script = Path(plan.details["script"])
         # Every session writes it under that name: what another wrote since is that one's.
         if "script" not in facts or not script.exists():
             return
-        if await archive.checksum(script, run.report) == facts["script_sha256"]:
+        if await archive.checksum(script, context.report) == facts["script_sha256"]:
             script.unlink()
 
 
@@ -137,10 +141,10 @@ class Drill(ForTarget):
     title = "Drill: restore the dump into a scratch database"
     about = "every table and URL compared with the local database, then dropped"
 
-    async def plan(self, run: Run) -> Plan:
-        dumped = run.fact(f"production.dump:{self.target.name}")
+    async def plan(self, context: Context) -> Plan:
+        dumped = context.facts.of(f"production.dump:{self.target.name}")
         taken, scripts = dumped["archive"], [dumped["script"]] if "script" in dumped else []
-        scratch = server.beside(run.config.local.address.database, f"{run.stamp}_drill")
+        scratch = server.beside(context.config.local.address.database, f"{context.stamp}_drill")
         return Plan(
             operation=self.key,
             title=self.title,
@@ -155,29 +159,29 @@ class Drill(ForTarget):
             details={"scratch": scratch},
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        facts = run.fact(f"production.dump:{self.target.name}")
-        local, taken = run.config.local.address, Archive.from_dict(facts["archive"])
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        facts = context.facts.of(f"production.dump:{self.target.name}")
+        local, taken = context.config.local.address, Archive.from_dict(facts["archive"])
         scratch = local.at(plan.details["scratch"])
-        tool = await run.pg_restore(taken.dump_major, await run.local_major())
-        async with self._scratch(run, scratch):
-            await restore.restore(taken, scratch, run.report, pg_restore=tool)
+        tool = await context.tools.pg_restore(taken.dump_major, await context.tools.local_major())
+        async with self._scratch(context, scratch):
+            await restore.restore(taken, scratch, context.report, pg_restore=tool)
             await require_same(scratch, facts["contents"], "The drill's database")
-            await self.serve(run, scratch)
+            await self.serve(context, scratch)
         if "script" in facts:  # what a playbook restores from, or a delivery in place
             script = Path(facts["script"])
-            async with self._scratch(run, scratch):
-                await loader.load(script, scratch, run.report)
+            async with self._scratch(context, scratch):
+                await loader.load(script, scratch, context.report)
                 await require_same(scratch, facts["contents"], f"What {script.name} holds")
-            run.report.finding(script.name, "loaded to its last line, each table equal")
+            context.report.finding(script.name, "loaded to its last line, each table equal")
         count = len(facts["contents"]["tables"])
-        run.report.finding("drill", f"{count} tables restored, each equal in rows and contents")
+        context.report.finding("drill", f"{count} tables restored, each equal in rows and contents")
         return {"message": f"{count} tables equal"}
 
-    async def serve(self, run: Run, scratch: Address) -> None:
+    async def serve(self, context: Context, scratch: Address) -> None:
         """The project itself, in the scratch database: would it serve what it served?"""
-        async with run.site_on(scratch.database) as site:
-            now, faults = await judge(run, site)
+        async with context.worker.client_on(scratch.database) as site:
+            now, faults = await judge(context, site)
             faults += [
                 f"migrate --check: {name} has not been applied"
                 for name in await site.ask("migration_plan")
@@ -188,26 +192,30 @@ class Drill(ForTarget):
                 found="\n".join(faults[:50]),
                 hint="No target was touched. `remodel undo --to copy` begins again from there.",
             )
-        run.report.finding("URLs of the dump", f"{len(now):,} compared, each leads where it led")
+        context.report.finding(
+            "URLs of the dump", f"{len(now):,} compared, each leads where it led"
+        )
 
     @asynccontextmanager
-    async def _scratch(self, run: Run, scratch: Address) -> AsyncIterator[None]:
+    async def _scratch(self, context: Context, scratch: Address) -> AsyncIterator[None]:
         """An empty database like the local one, dropped in the end."""
-        local = run.config.local.address
-        await restore.create_beside(local, scratch.database, like=local.database, report=run.report)
+        local = context.config.local.address
+        await restore.create_beside(
+            local, scratch.database, like=local.database, report=context.report
+        )
         try:
             yield
         finally:
             await restore.drop(local, scratch.database, force=True)
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        local = run.config.local.address
+    async def observe(self, context: Context, plan: Plan) -> Observation:
+        local = context.config.local.address
         if await server.database(local.at(plan.details["scratch"])) is not None:
             return Observation(Seen.PARTLY, f"{plan.details['scratch']} was left behind")
         return Observation(Seen.NOT_DONE, "a drill can be done again")
 
-    async def clear(self, run: Run, plan: Plan) -> None:
-        await restore.drop(run.config.local.address, plan.details["scratch"], force=True)
+    async def clear(self, context: Context, plan: Plan) -> None:
+        await restore.drop(context.config.local.address, plan.details["scratch"], force=True)
 
 
 class Check(ForTarget, Repeatable):
@@ -217,8 +225,8 @@ class Check(ForTarget, Repeatable):
     title = "Check the result on the target"
     about = "converted pages, their children and the Site, read from the target itself"
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact(f"production.after:{self.target.name}")
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of(f"production.after:{self.target.name}")
         return Plan(
             operation=self.key,
             title=self.title,
@@ -229,20 +237,22 @@ class Check(ForTarget, Repeatable):
             undo=f"`remodel rollback --target {self.target.name}`",
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        target, report = self.target, run.report
-        delivered = run.fact(f"production.deliver:{target.name}")
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        target, report = self.target, context.report
+        delivered = context.facts.of(f"production.deliver:{target.name}")
         kept = delivered["kept"]
         back = f"remodel rollback --target {target.name}"
         if not kept:
             back = f"Restore {delivered['safety']}."
-        far = await run.far(target)
-        faults = await faults_of(run, target, far.address)
+        far = await context.far.checked(target)
+        faults = await faults_of(context, target, far.address)
         if faults:
             raise VerificationFailed(
                 f"{target.name} is not what was delivered.", found="\n".join(faults), hint=back
             )
-        await run_checks(run, target, target.address.database, f"Mend it and try again, or: {back}")
+        await run_checks(
+            context, target, target.address.database, f"Mend it and try again, or: {back}"
+        )
         if kept:
             report.finding(
                 f"roll back {target.name}",
@@ -260,15 +270,15 @@ DELIVERIES: Mapping[str, type[ForTarget]] = {
 }
 
 
-def chosen(run: Run) -> list[Target]:
+def chosen(context: Context) -> list[Target]:
     """The targets to deliver to, in the order of remodel.yml; all of them before the answer."""
-    names = run.session.answers.answers.get(TARGETS_KEY, list(run.config.targets))
-    return [target for target in run.config.targets.values() if target.name in names]
+    names = context.session.answers.answers.get(TARGETS_KEY, list(context.config.targets))
+    return [target for target in context.config.targets.values() if target.name in names]
 
 
-def _operations(run: Run) -> list[Operation]:
+def _operations(context: Context) -> list[Operation]:
     operations: list[Operation] = []
-    for target in chosen(run):
+    for target in chosen(context):
         deliver = DELIVERIES[target.delivery]
         operations += [
             PlaceSite(target),
@@ -281,8 +291,8 @@ def _operations(run: Run) -> list[Operation]:
     return operations
 
 
-def _questions(run: Run) -> list[StepQuestion]:
-    names = tuple(run.config.targets)
+def _questions(context: Context) -> list[StepQuestion]:
+    names = tuple(context.config.targets)
     return [
         replace(TARGETS, choices=names, default=list(names)),
     ]

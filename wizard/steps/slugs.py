@@ -9,7 +9,7 @@ from typing import Any
 
 from wizard.base.errors import VerificationFailed
 from wizard.delivery.verify.urls import judge
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.project import package, source
 from wizard.session.plan import Gate, Loss, Plan
@@ -37,37 +37,37 @@ class RestoreSlugs(Checkpointed):
     title = "Give the pages their slugs back"
     about = "slugs and the URLs of all descendants, drafts included"
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact("copy.delete")
-        if run.config.conversion.kept:
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of("copy.delete")
+        if context.config.conversion.kept:
             return Plan(self.key, self.title, skip="ids are kept: no slug was prefixed")
-        mapping = run.fact("copy.convert")["map"]
-        prefix = run.config.conversion.prefix
-        pages = await run.pagetree.among(int(new) for new in mapping.values())
+        mapping = context.facts.of("copy.convert")["map"]
+        prefix = context.config.conversion.prefix
+        pages = await context.pagetree.among(int(new) for new in mapping.values())
         slugs = [f"{page.slug} becomes {page.slug.removeprefix(prefix)}" for page in pages]
         return Plan(
             operation=self.key,
             title=self.title,
-            does=(f"take the checkpoint {checkpointed.name(run, self.key)}", *first(slugs)),
+            does=(f"take the checkpoint {checkpointed.name(context, self.key)}", *first(slugs)),
             undo="`remodel undo --to slugs` goes back to the checkpoints of this step",
             facts={"slugs": named([page.slug for page in pages])},
             details={"map": mapping, "slugs": {str(page.id): page.slug for page in pages}},
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        site = await run.site()
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        site = await context.worker.client()
         changed = await site.ask(
             "restore_slugs",
-            run.report,
+            context.report,
             map=plan.details["map"],
-            prefix=run.config.conversion.prefix,
+            prefix=context.config.conversion.prefix,
         )
-        run.report.tree({int(new): "new" for new in plan.details["map"].values()})
+        context.report.tree({int(new): "new" for new in plan.details["map"].values()})
         return {"changed": changed, "message": f"slugs restored: {len(plan.details['slugs']):,}"}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         prefixed = plan.details["slugs"]
-        pages = await run.pagetree.among(map(int, prefixed))
+        pages = await context.pagetree.among(map(int, prefixed))
         if len(pages) == len(prefixed) and all(p.slug != prefixed[str(p.id)] for p in pages):
             return Observation(Seen.DONE, "no slug is prefixed", {"changed": {}})
         return Observation(Seen.NOT_DONE, "the slugs are prefixed")
@@ -83,32 +83,32 @@ class RenameFields(Operation):
     def __init__(self, *, gated: bool) -> None:
         self.gated = gated
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact("slugs.pages")
-        conversion = run.config.conversion
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of("slugs.pages")
+        conversion = context.config.conversion
         if not conversion.move:
             return unchanged(self, NOTHING_MOVES)
-        path = await models_file(run)
+        path = await models_file(context)
         before = package.read(path)
-        old, new = (label.partition(".")[2] for label in (conversion.source, conversion.target))
+        old, new = (label.partition(".")[2] for label in (conversion.old_type, conversion.new_type))
         after = source.final_models(
             before, source=old, target=new, fields=conversion.move, prefix=conversion.prefix
         )
-        run.report.document(
+        context.report.document(
             f"Change to {path.name}", "diff", source.unified_diff(before, after, path.name)
         )
         for mention in source.mentions(after, cls=old, fields=conversion.move):
-            run.report.finding(
+            context.report.finding(
                 f"{path.name} line {mention.line}",
                 mention.text,
                 "warn",
                 f"This mentions a field that {old} no longer has; look whether it should.",
             )
-        values = await (await run.site()).ask(
+        values = await (await context.worker.client()).ask(
             "values_left",
-            source=conversion.source,
+            source=conversion.old_type,
             fields=list(conversion.move),
-            map=run.fact("copy.convert")["map"],
+            map=context.facts.of("copy.convert")["map"],
         )
         return Plan(
             operation=self.key,
@@ -121,34 +121,34 @@ class RenameFields(Operation):
             undo="`remodel undo --to slugs` puts the file back as it was",
             gate=Gate(old),
             facts={
-                "from": conversion.source,
-                "to": conversion.target,
+                "from": conversion.old_type,
+                "to": conversion.new_type,
                 "fields": list(conversion.move),
             },
             details={"path": str(path), "after": after, "values": values},
         )
 
-    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         return {"before": package.read(Path(plan.details["path"]))}
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         package.write(Path(plan.details["path"]), plan.details["after"])
-        await run.stop_site()
+        await context.worker.stop()
         return {
             "values": plan.details["values"],
-            "message": f"fields moved: {', '.join(run.config.conversion.move)}",
+            "message": f"fields moved: {', '.join(context.config.conversion.move)}",
         }
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         seen = observe_file(plan)
         return replace(seen, facts={"values": plan.details["values"]})
 
-    async def gone(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> str:
-        return was_put_back(run, self.key, plan)
+    async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
+        return was_put_back(context, self.key, plan)
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        put_back(plan, run.session.journal.kept(self.key)["before"])
-        await reinstall(run)
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        put_back(plan, context.session.journal.kept(self.key)["before"])
+        await reinstall(context)
 
 
 class MigrateFields(Migrate):
@@ -162,36 +162,36 @@ class MigrateFields(Migrate):
         super().__init__(key, after)
         self.gated = gated
 
-    async def plan(self, run: Run) -> Plan:
-        conversion = run.config.conversion
+    async def plan(self, context: Context) -> Plan:
+        conversion = context.config.conversion
         if not conversion.move:
-            run.fact(self.after)
+            context.facts.of(self.after)
             return unchanged(self, NOTHING_MOVES)
-        plan = await super().plan(run)
-        values = run.fact("slugs.fields")["values"]
+        plan = await super().plan(context)
+        values = context.facts.of("slugs.fields")["values"]
         losses = [
-            Loss(f"{conversion.source}.{name} of pages that stay {conversion.source}", count)
+            Loss(f"{conversion.old_type}.{name} of pages that stay {conversion.old_type}", count)
             for name, count in values.items()
         ]
         columns = ", ".join(conversion.move)
         return replace(
             plan,
-            title=f"Drop the moved columns from {conversion.source}, rename the new ones",
-            destroys=(Loss(f"the columns {columns} of {conversion.source}"), *losses),
-            gate=Gate(conversion.source),
+            title=f"Drop the moved columns from {conversion.old_type}, rename the new ones",
+            destroys=(Loss(f"the columns {columns} of {conversion.old_type}"), *losses),
+            gate=Gate(conversion.old_type),
         )
 
-    async def settle(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        conversion, site = run.config.conversion, await run.site()
+    async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        conversion, site = context.config.conversion, await context.worker.client()
         await site.ask(
             "rename_revision_fields",
-            run.report,
-            map=run.fact("copy.convert")["map"],
+            context.report,
+            map=context.facts.of("copy.convert")["map"],
             renames={conversion.prefix + name: name for name in conversion.move},
         )
         await site.ask(
             "unprefix_names",
-            target=conversion.target,
+            target=conversion.new_type,
             fields=list(conversion.move),
             prefix=conversion.prefix,
         )
@@ -204,8 +204,8 @@ class CompareUrls(Repeatable):
     title = "Compare every URL with what it was"
     about = "each URL leads to the page it led to, with the same title and state"
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact("slugs.migrate")
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of("slugs.migrate")
         return Plan(
             operation=self.key,
             title=self.title,
@@ -213,14 +213,14 @@ class CompareUrls(Repeatable):
             undo="nothing to undo",
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        site = await run.site()
-        now, faults = await judge(run, site)
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        site = await context.worker.client()
+        now, faults = await judge(context, site)
         rows = [f"{page['url']}\t{page['type']}\t{page['title']}" for page in now]
-        run.report.document("URLs", "table", "\n".join(["url\ttype\ttitle", *rows]))
+        context.report.document("URLs", "table", "\n".join(["url\ttype\ttitle", *rows]))
         faults += [
             f"Django would still migrate: {change}"
-            for app in run.config.conversion.apps
+            for app in context.config.conversion.apps
             for change in await site.ask("pending_changes", app=app)
         ]
         checked = await site.ask("check")
@@ -232,14 +232,14 @@ class CompareUrls(Repeatable):
                 hint="`remodel undo --to copy` brings the pages back as they were.",
             )
         private = sum(1 for page in now if page["restricted"])
-        run.report.finding(
+        context.report.finding(
             "URLs",
             f"{len(now) - private:,} public and {private:,} private ones compared, "
             "each leads to what it led to",
         )
-        run.report.finding("page tree", "no problem found by treebeard")
-        run.report.finding("models and migrations", "agree; nothing is left to migrate")
-        run.report.finding(
+        context.report.finding("page tree", "no problem found by treebeard")
+        context.report.finding("models and migrations", "agree; nothing is left to migrate")
+        context.report.finding(
             "manage.py check", f"no error; {len(checked['messages'])} other messages"
         )
         return {"count": len(now), "message": f"{len(now):,} URLs as before"}
@@ -250,8 +250,8 @@ def _error(message: Mapping[str, Any]) -> bool:
     return int(message["level"]) >= ERROR
 
 
-def _operations(run: Run) -> list[Operation]:
-    moves = bool(run.config.conversion.move)
+def _operations(context: Context) -> list[Operation]:
+    moves = bool(context.config.conversion.move)
     return [
         RestoreSlugs(),
         RenameFields(gated=moves),

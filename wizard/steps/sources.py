@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard.base.errors import ConfigError, OperationFailed
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Seen
 from wizard.project import package
 from wizard.session.plan import Plan
@@ -29,14 +29,14 @@ def put_back(plan: Plan, before: str) -> None:
     package.write(path, before)
 
 
-async def reinstall(run: Run) -> None:
+async def reinstall(context: Context) -> None:
     """After an undo changed the source: the project imports it as it is again."""
-    if await editable(run) is None:
-        await package.install(run.config.project, run.report)
-    await run.stop_site()
+    if await editable(context) is None:
+        await package.install(context.config.project, context.report)
+    await context.worker.stop()
 
 
-async def editable(run: Run) -> Path | None:
+async def editable(context: Context) -> Path | None:
     """The models file that the project imports, where an edit in the source is all it takes; None
     where the package has to be installed for that.
 
@@ -44,27 +44,27 @@ async def editable(run: Run) -> Path | None:
     taken the old package out and not put the new one in.
     """
     try:
-        installed = await installed_models(run)
+        installed = await installed_models(context)
     except ConfigError:
-        if not run.config.project.install:
+        if not context.config.project.install:
             raise
         return None
-    return installed if package.is_editable(run.config.project, installed) else None
+    return installed if package.is_editable(context.config.project, installed) else None
 
 
-async def installed_models(run: Run) -> Path:
+async def installed_models(context: Context) -> Path:
     """The models file that the project's Python imports: the source itself, or a copy of it."""
-    app = (await run.site()).hello.apps[run.config.conversion.app]
+    app = (await context.worker.client()).hello.apps[context.config.conversion.app]
     return app.models or app.path
 
 
-async def models_file(run: Run) -> Path:
+async def models_file(context: Context) -> Path:
     """The source file that defines the model that is converted."""
-    description = await describe(run)
-    return package.source_of(run.config.project, Path(description["file"]))
+    description = await describe(context)
+    return package.source_of(context.config.project, Path(description["file"]))
 
 
-def was_put_back(run: Run, key: str, plan: Plan) -> str:
+def was_put_back(context: Context, key: str, plan: Plan) -> str:
     """Why the file that an operation wrote is not what it left, or nothing.
 
     Edited by hand it may be: what it says to Django is checked where it matters.
@@ -72,7 +72,7 @@ def was_put_back(run: Run, key: str, plan: Plan) -> str:
     path = Path(plan.details["path"])
     if not path.exists():
         return f"{path} is gone"
-    before = run.session.journal.kept(key).get("before")
+    before = context.session.journal.kept(key).get("before")
     return f"{path} is as it was before" if package.read(path) == before else ""
 
 
@@ -84,9 +84,9 @@ def observe_file(plan: Plan) -> Observation:
     return Observation(Seen.NOT_DONE, f"{path.name} is written in one piece, and was not")
 
 
-async def describe(run: Run) -> dict[str, Any]:
+async def describe(context: Context) -> dict[str, Any]:
     """The model that is converted, as the project's Django knows it."""
-    described: dict[str, Any] = await (await run.site()).ask(
-        "describe", model=run.config.conversion.source
+    described: dict[str, Any] = await (await context.worker.client()).ask(
+        "describe", model=context.config.conversion.old_type
     )
     return described

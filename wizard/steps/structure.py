@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard.base.errors import OperationFailed, VerificationFailed
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.project import package, source
 from wizard.session.plan import Gate, Plan
@@ -35,47 +35,49 @@ class WriteModel(Operation):
     def __init__(self, *, gated: bool) -> None:
         self.gated = gated
 
-    async def plan(self, run: Run) -> Plan:
-        conversion = run.config.conversion
-        if reason := await _is_there(run):
+    async def plan(self, context: Context) -> Plan:
+        conversion = context.config.conversion
+        if reason := await _is_there(context):
             return unchanged(self, reason)
-        path = await models_file(run)
+        path = await models_file(context)
         before = package.read(path)
-        name = conversion.target.partition(".")[2]
+        name = conversion.new_type.partition(".")[2]
         after = source.insert_class(
-            before, after=conversion.source.partition(".")[2], text=run.answer("structure.class")
+            before,
+            after=conversion.old_type.partition(".")[2],
+            text=context.facts.answer("structure.class"),
         )
         changes = source.unified_diff(before, after, path.name)
-        run.report.document("The two models", "table", await _side_by_side(run))
-        run.report.document(f"Change to {path.name}", "diff", changes)
+        context.report.document("The two models", "table", await _side_by_side(context))
+        context.report.document(f"Change to {path.name}", "diff", changes)
         return Plan(
             operation=self.key,
             title=f"Write class {name} into {path.name}",
             does=(f"add class {name} to {path}", "everything else in the file stays as it is"),
             undo="`remodel undo --to structure` puts the file back as it was",
             gate=Gate(name),
-            facts={"model": conversion.target, "class": run.answer("structure.class")},
+            facts={"model": conversion.new_type, "class": context.facts.answer("structure.class")},
             details={"path": str(path), "after": after},
             skip=f"{path.name} has this class already" if before == after else "",
         )
 
-    async def keep(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         return {"before": package.read(Path(plan.details["path"]))}
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         path = Path(plan.details["path"])
         package.write(path, plan.details["after"])
         return {"path": str(path), "message": f"{path} written"}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         return observe_file(plan)
 
-    async def gone(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> str:
-        return was_put_back(run, self.key, plan)
+    async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
+        return was_put_back(context, self.key, plan)
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        put_back(plan, run.session.journal.kept(self.key)["before"])
-        await reinstall(run)
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        put_back(plan, context.session.journal.kept(self.key)["before"])
+        await reinstall(context)
 
 
 class Install(Repeatable):
@@ -87,11 +89,11 @@ class Install(Repeatable):
         self.title = "Install the package into the project's environment"
         self.about = about
 
-    async def plan(self, run: Run) -> Plan:
-        if run.fact(self.after).get("unchanged"):
+    async def plan(self, context: Context) -> Plan:
+        if context.facts.of(self.after).get("unchanged"):
             return unchanged(self, "no source file was changed")
-        source_itself = await editable(run)
-        project = run.config.project
+        source_itself = await editable(context)
+        project = context.config.project
         return Plan(
             operation=self.key,
             title=self.title,
@@ -103,9 +105,9 @@ class Install(Repeatable):
             else "",
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        await package.install(run.config.project, run.report)
-        await run.stop_site()
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        await package.install(context.config.project, context.report)
+        await context.worker.stop()
         return {"message": "the project imports the package as it is now"}
 
 
@@ -119,8 +121,8 @@ class CheckModels(Repeatable):
         self.title = "Check what Django really sees"
         self.about = "both models, field by field, in a fresh Python process"
 
-    async def plan(self, run: Run) -> Plan:
-        if run.fact(self.after).get("unchanged") and not run.config.conversion.move:
+    async def plan(self, context: Context) -> Plan:
+        if context.facts.of(self.after).get("unchanged") and not context.config.conversion.move:
             return unchanged(self, "no model was changed, and no field moves")
         return Plan(
             operation=self.key,
@@ -129,19 +131,19 @@ class CheckModels(Repeatable):
             undo="nothing to undo",
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        conversion = run.config.conversion
-        await run.stop_site()
-        findings = await (await run.site()).ask(
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        conversion = context.config.conversion
+        await context.worker.stop()
+        findings = await (await context.worker.client()).ask(
             "check_models",
-            source=conversion.source,
-            target=conversion.target,
+            source=conversion.old_type,
+            target=conversion.new_type,
             fields=list(conversion.move),
             prefix=conversion.prefix,
             phase=self.phase,
         )
         for finding in findings:
-            run.report.finding(
+            context.report.finding(
                 finding["name"], finding["detail"], "ok" if finding["ok"] else "fail"
             )
         faults = [f"{f['name']}: {f['detail']}" for f in findings if not f["ok"]]
@@ -172,14 +174,14 @@ class WriteMigrations(Operation):
         self.title = "Write the migrations"
         self.about = about
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact(self.after)
-        if run.fact(MODELS[self.kind]).get("unchanged"):
-            return unchanged(self, await _agree(run))
-        migrations = await _migrations(run, self.kind)
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of(self.after)
+        if context.facts.of(MODELS[self.kind]).get("unchanged"):
+            return unchanged(self, await _agree(context))
+        migrations = await _migrations(context, self.kind)
         for migration in migrations:
-            run.report.document(f"Migration {migration['name']}", "python", migration["text"])
-            run.report.document(f"SQL of {migration['name']}", "sql", migration["sql"])
+            context.report.document(f"Migration {migration['name']}", "python", migration["text"])
+            context.report.document(f"SQL of {migration['name']}", "sql", migration["sql"])
         return Plan(
             operation=self.key,
             title="Write " + " and ".join(migration["name"] for migration in migrations),
@@ -189,7 +191,7 @@ class WriteMigrations(Operation):
             details={"files": {m["path"]: m["text"] for m in migrations}},
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         for name, text in plan.details["files"].items():
             path = Path(name)
             if path.exists() and package.read(path) != text:
@@ -198,20 +200,20 @@ class WriteMigrations(Operation):
                     hint="Move it away or apply it, then try again.",
                 )
             package.write(path, text)
-        await run.stop_site()
+        await context.worker.stop()
         return {"message": ", ".join(plan.facts["migrations"])}
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await self.clear(run, plan)
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await self.clear(context, plan)
 
-    async def clear(self, run: Run, plan: Plan) -> None:
+    async def clear(self, context: Context, plan: Plan) -> None:
         for name, text in plan.details["files"].items():
             path = Path(name)
             if path.exists() and package.read(path) == text:
                 path.unlink()
-        await run.stop_site()
+        await context.worker.stop()
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         there = [
             Path(name).exists() and package.read(Path(name)) == text
             for name, text in plan.details["files"].items()
@@ -220,7 +222,7 @@ class WriteMigrations(Operation):
             return Observation(Seen.DONE, "the files are written")
         return Observation(Seen.PARTLY if any(there) else Seen.NOT_DONE, "not all are written")
 
-    async def gone(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> str:
+    async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
         missing = [name for name in plan.details["files"] if not Path(name).exists()]
         return f"{', '.join(missing)}: no such file" if missing else ""
 
@@ -234,10 +236,10 @@ class Migrate(Checkpointed):
         self.title = "Migrate the local database"
         self.about = "Django's own migrate, live; a checkpoint is taken first"
 
-    async def plan(self, run: Run) -> Plan:
-        run.fact(self.after)
-        pending = await (await run.site()).ask("migration_plan")
-        label = checkpointed.name(run, self.key)
+    async def plan(self, context: Context) -> Plan:
+        context.facts.of(self.after)
+        pending = await (await context.worker.client()).ask("migration_plan")
+        label = checkpointed.name(context, self.key)
         return Plan(
             operation=self.key,
             title=self.title,
@@ -247,42 +249,42 @@ class Migrate(Checkpointed):
             skip="" if pending else "no migration is pending",
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        site = await run.site()
-        await site.ask("migrate", run.report)
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        site = await context.worker.client()
+        await site.ask("migrate", context.report)
         left = await site.ask("migration_plan")
         if left:
             raise VerificationFailed("Django still has migrations to apply.", found="\n".join(left))
         applied = plan.facts["migrations"]
         return {"applied": applied, "message": f"{len(applied)} applied"}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
-        left = await (await run.site()).ask("migration_plan")
+    async def observe(self, context: Context, plan: Plan) -> Observation:
+        left = await (await context.worker.client()).ask("migration_plan")
         planned = plan.facts["migrations"]
         pending = [name for name in planned if name in left]
         why = f"{len(pending)} of {len(planned)} migrations are pending"
         if pending == planned:
             return Observation(Seen.NOT_DONE, why)
-        if pending or run.session.journal.kept(self.key):
+        if pending or context.session.journal.kept(self.key):
             # With the last migration it has not ended: what is told of it afterwards makes
             # content types and permissions (django/core/management/commands/migrate.py).
             return Observation(Seen.PARTLY, why)
         return Observation(Seen.DONE, f"{why}, by another hand", {"applied": planned})
 
 
-async def _is_there(run: Run) -> str:
+async def _is_there(context: Context) -> str:
     """Why no class has to be written, or empty: the project may have the target already."""
-    target = run.config.conversion.target
-    there = target in (await run.site()).hello.page_models
+    target = context.config.conversion.new_type
+    there = target in (await context.worker.client()).hello.page_models
     return f"{target} is a model of the project already" if there else ""
 
 
-async def _agree(run: Run) -> str:
+async def _agree(context: Context) -> str:
     """That there is no migration to write. Raises OperationFailed where one is missing."""
-    site = await run.site()
+    site = await context.worker.client()
     changes = [
         change
-        for app in run.config.conversion.apps
+        for app in context.config.conversion.apps
         for change in await site.ask("pending_changes", app=app)
     ]
     if changes:
@@ -294,19 +296,19 @@ async def _agree(run: Run) -> str:
     return "the migrations agree with the models"
 
 
-async def _migrations(run: Run, kind: str) -> list[dict[str, Any]]:
+async def _migrations(context: Context, kind: str) -> list[dict[str, Any]]:
     """Migrations of this kind for the conversion, as the worker generates them; no file yet."""
-    conversion = run.config.conversion
-    path = await models_file(run)
+    conversion = context.config.conversion
+    path = await models_file(context)
     folder = path.parent / "migrations"
     if not folder.is_dir():
         folder = path.parent.parent / "migrations"  # models are a package of their own
-    migrations: list[dict[str, Any]] = await (await run.site()).ask(
+    migrations: list[dict[str, Any]] = await (await context.worker.client()).ask(
         "make_migration",
         kind=kind,
         app=conversion.app,
-        source=conversion.source,
-        target=conversion.target,
+        source=conversion.old_type,
+        target=conversion.new_type,
         fields=list(conversion.move),
         prefix=conversion.prefix,
         directory=str(folder),
@@ -314,23 +316,23 @@ async def _migrations(run: Run, kind: str) -> list[dict[str, Any]]:
     return migrations
 
 
-async def _generated(run: Run) -> str:
+async def _generated(context: Context) -> str:
     """The class that is proposed: made from the moved fields' own definitions."""
-    conversion = run.config.conversion
+    conversion = context.config.conversion
     return source.derived_class(
-        package.read(await models_file(run)),
-        source=conversion.source.partition(".")[2],
-        target=conversion.target.partition(".")[2],
+        package.read(await models_file(context)),
+        source=conversion.old_type.partition(".")[2],
+        target=conversion.new_type.partition(".")[2],
         fields=conversion.move,
         prefix=conversion.prefix,
     )
 
 
-async def _side_by_side(run: Run) -> str:
+async def _side_by_side(context: Context) -> str:
     """A table, tab-separated: each field of the old model and what it is on the new one."""
-    conversion = run.config.conversion
-    rows = [f"{conversion.source}\ttype\t{conversion.target}"]
-    for field in (await describe(run))["fields"]:
+    conversion = context.config.conversion
+    rows = [f"{conversion.old_type}\ttype\t{conversion.new_type}"]
+    for field in (await describe(context))["fields"]:
         if not field["local"]:
             continue
         moved = field["name"] in conversion.move
@@ -351,8 +353,8 @@ CLASS = StepQuestion(
 )
 
 
-def _operations(run: Run) -> list[Operation]:
-    answered = run.session.answers.answers.get(CLASS.key)
+def _operations(context: Context) -> list[Operation]:
+    answered = context.session.answers.answers.get(CLASS.key)
     return [
         WriteModel(gated=answered != ""),
         Install(
@@ -384,5 +386,5 @@ STEP = Step(
     "the schema of the local database.",
     undo="`remodel undo --to structure` puts the files back and brings back the checkpoint.",
     operations=_operations,
-    questions=lambda run: [CLASS],
+    questions=lambda context: [CLASS],
 )

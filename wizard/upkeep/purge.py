@@ -13,7 +13,7 @@ from typing import Any
 
 from wizard.base.errors import IdentityMismatch
 from wizard.config.config import Config, Target
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Repeatable, Step
 from wizard.engine.operators import Replay
 from wizard.postgres import server
@@ -43,15 +43,15 @@ class Purge(Repeatable):
         self.key = f"purge.target:{target.name}" if target else LOCAL
         self.title = f"Purge what is kept on {target.name}" if target else "Purge what is kept here"
 
-    async def plan(self, run: Run) -> Plan:
-        session, where = run.session.id, self.target.where if self.target else "this machine"
-        held = await self._held(run)
+    async def plan(self, context: Context) -> Plan:
+        session, where = context.session.id, self.target.where if self.target else "this machine"
+        held = await self._held(context)
         paths = []
         if not self.target:
-            paths = [*artifacts.files(run.config, session), *await _scripts(run)]
+            paths = [*artifacts.files(context.config, session), *await _scripts(context)]
         does = [f"drop {each}" for each in held]
         does += [f"delete {path.name}, {megabytes(artifacts.sized([path]))}" for path in paths]
-        if not self.target and not run.session.journal.noted("finished"):
+        if not self.target and not context.session.journal.noted("finished"):
             does.append("NOTE: this session has work left; after this it cannot go on or be undone")
         return Plan(
             operation=self.key,
@@ -77,11 +77,11 @@ class Purge(Repeatable):
             skip="" if held or paths else f"session {session} holds nothing on {where}",
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         dropped, deleted = [], []
-        async with self._alone(run):
+        async with self._alone(context):
             for name, oid in plan.details["oids"].items():
-                address = await self._address(run)
+                address = await self._address(context)
                 found = await server.database(address.at(name))
                 if found is None:
                     continue
@@ -93,11 +93,11 @@ class Purge(Repeatable):
                     )
                 await restore.drop(address, name)
                 dropped.append(name)
-                run.report.finding("dropped", name)
+                context.report.finding("dropped", name)
         for text in plan.details["files"]:
             delete(Path(text))
             deleted.append(Path(text).name)
-            run.report.finding("deleted", Path(text).name)
+            context.report.finding("deleted", Path(text).name)
         return {
             "dropped": dropped,
             "deleted": deleted,
@@ -105,21 +105,21 @@ class Purge(Repeatable):
             f"{megabytes(plan.details['bytes'])}",
         }
 
-    async def _held(self, run: Run) -> list[Held]:
+    async def _held(self, context: Context) -> list[Held]:
         """What is there of what the journal names. Raises IdentityMismatch for a live one."""
-        journal, session = run.session.journal, run.session.id
+        journal, session = context.session.journal, context.session.id
         names = (
-            artifacts.far_names(run.config, session, journal, self.target.name)
+            artifacts.far_names(context.config, session, journal, self.target.name)
             if self.target
-            else artifacts.local_names(run.config, session, journal)
+            else artifacts.local_names(context.config, session, journal)
         )
         if not names:
             return []
-        address = await self._address(run)
+        address = await self._address(context)
         held = artifacts.among(await server.databases(address), names)
         system = await _system(address) if held else ""
         for each in held:
-            role = run.pins.role_of(Identity("", each.name, system, each.oid))
+            role = context.far.pins.role_of(Identity("", each.name, system, each.oid))
             if role:
                 raise IdentityMismatch(
                     f"{each.name} is the database that this session knows as {role}.",
@@ -128,16 +128,16 @@ class Purge(Repeatable):
                 )
         return held
 
-    async def _address(self, run: Run) -> Address:
+    async def _address(self, context: Context) -> Address:
         """The server, which for a target has to be the one that the session delivered to.
 
         Not its live database: a later session may have replaced that, and what this one kept is
         there all the same.
         """
         if self.target is None:
-            return run.config.local.address
-        far = await run.reach(self.target)
-        pinned = run.pins.all().get(self.target.name)
+            return context.config.local.address
+        far = await context.far.reach(self.target)
+        pinned = context.far.pins.all().get(self.target.name)
         system = await _system(far.address)
         if pinned is None or (pinned.system_identifier, pinned.host) != (system, far.where):
             raise IdentityMismatch(
@@ -148,24 +148,27 @@ class Purge(Repeatable):
         return far.address
 
     @asynccontextmanager
-    async def _alone(self, run: Run) -> AsyncIterator[None]:
+    async def _alone(self, context: Context) -> AsyncIterator[None]:
         """Nobody of us delivers to the target or rolls it back meanwhile."""
         if self.target is None:
             yield
             return
-        address = await run.far_address(self.target)
-        async with alone(address, f"purge of session {run.session.id}"):
+        address = await context.far.address(self.target)
+        async with alone(address, f"purge of session {context.session.id}"):
             yield
 
 
-async def _scripts(run: Run) -> list[Path]:
+async def _scripts(context: Context) -> list[Path]:
     """The plain scripts that this session wrote. A later session writes over them."""
     found = []
-    for name in run.config.targets:
-        state = run.session.journal.state(f"production.dump:{name}")
+    for name in context.config.targets:
+        state = context.session.journal.state(f"production.dump:{name}")
         if state is not None and state.kind == "done" and "script" in state.data:
             path = Path(state.data["script"])
-            if path.exists() and await checksum(path, run.report) == state.data["script_sha256"]:
+            if (
+                path.exists()
+                and await checksum(path, context.report) == state.data["script_sha256"]
+            ):
                 found.append(path)
     return found
 
@@ -204,7 +207,7 @@ def step(config: Config, session: Session) -> Step:
         "Drop and delete what a session holds.",
         "Databases that were kept, checkpoints and dumps of this session; no live database.",
         "There is no way back.",
-        lambda run: operations,
+        lambda context: operations,
     )
 
 

@@ -22,7 +22,7 @@ from wizard.base.events import Event, Events, Finding, Planned
 from wizard.config.config import Config
 from wizard.delivery.drift import authors, policy
 from wizard.delivery.drift import since_backup as written
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Operation, Repeatable, Step
 from wizard.engine.operators import Replay
@@ -130,7 +130,7 @@ class Since(Repeatable):
         self.journal = journal
         self.account = account
 
-    async def plan(self, run: Run) -> Plan:
+    async def plan(self, context: Context) -> Plan:
         return Plan(
             operation=self.key,
             title=self.title,
@@ -138,12 +138,12 @@ class Since(Repeatable):
             skip="" if self._baseline() else "no baseline was recorded",
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         baseline = self._baseline()
         assert baseline is not None
-        far = await run.far(run.config.source)
+        far = await context.far.checked(context.config.source)
         try:
-            judged = policy.judge(await drift.find(far.address, baseline), run.config.drift)
+            judged = policy.judge(await drift.find(far.address, baseline), context.config.drift)
             doings = await authors.since(far.address, baseline)
         except OperationFailed as error:
             self.account.written.append(f"it is not known: {error.message}")
@@ -159,10 +159,10 @@ class Since(Repeatable):
 class RehearsedDump(Dump):
     """As `Dump`; but what a playbook would take goes into the rehearsal's own folder."""
 
-    async def plan(self, run: Run) -> Plan:
-        plan = await super().plan(run)
+    async def plan(self, context: Context) -> Plan:
+        plan = await super().plan(context)
         theirs = plan.details["script"]
-        ours = str(run.artefact(Path(theirs).name))
+        ours = str(context.artefact(Path(theirs).name))
         return replace(
             plan,
             does=tuple(line.replace(theirs, ours) for line in plan.does),
@@ -179,7 +179,7 @@ class Foreseen(Repeatable):
         self.title = "Plan the delivery, and leave it at that"
         self.about = delivery.about
 
-    async def plan(self, run: Run) -> Plan:
+    async def plan(self, context: Context) -> Plan:
         return Plan(
             operation=self.key,
             title=self.title,
@@ -187,9 +187,9 @@ class Foreseen(Repeatable):
             undo="nothing to undo",
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
-        foreseen = await self.delivery.plan(run)
-        run.events.emit(Planned(self.delivery.key, plan=foreseen.as_dict()))
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        foreseen = await self.delivery.plan(context)
+        context.events.emit(Planned(self.delivery.key, plan=foreseen.as_dict()))
         return {"message": foreseen.title}
 
 
@@ -213,13 +213,13 @@ def steps(of: Recorded, account: Account) -> tuple[Step, ...]:
 
 def _step(name: str, title: str, operations: Sequence[Operation]) -> Step:
     undo = "All is taken back in the end."
-    return Step(name, title, operations[0].title, "No target.", undo, lambda run: operations)
+    return Step(name, title, operations[0].title, "No target.", undo, lambda context: operations)
 
 
-def _rehearsed(run: Run) -> list[Operation]:
+def _rehearsed(context: Context) -> list[Operation]:
     """Of the last step what happens here; of the deliveries, their plans."""
     operations: list[Operation] = []
-    for operation in production.STEP.operations(run):
+    for operation in production.STEP.operations(context):
         name = operation.key.partition(":")[0]
         if isinstance(operation, Dump):
             operations.append(RehearsedDump(operation.target))
@@ -251,16 +251,16 @@ async def rehearse(config: Config, of: Recorded, output: Output) -> None:
         stop = events.subscribe(hear)
         given = replace(of.answers, answers={**of.answers.answers, ARCHIVE: FETCH})
         operator = Rehearsing(given, (), "remodel, then rehearse what it recorded")
-        async with Run(config, session, events) as run:
-            engine = Engine(run, steps(of, account), operator)
+        async with Context(config, session, events) as context:
+            engine = Engine(context, steps(of, account), operator)
             try:
                 await engine.go()
             except BaseException as error:
                 stop()
-                await _take_back(run, engine, error)
+                await _take_back(context, engine, error)
                 raise
             stop()
-            await _take_back(run, engine)
+            await _take_back(context, engine)
     _compare(of, planned, account)
     account.warned += _warnings(of.journal, findings)
     if output.json:
@@ -283,19 +283,21 @@ async def back(config: Config, output: Output) -> list[str]:
         with Session(folder) as session:
             events = Events()
             output.listen(events)
-            async with Run(config, session, events) as run:
+            async with Context(config, session, events) as context:
                 operator = Rehearsing(nothing.answers, (), "")
-                await _take_back(run, Engine(run, steps(nothing, Account()), operator))
+                await _take_back(context, Engine(context, steps(nothing, Account()), operator))
         done.append(folder.name)
     return done
 
 
-async def _take_back(run: Run, engine: Engine, stopped: BaseException | None = None) -> None:
+async def _take_back(
+    context: Context, engine: Engine, stopped: BaseException | None = None
+) -> None:
     """Undo all of it, drop its checkpoints, and remove its folder."""
     try:
         await engine.undo("rehearsal")
-        local, session = run.config.local.address, run.session
-        names = artifacts.local_names(run.config, session.id, session.journal)
+        local, session = context.config.local.address, context.session
+        names = artifacts.local_names(context.config, session.id, session.journal)
         for held in artifacts.among(await server.databases(local), names):
             if not held.name.endswith("_before"):  # that has the local name again by now
                 await restore.drop(local, held.name)
@@ -306,7 +308,7 @@ async def _take_back(run: Run, engine: Engine, stopped: BaseException | None = N
             found=f"{error}{reason}",
             hint="Mend that, then `remodel rehearse --back`. No target was written to.",
         ) from None
-    shutil.rmtree(run.session.folder)
+    shutil.rmtree(context.session.folder)
 
 
 def _begin(config: Config) -> Session:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard.base.errors import OperationFailed
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Seen
 from wizard.project import package
 from wizard.session.journal import Journal
@@ -25,7 +25,7 @@ class SetAside(Operation):
     def __init__(self, journal: Journal | None) -> None:
         self.journal = journal
 
-    async def plan(self, run: Run) -> Plan:
+    async def plan(self, context: Context) -> Plan:
         found = written_by(self.journal) if self.journal else {}
         aside: dict[str, list[str | None]] = {}
         for path, (before, after) in found.items():
@@ -51,23 +51,23 @@ class SetAside(Operation):
             skip="" if aside else "they are as they were",
         )
 
-    async def apply(self, run: Run, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         for name, (before, _) in plan.details["files"].items():
             _place(Path(name), before)
-        await reinstall(run)
+        await reinstall(context)
         return {"message": f"{len(plan.details['files'])} files put aside"}
 
-    async def observe(self, run: Run, plan: Plan) -> Observation:
+    async def observe(self, context: Context, plan: Plan) -> Observation:
         files = plan.details["files"].items()
         aside = [_text(Path(name)) == before for name, (before, _) in files]
         if all(aside):
             return Observation(Seen.DONE, "they are as they were before the session")
         return Observation(Seen.PARTLY if any(aside) else Seen.NOT_DONE, "not all are")
 
-    async def clear(self, run: Run, plan: Plan) -> None:
-        await self.undo(run, plan, {})
+    async def clear(self, context: Context, plan: Plan) -> None:
+        await self.undo(context, plan, {})
 
-    async def undo(self, run: Run, plan: Plan, facts: Mapping[str, Any]) -> None:
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         files = plan.details["files"]
         for name, texts in files.items():
             if _text(Path(name)) not in texts:
@@ -79,7 +79,7 @@ class SetAside(Operation):
                 )
         for name, (_, now) in files.items():
             _place(Path(name), now)
-        await reinstall(run)
+        await reinstall(context)
 
 
 def written_by(journal: Journal) -> dict[Path, tuple[str | None, list[str]]]:

@@ -17,7 +17,7 @@ from wizard.base.events import Report
 from wizard.config.config import Target
 from wizard.delivery.drift import authors, policy
 from wizard.delivery.drift.policy import Judged
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.drift import drift
@@ -107,11 +107,11 @@ class Written:
             report.document(f"{title}, by whom", "text", "\n".join(self.doings))
 
 
-async def since_backup(run: Run, target: Target, address: Address) -> Written:
+async def since_backup(context: Context, target: Target, address: Address) -> Written:
     """Compare the target's database, reached at `address`, with what the backup held."""
-    if target != run.config.source:
+    if target != context.config.source:
         return Written(target, None, unknown="the backup is not from there")
-    baseline, taken = of_backup(run.session.journal), run.fact("backup.fetch")
+    baseline, taken = of_backup(context.session.journal), context.facts.of("backup.fetch")
     left_out = {
         table: baseline.tables[table].rows if baseline and table in baseline.tables else None
         for table in (name.removeprefix("public.") for name in taken.get("without", ()))
@@ -128,7 +128,7 @@ async def since_backup(run: Run, target: Target, address: Address) -> Written:
     return Written(
         target,
         baseline,
-        policy.judge(found, run.config.drift),
+        policy.judge(found, context.config.drift),
         tuple(await _doings(address, baseline) if found else ()),
         found.sequences,
         left_out,
@@ -152,12 +152,12 @@ def of_backup(journal: Journal) -> Baseline | None:
     return None
 
 
-def consented(run: Run, target: Target, plan: Plan) -> Unchanged | None:
+def consented(context: Context, target: Target, plan: Plan) -> Unchanged | None:
     """The check that goes with the consent to `plan`; None where nothing is known to check by."""
-    baseline = of_backup(run.session.journal)
+    baseline = of_backup(context.session.journal)
     if not plan.details["baseline"] or baseline is None:
         return None
-    return Unchanged(target, baseline, run.config.drift, plan.facts.get("drift"))
+    return Unchanged(target, baseline, context.config.drift, plan.facts.get("drift"))
 
 
 class Unchanged:

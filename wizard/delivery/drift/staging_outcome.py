@@ -9,37 +9,37 @@ from __future__ import annotations
 from typing import Any
 
 from wizard.config.config import Target
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 
 OPERATIONS = ("deliver", "after", "check")
 
 
-def tell(run: Run, target: Target) -> None:
+def tell(context: Context, target: Target) -> None:
     """Report how each target before `target` in remodel.yml fared in this session, if it did."""
-    for other in run.config.targets.values():
+    for other in context.config.targets.values():
         if other.name == target.name:
             return
-        state = run.session.journal.state(f"production.deliver:{other.name}")
+        state = context.session.journal.state(f"production.deliver:{other.name}")
         if state is None:
             continue
-        if run.settled(f"production.rollback:{other.name}"):
-            run.report.finding(other.name, "was rolled back since", "warn")
-        elif run.settled(f"production.check:{other.name}"):
-            message = run.fact(f"production.check:{other.name}")["message"]
-            run.report.finding(other.name, f"delivered and checked: {message}", "ok")
+        if context.facts.settled(f"production.rollback:{other.name}"):
+            context.report.finding(other.name, "was rolled back since", "warn")
+        elif context.facts.settled(f"production.check:{other.name}"):
+            message = context.facts.of(f"production.check:{other.name}")["message"]
+            context.report.finding(other.name, f"delivered and checked: {message}", "ok")
         else:
-            run.report.finding(other.name, f"its delivery is {state.kind}, not checked", "warn")
-        for found in _findings(run, other):
-            run.report.finding(
+            context.report.finding(other.name, f"its delivery is {state.kind}, not checked", "warn")
+        for found in _findings(context, other):
+            context.report.finding(
                 f"{other.name}: {found['name']}", found["value"], found["status"], found["hint"]
             )
 
 
-def _findings(run: Run, target: Target) -> list[dict[str, Any]]:
+def _findings(context: Context, target: Target) -> list[dict[str, Any]]:
     """What its last delivery was judged by, from when it began to act."""
     keys = [f"production.{name}:{target.name}" for name in OPERATIONS]
     found: dict[str, list[dict[str, Any]]] = {key: [] for key in keys}
-    for _, event in run.session.journal.events():
+    for _, event in context.session.journal.events():
         key = event["operation"]
         if key in found and event["kind"] == "started":
             found[key] = []

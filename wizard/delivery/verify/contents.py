@@ -8,7 +8,7 @@ from typing import Any
 
 from wizard.base.errors import VerificationFailed
 from wizard.config.config import Target
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.drift import fingerprint
@@ -51,12 +51,12 @@ async def require_same(address: Address, expected: Mapping[str, Any], what: str)
         )
 
 
-async def faults_of(run: Run, target: Target, address: Address) -> list[str]:
+async def faults_of(context: Context, target: Target, address: Address) -> list[str]:
     """What is wrong with the target's database, read with plain SQL."""
     faults: list[str] = []
     tree = PageTree(address)
-    mapping = {int(old): int(new) for old, new in run.fact("copy.convert")["map"].items()}
-    wanted = run.config.conversion.target
+    mapping = {int(old): int(new) for old, new in context.facts.of("copy.convert")["map"].items()}
+    wanted = context.config.conversion.new_type
     pages = {page.id: page for page in await tree.among(mapping.values())}
     faults += [
         f"page {new} is not a {wanted}"
@@ -66,16 +66,16 @@ async def faults_of(run: Run, target: Target, address: Address) -> list[str]:
     gone = mapping.keys() - mapping.values()  # none of them where ids were kept
     faults += [f"the original page {page.id} is still there" for page in await tree.among(gone)]
     for page in list(pages.values())[:NAMED]:
-        run.report.finding(
+        context.report.finding(
             page.url_path, f"{page.type} {page.title!r} with {page.children:,} children"
         )
     if len(pages) > NAMED:
-        run.report.finding("converted pages", f"{len(pages):,} in all are {wanted}")
+        context.report.finding("converted pages", f"{len(pages):,} in all are {wanted}")
     async with server.session(address) as connection:
         rows = await connection.execute("SELECT hostname, port FROM wagtailcore_site")
         sites = [f"{hostname}:{port}" for hostname, port in await rows.fetchall()]
     if str(target.site) not in sites:
         faults.append(f"no Site is on {target.site}; there is {', '.join(sites)}")
     else:
-        run.report.finding("Site", str(target.site))
+        context.report.finding("Site", str(target.site))
     return faults

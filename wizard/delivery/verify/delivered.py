@@ -13,17 +13,17 @@ from wizard.base.errors import VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery.drift import policy
 from wizard.delivery.verify.contents import contents, differences
-from wizard.engine.context import Run
+from wizard.engine.context import Context
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.drift.drift import Change
 
 
 async def require(
-    run: Run, target: Target, address: Address, expected: Mapping[str, Any], hint: str
+    context: Context, target: Target, address: Address, expected: Mapping[str, Any], hint: str
 ) -> None:
     """Raise VerificationFailed unless the database at `address` has the `contents` expected."""
-    if found := await faults(run, target, address, expected):
+    if found := await faults(context, target, address, expected):
         raise VerificationFailed(
             f"{target.address.database} on {target.where} is not what was delivered.",
             found="\n".join(found[:20]),
@@ -31,16 +31,16 @@ async def require(
         )
     tables = expected["tables"]
     rows = sum(table["rows"] for table in tables.values())
-    run.report.finding("delivered", f"{len(tables)} tables and {rows:,} rows are there")
+    context.report.finding("delivered", f"{len(tables)} tables and {rows:,} rows are there")
 
 
 async def faults(
-    run: Run, target: Target, address: Address, expected: Mapping[str, Any]
+    context: Context, target: Target, address: Address, expected: Mapping[str, Any]
 ) -> list[str]:
     """What the target's database lacks of the `contents` expected, as lines."""
     if await server.database(address) is None:
         return [f"there is no database {target.address.database} any more"]
-    return damage(expected, await contents(address), run.config.drift)
+    return damage(expected, await contents(address), context.config.drift)
 
 
 def damage(

@@ -6,19 +6,19 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from wizard.engine.context import Run
-from wizard.project.worker_client import Site
+from wizard.engine.context import Context
+from wizard.project.worker_client import WorkerClient
 
 
-async def judge(run: Run, site: Site) -> tuple[list[dict[str, Any]], list[str]]:
+async def judge(context: Context, site: WorkerClient) -> tuple[list[dict[str, Any]], list[str]]:
     """The URLs that the database of `site` has, as the worker's `urls` tells them, and faults.
 
     The faults are sentences: what leads elsewhere than before anything was changed, and what
     treebeard finds wrong in the tree.
     """
-    before = json.loads(run.artefact("urls-before.json").read_text(encoding="utf-8"))
-    now = await site.ask("urls", run.report)
-    faults = compare_urls(before, now, run.fact("copy.convert")["map"])
+    before = json.loads(context.artefact("urls-before.json").read_text(encoding="utf-8"))
+    now = await site.ask("urls", context.report)
+    faults = compare_urls(before, now, context.facts.of("copy.convert")["map"])
     problems = await site.ask("tree_problems")
     faults += [f"page tree: {name}: {ids}" for name, ids in problems.items() if ids]
     return now, faults

@@ -1,0 +1,87 @@
+"""The worker in the operator's project: started when first asked for, stopped with the run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from wizard.base.errors import ConfigError
+from wizard.config.config import Config
+from wizard.engine.facts import Facts
+from wizard.engine.local import LocalDatabase
+from wizard.postgres import identity
+from wizard.project.worker_client import DATABASE, WorkerClient
+from wizard.session.session import Session
+
+PinnedDatabases = Callable[[], list[tuple[str, int]]]
+
+
+class Worker:
+    """The session's worker process. `pinned` names the databases it must refuse."""
+
+    def __init__(
+        self,
+        config: Config,
+        session: Session,
+        facts: Facts,
+        local: LocalDatabase,
+        pinned: PinnedDatabases,
+    ) -> None:
+        self._config = config
+        self._session = session
+        self._facts = facts
+        self._local = local
+        self._pinned = pinned
+        self._client: WorkerClient | None = None
+
+    async def client(self) -> WorkerClient:
+        """Return the running worker, started if it is not.
+
+        Once the backup is restored, raise IdentityMismatch unless the local database is this
+        session's.
+        """
+        if self._facts.settled("backup.restore"):
+            await self._local.require_own()
+        if self._client is None:
+            project = self._config.project
+            self._client = WorkerClient(
+                project.python,
+                project.path,
+                project.settings,
+                pinned=self._pinned(),
+                lock=self._session.lock,
+            )
+        if not self._client.running:
+            await self._client.start()
+        return self._client
+
+    @asynccontextmanager
+    async def client_on(self, database: str) -> AsyncIterator[WorkerClient]:
+        """Start a worker of its own in another database of the local server.
+
+        Raise ConfigError when the project's settings lead elsewhere all the same.
+        """
+        project = self._config.project
+        async with WorkerClient(
+            project.python,
+            project.path,
+            project.settings,
+            environment={DATABASE: database},
+            pinned=self._pinned(),
+        ) as client:
+            reached = client.hello.database
+            meant = await identity.read(self._config.local.address.at(database), "local")
+            if reached.identity != (meant.system_identifier, meant.oid):
+                raise ConfigError(
+                    f"The project could not be pointed to {database}.",
+                    found=reached.error or f"it is in {reached.name}, OID {reached.oid}",
+                    hint="The settings lead elsewhere whatever the database's NAME is.",
+                )
+            yield client
+
+    async def stop(self) -> None:
+        """End the worker: after the models changed, since a Python process does not forget the
+        old ones, and when another database takes the local one's place, for what it cached."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.stop()
