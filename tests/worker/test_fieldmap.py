@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from shapes import models
 from shapes.fill import fill
 from wizard.worker.convert import checks, computed, values
-from wizard.worker.plan import fieldmap, relations
+from wizard.worker.plan import field_table, fieldmap, relations
 from wizard.worker.references import idmap
 from wizard.worker.protocol import Refusal
 
@@ -52,7 +52,7 @@ async def test_resolve_decides_field_by_field(press: Press) -> None:
         """
 found = resolve(*SIBLINGS, {"byline": {"from": "title"}, "gallery": {"from": "pictures"},
     "image": "drop", "rating": {"value": "7"}, "summary": {"call": "shapes.computing.byline"}})
-told["rows"] = {row["target"] or row["source"]: row for row in fieldmap.rows(found)}
+told["rows"] = {row["target"] or row["source"]: row for row in field_table.rows(found)}
 told["direction"] = found.direction
 told["renames"], told["copies"] = fieldmap.renames(found), fieldmap.copies(found)
 told["value"] = next(
@@ -324,9 +324,9 @@ load("guide", "second")
 found = resolve(models.GuidePage, models.ManualPage,
     {"edition": {"value": "first"}, "price": {"from": "steps"}})
 stream = {"body": {"value": [{"type": "text", "value": "<p>a</p>"}]}}
-told["stream"] = [row["value"] for row in fieldmap.rows(resolve(*SIBLINGS, stream))
+told["stream"] = [row["value"] for row in field_table.rows(resolve(*SIBLINGS, stream))
     if row["target"] == "body"]
-told["notes"] = {row["target"]: [row["value"], row["note"]] for row in fieldmap.rows(found)}
+told["notes"] = {row["target"]: [row["value"], row["note"]] for row in field_table.rows(found)}
 told["faults"] = checks.faults(cursor, found)
 told["inserted"] = values.fill(cursor, found)
 told["same"] = values.differences(cursor, found)
@@ -446,7 +446,8 @@ async def test_the_table_to_edit_offers_what_fits(press: Press) -> None:
     told = await _told(
         press,
         """
-told = fieldmap.describe_field_map(None, source="shapes.StandardPage", target="shapes.ArticlePage",
+told = field_table.describe_field_map(
+    None, source="shapes.StandardPage", target="shapes.ArticlePage",
     prefix="new_", move=[], fields={"byline": "wide"})
 """,
     )

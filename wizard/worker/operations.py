@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from .convert import conversion, leftovers, observation, originals, slugs
-from .plan import fieldmap
+from .plan import field_table
 from .protocol import Refusal, Reply
 from .site import migrations, models, pages, sites, urls
 
@@ -28,7 +28,7 @@ OPERATIONS: dict[str, Operation] = {
     "make_migration": migrations.make_migration,
     "migration_plan": migrations.migration_plan,
     "migrate": migrations.migrate,
-    "field_map": fieldmap.describe_field_map,
+    "field_map": field_table.describe_field_map,
     "convert_plan": conversion.convert_plan,
     "convert": conversion.convert,
     "observe_conversion": observation.observe_conversion,

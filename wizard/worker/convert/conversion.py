@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..plan import fieldmap, levels, placement
+from ..plan import field_table, fieldmap, levels, placement
 from ..plan.fieldmap import FieldMap
 from ..protocol import Refusal, Reply
 from ..references import columns, idmap, kinds, on_delete, untouched
@@ -71,7 +71,7 @@ def convert_plan(
             "ids": ids,
             "prefix": prefix,
             "pages": idmap.facts(cursor, prefix if ids == "new" else ""),
-            "field_map": fieldmap.rows(field_map),
+            "field_map": field_table.rows(field_map),
             "losses": _losses(cursor, field_map, going),
             "faults": _faults(cursor, field_map, going, ids, prefix),
             "warnings": placement.warnings(cursor, field_map.old_type, field_map.new_type, ids=ids),

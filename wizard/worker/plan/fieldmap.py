@@ -8,20 +8,18 @@ inserted into each, with the values that the field map names.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from ..protocol import Refusal, Reply
-from ..site.models import chain, page_model
+from ..protocol import Refusal
+from ..site.models import chain
 from ..site.types import Field, Instance, Model
 from . import relations
-from .field_types import checked, default, described, difference, kind, misfit, timed
+from .field_types import checked, default, described, misfit, timed
 from .levels import columns
 from .relations import RelatedRows
 
-PLACE = {"path", "depth", "numchild", "url_path"}  # a page's place in the tree, never its content
 Function = Callable[[Instance], object]  # of the project: a page to a value
 ENTRY = "Write {from: a_field}, {value: ...}, {call: path.to.function}, or drop."
 
@@ -65,38 +63,11 @@ class FieldMap:
     dropped: tuple[Any, ...]
 
 
-def describe_field_map(
-    reply: Reply, *, source: str, target: str, prefix: str, move: list[str], fields: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the map as a table to look at and to edit, with its faults; needs no pages.
-
-    `choices` has for each of the new type's names those of the old type's that fit it.
-    """
-    old, new = page_model(source), page_model(target)
-    resolved, faults = _resolve(old, new, prefix, move, fields)
-    origins = _origins(old)
-    choices = {
-        field_source.field.name: sorted(
-            name
-            for name, origin in origins.items()
-            if name not in PLACE and not misfit(origin, field_source.field)
-        )
-        for field_source in resolved.field_sources
-    }
-    return {
-        "direction": resolved.direction,
-        "rows": rows(resolved),
-        "dropped": [relations.name(item) for item in resolved.dropped],
-        "choices": {**choices, **relations.choices(resolved.left, resolved.joined)},
-        "faults": faults,
-    }
-
-
 def resolve(
     old_type: Model, new_type: Model, *, prefix: str, move: list[str], fields: Mapping[str, Any]
 ) -> FieldMap:
     """Decide on every field. Raises Refusal `field_map` with every fault, not only the first."""
-    resolved, faults = _resolve(old_type, new_type, prefix, move, fields)
+    resolved, faults = resolve_with_faults(old_type, new_type, prefix, move, fields)
     if faults:
         raise Refusal(
             "field_map",
@@ -107,9 +78,10 @@ def resolve(
     return resolved
 
 
-def _resolve(
+def resolve_with_faults(
     old_type: Model, new_type: Model, prefix: str, move: list[str], fields: Mapping[str, Any]
 ) -> tuple[FieldMap, list[str]]:
+    """Decide on every field, and return the faults beside; see `resolve`."""
     old, new = chain(old_type), chain(new_type)
     if old_type is new_type or old[0] is not new[0]:
         raise Refusal(
@@ -123,7 +95,7 @@ def _resolve(
     direction = "sibling" if left and joined else "parent" if left else "child"
     faults: list[str] = []
     entries = _entries(fields, faults)
-    origins, own = _origins(old_type), _own(joined)
+    origins, own = origins_of(old_type), _own(joined)
     prefixed = _prefixed(direction, prefix, move, origins, own, new_type, faults)
     for name in prefixed:
         if name not in entries and prefixed[name].name in entries:
@@ -164,7 +136,7 @@ def _own(levels: Iterable[Model]) -> dict[str, Any]:
     }
 
 
-def _origins(old_type: Model) -> dict[str, Any]:
+def origins_of(old_type: Model) -> dict[str, Any]:
     """Return the fields of the old type, of any level, that a value can be taken from."""
     return _own(chain(old_type))
 
@@ -305,73 +277,6 @@ def _unknown_entry(name: str, known: set[str], origins: Mapping[str, Any], new_t
         f"{name} is neither a field of {new_type._meta.label}'s own nor one the source lets go."
         + (f" Did you mean {' or '.join(near)}?" if near else "")
     )
-
-
-def rows(field_map: FieldMap) -> list[dict[str, Any]]:
-    """Return the map for the screen: `{target, how, source, value, call, type, note}` a row.
-
-    `how` is that of FieldSource, `rows` for related rows, or `dropped` (then target is None).
-    """
-    sources = [
-        {
-            "target": field_source.field.name,
-            "how": field_source.how,
-            "source": field_source.origin.name if field_source.origin else None,
-            "value": _shown(field_source) if field_source.how in {"constant", "default"} else None,
-            "call": field_source.call,
-            "type": described(field_source.field),
-            "note": _note(field_source),
-        }
-        for field_source in field_map.field_sources
-    ]
-    dropped = [
-        {
-            "target": None,
-            "how": "dropped",
-            "source": relations.name(item),
-            "value": None,
-            "call": "",
-            "type": relations.described(item),
-            "note": "",
-        }
-        for item in field_map.dropped
-    ]
-    return [*sources, *(relations.row(related) for related in field_map.related_rows), *dropped]
-
-
-def _shown(field_source: FieldSource) -> object:
-    value = field_source.value
-    if field_source.for_each_page or (field_source.how == "default" and timed(field_source.field)):
-        return None  # two plans of the same conversion have to be equal
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    stream = kind(field_source.field) == "stream"
-    stored = (
-        _without_ids(value.get_prep_value()) if stream else field_source.field.get_prep_value(value)
-    )
-    return json.dumps(stored, default=str) if isinstance(stored, (list, dict)) else str(stored)
-
-
-def _without_ids(value: object) -> object:
-    """Return a stream without its blocks' ids, which are made up anew each time it is read."""
-    if isinstance(value, list):
-        return [_without_ids(part) for part in value]
-    if not isinstance(value, dict):
-        return value
-    block = {"type", "value"} <= {*value}
-    return {name: _without_ids(part) for name, part in value.items() if name != "id" or not block}
-
-
-def _note(field_source: FieldSource) -> str:
-    if field_source.origin:
-        return difference(field_source.origin, field_source.field)
-    if field_source.for_each_page:
-        return "another one for each page"
-    if field_source.how == "default" and timed(field_source.field):
-        return "the time of the conversion"
-    if field_source.how == "default" and field_source.value is None and not field_source.field.null:
-        return "the database's default"
-    return ""
 
 
 def renames(field_map: FieldMap) -> dict[str, str | None]:

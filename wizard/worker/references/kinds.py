@@ -10,7 +10,7 @@ from .generic_keys import GenericKeys, PassingState
 from .indexes import Indexes
 from .kind import Originals, ReferenceKind
 from .ledger import ReferenceEntry, ReferenceLedger
-from .links import Links
+from .links import ContentLinks
 from .localize import Translations
 from .revisions import Revisions
 from .scan import ReadAhead
@@ -20,7 +20,7 @@ KINDS: list[ReferenceKind] = [
     ForeignKeys(),
     GenericKeys(),
     CommentPaths(),
-    Links(),
+    ContentLinks(),
     Revisions(),
     Translations(),
     Indexes(),

@@ -1,9 +1,9 @@
 """The ledger: an account of every row and value that refers to a page to be converted.
 
 Before the conversion each is entered, by the row's key and the page that it refers to; after it,
-each is looked for where it should be by then. Both is up to the kinds of reference; the ledger
-compares the two. Whatever is not found again must have been entered as dropped,
-with consent. A row without an account is a Refusal, and with it the transaction is rolled back.
+each is looked for where it should be by then. Both are up to the kinds of reference; the ledger
+compares the two. Whatever is not found again must have been entered as dropped, with consent. A
+row without an account is a Refusal, and with it the transaction is rolled back.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from .rewrite import Holder, held
 from .scan import Query, Rows, mentions, numbers, query_of, read
 
 
-class Links(ReferenceKind):
+class ContentLinks(ReferenceKind):
     """References inside of rich texts and StreamFields."""
 
     stage = "links"
