@@ -31,6 +31,7 @@ from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.engine.operators import Verdict
+from wizard.engine.result import Result
 from wizard.session import session as sessions
 from wizard.session.journal import Journal
 from wizard.session.plan import Gate, Loss, Plan
@@ -88,6 +89,13 @@ class World:
         self.passage()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Written(Result):
+    """The text that two files begin with."""
+
+    what: str
+
+
 class Put(Operation):
     """Writes two files."""
 
@@ -110,17 +118,17 @@ class Put(Operation):
     async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         return {"before": self.world.read(self.key)}
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Written:
         self.world.done.append(("act", self.key, plan.fingerprint))
         self.world.put(self.key, plan.details["texts"], "put")
-        return {"what": plan.facts["what"]}
+        return Written(what=plan.facts["what"])
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         found = self.world.read(self.key)
         before = context.session.journal.kept(self.key).get("before", found)
         as_planned = [a == b for a, b in zip(found, plan.details["texts"], strict=True)]
         if all(as_planned):
-            return Observation(Seen.DONE, "both are written", {"what": plan.facts["what"]})
+            return Observation(Seen.DONE, "both are written", Written(what=plan.facts["what"]))
         strange = [
             text
             for text, ours, theirs in zip(found, as_planned, before, strict=True)

@@ -17,9 +17,9 @@ from tests.support.sandbox import Demo
 from wizard.base.errors import VerificationFailed
 from wizard.base.events import Events
 from wizard.config.config import read
+from wizard.delivery.drill import Drill
 from wizard.engine.context import Context
 from wizard.session import session as sessions
-from wizard.steps.production import Drill
 
 ALLOW = ("--allow", "staging", "--allow", "production")
 

@@ -16,6 +16,8 @@ from wizard.base.events import Event, Events, Finding
 from wizard.config import config
 from wizard.config.config import Config
 from wizard.delivery.drift import since_backup
+from wizard.delivery.dump import ScriptedDump
+from wizard.delivery.results import Dumped
 from wizard.engine.context import Context
 from wizard.engine.operation import Seen
 from wizard.postgres import identity, server
@@ -30,8 +32,8 @@ from wizard.session.plan import Plan
 from wizard.ssh.connection import host_key
 from wizard.ssh.hostkeys import trust
 from wizard.steps import project
-from wizard.steps.backup import Fetch, Restore
-from wizard.steps.production import Dump
+from wizard.steps.backup import Restore
+from wizard.steps.fetch import Fetch
 
 
 def described(address: Address) -> dict[str, object]:
@@ -119,8 +121,8 @@ async def fetched(context: Context) -> tuple[Archive, dict[str, object]]:
     """What `backup.fetch` brings, by its plan."""
     async with context:
         plan = await Fetch().plan(context)
-        facts = dict(await Fetch().apply(context, plan))
-        return Archive.from_dict(facts["archive"]), {**facts, "does": plan.does}
+        result = await Fetch().apply(context, plan)
+        return result.archive, {**result.to_json(), "does": plan.does}
 
 
 async def restored(made: Archive, database: Address, context: Context) -> dict[str, int]:
@@ -333,8 +335,8 @@ async def test_leaves_a_script_of_another_session(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database, delivery="in place") as (run, target):
-        undone = Dump(target)
-        facts = run.facts.of(undone.key)
+        undone = ScriptedDump(target)
+        facts = run.facts.of(Dumped, target.name).to_json()
         plan = Plan.from_dict(run.session.journal.intent(undone.key) or {})
         script, ours = Path(facts["script"]), Path(facts["script"]).read_bytes()
         script.write_bytes(b"theirs")

@@ -15,7 +15,10 @@ from tests.support.delivery import dumped, granted, may_read, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.redaction import Secret
 from wizard.delivery.in_place import InPlace
-from wizard.delivery.swap import Rollback, Swap
+from wizard.delivery.overwrite import script_of
+from wizard.delivery.results import Dumped
+from wizard.delivery.rollback import Rollback
+from wizard.delivery.swap import Swap
 from wizard.engine.operation import Seen
 from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import replace_contents
@@ -78,7 +81,7 @@ async def test_delivers_verifies_and_is_observed_after_a_crash(
         assert Path(facts["safety"]).read_bytes()[:5] == b"PGDMP"
         observation = await operation.observe(run, plan)
         assert observation.seen is Seen.DONE
-        assert observation.facts["safety"] == facts["safety"]
+        assert observation.result.to_json()["safety"] == facts["safety"]
         with pytest.raises(OperationFailed, match="no old database is kept") as refused:
             await Rollback(target).plan(run)
         assert facts["safety"] in refused.value.hint
@@ -89,7 +92,7 @@ async def test_a_failure_before_the_commit_changes_nothing(
 ) -> None:
     """At the latest moment there is: all was dropped and loaded, the last line is missing."""
     async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
-        facts = run.facts.of("production.dump:staging")
+        facts = run.facts.of(Dumped, "staging").to_json()
         script = Path(facts["script"])
         text = gzip.decompress(script.read_bytes())
         script.write_bytes(gzip.compress(text[: text.index(b"-- PostgreSQL database dump compl")]))
@@ -135,7 +138,7 @@ async def test_refuses_to_lose_a_table_created_during_the_look(
             await connection.execute("CREATE TABLE late AS SELECT 'precious' AS word")
 
     async with dumped(tmp_path, database, poor, delivery="in place") as (run, _):
-        script = Path(run.facts.of("production.dump:staging")["script"])
+        script = script_of(run.facts.of(Dumped, "staging"))
         with pytest.raises(OperationFailed, match="about to be replaced") as refused:
             await replace_contents.refill(
                 poor,
@@ -177,7 +180,7 @@ async def test_compares_again_what_was_committed_and_differs(
             )
         observation = await operation.observe(run, plan)
         assert observation.seen is Seen.DONE
-        assert observation.facts["safety"] == plan.details["safety"]
+        assert observation.result.to_json()["safety"] == plan.details["safety"]
 
 
 async def test_names_a_session_that_holds_a_lock(

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.delivery import dumped, perform, titles
+from wizard.delivery.dump import Dump
 from wizard.delivery.in_place import InPlace
-from wizard.delivery.swap import Rollback, Swap
+from wizard.delivery.results import Dumped
+from wizard.delivery.rollback import Rollback
+from wizard.delivery.swap import Swap
 from wizard.engine.operation import Seen
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import dump as dumps
 from wizard.session.plan import Plan
-from wizard.steps.production import Dump
 from wizard.upkeep import artifacts
 from wizard.upkeep.purge import Purge
 
@@ -30,7 +32,7 @@ async def test_delivers_a_parallel_dump(
     way: str, database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database, delivery=way) as (run, target):
-        made = Path(run.facts.of("production.dump:staging")["archive"]["path"])
+        made = Path(run.facts.of(Dumped, "staging").archive.path)
         assert (made / "toc.dat").is_file()
         before = await Dump(target).plan(run)
         assert (await Dump(target).observe(run, before)).seen is Seen.PARTLY
@@ -48,9 +50,7 @@ async def test_delivers_a_parallel_dump(
         (folder / "more" / "of it").write_bytes(b"x" * 100)
         each = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
         assert artifacts.use(run.config, run.session.id, None).records == sum(each)
-        assert (
-            artifacts.sized([made]) == run.facts.of("production.dump:staging")["archive"]["bytes"]
-        )
+        assert artifacts.sized([made]) == run.facts.of(Dumped, "staging").archive.bytes
         purge = Purge()
         neighbour = made.parent / "db.staging.psql.gz.sha256"  # beside a script, but not ours
         neighbour.touch()
@@ -65,7 +65,7 @@ async def test_undo_removes_the_parallel_dump(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database) as (run, target):
-        facts = run.facts.of("production.dump:staging")
+        facts = run.facts.of(Dumped, "staging").to_json()
         plan = await Dump(target).plan(run)
         await Dump(target).undo(run, plan, facts)
         assert not list(run.config.backups.iterdir())

@@ -11,7 +11,7 @@ import pytest
 from tests.support.delivery import dumped, execute, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.delivery.playbook import Playbook
-from wizard.delivery.swap import Rollback
+from wizard.delivery.rollback import Rollback
 from wizard.engine.far_side import FarSide
 from wizard.engine.operation import Seen
 from wizard.postgres import server

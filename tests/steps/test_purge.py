@@ -21,6 +21,8 @@ from wizard.base.events import Events, Report
 from wizard.commands import runner
 from wizard.config import config
 from wizard.config.config import Config, Local, SiteAddress, Target
+from wizard.delivery.overwrite import script_of
+from wizard.delivery.results import Dumped
 from wizard.delivery.swap import Swap
 from wizard.engine.context import Context
 from wizard.postgres import identity, server
@@ -201,7 +203,7 @@ async def test_a_person_types_the_name_of_what_is_purged(
     async with dumped(tmp_path, database, far_database) as (run, target):
         session, dump = (
             run.session.id,
-            Path(run.facts.of("production.dump:staging")["archive"]["path"]),
+            Path(run.facts.of(Dumped, "staging").archive.path),
         )
         kept = far_database.at((await perform(run, Swap(target)))["kept"])
 
@@ -224,7 +226,7 @@ async def test_purges_the_plain_script_of_this_session_only(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database, delivery="in place") as (run, _):
-        script = Path(run.facts.of("production.dump:staging")["script"])
+        script = script_of(run.facts.of(Dumped, "staging"))
         assert str(script) in (await Purge().plan(run)).details["files"]
         script.write_bytes(b"of a later session")
         assert str(script) not in (await Purge().plan(run)).details["files"]

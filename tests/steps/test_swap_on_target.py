@@ -12,13 +12,14 @@ from tests.support.killed_swap import alone_with, killed_at
 from wizard.base.errors import IdentityMismatch, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding
 from wizard.delivery.base import run_checks, stopping
-from wizard.delivery.swap import Rollback, Swap
+from wizard.delivery.rollback import Rollback
+from wizard.delivery.swap import Swap
+from wizard.delivery.verify.check import Check
 from wizard.engine.operation import Seen
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import restore
 from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer
-from wizard.steps.production import Check
 from wizard.upkeep import artifacts
 
 LOOK = (
@@ -121,7 +122,7 @@ async def test_delivers_and_rolls_back_twice(
             plan = await swap.plan(run)
             facts = await perform(run, swap, plan)
             observed = await swap.observe(run, plan)  # as after a crash: a rollback goes by it
-            assert {**observed.facts, "message": facts["message"]} == facts
+            assert {**observed.result.to_json(), "message": facts["message"]} == facts
             assert await titles(far_database) == {"new"}
             await may_read(far_database)
             planned = await rollback.plan(run)

@@ -18,12 +18,14 @@ from wizard.base.errors import Declined, OperationFailed, RemodelError, StartOve
 from wizard.commands import runner
 from wizard.config import config
 from wizard.delivery.base import Delivery
-from wizard.delivery.drift.since_backup import FETCH_AGAIN, Unchanged
+from wizard.delivery.drift.since_backup import FETCH_AGAIN, DriftGuard
+from wizard.delivery.results import Delivered
 from wizard.delivery.swap import Swap
 from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Step
 from wizard.engine.operators import Plain, Verdict
+from wizard.engine.results import Fetched
 from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import swap
 from wizard.postgres.drift import baseline
@@ -174,7 +176,7 @@ async def test_delivered_after_the_loss_was_accepted_in_words(
             if event.get("name") == "only in the old database: wagtailcore_page"
         }
         assert told == {"1 changed (7)"}
-        kept = far_database.at(run.facts.of("production.deliver:staging")["kept"])
+        kept = far_database.at(run.facts.of(Delivered, "staging").kept)
         await swap.reopen(kept)
         assert await titles(kept) == {"old", "lost"}
         await restore.drop(far_database, kept.database, force=True)
@@ -185,7 +187,7 @@ async def test_a_replaced_database_needs_consent_to_losing_changes(
 ) -> None:
     """What was written to it cannot be told, then: more may be lost than where it can."""
     async with dumped(tmp_path, database, far_database, backed_up=True) as (run, target):
-        fetched = run.facts.of("backup.fetch")
+        fetched = run.facts.of(Fetched).to_json()
         fetched["baseline"]["oid"] += 1
         run.session.journal.write("backup.fetch", "done", fetched)
         plan = await Swap(target).plan(run)
@@ -203,11 +205,11 @@ async def test_the_guard_lets_only_accepted_drift_pass(database: Address, tmp_pa
         async with baseline.held(database) as held:
             since = Baseline.from_dict(held.as_dict())
         await guard.execute("INSERT INTO page VALUES (1); INSERT INTO hit VALUES (1)")
-        refusing = Unchanged(target, since, found.drift, {})
+        refusing = DriftGuard(target, since, found.drift, {})
         with pytest.raises(OperationFailed, match="was written to after") as refused:
             await refusing(guard)
         assert refused.value.found == f"page: {refusing.judged.facts()['page']}"
-        accepting = Unchanged(target, since, found.drift, refusing.judged.facts())
+        accepting = DriftGuard(target, since, found.drift, refusing.judged.facts())
         await accepting(guard)
         await write_and_leave(database, "INSERT INTO hit VALUES (2)", guard.info.backend_pid)
         await accepting(guard)

@@ -13,6 +13,9 @@ from tests.support.remodel_yml import GOOD
 from wizard.base.events import Events
 from wizard.config import config
 from wizard.config.config import Target
+from wizard.delivery import kinds
+from wizard.delivery.drill import Drill
+from wizard.delivery.dump import Dump
 from wizard.engine.context import Context
 from wizard.engine.operation import Operation
 from wizard.postgres import identity, server
@@ -25,7 +28,6 @@ from wizard.session import session as sessions
 from wizard.session.plan import Plan
 from wizard.ssh.connection import host_key
 from wizard.ssh.hostkeys import trust
-from wizard.steps.production import Drill, Dump
 
 SITE = """
     CREATE TABLE wagtailcore_page (id serial PRIMARY KEY, title text NOT NULL);
@@ -112,7 +114,8 @@ async def dumped(
                 trust(context.far.known_hosts, await host_key(context.far.login(target)))
             await identity.mark(local, context.local.mark)
             session.journal.write("production.site:staging", "done", {})
-            dump = await perform(context, Dump(target))
+            (dump_kind,) = (it for it in kinds.kind_of(target).operations if issubclass(it, Dump))
+            dump = await perform(context, dump_kind(target))
             fetched = {"archive": dump["archive"]}
             if backed_up:
                 async with baseline.held(far) as held:
@@ -128,7 +131,7 @@ async def perform(
     """Plan, apply, settle and write it down, as the engine does."""
     plan = plan or await operation.plan(context)
     context.session.journal.write(operation.key, "intent", plan.as_dict())
-    facts = dict(await operation.apply(context, plan))
+    facts = (await operation.apply(context, plan)).to_json()
     await operation.finalize(context, plan, facts)
     context.session.journal.write(operation.key, "done", facts)
     return facts

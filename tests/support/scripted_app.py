@@ -7,7 +7,7 @@ of 100,000 pages that are made up as they are asked for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from wizard.config import config
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Seen, Step
 from wizard.engine.operators import Operator
+from wizard.engine.result import Result
 from wizard.project.pagetree import Node
 from wizard.session.plan import Plan
 from wizard.session.session import Session
@@ -57,11 +58,11 @@ class Scripted(Operation):
     async def plan(self, context: Context) -> Plan:
         return Plan(operation=self.key, title=self.title, **self.made)
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         if self.act is not None:
             await self.act(context)
         self.done += 1
-        return {"message": self.message}
+        return Result(message=self.message)
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         return Observation(Seen.NOT_DONE, "nothing was done")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from wizard.base.errors import (
@@ -14,10 +15,18 @@ from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Observation, Operation, Seen, Step
 from wizard.engine.operators import Operator
+from wizard.engine.result import Result
 from wizard.session.plan import Gate, Loss, Plan
 from wizard.session.session import Session
 
 WORLD: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted(Result):
+    """How often an act was done."""
+
+    count: int
 
 
 class Act(Operation):
@@ -43,7 +52,7 @@ class Act(Operation):
     async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         return {"before": WORLD.get(self.key, 0)}
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         if self._breaks == "before":
             raise OperationFailed("broke before")
         WORLD[self.key] = WORLD.get(self.key, 0) + 1
@@ -52,13 +61,13 @@ class Act(Operation):
             raise KeyboardInterrupt
         if self._breaks == "after":
             raise KeyboardInterrupt
-        return {"message": "acted", "count": WORLD[self.key]}
+        return Counted(message="acted", count=WORLD[self.key])
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         if WORLD.get("half"):
             return Observation(Seen.PARTLY, "half")
         if WORLD.get(self.key):
-            return Observation(Seen.DONE, "it is there", {"count": WORLD[self.key]})
+            return Observation(Seen.DONE, "it is there", Counted(count=WORLD[self.key]))
         return Observation(Seen.NOT_DONE, "it is not there")
 
     async def clear(self, context: Context, plan: Plan) -> None:

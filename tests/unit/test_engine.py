@@ -31,6 +31,7 @@ from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Operation, Step, StepQuestion
 from wizard.engine.operators import Plain, Replay, Verdict
+from wizard.engine.result import Result
 from wizard.session import session as sessions
 from wizard.session.answers import Answers
 from wizard.session.plan import Plan
@@ -291,7 +292,7 @@ class Impatient(Consenting):
 
 
 class Mendable(Act):
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         if not WORLD.get("mended"):
             raise OperationFailed("broke", hint="mend it")
         return await super().apply(context, plan)

@@ -124,6 +124,7 @@ def reported(tmp_path: Path) -> tuple[str, str]:
     finding = {"kind": "finding", "operation": "slugs.urls", "name": "URLs", "status": "ok"}
     journal.event({**finding, "value": "12 compared"})
     journal.event({**finding, "value": "31 compared, each leads to what it led to"})
+    journal.write("production.deliver:production", "intent", {"facts": {"delivery": "swap"}})
     journal.write("production.deliver:production", "done", {"kept": "harbour_old"})
     paths = report.write_into(folder, journal)
     journal.close()

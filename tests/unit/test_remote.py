@@ -20,7 +20,7 @@ from wizard.postgres.address import connect as connect_to_database
 from wizard.sandbox.sshd import SshServer
 from wizard.ssh.connection import Connection, Login, connect, host_key
 from wizard.ssh.hostkeys import trust
-from wizard.ssh.login import way
+from wizard.ssh.login import resolve, way
 
 
 @pytest.fixture
@@ -146,6 +146,12 @@ def test_refuses_malformed_destinations(destination: str) -> None:
 
 
 # Commands
+
+
+def test_refuses_a_user_that_ssh_has_no_encoding_for(login: Login) -> None:
+    with pytest.raises(ConfigError, match="cannot be a user and host for SSH") as refused:
+        resolve(replace(login, destination="\ud7a4@far"))
+    assert "Unassigned character" in refused.value.found
 
 
 @pytest.fixture

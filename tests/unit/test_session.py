@@ -24,6 +24,7 @@ from wizard.engine import resume
 from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Observation, Operation, Seen, Step
+from wizard.engine.result import Result
 from wizard.session import lock
 from wizard.session import session as sessions
 from wizard.session.journal import Journal
@@ -149,10 +150,10 @@ class Done(Operation):
     async def plan(self, context: Context) -> Plan:
         return Plan(self.key, self.title)
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         if self._seen is not None:
             raise KeyboardInterrupt
-        return {}
+        return Result()
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         if self._seen is None:

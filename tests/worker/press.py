@@ -195,3 +195,12 @@ async def run_python(project: Path, environment: dict[str, str], *args: str) -> 
 
 def _django_environment(environment: dict[str, str]) -> dict[str, str]:
     return os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | environment
+
+
+MOVE: dict[str, Any] = {
+    "source": "press.Blog",
+    "target": "press.Podcast",
+    "prefix": "new_",
+    "move": ["artwork", "keywords", "explicit"],
+    "fields": {},
+}

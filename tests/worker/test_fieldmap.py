@@ -14,19 +14,18 @@ from django.db import connection, transaction
 from shapes import models
 from shapes.fill import fill
 from wizard.worker.convert import checks, computed, values
-from wizard.worker.plan import fieldmap
-from wizard.worker.plan import relations as follows
+from wizard.worker.plan import field_table, fieldmap, relations
 from wizard.worker.references import idmap
 from wizard.worker.protocol import Refusal
 
 told = {}
-def resolve(source, target, fields={}, move=(), prefix="new_"):
-    return fieldmap.resolve(source, target, prefix=prefix, move=list(move), fields=fields)
+def resolve(old_type, new_type, fields={}, move=(), prefix="new_"):
+    return fieldmap.resolve(old_type, new_type, prefix=prefix, move=list(move), fields=fields)
 def refused(call, *args, **kwargs):
     try:
         call(*args, **kwargs)
     except Refusal as refusal:
-        return {"type": refusal.type, "found": refusal.found.split("\\n")}
+        return {"type": refusal.kind, "found": refusal.found.split("\\n")}
 def load(*slugs):
     idmap.load(cursor, {ids[slug]: ids[slug] for slug in slugs})
 SIBLINGS = models.StandardPage, models.ArticlePage
@@ -53,11 +52,12 @@ async def test_resolve_decides_field_by_field(press: Press) -> None:
         """
 found = resolve(*SIBLINGS, {"byline": {"from": "title"}, "gallery": {"from": "pictures"},
     "image": "drop", "rating": {"value": "7"}, "summary": {"call": "shapes.computing.byline"}})
-told["rows"] = {row["target"] or row["source"]: row for row in fieldmap.rows(found)}
+told["rows"] = {row["target"] or row["source"]: row for row in field_table.rows(found)}
 told["direction"] = found.direction
 told["renames"], told["copies"] = fieldmap.renames(found), fieldmap.copies(found)
-told["value"] = next(carry.value for carry in found.carries if carry.field.name == "rating")
-pictures = next(follow for follow in found.follows if follow.source == "pictures")
+told["value"] = next(
+    row.value for row in found.field_sources if row.field.name == "rating")
+pictures = next(rows for rows in found.related_rows if rows.old_relation == "pictures")
 told["defaults"] = [[field.name, value] for field, value in pictures.defaults]
 """,
     )
@@ -149,17 +149,18 @@ async def test_the_three_directions(press: Press) -> None:
         press,
         """
 def labels(levels): return [level.__name__ for level in levels]
-for name, source, target in [
+for name, old_type, new_type in [
     ("child", models.ArticlePage, models.NewsPage),
     ("parent", models.NewsPage, models.ArticlePage),
     ("sibling", models.GuidePage, models.ManualPage),
     ("uncle", models.NewsPage, models.StandardPage),
 ]:
     fields = {"edition": {"value": "first"}} if name == "sibling" else {}
-    found = resolve(source, target, fields)
+    found = resolve(old_type, new_type, fields)
     told[name] = [found.direction, labels(found.shared), labels(found.left), labels(found.joined),
-        [carry.field.name for carry in found.carries], [f.source for f in found.follows],
-        [follows.name(item) for item in found.dropped]]
+        [row.field.name for row in found.field_sources],
+        [rows.old_relation for rows in found.related_rows],
+        [relations.name(item) for item in found.dropped]]
 """,
     )
     own = ["agency", "published", "urgent", "figures"]
@@ -323,9 +324,9 @@ load("guide", "second")
 found = resolve(models.GuidePage, models.ManualPage,
     {"edition": {"value": "first"}, "price": {"from": "steps"}})
 stream = {"body": {"value": [{"type": "text", "value": "<p>a</p>"}]}}
-told["stream"] = [row["value"] for row in fieldmap.rows(resolve(*SIBLINGS, stream))
+told["stream"] = [row["value"] for row in field_table.rows(resolve(*SIBLINGS, stream))
     if row["target"] == "body"]
-told["notes"] = {row["target"]: [row["value"], row["note"]] for row in fieldmap.rows(found)}
+told["notes"] = {row["target"]: [row["value"], row["note"]] for row in field_table.rows(found)}
 told["faults"] = checks.faults(cursor, found)
 told["inserted"] = values.fill(cursor, found)
 told["same"] = values.differences(cursor, found)
@@ -413,7 +414,8 @@ async def test_moved_fields_stay_where_they_were(added: Press) -> None:
         """
 from press.models import Blog, Podcast
 found = resolve(Blog, Podcast, {}, ["artwork", "keywords", "explicit"])
-told["carries"] = [[carry.field.name, carry.how, carry.origin.name] for carry in found.carries]
+told["carries"] = [
+    [row.field.name, row.how, row.origin.name] for row in found.field_sources]
 told["renames"], told["copies"] = fieldmap.renames(found), fieldmap.copies(found)
 show = Blog.objects.get(slug="show").pk
 idmap.load(cursor, {show: show})
@@ -423,7 +425,7 @@ told["same"] = values.differences(cursor, found)
 cursor.execute("SELECT new_keywords, new_explicit FROM press_podcast")
 told["row"] = cursor.fetchone()
 found = resolve(Blog, Podcast, {"keywords": {"value": "none"}}, ["keywords"])
-told["said"] = [carry.how for carry in found.carries]
+told["said"] = [row.how for row in found.field_sources]
 """,
     )
     assert told["carries"] == [
@@ -444,7 +446,8 @@ async def test_the_table_to_edit_offers_what_fits(press: Press) -> None:
     told = await _told(
         press,
         """
-told = fieldmap.field_map(None, source="shapes.StandardPage", target="shapes.ArticlePage",
+told = field_table.describe_field_map(
+    None, source="shapes.StandardPage", target="shapes.ArticlePage",
     prefix="new_", move=[], fields={"byline": "wide"})
 """,
     )

@@ -15,7 +15,8 @@ import pytest
 from wizard.base.errors import ConfigError, ConnectionFailed, IdentityMismatch, WorkerFailed
 from wizard.base.events import Events, Line, Report
 from wizard.postgres.address import connect
-from wizard.project.worker_client import WorkerClient, find_project
+from wizard.project.discover import find_project
+from wizard.project.worker_client import WorkerClient
 
 SETTINGS = "config/settings.py"
 

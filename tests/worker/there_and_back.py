@@ -236,16 +236,16 @@ def with_new_ids(site: Any) -> None:
     before = list(Page.objects.order_by("path").values_list(*shape))
     counts = {table: len(rows) for table, rows in everything().items()}
     done = convert("shapes.ArticlePage", "shapes.NewsPage", "new", pages)
-    map = {str(old): new for old, new in done["map"].items()}
-    originals.delete_originals(Silent(), map=map)
-    slugs.restore_slugs(Silent(), map=map, prefix="new_")
+    id_map = {str(old): new for old, new in done["map"].items()}
+    originals.delete_originals(Silent(), id_map=id_map)
+    slugs.restore_slugs(Silent(), id_map=id_map, prefix="new_")
     assert list(Page.objects.order_by("path").values_list(*shape)) == before
     with transaction.atomic(), connection.cursor() as cursor:
         assert tree.problems(cursor) == {}
     now = {table: len(rows) for table, rows in everything().items()}
     grown = {table: now[table] - counts[table] for table in counts if now[table] != counts[table]}
     assert grown == {"shapes_newspage": len(pages)}, grown
-    for page in NewsPage.objects.filter(pk__in=map.values()):
+    for page in NewsPage.objects.filter(pk__in=id_map.values()):
         if page.latest_revision_id:
             assert page.get_latest_revision_as_object().pk == page.pk
 

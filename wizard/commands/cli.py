@@ -33,11 +33,10 @@ from wizard.commands.options import (
 )
 from wizard.config import config
 from wizard.config.config import Config
-from wizard.delivery.base import AfterRollback
-from wizard.delivery.swap import Rollback
+from wizard.delivery import kinds
 from wizard.engine.operation import Step
 from wizard.engine.operators import Operator, Plain, Replay
-from wizard.project.worker_client import find_project
+from wizard.project.discover import find_project
 from wizard.reports.narration import JsonLines
 from wizard.reports.output import Output
 from wizard.session import answers
@@ -71,7 +70,7 @@ def cli(context: click.Context, plain: bool, config_path: Path | None) -> None:
 @JSON
 def demo(folder: Path | None, posts: int, headless: bool, serve: bool, as_json: bool) -> None:
     """Walk through everything on a sandbox: a sample site, its PostgreSQL, its production."""
-    from wizard.sandbox import demo as sandbox
+    from wizard.commands import demo as sandbox
 
     screens = not (headless or as_json or serve) and sys.stdin.isatty() and sys.stdout.isatty()
     _exit(runner.run(sandbox.play(folder, posts, screens, serve, Output(as_json))))
@@ -176,7 +175,8 @@ def rollback(
 
     async def work() -> None:
         with _delivered(found, identifier, target) as session:
-            operations = [Rollback(found.targets[target]), AfterRollback(found.targets[target])]
+            named = found.targets[target]
+            operations = [operation(named) for operation in kinds.kind_of(named).rollback]
             key = operations[0].key
             operator: Operator = Plain()
             if consent or not sys.stdin.isatty():
@@ -264,7 +264,7 @@ async def _wizard(config_path: Path | None, plain: bool) -> None:
     path = config_path or config.find(Path.cwd())
     if path is None:
         path = await _set_up(plain)
-    found = config.read(path)
+    found = kinds.require_known(config.read(path))
     unfinished = [one for one in sessions.summaries(found) if not one.finished]
     opened = _resumed(found, unfinished[-1]) if unfinished else None
     with opened or sessions.begin(found) as session:

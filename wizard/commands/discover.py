@@ -12,7 +12,9 @@ import yaml
 
 from wizard.base.errors import ConfigError
 from wizard.config import config
-from wizard.project.worker_client import Found, Hello, WorkerClient
+from wizard.project.discover import DjangoProject
+from wizard.project.handshake import Hello
+from wizard.project.worker_client import WorkerClient
 from wizard.session.questions import Question
 
 SETTINGS = Question(
@@ -39,7 +41,7 @@ class Discovery:
     """Parts of remodel.yml that need no question."""
 
 
-def missing(project: Found) -> tuple[Question, ...]:
+def missing(project: DjangoProject) -> tuple[Question, ...]:
     """What has to be asked before the project can be started at all."""
     questions = []
     if project.settings is None:
@@ -49,7 +51,7 @@ def missing(project: Found) -> tuple[Question, ...]:
     return tuple(questions)
 
 
-async def discover(project: Found, given: Mapping[str, Any]) -> Discovery:
+async def discover(project: DjangoProject, given: Mapping[str, Any]) -> Discovery:
     """Look at a Django project through a Python of its own; `given` answers what was `missing`.
 
     Raises ConfigError when the settings cannot be imported (with the project's own traceback).
@@ -57,8 +59,8 @@ async def discover(project: Found, given: Mapping[str, Any]) -> Discovery:
     folder = project.root
     settings = project.settings or given[SETTINGS.key]
     python = project.python or folder / Path(given[PYTHON.key]).expanduser()
-    async with WorkerClient(python, folder, settings) as site:
-        hello = site.hello
+    async with WorkerClient(python, folder, settings) as worker:
+        hello = worker.hello
     database = hello.database
     if database.vendor != "postgresql":
         raise ConfigError(

@@ -12,6 +12,7 @@ from wizard.base.errors import ConfigError, UsageError
 from wizard.commands import outline
 from wizard.config import config
 from wizard.config.config import Config
+from wizard.delivery import kinds
 from wizard.session import answers
 from wizard.session.answers import Answers
 
@@ -42,7 +43,7 @@ def the_config(path: Path | None) -> Config:
             found=str(Path.cwd()),
             hint="Go to your project's folder, or run `remodel` there to write one.",
         )
-    return config.read(path)
+    return kinds.require_known(config.read(path))
 
 
 def recorded(found: Config, path: Path, settings: Sequence[str]) -> Answers:

@@ -75,15 +75,8 @@ class Target:
     check: tuple[tuple[str, ...], ...] = ()
     """What has to succeed on the target, its database's name in REMODEL_DATABASE: of a swap once
     with the new database beside the live one, before that is touched; and after each delivery."""
-    in_place: bool = False
-    """Whether the live database itself is filled anew, for a role that may not make databases."""
-
-    @property
-    def delivery(self) -> str:
-        """`swap`, `playbook` or `in place`."""
-        if self.playbook:
-            return "playbook"
-        return "in place" if self.in_place else "swap"
+    delivery: str = "swap"
+    """The kind of delivery by its name, see `wizard.delivery.kinds`."""
 
     @property
     def where(self) -> str:
@@ -326,6 +319,9 @@ def _target(section: Section, name: str, folder: Path, secrets: Environment) -> 
     playbook_path = section.text("playbook_path", "")
     if playbook and "delivery" in section.names():
         section.refuse("delivery", "the playbook is how it is delivered; leave out one of them")
+    delivery = "playbook" if playbook else section.text("delivery", "swap")
+    if delivery == "playbook" and not playbook:
+        section.refuse("delivery", "a playbook needs its command, as `playbook`")
     target = Target(
         name=name,
         ssh=ssh,
@@ -337,7 +333,7 @@ def _target(section: Section, name: str, folder: Path, secrets: Environment) -> 
         playbook=playbook,
         playbook_path=_rooted(folder, playbook_path) if playbook_path else None,
         check=section.commands("check"),
-        in_place=section.choice("delivery", ("swap", "in place")) == "in place",
+        delivery=delivery,
     )
     if ssh:
         section.no_more_keys()

@@ -157,7 +157,7 @@ class Row:
 
 @dataclass(frozen=True)
 class FieldTable:
-    """The field map of one conversion: what the worker reported for `recorded`, shown with `entries`.
+    """The field map of a conversion as the worker reported it for `recorded`, shown with `entries`.
 
     `choices` are, for each field or relation of the new type, those of the old type that fit.
     """

@@ -1,7 +1,7 @@
-"""What all deliveries have in common: the plan, the gate, the commands around and after it.
+"""What deliveries have in common: the plan, the gate, the commands around and after it.
 
-By exchanging names, which keeps the old database, see `exchange`; by the operator's own restore
-command `playbook`; for a role that may not make databases `inplace`.
+The kinds are in `swap` (which keeps the old database), `in_place` (for a role that may not make
+databases) and `playbook` (the operator's own restore command); `kinds` has what differs.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from wizard.base.errors import OperationFailed, RemodelError, VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery.drift import since_backup, staging_outcome
+from wizard.delivery.drift.since_backup import DriftSinceBackup
+from wizard.delivery.foreseen import Foreseen
 from wizard.engine.context import Context
 from wizard.engine.operation import Operation, Repeatable
+from wizard.engine.result import Result
+from wizard.engine.results import Fetched
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight
 from wizard.postgres.dumps.archive import Archive
@@ -34,8 +38,15 @@ class ForTarget(Operation):
         self.key = f"production.{self.name}:{target.name}"
 
     def survives_restart(self, context: Context) -> bool:
-        """What was delivered is not taken back by doing the conversion anew."""
+        """Return whether the target was delivered to: doing the conversion anew leaves that."""
         return context.facts.settled(f"production.deliver:{self.target.name}")
+
+    def rehearsed(self) -> Operation | None:
+        """Return what a rehearsal does in its place; None, the default, leaves it out.
+
+        A rehearsal touches no target, and undoes what it did.
+        """
+        return None
 
 
 class Delivery(ForTarget):
@@ -43,6 +54,12 @@ class Delivery(ForTarget):
 
     name = "deliver"
     gated = True
+    drift_matters: ClassVar[bool] = True
+    """Whether what was written to the target since the backup would be lost by it."""
+
+    def rehearsed(self) -> Operation:
+        """Plan it, as its gate would show it."""
+        return Foreseen(self)
 
     async def _plan(
         self,
@@ -57,13 +74,15 @@ class Delivery(ForTarget):
         facts: Mapping[str, Any],
         details: Mapping[str, Any],
     ) -> Plan:
-        """What is told of every delivery, with what is of this way to deliver alone."""
+        """Make the plan of a delivery: what each of them tells, and what is of this kind alone."""
         target = self.target
         pages = await PageTree(address).count()
-        lost = await since_backup.since_backup(context, target, address)
+        lost = DriftSinceBackup(target)
+        if self.drift_matters:
+            lost = await since_backup.since_backup(context, target, address)
         lost.tell(context.report)
         staging_outcome.tell(context, target)
-        backup = Archive.from_dict(context.facts.of("backup.fetch")["archive"])
+        backup = context.facts.of(Fetched).archive
         return Plan(
             operation=self.key,
             title=title,
@@ -100,7 +119,7 @@ class After(ForTarget, Repeatable):
     about = "start the service again on the target"
 
     async def plan(self, context: Context) -> Plan:
-        context.facts.of(f"production.deliver:{self.target.name}")
+        context.facts.require(f"production.deliver:{self.target.name}")
         commands = self.target.after
         return Plan(
             operation=self.key,
@@ -110,9 +129,9 @@ class After(ForTarget, Repeatable):
             skip="" if commands else "no commands are configured",
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         await run_commands(context, self.target, self.target.after)
-        return {"message": "; ".join(" ".join(words) for words in self.target.after)}
+        return Result(message="; ".join(" ".join(words) for words in self.target.after))
 
 
 class AfterRollback(After):
@@ -121,14 +140,14 @@ class AfterRollback(After):
     name = "after_rollback"
 
     async def plan(self, context: Context) -> Plan:
-        context.facts.of(f"production.rollback:{self.target.name}")
+        context.facts.require(f"production.rollback:{self.target.name}")
         return await super().plan(context)
 
 
 async def run_checks(context: Context, target: Target, database: str, hint: str) -> None:
     """Run the target's `check` commands, which find the database's name in REMODEL_DATABASE.
 
-    Raises VerificationFailed with `hint` when one ends with another exit code than 0.
+    Raise VerificationFailed with `hint` when one ends with another exit code than 0.
     """
     for words in target.check:
         far = await context.far.checked(target)
@@ -162,8 +181,8 @@ async def run_commands(context: Context, target: Target, commands: Sequence[Sequ
 
 @asynccontextmanager
 async def stopping(context: Context, target: Target) -> AsyncIterator[None]:
-    """Inside, the commands of `before` have run. Whatever fails from their beginning on leaves the
-    service stopped, perhaps: it says so."""
+    """Run the commands of `before`, then the block. An error in either says that the service may
+    be stopped."""
     by_hand = "; ".join(" ".join(words) for words in target.after)
     told = f"Commands of `before` have run on {target.where}: its service may be stopped. "
     told += f"Try again, or start it by hand: {by_hand}" if by_hand else "Try again."
@@ -181,7 +200,7 @@ async def stopping(context: Context, target: Target) -> AsyncIterator[None]:
 
 
 def age(taken: Archive) -> str:
-    """How old a backup is, in words for a plan."""
+    """Return how old a backup is, in words for a plan."""
     try:
         made = datetime.fromisoformat(taken.made_at)
     except ValueError:  # an existing dump: as pg_restore words it, in that machine's time

@@ -11,14 +11,24 @@ from pathlib import Path
 
 from wizard.base import files
 from wizard.base.errors import OperationFailed, VerificationFailed
+from wizard.config.config import Target
+from wizard.delivery import kinds
 from wizard.delivery import overwrite as overwriting
-from wizard.delivery.overwrite import Overwriting
+from wizard.delivery.base import After, AfterRollback
+from wizard.delivery.drill import Drill
+from wizard.delivery.dump import ScriptedDump
+from wizard.delivery.overwrite import SAFETY_FILES, Overwriting, script_of, way_back
+from wizard.delivery.results import Delivered, Dumped
+from wizard.delivery.rollback import Rollback
+from wizard.delivery.site import PlaceTargetSite
 from wizard.delivery.verify import delivered
+from wizard.delivery.verify.check import Check
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight, replace_contents
 from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.server import Server
 from wizard.session.plan import Plan
 
 
@@ -30,8 +40,8 @@ class InPlace(Overwriting):
 
     async def plan(self, context: Context) -> Plan:
         target = self.target
-        script = Path(context.facts.of(f"production.dump:{target.name}")["script"])
-        context.facts.of(f"production.drill:{target.name}")
+        script = script_of(context.facts.of(Dumped, target.name))
+        context.facts.require(f"production.drill:{target.name}")
         address = await self.reached(context)
         found = await preflight.in_place(
             address, await preflight.needs(context.config.local.address)
@@ -78,11 +88,11 @@ class InPlace(Overwriting):
                 found="its transaction is in progress",
                 hint="Wait until the server has noticed that we were cut off, then try again.",
             )
-        expected = context.facts.of(f"production.dump:{target.name}")["contents"]
+        expected = context.facts.of(Dumped, target.name).contents
         faults = await delivered.faults(context, target, address, expected)
         if not faults:
-            facts = {"kept": "", "safety": plan.details["safety"]}
-            return Observation(Seen.DONE, "the target holds exactly what was delivered", facts)
+            result = Delivered(safety=plan.details["safety"])
+            return Observation(Seen.DONE, "the target holds exactly what was delivered", result)
         if became != "committed":  # too long ago for the server to know
             raise OperationFailed(
                 f"Whether {address.database} was replaced is not known any more.",
@@ -100,3 +110,19 @@ class InPlace(Overwriting):
     def _transaction(self, context: Context) -> Path:
         """The file with the id of the transaction that was begun last."""
         return context.artefact(f"transaction.{self.target.name}")
+
+
+def _preflight(target: Target, there: Server) -> kinds.Finding:
+    return f"{target.name} delivery", target.delivery, "ok", ""
+
+
+IN_PLACE = kinds.register(
+    kinds.DeliveryKind(
+        name="in place",
+        operations=(PlaceTargetSite, ScriptedDump, Drill, InPlace, After, Check),
+        preflight=_preflight,
+        way_back=way_back,
+        rollback=(Rollback, AfterRollback),
+        files=SAFETY_FILES,
+    )
+)

@@ -1,4 +1,4 @@
-"""What the deliveries have in common that keep no old database: a safety dump is all there is.
+"""What the deliveries that keep no old database have in common: the way back is a safety dump.
 
 It is taken once the service is stopped, and nothing may be written between it and the act.
 """
@@ -15,6 +15,7 @@ from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery.base import Delivery, stopping
 from wizard.delivery.drift import policy, since_backup
+from wizard.delivery.results import Delivered, Dumped
 from wizard.delivery.verify import delivered
 from wizard.engine.context import Context
 from wizard.postgres import server
@@ -28,7 +29,7 @@ from wizard.session.plan import Plan
 
 
 class Overwriting(Delivery):
-    """Checksum, `before`, safety dump, the act, and a look at what it came to."""
+    """Checksum, `before`, safety dump, the act, and a comparison afterwards."""
 
     @abstractmethod
     async def overwrite(
@@ -40,11 +41,11 @@ class Overwriting(Delivery):
         """The target's database, its identity checked."""
         return (await context.far.checked(self.target)).address
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Delivered:
         target = self.target
-        facts = context.facts.of(f"production.dump:{target.name}")
-        script, safety = Path(facts["script"]), Path(plan.details["safety"])
-        if await archive.checksum(script, context.report) != facts["script_sha256"]:
+        dumped = context.facts.of(Dumped, target.name)
+        script, safety = script_of(dumped), Path(plan.details["safety"])
+        if await archive.checksum(script, context.report) != dumped.script_sha256:
             raise VerificationFailed(
                 f"{script} is not what was written for {target.name}.",
                 hint="Another session wrote its own since. Begin a new session, or keep apart.",
@@ -60,14 +61,13 @@ class Overwriting(Delivery):
                 context,
                 target,
                 address,
-                facts["contents"],
+                dumped.contents,
                 f"Look for what writes to it. {ways_back(context, target)}",
             )
-        return {
-            "kept": "",
-            "safety": str(newest(context, target)),
-            "message": f"{target.address.database} holds the converted database",
-        }
+        return Delivered(
+            safety=str(newest(context, target)),
+            message=f"{target.address.database} holds the converted database",
+        )
 
     async def _save(self, context: Context, address: Address, safety: Path) -> Baseline | None:
         """A safety dump, and what it holds. None of a database that is gone: an earlier attempt
@@ -108,32 +108,47 @@ class Overwriting(Delivery):
         )
 
 
+def script_of(dumped: Dumped) -> Path:
+    """Return the plain script of a dump, which `ScriptedDump` writes."""
+    assert dumped.script is not None
+    return Path(dumped.script)
+
+
+def way_back(target: str, delivered: Delivered) -> str:
+    """Say how to get back from a delivery that kept no database."""
+    return f"restore {delivered.safety or 'its dump'}"
+
+
+SAFETY_FILES = {".safety.dump": "the way back from that delivery"}
+"""For a purge: by the end of a file's name, what it is the only one of."""
+
+
 def safety(context: Context, target: Target) -> Path:
-    """Where the next safety dump goes; never over one of an earlier attempt."""
+    """Return where the next safety dump goes; never over one of an earlier attempt."""
     number = max(map(_number, taken(context, target)), default=0) + 1
     return context.config.backups / f"db.{target.name}.{context.session.id}.{number}.safety.dump"
 
 
 def taken(context: Context, target: Target) -> list[Path]:
-    """The safety dumps of this session, oldest first."""
+    """Return the safety dumps of this session, oldest first."""
     name = f"db.{glob.escape(target.name)}.{context.session.id}.*.safety.dump"
     found = (path for path in context.config.backups.glob(name) if _number(path))
     return sorted(found, key=_number)
 
 
 def _number(path: Path) -> int:
-    """Which one it is; 0 for a file of somebody else's making."""
+    """Return which one it is; 0 for a file of somebody else's making."""
     number = path.name.split(".")[-3]
     return int(number) if number.isdecimal() else 0
 
 
 def newest(context: Context, target: Target) -> Path | None:
-    """The one that has what was there last."""
+    """Return the safety dump that has what was there last."""
     return next(reversed(taken(context, target)), None)
 
 
 def ways_back(context: Context, target: Target) -> str:
-    """In words for a hint: what the safety dumps of this session hold.
+    """Say for a hint what the safety dumps of this session hold.
 
     An attempt that failed in its middle may have left a ruin, which the next one's has faithfully.
     """

@@ -11,9 +11,18 @@ from typing import Any
 
 from wizard.base import process
 from wizard.base.errors import ConfigError, OperationFailed
+from wizard.config.config import Target
+from wizard.delivery import kinds
 from wizard.delivery import overwrite as overwriting
-from wizard.delivery.overwrite import Overwriting
+from wizard.delivery.base import After, AfterRollback
+from wizard.delivery.drill import Drill
+from wizard.delivery.dump import ScriptedDump
+from wizard.delivery.overwrite import SAFETY_FILES, Overwriting, script_of, way_back
+from wizard.delivery.results import Delivered, Dumped
+from wizard.delivery.rollback import Rollback
+from wizard.delivery.site import PlaceTargetSite
 from wizard.delivery.verify import delivered
+from wizard.delivery.verify.check import Check
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres import server
@@ -21,6 +30,7 @@ from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight
 from wizard.postgres.admin.preflight import Found
 from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.server import Server
 from wizard.session.plan import Plan
 
 
@@ -32,8 +42,8 @@ class Playbook(Overwriting):
 
     async def plan(self, context: Context) -> Plan:
         target = self.target
-        script = context.facts.of(f"production.dump:{target.name}")["script"]
-        context.facts.of(f"production.drill:{target.name}")
+        script = script_of(context.facts.of(Dumped, target.name))
+        context.facts.require(f"production.drill:{target.name}")
         command = target.playbook
         if Path(command[0]).name == "ansible-playbook" and not any(
             word == "-l" or word.startswith("--limit") for word in command
@@ -58,7 +68,7 @@ class Playbook(Overwriting):
             does=(
                 *(f"run {' '.join(words)} on {target.where}" for words in target.before),
                 f"fetch a safety dump of {database} to {safety.name}",
-                f"run {' '.join(command)} with {Path(script).name} written",
+                f"run {' '.join(command)} with {script.name} written",
                 "NOTE: what is written from there on, until it drops, is lost: stop the service by "
                 "a command in `before`",
                 f"compare every table of {database} with what was delivered",
@@ -103,10 +113,10 @@ class Playbook(Overwriting):
         address = await context.far.address(target)
         if await server.database(address) is None:
             return Observation(Seen.NOT_DONE, "the playbook dropped the database and stopped")
-        expected = context.facts.of(f"production.dump:{target.name}")["contents"]
+        expected = context.facts.of(Dumped, target.name).contents
         if not await delivered.faults(context, target, address, expected):
-            facts = {"kept": "", "safety": str(overwriting.newest(context, target) or "")}
-            return Observation(Seen.DONE, "the target holds what was delivered", facts)
+            result = Delivered(safety=str(overwriting.newest(context, target) or ""))
+            return Observation(Seen.DONE, "the target holds what was delivered", result)
         if context.far.pins.all()[target.name] != await context.far.identify(target):
             return Observation(Seen.PARTLY, "the playbook replaced the database by something else")
         return Observation(Seen.NOT_DONE, "the target is the database that it was")
@@ -114,3 +124,19 @@ class Playbook(Overwriting):
     async def clear(self, context: Context, plan: Plan) -> None:
         # What the playbook left is dumped and consented to like anything else, next time.
         await context.far.repin(self.target, await context.far.address(self.target))
+
+
+def _preflight(target: Target, there: Server) -> kinds.Finding:
+    return f"{target.name} delivery", target.delivery, "ok", ""
+
+
+PLAYBOOK = kinds.register(
+    kinds.DeliveryKind(
+        name="playbook",
+        operations=(PlaceTargetSite, ScriptedDump, Drill, Playbook, After, Check),
+        preflight=_preflight,
+        way_back=way_back,
+        rollback=(Rollback, AfterRollback),
+        files=SAFETY_FILES,
+    )
+)

@@ -167,8 +167,9 @@ class Engine:
         plan = Plan.from_dict(intent)
         observation = await self._look(operation, plan)
         if observation.seen is Seen.DONE:
-            await operation.finalize(self.context, plan, observation.facts)
-            journal.write(operation.key, "done", dict(observation.facts))
+            facts = observation.result.to_json()
+            await operation.finalize(self.context, plan, facts)
+            journal.write(operation.key, "done", facts)
             self._finish(operation, "done", "it had been done before the interruption")
         return observation.seen is Seen.DONE
 
@@ -204,10 +205,11 @@ class Engine:
         if kept := await operation.undo_data(context, plan):
             journal.write(operation.key, "kept", kept)
         context.events.emit(Started(operation.key, title=plan.title))
-        facts = dict(await operation.apply(context, plan))
+        result = await operation.apply(context, plan)
+        facts = result.to_json()
         await operation.finalize(context, plan, facts)
         journal.write(operation.key, "done", facts)
-        self._finish(operation, "done", str(facts.get("message", "")))
+        self._finish(operation, "done", result.message or "")
 
     async def _through_the_gate(self, operation: Operation, plan: Plan) -> Plan:
         """Consent, then plan again: what is done is what was consented to, or it is not done."""
@@ -311,7 +313,7 @@ class Engine:
             else:
                 observation = await self._look(operation, Plan.from_dict(intent))
                 if observation.seen is Seen.DONE:
-                    await self._take_back(operation, {"facts": dict(observation.facts)})
+                    await self._take_back(operation, {"facts": observation.result.to_json()})
             self.context.events.emit(Finished(operation.key, outcome="undone"))
         return True
 

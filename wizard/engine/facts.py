@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from wizard.base.errors import NotYet
+from wizard.engine.result import Result
 from wizard.session.session import Session
 
 SETTLED = ("done", "skipped")
+R = TypeVar("R", bound=Result)
 
 
 class Facts:
@@ -21,8 +23,26 @@ class Facts:
         state = self._session.journal.state(operation)
         return state is not None and state.kind in SETTLED
 
-    def of(self, operation: str) -> dict[str, Any]:
-        """Return what a finished operation returned. Raise NotYet before it is finished."""
+    def require(self, operation: str) -> None:
+        """Raise NotYet unless the operation is settled: a plan that builds on it can wait."""
+        self._data(operation)
+
+    def of(self, result: type[R], target: str = "") -> R:
+        """Return what a finished operation returned. Raise NotYet before it is finished.
+
+        `target` is the target's name, for an operation on one.
+        """
+        return result.from_json(self._data(result.KEY + target))
+
+    def message(self, operation: str) -> str:
+        """Return what a finished operation said of its outcome. Raise NotYet before it is."""
+        return str(self._data(operation)["message"])
+
+    def unchanged(self, operation: str) -> bool:
+        """Return whether a settled operation had nothing to change. Raise NotYet before it is."""
+        return bool(self._data(operation).get("unchanged"))
+
+    def _data(self, operation: str) -> dict[str, Any]:
         state = self._session.journal.state(operation)
         if state is None or state.kind not in SETTLED:
             raise NotYet(f"This can be told once {operation} is done.")

@@ -1,6 +1,7 @@
 """The contract between the engine and the steps: operation, observation, step.
 
-An operation plans (reading only), applies, can be observed after a crash, and may be undone.
+An operation plans (reading only), applies, can be observed after a crash, and may be undone. The
+`facts` that its hooks get are its result as the journal has it: `Result.from_json` reads them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from wizard.base.errors import OperationFailed
+from wizard.engine.result import Result
 from wizard.session.plan import Plan
 from wizard.session.questions import Question
 
@@ -29,11 +31,11 @@ class Seen(Enum):
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen, why it is believed, and the facts that `apply` would have returned."""
+    """What was seen, why it is believed, and the result that `apply` would have returned."""
 
     seen: Seen
     why: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    result: Result = field(default_factory=Result)
 
 
 class Operation(ABC):
@@ -51,8 +53,8 @@ class Operation(ABC):
         """Compute what would be done. Reads only. Raises what would make it impossible."""
 
     @abstractmethod
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        """Do it and return JSON-ready facts for later operations.
+    async def apply(self, context: Context, plan: Plan) -> Result:
+        """Do it and return the result for later operations.
 
         When it raises, the world is as before or `observe` can tell how far it came.
         """

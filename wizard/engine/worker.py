@@ -10,7 +10,8 @@ from wizard.config.config import Config
 from wizard.engine.facts import Facts
 from wizard.engine.local import LocalDatabase
 from wizard.postgres import identity
-from wizard.project.worker_client import DATABASE, WorkerClient
+from wizard.project.worker_client import WorkerClient
+from wizard.project.worker_process import DATABASE
 from wizard.session.session import Session
 
 PinnedDatabases = Callable[[], list[tuple[str, int]]]

@@ -1,4 +1,4 @@
-"""What the worker says of the operator's project when it has started."""
+"""The worker's greeting: what it says of the operator's project once it has started."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Database:
-    """The database that the project's settings point to. `error` says why it was not reached."""
+class ProjectDatabase:
+    """The database of the project's settings. `error` says why it could not be reached."""
 
     vendor: str
     engine: str
@@ -25,7 +25,7 @@ class Database:
 
     @property
     def identity(self) -> tuple[str, int] | None:
-        """The cluster's system identifier and the database's OID; None while unreachable."""
+        """Return the cluster's system identifier and the database's OID; None while unreachable."""
         if self.system_identifier is None or self.oid is None:
             return None
         return (self.system_identifier, self.oid)
@@ -43,7 +43,7 @@ class App:
 
 @dataclass(frozen=True)
 class Hello:
-    """What the worker says of the project when it has started.
+    """The greeting.
 
     `pending` are the migrations not applied yet, None while the database is unreachable.
     """
@@ -55,14 +55,14 @@ class Hello:
     treebeard: str
     settings: str
     project: Path
-    database: Database
+    database: ProjectDatabase
     page_models: tuple[str, ...]
     apps: Mapping[str, App]
     pending: tuple[str, ...] | None
 
 
 def parse(message: dict[str, Any]) -> Hello:
-    """The worker's `hello` as facts."""
+    """Return the greeting in a message of the worker."""
     given = {field.name: message[field.name] for field in fields(Hello)}
     pending = given["pending"]
     apps = {
@@ -78,7 +78,7 @@ def parse(message: dict[str, Any]) -> Hello:
         **{
             **given,
             "project": Path(given["project"]),
-            "database": Database(**given["database"]),
+            "database": ProjectDatabase(**given["database"]),
             "page_models": tuple(given["page_models"]),
             "apps": apps,
             "pending": None if pending is None else tuple(pending),

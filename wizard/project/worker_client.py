@@ -1,395 +1,250 @@
-"""The parent's side of the worker: find the project, start it, ask it, restart it after an edit.
+"""The worker's client: a typed method for each of its operations.
 
-The worker runs under the project's own interpreter, in a session of its own. Each start is a
-new generation: model edits change what a Python process knows, so nothing is ever reloaded.
+Each runs in the operator's project, on its default database. Errors are documented at the
+worker's functions of the same names, in `wizard/worker`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-import os
-import re
-import signal
-from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from wizard.base import process
-from wizard.base.errors import (
-    ConfigError,
-    ConnectionFailed,
-    IdentityMismatch,
-    OperationFailed,
-    RemodelError,
-    VerificationFailed,
-    WorkerFailed,
-)
 from wizard.base.events import Report
-from wizard.base.redaction import without_secrets
-from wizard.project.handshake import Hello, parse
-
-__all__ = ["Found", "Hello", "WorkerClient", "find_project"]
-
-PROTOCOL = 1
-DATABASE = "REMODEL_DATABASE"  # names another database to the worker than the settings do
-WORKER = Path(__file__).parents[1] / "worker" / "__main__.py"
-START_TIMEOUT = 120.0  # seconds; a large project imports for a while
-STOP_TIMEOUT = 5.0
-CHUNK = 1 << 16
-TAIL = 40  # lines of what the project printed that an error shows
-
-# Errors of the worker by type; every other is a WorkerFailed.
-ERRORS: dict[str, type[RemodelError]] = {
-    **dict.fromkeys(
-        ("startup", "settings", "setup", "no_django", "no_wagtail", "unknown_model", "no_page"),
-        ConfigError,
-    ),
-    **dict.fromkeys(("ambiguous", "wrong_type", "no_site", "no_migrations"), ConfigError),
-    "field_map": ConfigError,
-    **dict.fromkeys(("unsupported", "clash", "tree", "referenced", "no_value"), OperationFailed),
-    **dict.fromkeys(("placement", "values"), OperationFailed),
-    "pinned": IdentityMismatch,
-    "database": ConnectionFailed,
-    **dict.fromkeys(("verification", "ledger"), VerificationFailed),
-}
+from wizard.config.config import Conversion
+from wizard.project.worker_process import WorkerProcess
+from wizard.project.worker_results import (
+    ConversionPlan,
+    ConversionResult,
+    ConversionState,
+    DeletionPlan,
+    DeletionResult,
+    FieldMapJudgement,
+    ModelCheck,
+    ModelDescription,
+    NewMigration,
+    PageMap,
+    PageModel,
+    RevisionChanges,
+    SelectedPage,
+    SiteChange,
+    SiteRow,
+    SlugChanges,
+    SystemChecks,
+    UrlRow,
+)
 
 
-@dataclass(frozen=True)
-class Found:
-    """A Django project as it was found on disk; `settings` or `python` is None when not found."""
+class WorkerClient(WorkerProcess):
+    """The operator's Wagtail project, running; `async with WorkerClient(...) as worker`."""
 
-    manage: Path
-    settings: str | None
-    python: Path | None
+    # Models and the field map
 
-    @property
-    def root(self) -> Path:
-        """The project's folder, in which the worker runs."""
-        return self.manage.parent
+    async def page_models(self) -> list[PageModel]:
+        """Return every page model of the project."""
+        models: list[PageModel] = await self.ask("page_models")
+        return models
 
+    async def describe(self, model: str) -> ModelDescription:
+        """Return a page model as Django sees it: its file, its tables and its fields."""
+        description: ModelDescription = await self.ask("describe", model=model)
+        return description
 
-def find_project(start: Path) -> Found:
-    """The nearest manage.py at or above `start`, its settings and its interpreter.
-
-    The settings are those that manage.py sets by default. The interpreter is that of `.venv`,
-    `venv` or `env` beside manage.py or above it, or of the active virtual environment.
-    Raises ConfigError when there is no manage.py.
-    """
-    start = start.resolve()
-    for folder in (start, *start.parents):
-        manage = folder / "manage.py"
-        if manage.is_file():
-            return Found(manage, _settings(manage), _interpreter(folder))
-    raise ConfigError(
-        f"No manage.py was found in {start} or above it.",
-        hint="Run remodel in a Django project, or name its folder as project.path.",
-    )
-
-
-def _settings(manage: Path) -> str | None:
-    text = manage.read_text(encoding="utf-8", errors="replace")
-    match = re.search(r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]]\s*=?\s*[\"']([\w.]+)[\"']", text)
-    return match[1] if match else None
-
-
-def _interpreter(folder: Path) -> Path | None:
-    places = [
-        above / name for above in (folder, *folder.parents) for name in (".venv", "venv", "env")
-    ]
-    if active := os.environ.get("VIRTUAL_ENV"):
-        places.append(Path(active))
-    for place in places:
-        python = place / "bin" / "python"
-        # Not resolved: through the link, the interpreter would lose its virtual environment.
-        if python.is_file() and (place / "pyvenv.cfg").is_file():
-            return python
-    return None
-
-
-class WorkerClient:
-    """The operator's Wagtail project, running; `async with WorkerClient(...) as site`.
-
-    `environment` is added to ours for the project. `pinned` are the identities of delivery
-    targets, `(system identifier, database OID)`, which the worker refuses to connect to. It
-    holds the open file `lock` as we do, and is told to end when we are killed.
-    """
-
-    def __init__(
-        self,
-        python: Path,
-        project: Path,
-        settings: str,
-        *,
-        environment: Mapping[str, str] | None = None,
-        pinned: Iterable[tuple[str, int]] = (),
-        lock: int | None = None,
-    ) -> None:
-        self.python = python
-        self.project = project
-        self.settings = settings
-        self.generation = 0
-        self._environment = dict(environment or {})
-        self._pinned = [list(identity) for identity in pinned]
-        self._lock = [] if lock is None else [lock]
-        self._hello: Hello | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        self._rest = bytearray()
-        self._lines: deque[bytes] = deque()
-        self._printed: deque[str] = deque(maxlen=TAIL)
-        self._listening: asyncio.Task[None] | None = None
-        self._report: Report | None = None
-        self._asking = asyncio.Lock()
-        self._id = 0
-
-    @property
-    def running(self) -> bool:
-        """Whether a worker is there to be asked."""
-        return self._process is not None and self._process.returncode is None
-
-    @property
-    def hello(self) -> Hello:
-        """What the running worker said. Raises WorkerFailed when none runs."""
-        if self._hello is None:
-            raise WorkerFailed("The project's Python process is not running.")
-        return self._hello
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> Hello:
-        """Start the worker and wait for its hello.
-
-        Raises ConfigError when the interpreter, the folder or the settings cannot be used, with
-        the project's own traceback as what was found, and IdentityMismatch for a pinned target.
-        """
-        if self.running:
-            return self.hello
-        await self.stop()
-        self._check_paths()
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                str(self.python),
-                "-u",
-                str(WORKER),
-                cwd=self.project,
-                env=self._child_environment(),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                pass_fds=self._lock,
-                preexec_fn=process.DIE_WITH_US,
-            )
-        except OSError as error:
-            raise ConfigError(
-                f"The project's interpreter {self.python} cannot be started.",
-                found=str(error),
-                hint="Name the interpreter of the project's virtual environment as project.python.",
-            ) from None
-        self.generation += 1
-        self._rest.clear()
-        self._lines.clear()
-        self._printed.clear()
-        self._listening = asyncio.create_task(self._listen())
-        try:
-            async with asyncio.timeout(START_TIMEOUT):
-                message = await self._receive()
-        except TimeoutError:
-            await self.stop()
-            raise ConfigError(
-                f"The project did not start within {START_TIMEOUT:.0f} seconds.",
-                found="\n".join(self._printed),
-                hint=f"Does `{self.python} manage.py check` end?",
-            ) from None
-        except BaseException:
-            await self.stop()
-            raise
-        if "error" in message:
-            await self.stop()
-            raise _as_exception(message["error"])
-        self._hello = parse(message["hello"])
-        if self._hello.protocol != PROTOCOL:
-            await self.stop()
-            raise WorkerFailed(f"The worker speaks protocol {message['hello']['protocol']}.")
-        return self._hello
-
-    async def ask(self, op: str, report: Report | None = None, **args: Any) -> Any:
-        """Have the worker do an operation, its events passed to `report`; returns the result.
-
-        One at a time. When the awaiting task is cancelled the worker is stopped, which rolls
-        back what it was doing; `restart` brings it up again.
-        """
-        async with self._asking:
-            if self._process is None or self._process.stdin is None:
-                raise WorkerFailed(
-                    f"The project's Python process is not running, so {op} was not asked of it."
-                )
-            self._id += 1
-            self._report = report
-            try:
-                request = json.dumps({"id": self._id, "op": op, "args": args}) + "\n"
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    self._process.stdin.write(request.encode())
-                    await self._process.stdin.drain()
-                return await self._answer(report)
-            except (asyncio.CancelledError, _Gone):
-                await self.stop()
-                raise
-            finally:
-                self._report = None
-
-    async def restart(self) -> Hello:
-        """Stop the worker and start the next generation, which sees the models as they are now."""
-        await self.stop()
-        return await self.start()
-
-    async def stop(self) -> None:
-        """End the worker, and whatever it started, rolling back what it was doing."""
-        worker, self._process, self._hello = self._process, None, None
-        if worker is None:
-            return
-        try:
-            if worker.stdin is not None:
-                worker.stdin.close()  # the worker's sign to roll back and leave
-            async with asyncio.timeout(STOP_TIMEOUT):
-                await worker.wait()
-        except TimeoutError:
-            pass
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(worker.pid, signal.SIGKILL)
-            await asyncio.shield(worker.wait())
-            if self._listening is not None:
-                self._listening.cancel()
-                await asyncio.gather(self._listening, return_exceptions=True)
-
-    def _check_paths(self) -> None:
-        if not (self.project / "manage.py").is_file():
-            raise ConfigError(
-                f"There is no manage.py in {self.project}.",
-                hint="Name the folder that has it as project.path.",
-            )
-        if not self.python.is_file():
-            raise ConfigError(
-                f"The project's interpreter {self.python} does not exist.",
-                hint="Name the interpreter of the project's virtual environment as project.python.",
-            )
-        if not self.settings:
-            raise ConfigError(
-                "The project's settings module is not known.",
-                hint="Name it as project.settings, for instance config.settings.local.",
-            )
-
-    def _child_environment(self) -> dict[str, str]:
-        ours = {"PYTHONHOME", "PYTHONSAFEPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
-        kept = {
-            name: value for name, value in without_secrets(os.environ).items() if name not in ours
-        }
-        return {
-            **kept,
-            **self._environment,
-            "DJANGO_SETTINGS_MODULE": self.settings,
-            # A model edit may leave a file's size and second of change as they were, which is all
-            # that compiled code is checked by.
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "REMODEL_PINNED_TARGETS": json.dumps(self._pinned),
-        }
-
-    async def _answer(self, report: Report | None) -> Any:
-        rows: list[Any] | None = None
-        while True:
-            message = await self._receive()
-            if message.get("id") != self._id:
-                continue
-            if "error" in message:
-                raise _as_exception(message["error"])
-            if "result" in message:
-                return message["result"] if rows is None else rows
-            if message["event"] == "rows":
-                rows = [*(rows or []), *message["rows"]] if rows is None else rows + message["rows"]
-            elif report is not None:
-                _tell(report, message)
-
-    async def _receive(self) -> dict[str, Any]:
-        """The worker's next message, of any length."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        while not self._lines:
-            chunk = await self._process.stdout.read(CHUNK)
-            if not chunk:
-                raise await self._gone()
-            first, *others = chunk.split(b"\n")
-            self._rest += first
-            for part in others:
-                self._lines.append(bytes(self._rest))
-                self._rest = bytearray(part)
-        message: dict[str, Any] = json.loads(self._lines.popleft())
-        return message
-
-    async def _gone(self) -> _Gone:
-        """The error for a worker that ended without having been asked to."""
-        assert self._process is not None
-        code = await self._process.wait()
-        if self._listening is not None:
-            await asyncio.wait([self._listening], timeout=1.0)
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-        return _Gone(
-            f"The project's Python process went away: it was {how}."
-            if code < 0
-            else f"The project's Python process went away: it {how}.",
-            found="\n".join(self._printed),
-            hint="Its transaction was rolled back. The lines above are the last that it printed.",
+    async def check_models(
+        self, conversion: Conversion, phase: Literal["added", "final"]
+    ) -> list[ModelCheck]:
+        """Check both models: the new one `added`, or as they are in the end (`final`)."""
+        checks: list[ModelCheck] = await self.ask(
+            "check_models",
+            source=conversion.old_type,
+            target=conversion.new_type,
+            fields=list(conversion.move),
+            prefix=conversion.prefix,
+            phase=phase,
         )
+        return checks
 
-    async def _listen(self) -> None:
-        """What the project prints: kept for an error, and told while something is asked."""
-        assert self._process is not None
-        assert self._process.stderr is not None
-        rest = b""
-        while chunk := await self._process.stderr.read(CHUNK):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                self._print(line)
-        if rest:
-            self._print(rest)
+    async def field_map(
+        self, conversion: Conversion, fields: Mapping[str, Any]
+    ) -> FieldMapJudgement:
+        """Return what these entries of the field map come to, faults included."""
+        judgement: FieldMapJudgement = await self.ask(
+            "field_map",
+            source=conversion.old_type,
+            target=conversion.new_type,
+            prefix=conversion.prefix,
+            move=list(conversion.move),
+            fields=dict(fields),
+        )
+        return judgement
 
-    def _print(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace").rstrip()
-        self._printed.append(text)
-        if self._report is not None:
-            self._report.line("project", text)
+    # Pages, Sites and URLs
+
+    async def find_pages(self, conversion: Conversion) -> list[SelectedPage]:
+        """Return the pages that the conversion selects and their aliases, in the tree's order."""
+        pages: list[SelectedPage] = await self.ask(
+            "find_pages",
+            model=conversion.old_type,
+            selectors=[dict(selector) for selector in conversion.pages],
+        )
+        return pages
+
+    async def tree_problems(self) -> dict[str, list[int]]:
+        """Return the ids of pages that are wrong in the tree, by kind of fault."""
+        problems: dict[str, list[int]] = await self.ask("tree_problems")
+        return problems
+
+    async def sites(self) -> list[SiteRow]:
+        """Return every Site, the default one first."""
+        rows: list[SiteRow] = await self.ask("sites")
+        return rows
+
+    async def place_site(self, hostname: str, port: int) -> SiteChange:
+        """Put the default Site on a hostname and port."""
+        change: SiteChange = await self.ask("place_site", hostname=hostname, port=port)
+        return change
+
+    async def urls(self, report: Report | None = None) -> list[UrlRow]:
+        """Return the URL of every page below a Site."""
+        rows: list[UrlRow] = await self.ask("urls", report)
+        return rows
+
+    # Migrations
+
+    async def check(self) -> SystemChecks:
+        """Run Django's system checks."""
+        checks: SystemChecks = await self.ask("check")
+        return checks
+
+    async def pending_changes(self, app: str) -> list[str]:
+        """Return what the app's models have and its migrations do not, a line an operation."""
+        changes: list[str] = await self.ask("pending_changes", app=app)
+        return changes
+
+    async def make_migration(
+        self, conversion: Conversion, kind: Literal["add", "finish"], directory: str
+    ) -> list[NewMigration]:
+        """Generate the migrations of one kind, to stand in `directory`; nothing is written.
+
+        `add` creates the new model; `finish` removes the moved fields from the old model and
+        renames them on the new one.
+        """
+        migrations: list[NewMigration] = await self.ask(
+            "make_migration",
+            kind=kind,
+            app=conversion.app,
+            source=conversion.old_type,
+            target=conversion.new_type,
+            fields=list(conversion.move),
+            prefix=conversion.prefix,
+            directory=directory,
+        )
+        return migrations
+
+    async def migration_plan(self) -> list[str]:
+        """Return the pending migrations, as `app.name`, in order."""
+        names: list[str] = await self.ask("migration_plan")
+        return names
+
+    async def migrate(self, report: Report | None = None) -> list[str]:
+        """Run the pending migrations, Django's output going to `report`; return their names."""
+        names: list[str] = await self.ask("migrate", report)
+        return names
+
+    # The conversion
+
+    async def convert_plan(
+        self, conversion: Conversion, fields: Mapping[str, Any], pages: Sequence[int]
+    ) -> ConversionPlan:
+        """Return what `convert` would do with the same arguments."""
+        plan: ConversionPlan = await self.ask(
+            "convert_plan", None, **_arguments(conversion), fields=fields, pages=list(pages)
+        )
+        return plan
+
+    async def convert(
+        self,
+        conversion: Conversion,
+        fields: Mapping[str, Any],
+        pages: Sequence[int],
+        report: Report | None = None,
+    ) -> ConversionResult:
+        """Convert the pages with these ids, in one transaction."""
+        result: ConversionResult = await self.ask(
+            "convert", report, **_arguments(conversion), fields=fields, pages=list(pages)
+        )
+        return result
+
+    async def observe_conversion(
+        self, conversion: Conversion, pages: Sequence[int]
+    ) -> ConversionState:
+        """Look in the database how far the conversion of these pages is."""
+        state: ConversionState = await self.ask(
+            "observe_conversion",
+            source=conversion.old_type,
+            target=conversion.new_type,
+            pages=list(pages),
+            prefix=conversion.prefix,
+            ids=conversion.ids,
+        )
+        return state
+
+    async def delete_plan(self, page_map: PageMap) -> DeletionPlan:
+        """Return what `delete_originals` would delete, and what prevents it."""
+        plan: DeletionPlan = await self.ask("delete_plan", map=page_map)
+        return plan
+
+    async def delete_originals(
+        self, page_map: PageMap, report: Report | None = None
+    ) -> DeletionResult:
+        """Delete the original pages."""
+        result: DeletionResult = await self.ask("delete_originals", report, map=page_map)
+        return result
+
+    # Prefixes
+
+    async def restore_slugs(
+        self, page_map: PageMap, prefix: str, report: Report | None = None
+    ) -> SlugChanges:
+        """Take the prefix from the new pages' slugs, and from the url_paths below them."""
+        changes: SlugChanges = await self.ask("restore_slugs", report, map=page_map, prefix=prefix)
+        return changes
+
+    async def rename_revision_fields(
+        self, page_map: PageMap, renames: Mapping[str, str], report: Report | None = None
+    ) -> RevisionChanges:
+        """Rename fields, old name to new, in the revisions of the new pages."""
+        changes: RevisionChanges = await self.ask(
+            "rename_revision_fields", report, map=page_map, renames=renames
+        )
+        return changes
+
+    async def unprefix_names(self, conversion: Conversion) -> dict[str, str]:
+        """Rename indexes and constraints that have the prefix; return new names by old ones."""
+        renamed: dict[str, str] = await self.ask(
+            "unprefix_names",
+            target=conversion.new_type,
+            fields=list(conversion.move),
+            prefix=conversion.prefix,
+        )
+        return renamed
+
+    async def values_left(self, conversion: Conversion, page_map: PageMap) -> dict[str, int]:
+        """Count, by moved field, the pages outside of the map that have a value in it."""
+        counts: dict[str, int] = await self.ask(
+            "values_left",
+            source=conversion.old_type,
+            fields=list(conversion.move),
+            map=page_map,
+        )
+        return counts
 
 
-class _Gone(WorkerFailed):
-    """The worker's process ended."""
-
-
-def _tell(report: Report, message: dict[str, Any]) -> None:
-    if message["event"] == "progress":
-        report.progress(message["done"], message["total"], message["unit"], message["note"])
-    elif message["event"] == "line":
-        report.line(message["source"], message["text"])
-
-
-def _as_exception(error: dict[str, str]) -> RemodelError:
-    """The worker's error as ours, the project's traceback in what was found."""
-    evidence = [error.get("found", ""), error.get("traceback", "")]
-    return ERRORS.get(error["type"], WorkerFailed)(
-        error["message"],
-        found="\n".join(part.rstrip() for part in evidence if part),
-        hint=error.get("hint", ""),
-    )
+def _arguments(conversion: Conversion) -> dict[str, object]:
+    """Return the arguments that a conversion and its plan have in common."""
+    return {
+        "source": conversion.old_type,
+        "target": conversion.new_type,
+        "ids": conversion.ids,
+        "prefix": conversion.prefix,
+        "move": list(conversion.move),
+    }

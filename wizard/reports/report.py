@@ -19,6 +19,8 @@ from typing import Any
 from wizard import __version__
 from wizard.base.redaction import redact
 from wizard.config import fieldmap
+from wizard.delivery import kinds
+from wizard.delivery.results import Delivered
 from wizard.engine.context import Context
 from wizard.reports import ledger
 from wizard.reports.ledger import ACCOUNTS
@@ -191,16 +193,17 @@ def _deliveries(journal: Journal, done: Mapping[str, Any]) -> Section:
     targets = journal.noted("identity", {}).get("targets", {})
     rows, back = [], []
     for key, facts in done.items():
-        if not key.startswith("production.deliver:"):
+        if not key.startswith(Delivered.KEY):
             continue
-        name, kept = key.partition(":")[2], facts.get("kept", "")
+        name, delivered = key.removeprefix(Delivered.KEY), Delivered.from_json(facts)
         rolled = key.replace("deliver", "rollback") in done
         state = "rolled back" if rolled else "delivered"
-        rows.append((name, targets.get(name, ""), state, kept or str(facts.get("safety", ""))))
-        if kept and not rolled:
-            back.append(f"Back to how {name} was: remodel rollback --target {name}")
-        elif not rolled:
-            back.append(f"Back to how {name} was: restore {facts.get('safety', 'its dump')}")
+        left = delivered.kept or delivered.safety or ""
+        rows.append((name, targets.get(name, ""), state, left))
+        intent = journal.intent(key)
+        if intent is not None and not rolled:
+            kind = kinds.named(intent["facts"]["delivery"])
+            back.append(f"Back to how {name} was: {kind.way_back(name, delivered)}")
     if not rows:
         back = ["Back to before the conversion: remodel undo --to copy; before all: --to backup"]
     return Section(

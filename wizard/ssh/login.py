@@ -102,6 +102,12 @@ def resolve(login: Login) -> asyncssh.SSHClientConnectionOptions:
             hint="Load a key that has a passphrase into ssh-agent (ssh-add), and check the "
             "IdentityFile in your ssh_config.",
         ) from None
+    except ValueError as error:  # a user name that SSH has no encoding for (RFC 4013)
+        raise ConfigError(
+            f"{login.destination!r} cannot be a user and host for SSH.",
+            found=str(error),
+            hint="Correct the target's `ssh` in remodel.yml, or User in your ssh_config.",
+        ) from None
 
 
 def arguments(login: Login) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Step 2: production's content, proven whole, as the local database."""
+"""Step 2: fetch production's content and make it the local database."""
 
 from __future__ import annotations
 
@@ -9,138 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from wizard.base import process
-from wizard.base.errors import ConfigError, OperationFailed
+from wizard.base.errors import OperationFailed
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
+from wizard.engine.result import Result
+from wizard.engine.results import Fetched, Restored, SitePlaced, UrlsRecorded
 from wizard.postgres import identity, server
 from wizard.postgres.admin import swap
 from wizard.postgres.drift import baseline
-from wizard.postgres.dumps import archive, exclusion, restore, tools
+from wizard.postgres.dumps import restore, tools
 from wizard.postgres.dumps.archive import Archive
-from wizard.postgres.dumps.download import download
-from wizard.postgres.dumps.tools import Tool
+from wizard.project.worker_results import SiteRow
 from wizard.session.plan import Gate, Loss, Plan
+from wizard.steps.fetch import ARCHIVE, Fetch
 from wizard.steps.project import refuse_target
-
-FETCH = "fetch"
-FAR = "ssh:"
-
-
-class Fetch(Operation):
-    """A dump of the source, streamed; or one that is there already, here or on the far side."""
-
-    key = "backup.fetch"
-    title = "Fetch a backup of production"
-    about = "pg_dump over SSH into backups/, checksummed and read whole"
-
-    async def plan(self, context: Context) -> Plan:
-        answer = str(context.facts.answer("backup.archive"))
-        if answer == FETCH:
-            return await self._dump(context)
-        return (
-            self._download(context, answer)
-            if answer.startswith(FAR)
-            else self._take(context, answer)
-        )
-
-    async def _dump(self, context: Context) -> Plan:
-        source = context.config.source
-        far = await context.far.checked(source)
-        size = (await server.contents(far.address)).bytes
-        route = await context.far.route(source, await context.tools.local_major())
-        without = await exclusion.resolve(far.address, context.config.backup.exclude_table_data)
-        path = _place(context, ".dump" if route.pg_restore else ".sql.gz")
-        where = source.ssh if route.far else "this machine"
-        return Plan(
-            operation=self.key,
-            title=f"Fetch a backup of {source.name}",
-            does=(
-                f"run pg_dump on {where} for {source.address.database} "
-                f"({size / 1e6:,.1f} MB of rows there)",
-                f"by {route.why}",
-                *(f"leave the rows of {table} there" for table in without),
-                f"stream it to {path}, count and hash it, then read it whole",
-            ),
-            undo=f"delete {path.name}",
-            facts={
-                "source": source.name,
-                "database": source.address.database,
-                **({"without": list(without)} if without else {}),
-            },
-            details={"path": str(path)},
-        )
-
-    def _download(self, context: Context, answer: str) -> Plan:
-        source, there = context.config.source, answer.removeprefix(FAR)
-        if not source.ssh:
-            raise ConfigError(
-                f"{answer!r} is a file on the host of {source.name}, which has no `ssh`.",
-                hint="Give a file that is here, or `fetch`.",
-            )
-        path = _place(context, ".sql.gz" if there.endswith(".gz") else ".dump")
-        return Plan(
-            operation=self.key,
-            title=f"Fetch the dump that is on {source.ssh}",
-            does=(
-                f"fetch {there} to {path}, or what an interrupted attempt left to fetch of it",
-                "hash it, then read it from its first byte to its last",
-                *_all_of_it(context),
-            ),
-            undo=f"delete {path.name}",
-            facts={"source": source.name, "archive": answer},
-            details={"path": str(path), "there": there},
-        )
-
-    def _take(self, context: Context, answer: str) -> Plan:
-        path = (context.config.folder / answer).resolve()
-        return Plan(
-            operation=self.key,
-            title="Take the dump that is here",
-            does=(f"read {path} from its first byte to its last", *_all_of_it(context)),
-            undo="nothing to undo",
-            facts={"archive": answer},
-            details={"path": str(path)},
-        )
-
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        path, report, source = Path(plan.details["path"]), context.report, context.config.source
-        if "source" not in plan.facts:
-            return _taken(await archive.take(path, await _prover(context), report))
-        far = await context.far.checked(source)
-        if "there" in plan.details:
-            there, prover = plan.details["there"], await _prover(context)
-            proven = await download(far.connection, there, path, report, pg_restore=prover)
-            return _taken(proven)
-        route = await context.far.route(source, await context.tools.local_major())
-        without = tuple(plan.facts.get("without", ()))
-        async with baseline.held(far.address) as held:
-            if not held.snapshot:
-                since = "none is to be had: drift counts from just before the dump"
-                report.finding("snapshot", since, "info")
-            proven = await context.far.fetch(
-                source, path, report, route, snapshot=held.snapshot, without=without
-            )
-            return {**_taken(proven), "baseline": held.as_dict(), "without": list(without)}
-
-    async def observe(self, context: Context, plan: Plan) -> Observation:
-        path = Path(plan.details["path"])
-        if "source" in plan.facts and path.exists():
-            if plan.facts.get("without"):  # the copy's contents are no baseline then
-                return Observation(Seen.PARTLY, "the dump is there, its baseline is not")
-            found = await archive.take(path, await _prover(context), context.report)
-            return Observation(Seen.DONE, "a dump gets its name only once proven", _taken(found))
-        return Observation(Seen.NOT_DONE, "a dump that was interrupted leaves no file")
-
-    async def clear(self, context: Context, plan: Plan) -> None:
-        if "source" in plan.facts:  # what was only taken is somebody's own
-            archive.remove(Path(plan.details["path"]))
-
-    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await self.clear(context, plan)
 
 
 class Restore(Operation):
-    """The dump becomes the local database; what was there is kept under another name."""
+    """Restore the dump as the local database; keep the old one under another name."""
 
     key = "backup.restore"
     title = "Restore the backup into the local database"
@@ -148,7 +34,7 @@ class Restore(Operation):
     gated = True
 
     async def plan(self, context: Context) -> Plan:
-        taken = Archive.from_dict(context.facts.of("backup.fetch")["archive"])
+        dump = context.facts.of(Fetched).archive
         local = context.config.local.address
         exists = await server.database(local) is not None
         if exists:
@@ -156,7 +42,7 @@ class Restore(Operation):
             async with context.local.alone():
                 await swap.require_unused(local)
         kept = server.beside(local.database, f"{context.stamp}_before")
-        does = [f"restore {Path(taken.path).name} ({taken.bytes:,} bytes) beside it and check it"]
+        does = [f"restore {dump.path.name} ({dump.bytes:,} bytes) beside it and check it"]
         losses: tuple[Loss, ...] = ()
         if exists:
             pages = await context.pagetree.count()
@@ -170,26 +56,26 @@ class Restore(Operation):
             destroys=losses,
             undo=f"`remodel undo --to backup` gives {kept} its name back",
             gate=Gate(local.database),
-            facts={"local database": local.database, "source": taken.database},
+            facts={"local database": local.database, "source": dump.database},
             details={
                 "beside": server.beside(local.database, f"{context.stamp}_new"),
                 "kept": kept if exists else "",
-                "archive": taken.as_dict(),
+                "archive": dump.as_dict(),
             },
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Restored:
         local, details = context.config.local.address, plan.details
-        taken = Archive.from_dict(details["archive"])
+        dump = Archive.from_dict(details["archive"])
         beside = local.at(details["beside"])
         tool = None
-        if not taken.is_script:
+        if not dump.is_script:
             tool = await context.tools.pg_restore(
-                taken.dump_major, await context.tools.local_major()
+                dump.dump_major, await context.tools.local_major()
             )
         like = local.database if details["kept"] else None
         await restore.create_beside(local, beside.database, like=like, report=context.report)
-        await restore.restore(taken, beside, context.report, pg_restore=tool)
+        await restore.restore(dump, beside, context.report, pg_restore=tool)
         await identity.mark(beside, context.local.mark)
         await context.worker.stop()
         async with context.local.alone():
@@ -198,11 +84,11 @@ class Restore(Operation):
             )
         context.report.tree({})
         pages = await context.pagetree.count() or 0
-        return {
-            "kept": details["kept"],
-            **await _copys_baseline(context),
-            "message": f"{pages:,} pages in {local.database}",
-        }
+        return Restored(
+            kept=details["kept"],
+            baseline=await _copys_baseline(context),
+            message=f"{pages:,} pages in {local.database}",
+        )
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         local, details = context.config.local.address, plan.details
@@ -212,16 +98,16 @@ class Restore(Operation):
         # Its mark was on it before it got the name; what another session or person put there,
         # now that we were cut off, has none of ours.
         if await identity.marked(local) == context.local.mark:
-            facts = {"kept": details["kept"], **await _copys_baseline(context)}
-            return Observation(Seen.DONE, "the restored database has the name", facts)
+            restored = Restored(kept=details["kept"], baseline=await _copys_baseline(context))
+            return Observation(Seen.DONE, "the restored database has the name", restored)
         return Observation(Seen.NOT_DONE, f"{local.database} is as it was")
 
     async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
         local = context.config.local.address
-        found = await identity.marked(local)
-        if found == context.local.mark:
+        mark = await identity.marked(local)
+        if mark == context.local.mark:
             return ""
-        says = f"it says {found or 'nothing'!r}, not {context.local.mark!r}"
+        says = f"it says {mark or 'nothing'!r}, not {context.local.mark!r}"
         return f"{local} is another database: {says}"
 
     async def clear(self, context: Context, plan: Plan) -> None:
@@ -229,16 +115,17 @@ class Restore(Operation):
 
     async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         local, aside = context.config.local.address, plan.details["beside"]
+        kept = Restored.from_json(facts).kept
         await context.worker.stop()
-        standing = await swap.observe(local, aside, facts["kept"])
+        standing = await swap.observe(local, aside, kept)
         async with context.local.alone():
             if standing.kept is not None:
                 await context.local.require_own()
-                await swap.rollback(local, facts["kept"], aside, context.report, terminate=False)
+                await swap.rollback(local, kept, aside, context.report, terminate=False)
             elif await identity.marked(local) == context.local.mark:
-                if facts["kept"]:
+                if kept:
                     raise OperationFailed(
-                        f"{facts['kept']} is gone, so the old local database cannot come back.",
+                        f"{kept} is gone, so the old local database cannot come back.",
                         hint="Somebody dropped it. The restored one is left as it is.",
                     )
                 await restore.drop(local, local.database)
@@ -247,14 +134,14 @@ class Restore(Operation):
 
 
 class Anonymise(Repeatable):
-    """The project's own commands that take persons out of the local copy, before anything else."""
+    """Run the project's own commands that anonymise the local copy, before anything else."""
 
     key = "backup.anonymise"
     title = "Anonymise the local copy"
     about = "backup.anonymise of remodel.yml, run in the project"
 
     async def plan(self, context: Context) -> Plan:
-        context.facts.of("backup.restore")
+        context.facts.require("backup.restore")
         commands = context.config.backup.anonymise
         return Plan(
             operation=self.key,
@@ -268,7 +155,7 @@ class Anonymise(Repeatable):
             facts={"commands": [list(words) for words in commands]},
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         project, local = context.config.project, context.config.local.address
         await context.worker.client()  # which refuses settings that lead to a target
         await context.worker.stop()
@@ -287,20 +174,20 @@ class Anonymise(Repeatable):
                     "try again: all the commands run once more.",
                 )
         context.report.tree({})
-        return {"message": f"{len(context.config.backup.anonymise)} commands succeeded"}
+        return Result(message=f"{len(context.config.backup.anonymise)} commands succeeded")
 
 
-class PlaceSite(Operation):
-    """The Wagtail Site on localhost, so that the local copy can be browsed."""
+class PlaceSiteLocally(Operation):
+    """Put the Wagtail Site on localhost, so that the local copy can be browsed."""
 
     key = "backup.site"
     title = "Put the Site on localhost"
     about = "hostname and port of the Wagtail Site, remembering what they were"
 
     async def plan(self, context: Context) -> Plan:
-        context.facts.of("backup.restore")
+        context.facts.require("backup.restore")
         wanted = context.config.local.site
-        sites = await (await context.worker.client()).ask("sites")
+        sites = await (await context.worker.client()).sites()
         before = next((site for site in sites if site["is_default_site"]), None)
         if before is None:
             raise OperationFailed(
@@ -317,38 +204,38 @@ class PlaceSite(Operation):
             details={"before": before},
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> SitePlaced:
         wanted = context.config.local.site
-        site = await context.worker.client()
-        await site.ask("place_site", hostname=wanted.hostname, port=wanted.port)
+        worker = await context.worker.client()
+        await worker.place_site(wanted.hostname, wanted.port)
         return _placed(plan)
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
-        # Not simply done again: what the Site was would then be taken for where it is by now.
-        for site in await (await context.worker.client()).ask("sites"):
+        # Doing it again would record the Site's new place as the one that it had before.
+        for site in await (await context.worker.client()).sites():
             if site["is_default_site"] and _at(site) == plan.facts["site"]:
                 return Observation(Seen.DONE, f"the Site is on {_at(site)}", _placed(plan))
         return Observation(Seen.NOT_DONE, "the Site is elsewhere")
 
 
-def _at(site: Mapping[str, Any]) -> str:
+def _at(site: SiteRow) -> str:
     return f"{site['hostname']}:{site['port']}"
 
 
-def _placed(plan: Plan) -> dict[str, Any]:
-    before = plan.details["before"]
-    return {"before": before, "message": f"was {_at(before)}, is {plan.facts['site']}"}
+def _placed(plan: Plan) -> SitePlaced:
+    before: SiteRow = plan.details["before"]
+    return SitePlaced(before=before, message=f"was {_at(before)}, is {plan.facts['site']}")
 
 
-class Baseline(Repeatable):
-    """Every URL of the site before anything is changed, to compare with afterwards."""
+class UrlBaseline(Repeatable):
+    """Record every URL of the site before anything is changed, to compare with afterwards."""
 
     key = "backup.urls"
     title = "Remember every URL of the site"
     about = "what each URL leads to before anything is changed"
 
     async def plan(self, context: Context) -> Plan:
-        context.facts.of("backup.site")
+        context.facts.require("backup.site")
         return Plan(
             operation=self.key,
             title=self.title,
@@ -357,64 +244,27 @@ class Baseline(Repeatable):
             details={"path": str(context.artefact("urls-before.json"))},
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        urls = await (await context.worker.client()).ask("urls", context.report)
+    async def apply(self, context: Context, plan: Plan) -> UrlsRecorded:
+        urls = await (await context.worker.client()).urls(context.report)
         Path(plan.details["path"]).write_text(json.dumps(urls), encoding="utf-8")
-        return {"count": len(urls), "message": f"{len(urls):,} URLs"}
+        return UrlsRecorded(count=len(urls), message=f"{len(urls):,} URLs")
 
 
-def _all_of_it(context: Context) -> tuple[str, ...]:
-    """What a dump that was made elsewhere cannot do for us."""
-    without = ", ".join(context.config.backup.exclude_table_data)
-    if not without:
-        return ()
-    return (
-        f"NOTE: the rows of {without} come along, as far as they are in it: "
-        "backup.exclude_table_data is for dumps that are made now",
-    )
-
-
-async def _copys_baseline(context: Context) -> dict[str, Any]:
-    """What the untouched copy holds, where the source was not asked while it was dumped."""
-    if "baseline" in context.facts.of("backup.fetch"):
-        return {}
-    return {"baseline": await baseline.of_copy(context.config.local.address)}
-
-
-def _place(context: Context, suffix: str) -> Path:
-    return context.config.backups / f"db.{context.config.source.name}.{context.session.id}{suffix}"
-
-
-async def _prover(context: Context) -> Tool:
-    """A pg_restore for a dump of unknown origin: to read it, whatever server it is for."""
-    return await tools.newest_restore(configured=context.config.postgres_bin)
-
-
-def _taken(proven: Archive) -> dict[str, Any]:
-    return {
-        "archive": proven.as_dict(),
-        "message": f"{proven.path.name}: {proven.bytes:,} bytes, read whole, "
-        f"SHA-256 {proven.sha256[:16]}…",
-    }
+async def _copys_baseline(context: Context) -> dict[str, Any] | None:
+    """Return the untouched copy's baseline, where the dump came without one of the source."""
+    if context.facts.of(Fetched).baseline is not None:
+        return None
+    return await baseline.of_copy(context.config.local.address)
 
 
 def _operations(context: Context) -> list[Operation]:
     anonymise = [Anonymise()] if context.config.backup.anonymise else []
-    return [Fetch(), Restore(), *anonymise, PlaceSite(), Baseline()]
+    return [Fetch(), Restore(), *anonymise, PlaceSiteLocally(), UrlBaseline()]
 
 
 def _questions(context: Context) -> list[StepQuestion]:
     return [ARCHIVE]
 
-
-ARCHIVE = StepQuestion(
-    key="backup.archive",
-    text="Fetch a new backup, or take a dump that is here?",
-    help="`fetch` dumps production now. A path takes an existing dump: pg_dump's custom or\n"
-    "directory format, or a plain .sql or .sql.gz (relative to remodel.yml); ssh:PATH a file on\n"
-    "production's host. What production wrote since then is not in it.",
-    default=FETCH,
-)
 
 STEP = Step(
     name="backup",

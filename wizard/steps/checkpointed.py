@@ -1,4 +1,4 @@
-"""Checkpoints of the local database, as the steps take and use them.
+"""Checkpoints of the local database: taken before an operation, brought back by its undo.
 
 PostgreSQL copies only a database that nobody uses.
 """
@@ -21,7 +21,7 @@ class Checkpointed(Operation):
     """An operation on the local database whose undo is the copy taken before it."""
 
     async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        """The name of the checkpoint."""
+        """Take the checkpoint and return its name."""
         return {"checkpoint": await take(context, self.key)}
 
     async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
@@ -40,20 +40,20 @@ class Checkpointed(Operation):
 
 
 def name(context: Context, operation: str) -> str:
-    """`podcast__20261122_150405_structure_migrate`: which session, before which operation."""
+    """Return `podcast__20261122_150405_structure_migrate`: database, session and operation."""
     return named(context.config.local.address.database, context.stamp, operation)
 
 
 def named(database: str, stamp: str, operation: str) -> str:
-    """The name of the checkpoint that the session of `stamp` takes before an operation."""
+    """Return the name of the checkpoint that the session of `stamp` takes before an operation."""
     label = operation.replace(".", "_").replace(":", "_")
     return server.beside(database, f"{stamp}_{label}")
 
 
 async def take(context: Context, operation: str) -> str:
-    """Copy the local database as it is before `operation`; returns the copy's name.
+    """Copy the local database as it is before `operation`; return the copy's name.
 
-    One of that name is from before an undo, or was not written down: it is taken anew.
+    A copy of that name is from before an undo, or from a crash: replace it.
     """
     local, label = context.config.local.address, name(context, operation)
     await context.local.require_own()
@@ -65,7 +65,7 @@ async def take(context: Context, operation: str) -> str:
 
 
 async def bring_back(context: Context, label: str) -> None:
-    """Make the local database what it was when the checkpoint was taken."""
+    """Put the checkpoint back in the place of the local database."""
     await context.worker.stop()
     await context.local.require_own()
     if await server.database(context.config.local.address.at(label)) is None:

@@ -1,4 +1,4 @@
-"""Step 4: pages of the new type with everything that belonged to the old ones."""
+"""Step 4: convert the pages to the new type, and delete the originals where ids are new."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable, Row
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen, Step, StepQuestion
+from wizard.engine.results import Converted, OriginalsDeleted
+from wizard.project.worker_results import ConversionPlan, FieldMapJudgement, LeftBehind, PageMap
 from wizard.reports import ledger
 from wizard.reports.ledger import Ledger
 from wizard.session.plan import Gate, Loss, Plan
@@ -18,13 +20,13 @@ from wizard.steps import checkpointed
 from wizard.steps.checkpointed import Checkpointed
 
 FAULTS_SHOWN = 50
-PAGES_NAMED = 50  # of more pages a plan tells the number and a hash
-FEW = 5  # lines of a plan that are about one page each
+PAGES_NAMED = 50  # for more pages, a plan has their number and a hash
+FEW = 5  # lines of a plan on single pages
 MARKED = 20  # pages whose children a screen marks as moved
 
 
 class Convert(Checkpointed):
-    """Pages of the new type, new or in place; references follow. One transaction."""
+    """Convert the pages, as new ones or in place; references follow. One transaction."""
 
     key = "copy.convert"
     title = "Convert the pages to the new type"
@@ -32,22 +34,21 @@ class Convert(Checkpointed):
     gated = True
 
     async def plan(self, context: Context) -> Plan:
-        context.facts.of("structure.migrate")
-        conversion, site = context.config.conversion, await context.worker.client()
-        arguments = {**_arguments(context), "fields": context.facts.answer(FIELDS_KEY)}
-        found = await site.ask(
-            "find_pages", model=conversion.old_type, selectors=[dict(p) for p in conversion.pages]
-        )
-        planned = await site.ask("convert_plan", **arguments, pages=[p["id"] for p in found])
+        context.facts.require("structure.migrate")
+        conversion, worker = context.config.conversion, await context.worker.client()
+        fields = context.facts.answer(FIELDS_KEY)
+        selected = await worker.find_pages(conversion)
+        planned = await worker.convert_plan(conversion, fields, [page["id"] for page in selected])
         if planned["faults"]:
             raise _refused(planned["faults"])
-        _tell(context, planned)
+        _show(context, planned)
         pages = planned["pages"]
         losses = tuple(Loss(what, count) for what, count in planned["losses"].items())
         return Plan(
             operation=self.key,
-            title=f"{'Convert' if conversion.kept else 'Copy'} {len(pages):,} {conversion.old_type} "
-            f"to {conversion.new_type}" + (" in place" if conversion.kept else ""),
+            title=f"{'Convert' if conversion.kept else 'Copy'} {len(pages):,} "
+            f"{conversion.old_type} to {conversion.new_type}"
+            + (" in place" if conversion.kept else ""),
             does=(
                 f"take the checkpoint {checkpointed.name(context, self.key)}",
                 *_does(planned, kept=conversion.kept),
@@ -66,32 +67,34 @@ class Convert(Checkpointed):
             },
             details={
                 "pages": [page["old"] for page in pages],
-                "fields": arguments["fields"],
+                "fields": fields,
                 "field_map": [row.cells() for row in _rows(planned)],
             },
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        done = await (await context.worker.client()).ask(
-            "convert",
+    async def apply(self, context: Context, plan: Plan) -> Converted:
+        done = await (await context.worker.client()).convert(
+            context.config.conversion,
+            plan.details["fields"],
+            plan.details["pages"],
             context.report,
-            **_arguments(context),
-            fields=plan.details["fields"],
-            pages=list(plan.details["pages"]),
         )
         account = Ledger.of(done["ledger"])
         ledger.write(context.session.folder, account)
         context.report.ledger(account.as_list())
         context.report.document("Ledger", "table", ledger.table(account))
         context.report.tree(await _done_marks(context, done["map"]))
-        tell_left(context, done["left"])
+        _show_left(context, done["left"])
         for check in done["verified"]:
             context.report.finding(check["name"], check["detail"])
-        return {
-            **{name: done[name] for name in ("map", "left", "verified", "seconds")},
-            "ledger": account.totals,
-            "message": f"pages converted: {len(done['map']):,}; {ledger.summed(account.totals)}",
-        }
+        return Converted(
+            page_map=done["map"],
+            left=done["left"],
+            verified=done["verified"],
+            seconds=done["seconds"],
+            ledger=account.totals,
+            message=f"pages converted: {len(done['map']):,}; {ledger.summed(account.totals)}",
+        )
 
     async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         account = ledger.read(context.session.folder)
@@ -117,17 +120,11 @@ class Convert(Checkpointed):
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         conversion = context.config.conversion
-        observed = await (await context.worker.client()).ask(
-            "observe_conversion",
-            source=conversion.old_type,
-            target=conversion.new_type,
-            pages=list(plan.details["pages"]),
-            prefix=conversion.prefix,
-            ids=conversion.ids,
-        )
+        worker = await context.worker.client()
+        observed = await worker.observe_conversion(conversion, plan.details["pages"])
         if observed["state"] == ("converted" if conversion.kept else "both"):
-            facts = {"map": observed["map"], "left": [], "verified": [], "seconds": {}}
-            return Observation(Seen.DONE, "the pages of the new type are there", facts)
+            converted = Converted(page_map=observed["map"])
+            return Observation(Seen.DONE, "the pages of the new type are there", converted)
         if context.session.journal.kept(self.key):
             # Sequences do not roll back: without the checkpoint the pages would get other ids.
             return Observation(Seen.PARTLY, "the transaction used up ids and was not committed")
@@ -139,7 +136,7 @@ class Convert(Checkpointed):
 
 
 class DeleteOriginals(Checkpointed):
-    """The old pages, once nothing refers to them, behind a gate of their own."""
+    """Delete the old pages once nothing refers to them, behind a gate of their own."""
 
     key = "copy.delete"
     title = "Delete the original pages"
@@ -149,11 +146,11 @@ class DeleteOriginals(Checkpointed):
         self.gated = gated
 
     async def plan(self, context: Context) -> Plan:
-        mapping = context.facts.of("copy.convert")["map"]
+        page_map = context.facts.of(Converted).page_map
         conversion = context.config.conversion
         if conversion.kept:
             return Plan(self.key, self.title, skip="ids are kept: nothing to delete")
-        planned = await (await context.worker.client()).ask("delete_plan", map=mapping)
+        planned = await (await context.worker.client()).delete_plan(page_map)
         in_the_way = {
             **planned["refers"],
             **({"children": n} if (n := planned["children"]) else {}),
@@ -164,7 +161,7 @@ class DeleteOriginals(Checkpointed):
                 found="\n".join(f"{name}: {count}" for name, count in in_the_way.items()),
                 hint="Somebody worked on the local site since the copy. `remodel undo --to copy`.",
             )
-        context.report.tree({int(old): "going" for old in mapping}, planned=True)
+        context.report.tree({int(old): "going" for old in page_map}, planned=True)
         pages = planned["pages"]
         return Plan(
             operation=self.key,
@@ -180,45 +177,36 @@ class DeleteOriginals(Checkpointed):
             undo="`remodel undo --to copy` goes back to the checkpoints of this step",
             gate=Gate(conversion.old_type),
             facts={"pages": named([page["url_path"] for page in pages])},
-            details={"map": mapping},
+            details={"map": page_map},
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        site = await context.worker.client()
-        done = await site.ask("delete_originals", context.report, map=plan.details["map"])
-        context.report.tree(await _done_marks(context, plan.details["map"]))
-        return {**done, "message": f"originals deleted: {len(plan.details['map']):,}"}
+    async def apply(self, context: Context, plan: Plan) -> OriginalsDeleted:
+        page_map, worker = plan.details["map"], await context.worker.client()
+        done = await worker.delete_originals(page_map, context.report)
+        context.report.tree(await _done_marks(context, page_map))
+        return OriginalsDeleted(
+            deleted=done["deleted"], message=f"originals deleted: {len(page_map):,}"
+        )
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         if await context.pagetree.among(int(old) for old in plan.details["map"]):
             return Observation(Seen.NOT_DONE, "the originals are there")
-        return Observation(Seen.DONE, "the originals are gone", {"deleted": {}})
+        return Observation(Seen.DONE, "the originals are gone", OriginalsDeleted(deleted={}))
 
 
 def first(lines: Sequence[str]) -> list[str]:
-    """The first few of lines that are alike, and how many more there are."""
+    """Return the first few of lines that are alike, and a line with the number of the others."""
     if len(lines) <= FEW:
         return list(lines)
     return [*lines[: FEW - 1], f"and {len(lines) - FEW + 1:,} more"]
 
 
 def named(names: Sequence[str]) -> dict[str, Any]:
-    """Which pages a plan is about, as its fingerprint has it: by name, or by number and hash."""
+    """Return the pages of a plan for its fingerprint: their names, or their number and a hash."""
     if len(names) <= PAGES_NAMED:
         return {"count": len(names), "names": list(names)}
     digest = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
     return {"count": len(names), "sha256 of their names": digest}
-
-
-def _arguments(context: Context) -> dict[str, Any]:
-    conversion = context.config.conversion
-    return {
-        "source": conversion.old_type,
-        "target": conversion.new_type,
-        "ids": conversion.ids,
-        "prefix": conversion.prefix,
-        "move": list(conversion.move),
-    }
 
 
 def _refused(faults: Sequence[str]) -> OperationFailed:
@@ -233,32 +221,32 @@ def _refused(faults: Sequence[str]) -> OperationFailed:
     )
 
 
-def _tell(context: Context, planned: Mapping[str, Any]) -> None:
-    """What there is to read before consent."""
+def _show(context: Context, planned: ConversionPlan) -> None:
+    """Report what there is to read before consent."""
     report, account = context.report, Ledger.of(planned["ledger"])
     for warning in planned["warnings"]:
         report.finding(warning["name"], warning["detail"], "warn")
-    tell_left(context, planned["left"])
+    _show_left(context, planned["left"])
     report.tree({int(page): mark for page, mark in planned["marks"].items()}, planned=True)
     if planned["fires"]:
-        rows = [f"{one['signal']}\t{one['receiver']}\t{one['why']}" for one in planned["fires"]]
+        rows = [f"{row['signal']}\t{row['receiver']}\t{row['why']}" for row in planned["fires"]]
         report.document("Not fired", "table", "\n".join(["signal\treceiver\twhy", *rows]))
     report.document("What refers to the pages", "table", ledger.table(account, ()))
     report.document("Field map", "table", fieldmap.table(_rows(planned)))
 
 
-def _rows(planned: Mapping[str, Any]) -> list[Row]:
+def _rows(planned: ConversionPlan) -> list[Row]:
     return [Row.of(row) for row in planned["field_map"]]
 
 
-def _does(planned: Mapping[str, Any], *, kept: bool) -> list[str]:
-    """What is done to the pages and what refers to them, in a few lines."""
+def _does(planned: ConversionPlan, *, kept: bool) -> list[str]:
+    """Return what is done to the pages and to what refers to them, in a few lines."""
     pages, refers = planned["pages"], Ledger.of(planned["ledger"]).totals["before"]
     if kept:
-        told = [f"convert {page['title']!r} ({page['url_path']})" for page in pages]
+        lines = [f"convert {page['title']!r} ({page['url_path']})" for page in pages]
         place = "ids, slugs and places in the tree stay as they are"
     else:
-        told = [f"copy {page['title']!r} to the slug {page['new_slug']}" for page in pages]
+        lines = [f"copy {page['title']!r} to the slug {page['new_slug']}" for page in pages]
         place = (
             "each new page takes its original's place in the tree; the original goes to the end "
             "of its siblings until it is deleted"
@@ -268,16 +256,16 @@ def _does(planned: Mapping[str, Any], *, kept: bool) -> list[str]:
     if kept or not children:
         moves = []
     return [
-        *first(told),
+        *first(lines),
         place,
         *moves,
         f"account for {refers:,} rows and values that refer to them",
     ]
 
 
-async def _done_marks(context: Context, mapping: Mapping[str, int]) -> dict[int, str]:
-    """The new pages as new, and the first of their children as moved: what a screen shows."""
-    marks = {int(new): "new" for new in mapping.values()}
+async def _done_marks(context: Context, page_map: PageMap) -> dict[int, str]:
+    """Return marks for the page tree: `new` for new pages, `moved` for some of their children."""
+    marks = {int(new): "new" for new in page_map.values()}
     if context.config.conversion.kept:
         return marks
     for page in await context.pagetree.among(list(marks)[:MARKED]):
@@ -286,46 +274,38 @@ async def _done_marks(context: Context, mapping: Mapping[str, int]) -> dict[int,
     return marks
 
 
-def tell_left(context: Context, left: Sequence[Mapping[str, Any]]) -> None:
-    """What has to do with the pages and stays behind: never silently."""
-    for one in left:
-        context.report.finding("not carried", f"{one['name']}: {one['count']}", "warn", one["why"])
+def _show_left(context: Context, left: Sequence[LeftBehind]) -> None:
+    """Warn of everything that has to do with the pages and stays behind."""
+    for rest in left:
+        detail = f"{rest['name']}: {rest['count']}"
+        context.report.finding("not carried", detail, "warn", rest["why"])
 
 
 async def _field_table(context: Context) -> FieldTable:
-    """The field map of remodel.yml as a table; its faults are told when the answer is judged."""
+    """Return the field map of remodel.yml as a table; `judge_fields` raises its faults later."""
     fields = context.config.conversion.fields
-    return FieldTable.of(await _ask_field_map(context, fields), fields)
+    return FieldTable.of(await _field_map(context, fields), fields)
 
 
-async def judge_fields(context: Context, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The worker's `field_map` for these entries. Raises ConfigError with every fault of them."""
-    conversion, told = context.config.conversion, await _ask_field_map(context, fields)
-    if told["faults"]:
+async def judge_fields(context: Context, fields: Mapping[str, Any]) -> FieldMapJudgement:
+    """Return what these entries come to. Raise ConfigError with all of their faults."""
+    conversion, judgement = context.config.conversion, await _field_map(context, fields)
+    if judgement["faults"]:
         raise ConfigError(
             f"The field map from {conversion.old_type} to {conversion.new_type} does not fit.",
-            found="\n".join(told["faults"]),
+            found="\n".join(judgement["faults"]),
             hint="By the target's field, say {from: field}, {value: constant}, "
             "{call: dotted.path} or drop.",
         )
-    return told
+    return judgement
 
 
-async def _judge(context: Context, fields: Any) -> None:
+async def _judge(context: Context, fields: Mapping[str, Any]) -> None:
     await judge_fields(context, fields)
 
 
-async def _ask_field_map(context: Context, fields: Mapping[str, Any]) -> dict[str, Any]:
-    conversion = context.config.conversion
-    told: dict[str, Any] = await (await context.worker.client()).ask(
-        "field_map",
-        source=conversion.old_type,
-        target=conversion.new_type,
-        prefix=conversion.prefix,
-        move=list(conversion.move),
-        fields=dict(fields),
-    )
-    return told
+async def _field_map(context: Context, fields: Mapping[str, Any]) -> FieldMapJudgement:
+    return await (await context.worker.client()).field_map(context.config.conversion, fields)
 
 
 FIELDS_KEY = "copy.fields"

@@ -1,15 +1,17 @@
-"""Step 1: what is here, what is missing, and whether the rest can work at all."""
+"""Step 1: look at the project, the databases and the tools; name every fault before any change."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from wizard.base.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
 from wizard.base.yamlfile import nearest
 from wizard.config.config import Target
+from wizard.delivery import kinds
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
+from wizard.engine.result import Result
 from wizard.postgres import identity, server
 from wizard.postgres.dumps import exclusion
 from wizard.postgres.identity import Identity
@@ -26,9 +28,9 @@ COPIES = (
 
 
 class Trust(Operation):
-    """First use of an SSH host: its key is shown and accepted by typing the name that it has here.
+    """Show the key of an SSH host on its first use; accept it when its name is typed.
 
-    That is the name of a target, or of a jump host on the way to one.
+    That is the name of the target, or of the jump host on the way to one.
     """
 
     about = "show the SSH host key of a host that is new here"
@@ -71,7 +73,7 @@ class Trust(Operation):
             return Observation(Seen.DONE, "its key is among those accepted")
         return Observation(Seen.NOT_DONE, "its key is not among those accepted")
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         presented = await connection.host_key(self.login)
         if presented.fingerprint != plan.facts["key"]:
             raise OperationFailed(
@@ -80,11 +82,11 @@ class Trust(Operation):
                 hint="Somebody may be between you and that host. Stop, and find out.",
             )
         hostkeys.trust(context.far.known_hosts, presented)
-        return {"message": f"accepted {presented.fingerprint}"}
+        return Result(message=f"accepted {presented.fingerprint}")
 
 
 class Preflight(Repeatable):
-    """Everything that can be found out before anything is touched."""
+    """Check everything that can be checked before anything is changed."""
 
     key = "project.preflight"
     title = "Look at the project, the databases and the tools"
@@ -104,29 +106,30 @@ class Preflight(Repeatable):
             undo="nothing to undo",
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         faults: list[RemodelError] = []
-        for look in (_python, _tools):
-            await _collect(faults, context, look(context))
+        for check in (_python, _tools):
+            await _collect(faults, context, check(context))
         for target in context.config.reached:
             await _collect(faults, context, _target(context, target))
         await _collect(faults, context, _local(context))
-        await context.worker.stop()  # the next one is told which databases are targets
+        await context.worker.stop()  # the next one gets the list of targets to refuse
         if faults:
             raise faults[0] if len(faults) == 1 else _all(faults)
-        return {"message": "everything that is needed is here"}
+        return Result(message="everything that is needed is here")
 
 
-async def _collect(faults: list[RemodelError], context: Context, looking: Any) -> None:
+async def _collect(faults: list[RemodelError], context: Context, check: Awaitable[None]) -> None:
+    """Await a check; report its fault and add it to `faults`."""
     try:
-        await looking
+        await check
     except RemodelError as fault:
         context.report.finding(type(fault).__name__, fault.message, "fail", fault.hint)
         faults.append(fault)
 
 
 def _all(faults: Sequence[RemodelError]) -> RemodelError:
-    """Several faults as one error, of the kind of the first."""
+    """Return several faults as one error, of the type of the first."""
     return type(faults[0])(
         f"{len(faults)} things stand in the way.",
         found="\n\n".join(str(fault) for fault in faults),
@@ -147,8 +150,8 @@ async def _python(context: Context) -> None:
             found=f"remodel.yml: conversion.from ({context.config.origin.get('conversion.from')})",
             hint=nearest(conversion.old_type, list(hello.page_models)),
         )
-    described = await (await context.worker.client()).ask("describe", model=conversion.old_type)
-    own = [field["name"] for field in described["fields"] if field["prefixable"]]
+    model = await (await context.worker.client()).describe(conversion.old_type)
+    own = [field["name"] for field in model["fields"] if field["prefixable"]]
     for name in conversion.move:
         if name not in own:
             raise ConfigError(
@@ -156,7 +159,7 @@ async def _python(context: Context) -> None:
                 found="its own fields: " + ", ".join(own),
                 hint=nearest(name, own) + " Correct conversion.move in remodel.yml.",
             )
-    report.finding("model", f"{conversion.old_type} in {described['file']}")
+    report.finding("model", f"{conversion.old_type} in {model['file']}")
     await _conversion(context, hello.page_models)
     if context.config.project.package is None and not context.config.project.install:
         report.finding("package", "the app belongs to the project itself", "info")
@@ -193,7 +196,7 @@ async def _local(context: Context) -> None:
 
 
 def refuse_target(context: Context, ours: Identity) -> None:
-    """Raise IdentityMismatch for a local database that is a target's, or cannot be told from it."""
+    """Raise IdentityMismatch when the local database is a target, or a copy of its files."""
     if role := context.far.pins.role_of(ours):
         raise IdentityMismatch(
             f"The local database has the identity of {role}: it is that database, or a copy of "
@@ -213,12 +216,12 @@ async def _tools(context: Context) -> None:
 async def _target(context: Context, target: Target) -> None:
     report = context.report
     far = await context.far.checked(target)
-    found = await context.far.identify(target)
-    if role := context.far.pins.role_of(found, but=target.name):
+    theirs = await context.far.identify(target)
+    if role := context.far.pins.role_of(theirs, but=target.name):
         raise IdentityMismatch(
             f"{target.name} and {role} have one identity: they are the same database, or one is a "
             "copy of the other's server's files.",
-            found=f"{target.name}: {found}\n{role}: {context.far.pins.all()[role]}",
+            found=f"{target.name}: {theirs}\n{role}: {context.far.pins.all()[role]}",
             hint=f"Give each target a database of its own in remodel.yml. {COPIES}",
         )
     about = await server.about(far.address)
@@ -228,19 +231,11 @@ async def _target(context: Context, target: Target) -> None:
         report.finding(f"{target.name} backup", route.why)
         await exclusion.resolve(far.address, context.config.backup.exclude_table_data)
         await _pages(context, PageTree(far.address))
-    if target.delivery == "swap" and not about.can_create_db:
-        report.finding(
-            f"{target.name} rights",
-            f"{target.address.user or 'the user'} may not create databases",
-            "warn",
-            "A swap needs CREATEDB on the target; `in place` and a playbook do not.",
-        )
-    else:
-        report.finding(f"{target.name} delivery", target.delivery)
+    report.finding(*kinds.kind_of(target).preflight(target, about))
 
 
 async def _conversion(context: Context, page_models: Sequence[str]) -> None:
-    """In which direction it goes, and every fault of the field map that can be known by now."""
+    """Report the direction of the conversion, and every fault of the field map known by now."""
     conversion, report = context.config.conversion, context.report
     ids = "ids are kept" if conversion.kept else "new ids"
     if conversion.new_type not in page_models:
@@ -255,10 +250,10 @@ async def _conversion(context: Context, page_models: Sequence[str]) -> None:
             )
         report.finding("conversion", f"to a child type that is written here; {ids}")
         return
-    told = await judge_fields(context, conversion.fields)
-    report.finding("conversion", f"to a {told['direction']} type that is there; {ids}")
-    carried = sum(1 for row in told["rows"] if row["target"])
-    gone = told["dropped"]
+    judgement = await judge_fields(context, conversion.fields)
+    report.finding("conversion", f"to a {judgement['direction']} type that is there; {ids}")
+    carried = sum(1 for row in judgement["rows"] if row["target"])
+    gone = judgement["dropped"]
     report.finding(
         "field map",
         f"{carried} fields of {conversion.new_type} filled"
@@ -269,7 +264,7 @@ async def _conversion(context: Context, page_models: Sequence[str]) -> None:
 
 
 async def _pages(context: Context, tree: PageTree) -> None:
-    """The pages that remodel.yml names, as production has them: a typing error shows early."""
+    """Look up in production the pages that remodel.yml names: a typing error shows early."""
     for selector in context.config.conversion.pages:
         ((kind, value),) = selector.items()
         if kind == "where":
@@ -294,31 +289,31 @@ async def _pages(context: Context, tree: PageTree) -> None:
 
 
 async def _one(tree: PageTree, selector: Mapping[str, Any], hint: str) -> Node:
-    """The one page that a selector names."""
+    """Return the one page that a selector names."""
     ((kind, value),) = selector.items()
-    found, wanted = await tree.select(selector), f"the {kind} {value!r}"
-    if not found:
+    pages, wanted = await tree.select(selector), f"the {kind} {value!r}"
+    if not pages:
         near = nearest(str(value), await tree.slugs()) if kind == "slug" else ""
         raise ConfigError(f"No page has {wanted}.", hint=near or "Look it up in the admin.")
-    if len(found) > 1:
+    if len(pages) > 1:
         raise ConfigError(
-            f"{len(found)} pages have {wanted}.",
-            found="\n".join(f"{page.type} {page.url_path} (id {page.id})" for page in found),
+            f"{len(pages)} pages have {wanted}.",
+            found="\n".join(f"{page.type} {page.url_path} (id {page.id})" for page in pages),
             hint=f"{hint} Correct conversion.pages.".strip(),
         )
-    return found[0]
+    return pages[0]
 
 
 async def _some(context: Context, tree: PageTree, below: str, where: str) -> None:
-    """There is a page of the source's type below a treebeard path."""
-    source = context.config.conversion.old_type
-    page = await tree.first(source, below=below)
+    """Report the first page of the old type below a treebeard path. Raise where there is none."""
+    old_type = context.config.conversion.old_type
+    page = await tree.first(old_type, below=below)
     if page is None:
         raise ConfigError(
-            f"No {source} is {where}.",
+            f"No {old_type} is {where}.",
             hint="Has everything been converted already? Correct conversion.pages.",
         )
-    context.report.finding("pages", f"{source} {where}; the first is {page.title!r}")
+    context.report.finding("pages", f"{old_type} {where}; the first is {page.title!r}")
 
 
 def _operations(context: Context) -> list[Operation]:
@@ -333,7 +328,7 @@ def _operations(context: Context) -> list[Operation]:
 
 
 def _way(login: Login) -> tuple[Login, ...]:
-    """The hosts that are logged in to; what keeps us from telling, the last one's plan tells."""
+    """Return the hosts that are logged in to. A fault on the way is left to the last one's plan."""
     try:
         return way(login)
     except ConfigError:

@@ -1,4 +1,4 @@
-"""Step 5: everything that was prefixed gets its name back."""
+"""Step 5: remove the prefix from slugs and fields, and compare every URL."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from wizard.base.errors import VerificationFailed
 from wizard.delivery.verify.urls import judge
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
+from wizard.engine.results import Converted, FieldsMoved, SlugsRestored, UrlsCompared
 from wizard.project import package, source
 from wizard.session.plan import Gate, Loss, Plan
 from wizard.steps import checkpointed
@@ -31,19 +32,19 @@ NOTHING_MOVES = "conversion.move is empty: no field was prefixed"
 
 
 class RestoreSlugs(Checkpointed):
-    """Slugs, and with them the URLs of all descendants."""
+    """Remove the prefix from slugs, and with them from the URLs of all descendants."""
 
     key = "slugs.pages"
     title = "Give the pages their slugs back"
     about = "slugs and the URLs of all descendants, drafts included"
 
     async def plan(self, context: Context) -> Plan:
-        context.facts.of("copy.delete")
+        context.facts.require("copy.delete")
         if context.config.conversion.kept:
             return Plan(self.key, self.title, skip="ids are kept: no slug was prefixed")
-        mapping = context.facts.of("copy.convert")["map"]
+        page_map = context.facts.of(Converted).page_map
         prefix = context.config.conversion.prefix
-        pages = await context.pagetree.among(int(new) for new in mapping.values())
+        pages = await context.pagetree.among(int(new) for new in page_map.values())
         slugs = [f"{page.slug} becomes {page.slug.removeprefix(prefix)}" for page in pages]
         return Plan(
             operation=self.key,
@@ -51,30 +52,28 @@ class RestoreSlugs(Checkpointed):
             does=(f"take the checkpoint {checkpointed.name(context, self.key)}", *first(slugs)),
             undo="`remodel undo --to slugs` goes back to the checkpoints of this step",
             facts={"slugs": named([page.slug for page in pages])},
-            details={"map": mapping, "slugs": {str(page.id): page.slug for page in pages}},
+            details={"map": page_map, "slugs": {str(page.id): page.slug for page in pages}},
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        site = await context.worker.client()
-        changed = await site.ask(
-            "restore_slugs",
-            context.report,
-            map=plan.details["map"],
-            prefix=context.config.conversion.prefix,
+    async def apply(self, context: Context, plan: Plan) -> SlugsRestored:
+        page_map, worker = plan.details["map"], await context.worker.client()
+        prefix = context.config.conversion.prefix
+        changed = await worker.restore_slugs(page_map, prefix, context.report)
+        context.report.tree({int(new): "new" for new in page_map.values()})
+        return SlugsRestored(
+            changed=changed, message=f"slugs restored: {len(plan.details['slugs']):,}"
         )
-        context.report.tree({int(new): "new" for new in plan.details["map"].values()})
-        return {"changed": changed, "message": f"slugs restored: {len(plan.details['slugs']):,}"}
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         prefixed = plan.details["slugs"]
         pages = await context.pagetree.among(map(int, prefixed))
         if len(pages) == len(prefixed) and all(p.slug != prefixed[str(p.id)] for p in pages):
-            return Observation(Seen.DONE, "no slug is prefixed", {"changed": {}})
+            return Observation(Seen.DONE, "no slug is prefixed", SlugsRestored(changed={}))
         return Observation(Seen.NOT_DONE, "the slugs are prefixed")
 
 
 class RenameFields(Operation):
-    """Off the old model, un-prefixed on the new one: the models file as it ends."""
+    """Move the fields in the models file: off the old model, without prefix on the new one."""
 
     key = "slugs.fields"
     title = "Give the fields their names back in the models file"
@@ -84,7 +83,7 @@ class RenameFields(Operation):
         self.gated = gated
 
     async def plan(self, context: Context) -> Plan:
-        context.facts.of("slugs.pages")
+        context.facts.require("slugs.pages")
         conversion = context.config.conversion
         if not conversion.move:
             return unchanged(self, NOTHING_MOVES)
@@ -104,12 +103,8 @@ class RenameFields(Operation):
                 "warn",
                 f"This mentions a field that {old} no longer has; look whether it should.",
             )
-        values = await (await context.worker.client()).ask(
-            "values_left",
-            source=conversion.old_type,
-            fields=list(conversion.move),
-            map=context.facts.of("copy.convert")["map"],
-        )
+        worker = await context.worker.client()
+        values = await worker.values_left(conversion, context.facts.of(Converted).page_map)
         return Plan(
             operation=self.key,
             title=f"Move the fields from {old} to {new} in {path.name}",
@@ -131,17 +126,16 @@ class RenameFields(Operation):
     async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         return {"before": package.read(Path(plan.details["path"]))}
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> FieldsMoved:
         package.write(Path(plan.details["path"]), plan.details["after"])
         await context.worker.stop()
-        return {
-            "values": plan.details["values"],
-            "message": f"fields moved: {', '.join(context.config.conversion.move)}",
-        }
+        return FieldsMoved(
+            values=plan.details["values"],
+            message=f"fields moved: {', '.join(context.config.conversion.move)}",
+        )
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
-        seen = observe_file(plan)
-        return replace(seen, facts={"values": plan.details["values"]})
+        return observe_file(plan, FieldsMoved(values=plan.details["values"]))
 
     async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
         return was_put_back(context, self.key, plan)
@@ -152,7 +146,7 @@ class RenameFields(Operation):
 
 
 class MigrateFields(Migrate):
-    """The two migrations, and then the names of the fields inside the revisions.
+    """Run the two migrations, then rename the fields inside the revisions.
 
     First RemoveField, then RenameField: Django refuses a field on a child that its parent
     still has, and a single autodetected migration gets the order wrong or loses the data.
@@ -165,10 +159,10 @@ class MigrateFields(Migrate):
     async def plan(self, context: Context) -> Plan:
         conversion = context.config.conversion
         if not conversion.move:
-            context.facts.of(self.after)
+            context.facts.require(self.after)
             return unchanged(self, NOTHING_MOVES)
         plan = await super().plan(context)
-        values = context.facts.of("slugs.fields")["values"]
+        values = context.facts.of(FieldsMoved).values
         losses = [
             Loss(f"{conversion.old_type}.{name} of pages that stay {conversion.old_type}", count)
             for name, count in values.items()
@@ -182,30 +176,24 @@ class MigrateFields(Migrate):
         )
 
     async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
-        conversion, site = context.config.conversion, await context.worker.client()
-        await site.ask(
-            "rename_revision_fields",
+        conversion, worker = context.config.conversion, await context.worker.client()
+        await worker.rename_revision_fields(
+            context.facts.of(Converted).page_map,
+            {conversion.prefix + name: name for name in conversion.move},
             context.report,
-            map=context.facts.of("copy.convert")["map"],
-            renames={conversion.prefix + name: name for name in conversion.move},
         )
-        await site.ask(
-            "unprefix_names",
-            target=conversion.new_type,
-            fields=list(conversion.move),
-            prefix=conversion.prefix,
-        )
+        await worker.unprefix_names(conversion)
 
 
 class CompareUrls(Repeatable):
-    """Every URL of the site, against what it led to before anything was changed."""
+    """Compare every URL of the site with what it led to before anything was changed."""
 
     key = "slugs.urls"
     title = "Compare every URL with what it was"
     about = "each URL leads to the page it led to, with the same title and state"
 
     async def plan(self, context: Context) -> Plan:
-        context.facts.of("slugs.migrate")
+        context.facts.require("slugs.migrate")
         return Plan(
             operation=self.key,
             title=self.title,
@@ -213,18 +201,19 @@ class CompareUrls(Repeatable):
             undo="nothing to undo",
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        site = await context.worker.client()
-        now, faults = await judge(context, site)
+    async def apply(self, context: Context, plan: Plan) -> UrlsCompared:
+        worker = await context.worker.client()
+        now, faults = await judge(context, worker)
         rows = [f"{page['url']}\t{page['type']}\t{page['title']}" for page in now]
         context.report.document("URLs", "table", "\n".join(["url\ttype\ttitle", *rows]))
         faults += [
             f"Django would still migrate: {change}"
             for app in context.config.conversion.apps
-            for change in await site.ask("pending_changes", app=app)
+            for change in await worker.pending_changes(app)
         ]
-        checked = await site.ask("check")
-        faults += [f"manage.py check: {m['text']}" for m in checked["messages"] if _error(m)]
+        checked = await worker.check()
+        errors = [check for check in checked["messages"] if check["level"] >= ERROR]
+        faults += [f"manage.py check: {error['text']}" for error in errors]
         if faults:
             raise VerificationFailed(
                 "The site is not what it was.",
@@ -242,12 +231,7 @@ class CompareUrls(Repeatable):
         context.report.finding(
             "manage.py check", f"no error; {len(checked['messages'])} other messages"
         )
-        return {"count": len(now), "message": f"{len(now):,} URLs as before"}
-
-
-def _error(message: Mapping[str, Any]) -> bool:
-    """Whether a message of Django's system checks is an error, and no warning."""
-    return int(message["level"]) >= ERROR
+        return UrlsCompared(count=len(now), message=f"{len(now):,} URLs as before")
 
 
 def _operations(context: Context) -> list[Operation]:

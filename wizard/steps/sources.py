@@ -1,24 +1,25 @@
-"""The source files of a conversion: where they are, written, put back, and installed anew."""
+"""The source files of a conversion: find, observe, put back and reinstall them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Seen
+from wizard.engine.result import Result
 from wizard.project import package
+from wizard.project.worker_results import ModelDescription
 from wizard.session.plan import Plan
 
 
 def unchanged(operation: Operation, why: str) -> Plan:
-    """The plan of an operation with nothing to do; those that build on it see that."""
+    """Return the plan of an operation with nothing to do, for `Facts.unchanged` to see."""
     return Plan(operation.key, operation.title, details={"unchanged": True}, skip=why)
 
 
 def put_back(plan: Plan, before: str) -> None:
-    """The file at the plan's `path` as it was; refused when somebody edited it since."""
+    """Put the file at the plan's `path` back. Raise OperationFailed if somebody edited it since."""
     path = Path(plan.details["path"])
     if package.read(path) not in (plan.details["after"], before):
         raise OperationFailed(
@@ -30,18 +31,17 @@ def put_back(plan: Plan, before: str) -> None:
 
 
 async def reinstall(context: Context) -> None:
-    """After an undo changed the source: the project imports it as it is again."""
+    """Make the project import the source as it is, after an undo changed it."""
     if await editable(context) is None:
         await package.install(context.config.project, context.report)
     await context.worker.stop()
 
 
 async def editable(context: Context) -> Path | None:
-    """The models file that the project imports, where an edit in the source is all it takes; None
-    where the package has to be installed for that.
+    """Return the models file that the project imports if that is the source itself.
 
-    So it has to where the project cannot be loaded: an installation that was cut off may have
-    taken the old package out and not put the new one in.
+    Return None where the package has to be installed: also where the project cannot be loaded,
+    since an interrupted installation may have removed the old package and not added the new one.
     """
     try:
         installed = await installed_models(context)
@@ -53,21 +53,21 @@ async def editable(context: Context) -> Path | None:
 
 
 async def installed_models(context: Context) -> Path:
-    """The models file that the project's Python imports: the source itself, or a copy of it."""
+    """Return the models file that the project's Python imports: the source, or a copy of it."""
     app = (await context.worker.client()).hello.apps[context.config.conversion.app]
     return app.models or app.path
 
 
 async def models_file(context: Context) -> Path:
-    """The source file that defines the model that is converted."""
+    """Return the source file that defines the old type."""
     description = await describe(context)
     return package.source_of(context.config.project, Path(description["file"]))
 
 
 def was_put_back(context: Context, key: str, plan: Plan) -> str:
-    """Why the file that an operation wrote is not what it left, or nothing.
+    """Say why the file that an operation wrote is gone or as before; '' while it stands.
 
-    Edited by hand it may be: what it says to Django is checked where it matters.
+    It may have been edited by hand: what Django makes of it is checked where it matters.
     """
     path = Path(plan.details["path"])
     if not path.exists():
@@ -76,17 +76,14 @@ def was_put_back(context: Context, key: str, plan: Plan) -> str:
     return f"{path} is as it was before" if package.read(path) == before else ""
 
 
-def observe_file(plan: Plan) -> Observation:
-    """Whether the file at the plan's `path` has the plan's text."""
+def observe_file(plan: Plan, result: Result) -> Observation:
+    """Observe whether the file at the plan's `path` has the plan's text; `result` if so."""
     path = Path(plan.details["path"])
     if package.read(path) == plan.details["after"]:
-        return Observation(Seen.DONE, f"{path.name} has the new text", {"path": str(path)})
+        return Observation(Seen.DONE, f"{path.name} has the new text", result)
     return Observation(Seen.NOT_DONE, f"{path.name} is written in one piece, and was not")
 
 
-async def describe(context: Context) -> dict[str, Any]:
-    """The model that is converted, as the project's Django knows it."""
-    described: dict[str, Any] = await (await context.worker.client()).ask(
-        "describe", model=context.config.conversion.old_type
-    )
-    return described
+async def describe(context: Context) -> ModelDescription:
+    """Return the old type as the project's Django sees it."""
+    return await (await context.worker.client()).describe(context.config.conversion.old_type)

@@ -1,15 +1,18 @@
-"""Step 3: the new model beside the old one, in source, in the environment, in the database."""
+"""Step 3: add the new model beside the old one: source, environment and schema."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
+from wizard.engine.result import Result
+from wizard.engine.results import Migrated, ModelWritten
 from wizard.project import package, source
+from wizard.project.worker_results import NewMigration
 from wizard.session.plan import Gate, Plan
 from wizard.steps import checkpointed
 from wizard.steps.checkpointed import Checkpointed
@@ -26,7 +29,7 @@ from wizard.steps.sources import (
 
 
 class WriteModel(Operation):
-    """The new model's class, into the models file, on consent to its diff."""
+    """Write the new model's class into the models file, on consent to its diff."""
 
     key = "structure.model"
     title = "Write the new model into the models file"
@@ -64,13 +67,13 @@ class WriteModel(Operation):
     async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         return {"before": package.read(Path(plan.details["path"]))}
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> ModelWritten:
         path = Path(plan.details["path"])
         package.write(path, plan.details["after"])
-        return {"path": str(path), "message": f"{path} written"}
+        return ModelWritten(path=str(path), message=f"{path} written")
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
-        return observe_file(plan)
+        return observe_file(plan, ModelWritten(path=str(Path(plan.details["path"]))))
 
     async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
         return was_put_back(context, self.key, plan)
@@ -81,7 +84,7 @@ class WriteModel(Operation):
 
 
 class Install(Repeatable):
-    """The package, as it is in source now, into the project's environment."""
+    """Install the package, as it is in source now, into the project's environment."""
 
     def __init__(self, key: str, after: str, about: str) -> None:
         self.key = key
@@ -90,7 +93,7 @@ class Install(Repeatable):
         self.about = about
 
     async def plan(self, context: Context) -> Plan:
-        if context.facts.of(self.after).get("unchanged"):
+        if context.facts.unchanged(self.after):
             return unchanged(self, "no source file was changed")
         source_itself = await editable(context)
         project = context.config.project
@@ -105,16 +108,16 @@ class Install(Repeatable):
             else "",
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         await package.install(context.config.project, context.report)
         await context.worker.stop()
-        return {"message": "the project imports the package as it is now"}
+        return Result(message="the project imports the package as it is now")
 
 
 class CheckModels(Repeatable):
-    """What Django sees in a fresh process, not what the text seems to say."""
+    """Check the models that Django sees in a fresh process, whatever the text seems to say."""
 
-    def __init__(self, key: str, after: str, phase: str) -> None:
+    def __init__(self, key: str, after: str, phase: Literal["added", "final"]) -> None:
         self.key = key
         self.after = after
         self.phase = phase
@@ -122,7 +125,7 @@ class CheckModels(Repeatable):
         self.about = "both models, field by field, in a fresh Python process"
 
     async def plan(self, context: Context) -> Plan:
-        if context.facts.of(self.after).get("unchanged") and not context.config.conversion.move:
+        if context.facts.unchanged(self.after) and not context.config.conversion.move:
             return unchanged(self, "no model was changed, and no field moves")
         return Plan(
             operation=self.key,
@@ -131,43 +134,36 @@ class CheckModels(Repeatable):
             undo="nothing to undo",
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        conversion = context.config.conversion
+    async def apply(self, context: Context, plan: Plan) -> Result:
         await context.worker.stop()
-        findings = await (await context.worker.client()).ask(
-            "check_models",
-            source=conversion.old_type,
-            target=conversion.new_type,
-            fields=list(conversion.move),
-            prefix=conversion.prefix,
-            phase=self.phase,
-        )
-        for finding in findings:
-            context.report.finding(
-                finding["name"], finding["detail"], "ok" if finding["ok"] else "fail"
-            )
-        faults = [f"{f['name']}: {f['detail']}" for f in findings if not f["ok"]]
+        worker = await context.worker.client()
+        checks = await worker.check_models(context.config.conversion, self.phase)
+        for check in checks:
+            context.report.finding(check["name"], check["detail"], "ok" if check["ok"] else "fail")
+        faults = [f"{check['name']}: {check['detail']}" for check in checks if not check["ok"]]
         if faults:
             raise VerificationFailed(
                 "Django does not see the models that are needed.",
                 found="\n".join(faults),
                 hint="`remodel undo --to structure`, then write the class differently.",
             )
-        return {"message": f"{len(findings)} checks passed"}
+        return Result(message=f"{len(checks)} checks passed")
 
 
-MODELS = {"add": "structure.model", "finish": "slugs.fields"}
-"""Which operation changes the models that a kind of migration is about."""
+Kind = Literal["add", "finish"]
+
+MODELS: dict[Kind, str] = {"add": "structure.model", "finish": "slugs.fields"}
+"""The operation that changes the models, by kind of migration."""
 
 
 class WriteMigrations(Operation):
-    """Migrations generated deterministically from what Django sees, shown with their SQL.
+    """Write migrations, generated deterministically from what Django sees, shown with their SQL.
 
     `kind` is the worker's: `add` creates the new model; `finish` removes the moved fields from
     the old model and un-prefixes them on the new one, in that order.
     """
 
-    def __init__(self, key: str, kind: str, after: str, about: str) -> None:
+    def __init__(self, key: str, kind: Kind, after: str, about: str) -> None:
         self.key = key
         self.kind = kind
         self.after = after
@@ -175,8 +171,8 @@ class WriteMigrations(Operation):
         self.about = about
 
     async def plan(self, context: Context) -> Plan:
-        context.facts.of(self.after)
-        if context.facts.of(MODELS[self.kind]).get("unchanged"):
+        context.facts.require(self.after)
+        if context.facts.unchanged(MODELS[self.kind]):
             return unchanged(self, await _agree(context))
         migrations = await _migrations(context, self.kind)
         for migration in migrations:
@@ -191,7 +187,7 @@ class WriteMigrations(Operation):
             details={"files": {m["path"]: m["text"] for m in migrations}},
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         for name, text in plan.details["files"].items():
             path = Path(name)
             if path.exists() and package.read(path) != text:
@@ -201,7 +197,7 @@ class WriteMigrations(Operation):
                 )
             package.write(path, text)
         await context.worker.stop()
-        return {"message": ", ".join(plan.facts["migrations"])}
+        return Result(message=", ".join(plan.facts["migrations"]))
 
     async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         await self.clear(context, plan)
@@ -228,7 +224,7 @@ class WriteMigrations(Operation):
 
 
 class Migrate(Checkpointed):
-    """Django's own migrate on the local database, a checkpoint first, its output live."""
+    """Run Django's own migrate on the local database, after a checkpoint, its output shown live."""
 
     def __init__(self, key: str, after: str) -> None:
         self.key = key
@@ -237,8 +233,8 @@ class Migrate(Checkpointed):
         self.about = "Django's own migrate, live; a checkpoint is taken first"
 
     async def plan(self, context: Context) -> Plan:
-        context.facts.of(self.after)
-        pending = await (await context.worker.client()).ask("migration_plan")
+        context.facts.require(self.after)
+        pending = await (await context.worker.client()).migration_plan()
         label = checkpointed.name(context, self.key)
         return Plan(
             operation=self.key,
@@ -249,43 +245,43 @@ class Migrate(Checkpointed):
             skip="" if pending else "no migration is pending",
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        site = await context.worker.client()
-        await site.ask("migrate", context.report)
-        left = await site.ask("migration_plan")
+    async def apply(self, context: Context, plan: Plan) -> Migrated:
+        worker = await context.worker.client()
+        await worker.migrate(context.report)
+        left = await worker.migration_plan()
         if left:
             raise VerificationFailed("Django still has migrations to apply.", found="\n".join(left))
         applied = plan.facts["migrations"]
-        return {"applied": applied, "message": f"{len(applied)} applied"}
+        return Migrated(applied=applied, message=f"{len(applied)} applied")
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
-        left = await (await context.worker.client()).ask("migration_plan")
+        left = await (await context.worker.client()).migration_plan()
         planned = plan.facts["migrations"]
         pending = [name for name in planned if name in left]
         why = f"{len(pending)} of {len(planned)} migrations are pending"
         if pending == planned:
             return Observation(Seen.NOT_DONE, why)
         if pending or context.session.journal.kept(self.key):
-            # With the last migration it has not ended: what is told of it afterwards makes
-            # content types and permissions (django/core/management/commands/migrate.py).
+            # After the last migration, migrate still makes content types and permissions
+            # (post_migrate, in django/core/management/commands/migrate.py).
             return Observation(Seen.PARTLY, why)
-        return Observation(Seen.DONE, f"{why}, by another hand", {"applied": planned})
+        return Observation(Seen.DONE, f"{why}, by another hand", Migrated(applied=planned))
 
 
 async def _is_there(context: Context) -> str:
-    """Why no class has to be written, or empty: the project may have the target already."""
-    target = context.config.conversion.new_type
-    there = target in (await context.worker.client()).hello.page_models
-    return f"{target} is a model of the project already" if there else ""
+    """Say why no class has to be written; '' unless the project has the new type already."""
+    new_type = context.config.conversion.new_type
+    there = new_type in (await context.worker.client()).hello.page_models
+    return f"{new_type} is a model of the project already" if there else ""
 
 
 async def _agree(context: Context) -> str:
-    """That there is no migration to write. Raises OperationFailed where one is missing."""
-    site = await context.worker.client()
+    """Say that there is no migration to write. Raise OperationFailed where one is missing."""
+    worker = await context.worker.client()
     changes = [
         change
         for app in context.config.conversion.apps
-        for change in await site.ask("pending_changes", app=app)
+        for change in await worker.pending_changes(app)
     ]
     if changes:
         raise OperationFailed(
@@ -296,28 +292,18 @@ async def _agree(context: Context) -> str:
     return "the migrations agree with the models"
 
 
-async def _migrations(context: Context, kind: str) -> list[dict[str, Any]]:
-    """Migrations of this kind for the conversion, as the worker generates them; no file yet."""
-    conversion = context.config.conversion
+async def _migrations(context: Context, kind: Kind) -> list[NewMigration]:
+    """Return the conversion's migrations of this kind, generated and not written."""
     path = await models_file(context)
     folder = path.parent / "migrations"
     if not folder.is_dir():
         folder = path.parent.parent / "migrations"  # models are a package of their own
-    migrations: list[dict[str, Any]] = await (await context.worker.client()).ask(
-        "make_migration",
-        kind=kind,
-        app=conversion.app,
-        source=conversion.old_type,
-        target=conversion.new_type,
-        fields=list(conversion.move),
-        prefix=conversion.prefix,
-        directory=str(folder),
-    )
-    return migrations
+    worker = await context.worker.client()
+    return await worker.make_migration(context.config.conversion, kind, str(folder))
 
 
 async def _generated(context: Context) -> str:
-    """The class that is proposed: made from the moved fields' own definitions."""
+    """Return the class to propose, made from the moved fields' own definitions."""
     conversion = context.config.conversion
     return source.derived_class(
         package.read(await models_file(context)),
@@ -329,7 +315,7 @@ async def _generated(context: Context) -> str:
 
 
 async def _side_by_side(context: Context) -> str:
-    """A table, tab-separated: each field of the old model and what it is on the new one."""
+    """Return a table, tab-separated: each field of the old model and its name on the new one."""
     conversion = context.config.conversion
     rows = [f"{conversion.old_type}\ttype\t{conversion.new_type}"]
     for field in (await describe(context))["fields"]:

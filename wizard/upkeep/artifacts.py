@@ -13,6 +13,7 @@ from pathlib import Path
 
 from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.config.config import Config
+from wizard.delivery import kinds
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import checkpoint
@@ -26,11 +27,6 @@ _LOCAL = {
     "kept": "the local database as it was before the session",
     "beside": "left by a restore that was cut off",
     "scratch": "left by a drill that was cut off",
-}
-_FAR = {
-    "kept": "{target} as it was before the delivery; a rollback needs it",
-    "beside": "left by a delivery that was cut off",
-    "aside": "what was delivered to {target} and rolled back since",
 }
 
 
@@ -94,9 +90,11 @@ def local_names(config: Config, session: str, journal: Journal) -> dict[str, str
 def far_names(config: Config, session: str, journal: Journal, target: str) -> dict[str, str]:
     """Databases that may be on the server of a target, each with what it is."""
     stamp, names = session.replace("-", "_"), dict[str, str]()
+    # Whatever kind the target is delivered by today, the journal may tell of another.
+    keys = {key: what for kind in kinds.known() for key, what in kind.databases.items()}
     for entry in journal.entries():
         if entry.operation.endswith(f":{target}"):
-            names |= _named(entry, _FAR, stamp)
+            names |= _named(entry, keys, stamp)
     live = config.targets[target].address.database
     return {name: what for name, what in names.items() if name != live}
 

@@ -6,16 +6,19 @@ dropped stands in the journal.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from wizard.base.errors import IdentityMismatch
 from wizard.config.config import Config, Target
+from wizard.delivery import kinds
+from wizard.delivery.results import Dumped
 from wizard.engine.context import Context
 from wizard.engine.operation import Repeatable, Step
 from wizard.engine.operators import Replay
+from wizard.engine.result import Result
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin.delivery_lock import alone
@@ -30,6 +33,14 @@ from wizard.upkeep import artifacts
 from wizard.upkeep.artifacts import Held, megabytes
 
 LOCAL = "purge.local"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purged(Result):
+    """The databases that were dropped and the files that were deleted, by name."""
+
+    dropped: list[str]
+    deleted: list[str]
 
 
 class Purge(Repeatable):
@@ -59,7 +70,7 @@ class Purge(Repeatable):
             does=tuple(does),
             destroys=(
                 *(Loss(f"the database {each.name}: {each.what}") for each in held),
-                *(Loss(f"the {_kind(path)} {path.name}{_told(path)}") for path in paths),
+                *(Loss(f"the {_kind(path)} {path.name}{_only_one(path)}") for path in paths),
             ),
             undo="there is no way back",
             gate=Gate(self.target.name, self.target.name) if self.target else Gate(session),
@@ -77,7 +88,7 @@ class Purge(Repeatable):
             skip="" if held or paths else f"session {session} holds nothing on {where}",
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         dropped, deleted = [], []
         async with self._alone(context):
             for name, oid in plan.details["oids"].items():
@@ -98,12 +109,12 @@ class Purge(Repeatable):
             delete(Path(text))
             deleted.append(Path(text).name)
             context.report.finding("deleted", Path(text).name)
-        return {
-            "dropped": dropped,
-            "deleted": deleted,
-            "message": f"{len(dropped)} databases and {len(deleted)} files are gone, "
+        return Purged(
+            dropped=dropped,
+            deleted=deleted,
+            message=f"{len(dropped)} databases and {len(deleted)} files are gone, "
             f"{megabytes(plan.details['bytes'])}",
-        }
+        )
 
     async def _held(self, context: Context) -> list[Held]:
         """What is there of what the journal names. Raises IdentityMismatch for a live one."""
@@ -159,27 +170,29 @@ class Purge(Repeatable):
 
 
 async def _scripts(context: Context) -> list[Path]:
-    """The plain scripts that this session wrote. A later session writes over them."""
-    found = []
+    """Return the plain scripts that this session wrote. A later session writes over them."""
+    scripts = []
     for name in context.config.targets:
-        state = context.session.journal.state(f"production.dump:{name}")
-        if state is not None and state.kind == "done" and "script" in state.data:
-            path = Path(state.data["script"])
-            if (
-                path.exists()
-                and await checksum(path, context.report) == state.data["script_sha256"]
-            ):
-                found.append(path)
-    return found
+        state = context.session.journal.state(Dumped.KEY + name)
+        if state is None or state.kind != "done":
+            continue
+        dumped = Dumped.from_json(state.data)
+        path = Path(dumped.script) if dumped.script else None
+        if path is None or not path.exists():
+            continue
+        if await checksum(path, context.report) == dumped.script_sha256:
+            scripts.append(path)
+    return scripts
 
 
 def _kind(path: Path) -> str:
     return "folder" if path.is_dir() else "file"
 
 
-def _told(path: Path) -> str:
-    """What a file is the only one of: a playbook keeps no database to go back to."""
-    return ", the way back from that delivery" if path.name.endswith(".safety.dump") else ""
+def _only_one(path: Path) -> str:
+    """Say what a file is the only one of, as the kinds of delivery know theirs."""
+    files = {end: what for kind in kinds.known() for end, what in kind.files.items()}
+    return next((f", {what}" for end, what in files.items() if path.name.endswith(end)), "")
 
 
 async def _system(address: Address) -> str:

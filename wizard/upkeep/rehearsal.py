@@ -26,6 +26,7 @@ from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Operation, Repeatable, Step
 from wizard.engine.operators import Replay
+from wizard.engine.result import Result
 from wizard.postgres import server
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import Baseline
@@ -39,14 +40,11 @@ from wizard.session.journal import Journal
 from wizard.session.plan import Plan, difference
 from wizard.session.session import Session
 from wizard.steps import STEPS, production
-from wizard.steps.backup import FETCH
-from wizard.steps.production import Dump
+from wizard.steps.fetch import FETCH
 from wizard.upkeep import artifacts
 from wizard.upkeep.source_stash import SetAside
 
 ARCHIVE = "backup.archive"
-HERE = ("production.site", "production.dump", "production.drill")
-"""The operations of the last step that touch nothing but the local server and backups/."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ class Since(Repeatable):
             skip="" if self._baseline() else "no baseline was recorded",
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         baseline = self._baseline()
         assert baseline is not None
         far = await context.far.checked(context.config.source)
@@ -147,50 +145,13 @@ class Since(Repeatable):
             doings = await authors.since(far.address, baseline)
         except OperationFailed as error:
             self.account.written.append(f"it is not known: {error.message}")
-            return {"message": error.message}
+            return Result(message=error.message)
         changes = [*judged.block, *judged.warn]
         self.account.written += [*map(str, changes), *(doings if changes else ())]
-        return {"message": f"{len(changes)} tables"}
+        return Result(message=f"{len(changes)} tables")
 
     def _baseline(self) -> Baseline | None:
         return written.of_backup(self.journal) if self.journal else None
-
-
-class RehearsedDump(Dump):
-    """As `Dump`; but what a playbook would take goes into the rehearsal's own folder."""
-
-    async def plan(self, context: Context) -> Plan:
-        plan = await super().plan(context)
-        theirs = plan.details["script"]
-        ours = str(context.artefact(Path(theirs).name))
-        return replace(
-            plan,
-            does=tuple(line.replace(theirs, ours) for line in plan.does),
-            details={**plan.details, "script": ours},
-        )
-
-
-class Foreseen(Repeatable):
-    """The plan of a delivery, as its gate would show it. Nothing of it is done."""
-
-    def __init__(self, delivery: Operation) -> None:
-        self.delivery = delivery
-        self.key = f"rehearsal.gate:{delivery.key.partition(':')[2]}"
-        self.title = "Plan the delivery, and leave it at that"
-        self.about = delivery.about
-
-    async def plan(self, context: Context) -> Plan:
-        return Plan(
-            operation=self.key,
-            title=self.title,
-            does=(f"compute the plan of {self.delivery.key}, reading only",),
-            undo="nothing to undo",
-        )
-
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        foreseen = await self.delivery.plan(context)
-        context.events.emit(Planned(self.delivery.key, plan=foreseen.as_dict()))
-        return {"message": foreseen.title}
 
 
 class Rehearsing(Replay):
@@ -217,17 +178,12 @@ def _step(name: str, title: str, operations: Sequence[Operation]) -> Step:
 
 
 def _rehearsed(context: Context) -> list[Operation]:
-    """Of the last step what happens here; of the deliveries, their plans."""
-    operations: list[Operation] = []
-    for operation in production.STEP.operations(context):
-        name = operation.key.partition(":")[0]
-        if isinstance(operation, Dump):
-            operations.append(RehearsedDump(operation.target))
-        elif name in HERE:
-            operations.append(operation)
-        elif name == "production.deliver":
-            operations.append(Foreseen(operation))
-    return operations
+    """Return what each operation on a target says that a rehearsal does in its place."""
+    return [
+        rehearsed
+        for operation in production.operations(context)
+        if (rehearsed := operation.rehearsed()) is not None
+    ]
 
 
 async def rehearse(config: Config, of: Recorded, output: Output) -> None:

@@ -1,4 +1,4 @@
-"""Source files that a session wrote, as they were before it, until a rehearsal is over."""
+"""Put the source files that a session wrote back for a rehearsal, and write them again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from wizard.base.errors import OperationFailed
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Seen
+from wizard.engine.result import Result
 from wizard.project import package
 from wizard.session.journal import Journal
 from wizard.session.plan import Plan
@@ -16,7 +17,7 @@ from wizard.steps.sources import reinstall
 
 
 class SetAside(Operation):
-    """The source files as they were before the recorded session wrote them."""
+    """Put the source files back as they were before the recorded session wrote them."""
 
     key = "rehearsal.source"
     title = "Put the source files back as they were before the session"
@@ -26,9 +27,9 @@ class SetAside(Operation):
         self.journal = journal
 
     async def plan(self, context: Context) -> Plan:
-        found = written_by(self.journal) if self.journal else {}
+        written = written_by(self.journal) if self.journal else {}
         aside: dict[str, list[str | None]] = {}
-        for path, (before, after) in found.items():
+        for path, (before, after) in written.items():
             now = _text(path)
             if now == before:
                 continue
@@ -51,11 +52,11 @@ class SetAside(Operation):
             skip="" if aside else "they are as they were",
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+    async def apply(self, context: Context, plan: Plan) -> Result:
         for name, (before, _) in plan.details["files"].items():
             _place(Path(name), before)
         await reinstall(context)
-        return {"message": f"{len(plan.details['files'])} files put aside"}
+        return Result(message=f"{len(plan.details['files'])} files put aside")
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         files = plan.details["files"].items()
@@ -83,18 +84,18 @@ class SetAside(Operation):
 
 
 def written_by(journal: Journal) -> dict[Path, tuple[str | None, list[str]]]:
-    """Each source file that a session wrote: its text before (None: none), its texts since."""
-    found: dict[Path, tuple[str | None, list[str]]] = {}
+    """Return each source file that a session wrote: its text before, or None, and those since."""
+    written: dict[Path, tuple[str | None, list[str]]] = {}
     for key in ("structure.model", "structure.migration", "slugs.fields", "slugs.migrations"):
         intent, kept = journal.intent(key), journal.kept(key)
         details = intent["details"] if intent else {}
         if "before" in kept:
             path = Path(details["path"])
-            before, after = found.get(path, (kept["before"], []))
-            found[path] = (before, [*after, kept["before"], details["after"]])
+            before, after = written.get(path, (kept["before"], []))
+            written[path] = (before, [*after, kept["before"], details["after"]])
         for name, text in details.get("files", {}).items():
-            found[Path(name)] = (None, [text])
-    return found
+            written[Path(name)] = (None, [text])
+    return written
 
 
 def _text(path: Path) -> str | None:

@@ -11,14 +11,14 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = "remodel_worker"
 
 
-def take_descriptors() -> tuple[Any, Any]:
-    """The protocol's own reader and writer; 0 becomes /dev/null and 1 becomes 2."""
+def take_descriptors() -> tuple[BinaryIO, BinaryIO]:
+    """Return the protocol's own reader and writer; 0 becomes /dev/null and 1 becomes 2."""
     reader = os.fdopen(os.dup(0), "rb")
     writer = os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDONLY)

@@ -1,14 +1,18 @@
-"""What can be asked of the worker, by name. Every operation is `(reply, **args) -> result`."""
+"""The operations of the worker, by name. Each is `(reply, **args) -> result`."""
 
 from __future__ import annotations
 
 from typing import Any, Callable
 
 from .convert import conversion, leftovers, observation, originals, slugs
-from .plan import fieldmap
+from .plan import field_table
+from .protocol import Refusal, Reply
 from .site import migrations, models, pages, sites, urls
 
-Operation = Callable[..., Any]
+Operation = Callable[..., object]
+
+# Arguments that the protocol calls as Python does a builtin, and the functions do not.
+ARGUMENTS = {"map": "id_map"}
 
 OPERATIONS: dict[str, Operation] = {
     "page_models": models.page_models,
@@ -24,7 +28,7 @@ OPERATIONS: dict[str, Operation] = {
     "make_migration": migrations.make_migration,
     "migration_plan": migrations.migration_plan,
     "migrate": migrations.migrate,
-    "field_map": fieldmap.field_map,
+    "field_map": field_table.describe_field_map,
     "convert_plan": conversion.convert_plan,
     "convert": conversion.convert,
     "observe_conversion": observation.observe_conversion,
@@ -35,3 +39,11 @@ OPERATIONS: dict[str, Operation] = {
     "unprefix_names": slugs.unprefix_names,
     "values_left": leftovers.values_left,
 }
+
+
+def perform(reply: Reply, name: str, args: dict[str, Any]) -> object:
+    """Return the result of an operation. Raises Refusal `unknown_operation` for another name."""
+    operation = OPERATIONS.get(name)
+    if operation is None:
+        raise Refusal("unknown_operation", f"The worker knows no operation {name!r}.")
+    return operation(reply, **{ARGUMENTS.get(key, key): value for key, value in args.items()})

@@ -18,18 +18,18 @@ import signal
 import threading
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 PROTOCOL = 1
 HERE = str(Path(__file__).resolve().parent)
 
 
 class Refusal(Exception):
-    """Something asked of the worker cannot be done; `type` is for programs, the rest for people."""
+    """Something asked of the worker cannot be done; `kind` is for programs, the rest for people."""
 
-    def __init__(self, type: str, message: str, *, found: str = "", hint: str = "") -> None:
+    def __init__(self, kind: str, message: str, *, found: str = "", hint: str = "") -> None:
         super().__init__(message)
-        self.type = type
+        self.kind = kind
         self.message = message
         self.found = found
         self.hint = hint
@@ -38,7 +38,7 @@ class Refusal(Exception):
 class Channel:
     """Both directions. A thread reads, so that a closed input interrupts work in progress."""
 
-    def __init__(self, reader: Any, writer: Any) -> None:
+    def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
         self._reader = reader
         self._writer = writer
         self._writing = threading.Lock()
@@ -56,7 +56,7 @@ class Channel:
         os.kill(os.getpid(), signal.SIGINT)
 
     def receive(self) -> dict[str, Any] | None:
-        """The next request, or None when there will be no more."""
+        """Return the next request, or None when there will be no more."""
         return self._requests.get()
 
     def send(self, message: dict[str, Any]) -> None:
@@ -70,12 +70,12 @@ class Channel:
 class Reply:
     """The answer to one request while it is being worked on."""
 
-    def __init__(self, channel: Channel, id: int) -> None:
+    def __init__(self, channel: Channel, request: int) -> None:
         self._channel = channel
-        self._id = id
+        self._request = request
 
-    def _event(self, event: str, **values: Any) -> None:
-        self._channel.send({"id": self._id, "event": event, **values})
+    def _event(self, event: str, **values: object) -> None:
+        self._channel.send({"id": self._request, "event": event, **values})
 
     def progress(self, done: int, total: int | None, unit: str, note: str = "") -> None:
         """Tell that `done` of `total` units are finished."""
@@ -89,28 +89,28 @@ class Reply:
         """Send a part of a long result; the parent puts the parts together."""
         self._event("rows", rows=rows)
 
-    def result(self, value: Any) -> None:
+    def result(self, value: object) -> None:
         """End well."""
-        self._channel.send({"id": self._id, "result": value})
+        self._channel.send({"id": self._request, "result": value})
 
     def error(self, error: dict[str, str]) -> None:
         """End badly."""
-        self._channel.send({"id": self._id, "error": error})
+        self._channel.send({"id": self._request, "error": error})
 
 
-def as_error(error: BaseException, *, type: str = "failed", message: str = "") -> dict[str, str]:
-    """An exception as the protocol's error: a Refusal as it is, others with their traceback."""
+def as_error(error: BaseException, *, kind: str = "failed", message: str = "") -> dict[str, str]:
+    """Return an exception as the protocol's error: a Refusal as it is, others with traceback."""
     if isinstance(error, Refusal):
         cause = error.__cause__
         return {
-            "type": error.type,
+            "type": error.kind,
             "message": error.message,
             "found": error.found,
             "hint": error.hint,
             "traceback": project_traceback(cause) if cause else "",
         }
     return {
-        "type": type,
+        "type": kind,
         "message": message or f"{error.__class__.__name__}: {error}",
         "found": "",
         "hint": "",
@@ -119,9 +119,9 @@ def as_error(error: BaseException, *, type: str = "failed", message: str = "") -
 
 
 def project_traceback(error: BaseException) -> str:
-    """The traceback as the project's developer would see it: frames of the worker left out."""
-    told = traceback.TracebackException.from_exception(error)
-    pending: list[traceback.TracebackException | None] = [told]
+    """Return the traceback as the project's developer would see it, without the worker's frames."""
+    whole = traceback.TracebackException.from_exception(error)
+    pending: list[traceback.TracebackException | None] = [whole]
     seen: set[int] = set()
     while pending:
         part = pending.pop()
@@ -133,7 +133,7 @@ def project_traceback(error: BaseException) -> str:
             kept = [frame for frame in part.stack if not _hidden(frame.filename)]
             part.stack = traceback.StackSummary.from_list(kept)
         pending += [part.__cause__, part.__context__]
-    return "".join(told.format())
+    return "".join(whole.format())
 
 
 def _hidden(filename: str) -> bool:

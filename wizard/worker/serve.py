@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import signal
-from typing import Any
+from typing import Any, BinaryIO
 
-from .protocol import Channel, Refusal, Reply, as_error
+from .protocol import Channel, Reply, as_error
 
 
-def serve(reader: Any, writer: Any) -> int:
-    """The worker's whole life. Returns the exit status."""
+def serve(reader: BinaryIO, writer: BinaryIO) -> int:
+    """Serve requests until the parent closes its end; return the exit status."""
     channel = Channel(reader, writer)
     # Both end as KeyboardInterrupt, on which psycopg cancels the statement being executed and
     # Django rolls the transaction back.
@@ -24,7 +24,7 @@ def serve(reader: Any, writer: Any) -> int:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # settings may well call sys.exit()
-            channel.send({"error": as_error(error, type="startup")})
+            channel.send({"error": as_error(error, kind="startup")})
             return 1
         gc.freeze()  # what the project has loaded stays; nobody needs to look through it again
         channel.send({"hello": hello})
@@ -42,20 +42,17 @@ def _answer(reply: Reply, op: str, args: dict[str, Any]) -> None:
     # Imported here: the operations need models, and models need a project that has started.
     from django.db import OperationalError, connections
 
-    from .operations import OPERATIONS
+    from .operations import perform
     from .site.database import forget
     from .startup import media
 
     media.reply = reply
     forget()
     try:
-        operation = OPERATIONS.get(op)
-        if operation is None:
-            raise Refusal("unknown_operation", f"The worker knows no operation {op!r}.")
-        reply.result(operation(reply, **args))
+        reply.result(perform(reply, op, args))
     except OperationalError as error:
         unreachable = connections["default"].connection is None
-        reply.error(as_error(error, type="database" if unreachable else "failed"))
+        reply.error(as_error(error, kind="database" if unreachable else "failed"))
     except Exception as error:
         reply.error(as_error(error))
     finally:

@@ -148,21 +148,21 @@ def _version(module: str) -> str:
 
 
 def _apps() -> dict[str, dict[str, Any]]:
-    """Where each app comes from: what a model edit has to change, and whether it is installed."""
+    """Return where each app comes from: what a model edit changes, and whether it is installed."""
     from django.apps import apps
 
     installed = [Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")]
-    found = {}
+    described = {}
     for config in apps.get_app_configs():
         path = Path(config.path).resolve()  # through the link that `flit install -s` makes
         models = getattr(config.models_module, "__file__", None)
-        found[config.label] = {
+        described[config.label] = {
             "module": config.name,
             "path": str(path),
             "models": str(Path(models).resolve()) if models else None,
             "installed": any(place in path.parents for place in installed),
         }
-    return found
+    return described
 
 
 def _pending() -> list[str]:

@@ -18,6 +18,7 @@ from wizard.config.config import Target
 from wizard.delivery.drift import authors, policy
 from wizard.delivery.drift.policy import Judged
 from wizard.engine.context import Context
+from wizard.engine.results import Fetched
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.drift import drift
@@ -31,16 +32,16 @@ TOLD = 6
 
 
 @dataclass(frozen=True)
-class Written:
-    """What was written to `target` since `baseline`, judged; without a baseline it is unknown.
+class DriftSinceBackup:
+    """What was written to `target` since `baseline`, judged by the policies.
 
     `doings` say who did what, from Wagtail's log. `left_out` are tables whose rows the backup
-    does not have, with how many there were. Where it is `unknown`, `open` is whether a new backup
-    would tell.
+    does not have, with how many there were. Without a baseline, `unknown` says why there is none,
+    and `open` whether a new backup would have one; where both are empty nothing is lost.
     """
 
     target: Target
-    baseline: Baseline | None
+    baseline: Baseline | None = None
     judged: Judged = field(default_factory=Judged)
     doings: tuple[str, ...] = ()
     sequences: tuple[str, ...] = ()
@@ -50,9 +51,11 @@ class Written:
 
     @property
     def does(self) -> tuple[str, ...]:
-        """Lines of the plan."""
+        """The lines of the plan."""
         database = self.target.address.database
         if self.baseline is None:
+            if not self.unknown:
+                return ()
             return (f"NOTE: what was written to {database} meanwhile is not known: {self.unknown}",)
         lines = [f"NOTE: lost, and not waited for: {change}" for change in self.judged.warn]
         if not self.judged.block:
@@ -63,26 +66,31 @@ class Written:
 
     @property
     def destroys(self) -> tuple[Loss, ...]:
-        """Losses of the plan: exactly these rows, or what nobody knows."""
+        """The losses of the plan: exactly these rows, or what nobody knows."""
         database = self.target.address.database
         left = [
             Loss(f"the rows of {table}, which the backup left out", count)
             for table, count in (self.left_out or {}).items()
         ]
         if self.baseline is None:
-            told = f"what was written to {database} since the backup is not in the new one"
-            return (Loss(told), *left)
-        return (*(Loss(f"written since the backup: {each}") for each in self.judged.block), *left)
+            if not self.unknown:
+                return tuple(left)
+            return (
+                Loss(f"what was written to {database} since the backup is not in the new one"),
+                *left,
+            )
+        written = (Loss(f"written since the backup: {change}") for change in self.judged.block)
+        return (*written, *left)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """For the plan's fingerprint: exactly this loss; nothing where nothing blocks."""
+        """What the plan's fingerprint covers: exactly this loss; nothing where nothing blocks."""
         facts = self.judged.facts()
         return {"drift": facts} if facts else {}
 
     @property
     def gate(self) -> Gate:
-        """The target's name; or, to accept a loss, that it loses so many rows, or nobody knows."""
+        """The phrase to type: the target's name, and for a loss that it loses so many rows."""
         name = self.target.name
         if not self.judged.block and not self.open:
             return Gate(name, name)
@@ -91,7 +99,7 @@ class Written:
         return Gate(f"{name} {lost}", name, FETCH_AGAIN)
 
     def tell(self, report: Report) -> None:
-        """What there is to read beside the plan: every table, and who did what."""
+        """Report what there is to read beside the plan: every table, and who did what."""
         judged = self.judged
         sorted_ = (("BLOCKS", judged.block), ("warns", judged.warn), ("ignored", judged.ignore))
         rows = [
@@ -107,25 +115,25 @@ class Written:
             report.document(f"{title}, by whom", "text", "\n".join(self.doings))
 
 
-async def since_backup(context: Context, target: Target, address: Address) -> Written:
+async def since_backup(context: Context, target: Target, address: Address) -> DriftSinceBackup:
     """Compare the target's database, reached at `address`, with what the backup held."""
     if target != context.config.source:
-        return Written(target, None, unknown="the backup is not from there")
-    baseline, taken = of_backup(context.session.journal), context.facts.of("backup.fetch")
+        return DriftSinceBackup(target, None, unknown="the backup is not from there")
+    baseline, taken = of_backup(context.session.journal), context.facts.of(Fetched)
     left_out = {
         table: baseline.tables[table].rows if baseline and table in baseline.tables else None
-        for table in (name.removeprefix("public.") for name in taken.get("without", ()))
+        for table in (name.removeprefix("public.") for name in taken.without or ())
     }
     if await server.database(address) is None:
-        return Written(target, None, left_out=left_out, unknown="it is not there any more")
+        return DriftSinceBackup(target, None, left_out=left_out, unknown="it is not there any more")
     if baseline is None:
         unknown = "nothing was noted with the backup"
-        return Written(target, None, left_out=left_out, unknown=unknown, open=True)
+        return DriftSinceBackup(target, None, left_out=left_out, unknown=unknown, open=True)
     try:
         found = await drift.find(address, baseline)
     except OperationFailed as error:
-        return Written(target, None, left_out=left_out, unknown=error.message, open=True)
-    return Written(
+        return DriftSinceBackup(target, None, left_out=left_out, unknown=error.message, open=True)
+    return DriftSinceBackup(
         target,
         baseline,
         policy.judge(found, context.config.drift),
@@ -136,7 +144,7 @@ async def since_backup(context: Context, target: Target, address: Address) -> Wr
 
 
 async def _doings(address: Address, baseline: Baseline) -> Sequence[str]:
-    """Who did what. An explanation of drift, without which the drift is as true."""
+    """Return who did what, to explain drift. Where that fails, the drift is no less certain."""
     try:
         return await authors.since(address, baseline)
     except OperationFailed as error:
@@ -144,7 +152,7 @@ async def _doings(address: Address, baseline: Baseline) -> Sequence[str]:
 
 
 def of_backup(journal: Journal) -> Baseline | None:
-    """The baseline of a session's backup: production's own, or else that of its copy."""
+    """Return the baseline of a session's backup: production's own, or else that of its copy."""
     for operation in ("backup.fetch", "backup.restore"):
         state = journal.state(operation)
         if state is not None and state.kind == "done" and state.data.get("baseline"):
@@ -152,16 +160,16 @@ def of_backup(journal: Journal) -> Baseline | None:
     return None
 
 
-def consented(context: Context, target: Target, plan: Plan) -> Unchanged | None:
-    """The check that goes with the consent to `plan`; None where nothing is known to check by."""
+def consented(context: Context, target: Target, plan: Plan) -> DriftGuard | None:
+    """Return the guard that goes with the consent to `plan`; None without a baseline."""
     baseline = of_backup(context.session.journal)
     if not plan.details["baseline"] or baseline is None:
         return None
-    return Unchanged(target, baseline, context.config.drift, plan.facts.get("drift"))
+    return DriftGuard(target, baseline, context.config.drift, plan.facts.get("drift"))
 
 
-class Unchanged:
-    """The check of a delivery: the target holds what was consented to be lost, and no more.
+class DriftGuard:
+    """A check that the target lost nothing beyond what was consented to.
 
     It may be called more than once over a session, the second time quickly; `judged` is what it
     saw last.
@@ -178,12 +186,12 @@ class Unchanged:
 
     async def __call__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self.judged = policy.judge(await self._watch.look(connection), self.policies)
-        found = self.judged.facts()
-        if found == (self.consented or {}):
+        losses = self.judged.facts()
+        if losses == (self.consented or {}):
             return
         fresh = [
             f"{table}: {what}"
-            for table, what in found.items()
+            for table, what in losses.items()
             if what != (self.consented or {}).get(table)
         ]
         raise OperationFailed(
@@ -194,7 +202,7 @@ class Unchanged:
         )
 
     def tell(self, report: Report) -> None:
-        """What is in the old database only, now that it is replaced."""
+        """Report what is in the old database only, now that it is replaced."""
         for change in (*self.judged.block, *self.judged.warn):
             report.finding(f"only in the old database: {change.table}", change.what, "warn")
         if self.judged.ignore:
@@ -203,16 +211,17 @@ class Unchanged:
 
 
 async def since_delivery(address: Address, delivered: Mapping[str, Any] | None) -> Sequence[str]:
-    """Lines about what was written to a delivered database, from the baseline taken of it."""
+    """Return lines about what was written to a delivered database since its baseline."""
     if not delivered:
         return ("NOTE: what was written since the delivery is not known",)
     baseline = Baseline.from_dict(delivered)
     try:
-        found = await drift.find(address, baseline)
+        written = await drift.find(address, baseline)
     except OperationFailed as error:
         return (f"NOTE: what was written since the delivery is not known: {error.message}",)
-    judged = policy.judge(found, {})
-    lines = [f"written since the delivery: {each}" for each in (*judged.block, *judged.warn)]
+    judged = policy.judge(written, {})
+    changes = (*judged.block, *judged.warn)
+    lines = [f"written since the delivery: {change}" for change in changes]
     if lines:
         lines += [f"since the delivery: {line}" for line in await _doings(address, baseline)]
     return lines or ("nothing was written since the delivery",)

@@ -25,7 +25,7 @@ def tell(context: Context, target: Target) -> None:
         if context.facts.settled(f"production.rollback:{other.name}"):
             context.report.finding(other.name, "was rolled back since", "warn")
         elif context.facts.settled(f"production.check:{other.name}"):
-            message = context.facts.of(f"production.check:{other.name}")["message"]
+            message = context.facts.message(f"production.check:{other.name}")
             context.report.finding(other.name, f"delivered and checked: {message}", "ok")
         else:
             context.report.finding(other.name, f"its delivery is {state.kind}, not checked", "warn")

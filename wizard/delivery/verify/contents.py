@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
-
 from wizard.base.errors import VerificationFailed
 from wizard.config.config import Target
 from wizard.engine.context import Context
+from wizard.engine.results import Converted
 from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.drift import fingerprint
-from wizard.postgres.drift.fingerprint import TableFingerprint
+from wizard.postgres.drift.contents import DatabaseContents, contents, differences
 from wizard.project.pagetree import PageTree
 
 NAMED = 20  # converted pages that a check tells one by one; of more it tells the number
 
 
-async def contents(address: Address) -> dict[str, Any]:
-    """What a database holds, to be held against another: `{tables, sequences}`, JSON-ready."""
-    tables = await fingerprint.tables(address)
-    return {
-        "tables": {name: asdict(table) for name, table in tables.items()},
-        "sequences": await fingerprint.sequences(address),
-    }
-
-
-def differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Sentences about where two `contents` differ."""
-    before, now = (
-        {name: TableFingerprint(**table) for name, table in each["tables"].items()}
-        for each in (expected, found)
-    )
-    return fingerprint.difference(before, now) + [
-        f"sequence {name}: was at {value}, is at {found['sequences'].get(name)}"
-        for name, value in expected["sequences"].items()
-        if found["sequences"].get(name) != value
-    ]
-
-
-async def require_same(address: Address, expected: Mapping[str, Any], what: str) -> None:
+async def require_same(address: Address, expected: DatabaseContents, what: str) -> None:
     """Raise VerificationFailed unless the database at `address` has these contents."""
     different = differences(expected, await contents(address))
     if different:
@@ -52,10 +26,11 @@ async def require_same(address: Address, expected: Mapping[str, Any], what: str)
 
 
 async def faults_of(context: Context, target: Target, address: Address) -> list[str]:
-    """What is wrong with the target's database, read with plain SQL."""
+    """Return what is wrong with the target's database, read with plain SQL."""
     faults: list[str] = []
     tree = PageTree(address)
-    mapping = {int(old): int(new) for old, new in context.facts.of("copy.convert")["map"].items()}
+    page_map = context.facts.of(Converted).page_map
+    mapping = {int(old): new for old, new in page_map.items()}
     wanted = context.config.conversion.new_type
     pages = {page.id: page for page in await tree.among(mapping.values())}
     faults += [

@@ -7,64 +7,60 @@ by policy may have more rows, or other ones, by the time they are looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from wizard.base.errors import VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery.drift import policy
-from wizard.delivery.verify.contents import contents, differences
 from wizard.engine.context import Context
 from wizard.postgres import server
 from wizard.postgres.address import Address
+from wizard.postgres.drift.contents import DatabaseContents, contents, differences
 from wizard.postgres.drift.drift import Change
 
 
 async def require(
-    context: Context, target: Target, address: Address, expected: Mapping[str, Any], hint: str
+    context: Context, target: Target, address: Address, expected: DatabaseContents, hint: str
 ) -> None:
     """Raise VerificationFailed unless the database at `address` has the `contents` expected."""
-    if found := await faults(context, target, address, expected):
+    if problems := await faults(context, target, address, expected):
         raise VerificationFailed(
             f"{target.address.database} on {target.where} is not what was delivered.",
-            found="\n".join(found[:20]),
+            found="\n".join(problems[:20]),
             hint=hint,
         )
-    tables = expected["tables"]
-    rows = sum(table["rows"] for table in tables.values())
+    tables = expected.tables
+    rows = sum(table.rows for table in tables.values())
     context.report.finding("delivered", f"{len(tables)} tables and {rows:,} rows are there")
 
 
 async def faults(
-    context: Context, target: Target, address: Address, expected: Mapping[str, Any]
+    context: Context, target: Target, address: Address, expected: DatabaseContents
 ) -> list[str]:
-    """What the target's database lacks of the `contents` expected, as lines."""
+    """Return what the target's database lacks of the contents expected, as lines."""
     if await server.database(address) is None:
         return [f"there is no database {target.address.database} any more"]
     return damage(expected, await contents(address), context.config.drift)
 
 
 def damage(
-    expected: Mapping[str, Any], found: Mapping[str, Any], policies: Mapping[str, str]
+    expected: DatabaseContents, actual: DatabaseContents, policies: Mapping[str, str]
 ) -> list[str]:
-    """What is missing or other than expected, as lines; what a running site may do is none."""
+    """Return what is missing or other than expected, as lines, but for what a site may write."""
     allowed = {
         name
-        for name, table in expected["tables"].items()
-        if (now := found["tables"].get(name))
-        and now["definition"] == table["definition"]
-        and now["rows"] >= table["rows"]
+        for name, table in expected.tables.items()
+        if (now := actual.tables.get(name))
+        and now.definition == table.definition
+        and now.rows >= table.rows
         and policy.of(Change(name, 0, 0, None, None, None, {}), policies) != "block"
     }
     before, after = (
-        {
-            "tables": {name: it for name, it in each["tables"].items() if name not in allowed},
-            "sequences": {},
-        }
-        for each in (expected, found)
+        {name: table for name, table in held.tables.items() if name not in allowed}
+        for held in (expected, actual)
     )
-    sequences = found["sequences"]
-    return differences(before, after) + [
+    sequences = actual.sequences
+    return differences(DatabaseContents(before, {}), DatabaseContents(after, {})) + [
         f"sequence {name}: was at {value}, is at {sequences.get(name)}"
-        for name, value in expected["sequences"].items()
+        for name, value in expected.sequences.items()
         if name not in sequences or (sequences[name] or 0) < (value or 0)
     ]

@@ -1,35 +1,39 @@
-"""The converted site as it would be served: every URL and the page tree, held against what was."""
+"""Compare every URL of the converted site with what it led to before, and check the page tree."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wizard.engine.context import Context
+from wizard.engine.results import Converted
 from wizard.project.worker_client import WorkerClient
+from wizard.project.worker_results import UrlRow
 
 
-async def judge(context: Context, site: WorkerClient) -> tuple[list[dict[str, Any]], list[str]]:
-    """The URLs that the database of `site` has, as the worker's `urls` tells them, and faults.
+async def judge(context: Context, worker: WorkerClient) -> tuple[list[UrlRow], list[str]]:
+    """Return the URLs that the worker's database has, and the faults, as sentences.
 
-    The faults are sentences: what leads elsewhere than before anything was changed, and what
-    treebeard finds wrong in the tree.
+    A fault is a URL that leads elsewhere than before anything was changed, or what treebeard
+    reports of the tree.
     """
     before = json.loads(context.artefact("urls-before.json").read_text(encoding="utf-8"))
-    now = await site.ask("urls", context.report)
-    faults = compare_urls(before, now, context.facts.of("copy.convert")["map"])
-    problems = await site.ask("tree_problems")
+    now = await worker.urls(context.report)
+    faults = compare_urls(before, now, context.facts.of(Converted).page_map)
+    problems = await worker.tree_problems()
     faults += [f"page tree: {name}: {ids}" for name, ids in problems.items() if ids]
     return now, faults
 
 
 def compare_urls(
-    before: list[dict[str, Any]], now: list[dict[str, Any]], mapping: Mapping[str, int]
+    before: Sequence[Mapping[str, Any]],
+    now: Sequence[Mapping[str, Any]],
+    page_map: Mapping[str, int],
 ) -> list[str]:
-    """Sentences about every URL that is gone, new, or leads to another page than before.
+    """Return a sentence on every URL that is gone, new, or leads to another page than before.
 
-    Rows are those of the worker's `urls`; `mapping` maps old page ids to new ones.
+    Rows are those of the worker's `urls`; `page_map` leads from old page ids to new ones.
     """
     faults = []
     old = {(page["site"], page["url"]): page for page in before}
@@ -40,7 +44,7 @@ def compare_urls(
         faults.append(f"{added[1]} is new; it leads to {new[added]['title']!r}")
     for both in sorted(old.keys() & new.keys()):
         was, is_, url = old[both], new[both], both[1]
-        expected = mapping.get(str(was["page_id"]), was["page_id"])
+        expected = page_map.get(str(was["page_id"]), was["page_id"])
         if is_["page_id"] != expected:
             faults.append(f"{url} leads to page {is_['page_id']}, and should to {expected}")
         faults += [

@@ -10,54 +10,61 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..plan.field_types import alike, checked, described, kind
-from ..plan.fieldmap import Carry, FieldMap
-from ..plan.relations import Follow
-from ..references import columns as references
-from ..references import revisions
+from ..plan.fieldmap import FieldMap, FieldSource
+from ..plan.relations import RelatedRows
+from ..references import columns, revisions
 from ..site import tree
 from ..site.database import page_connection
 from ..site.models import base_page
 from ..site.tree import literal, quoted
+from ..site.types import Cursor, Field, Model
 from . import computed
 from .computed import CHUNK, expression, pages_named, values_from
 
 Check = tuple[str, list[Any], str]  # a condition that is true where wrong, parameters, the wrong
 
 
-def faults(cursor: Any, map: FieldMap) -> list[str]:
-    """What stands in the way of carrying every value of `remodel_map`: sentences with page ids.
+def faults(cursor: Cursor, field_map: FieldMap) -> list[str]:
+    """Return what prevents carrying every value of `remodel_map`: sentences with page ids.
 
     Computed values are made here already, and used by `fill` in the same transaction. Raises
     Refusal `values` when a function of the project breaks the transaction.
     """
-    found = computed.make(cursor, map)
-    if found:
-        return found  # without the values nothing else can be said of them
-    for carry in map.carries:
-        if carry.origin is not None and not alike(carry.origin, carry.field):
-            found += _carried(cursor, map, carry)
-    for level in map.joined:
-        found += _clashes(cursor, level, _expressions(map, level), values_from(map, map.carries))
-    for follow in map.follows:
-        found += _followed(cursor, follow)
-    return found
+    sentences = computed.make(cursor, field_map)
+    if sentences:
+        return sentences  # without the values nothing else can be checked
+    for field_source in field_map.field_sources:
+        if field_source.origin is not None and not alike(field_source.origin, field_source.field):
+            sentences += _carried(cursor, field_map, field_source)
+    for level in field_map.joined:
+        sentences += _clashes(
+            cursor,
+            level,
+            _expressions(field_map, level),
+            values_from(field_map, field_map.field_sources),
+        )
+    for related in field_map.related_rows:
+        sentences += _followed(cursor, related)
+    return sentences
 
 
-def _carried(cursor: Any, map: FieldMap, carry: Carry) -> list[str]:
-    value, _ = expression(map, carry) or ("", [])
-    checks = list(_checks(carry.origin, carry.field, value))
-    told, wrong = _ask(cursor, _named(carry.origin), values_from(map, [carry]), checks)
-    if kind(carry.field) == "stream":
-        told += _blocks(cursor, map, carry, value)
-    return [*told, *_validated(cursor, carry, wrong)]
+def _carried(cursor: Cursor, field_map: FieldMap, field_source: FieldSource) -> list[str]:
+    value, _ = expression(field_map, field_source) or ("", [])
+    checks = list(_checks(field_source.origin, field_source.field, value))
+    sentences, wrong = _ask(
+        cursor, _named(field_source.origin), values_from(field_map, [field_source]), checks
+    )
+    if kind(field_source.field) == "stream":
+        sentences += _blocks(cursor, field_map, field_source, value)
+    return [*sentences, *_validated(cursor, field_source, wrong)]
 
 
-def _named(field: Any) -> str:
+def _named(field: Field) -> str:
     return f"{field.model._meta.label}.{field.name}"
 
 
-def _checks(origin: Any, field: Any, value: str) -> Iterator[Check]:
-    """What a single value of `origin` may have that `field` does not take."""
+def _checks(origin: Field, field: Field, value: str) -> Iterator[Check]:
+    """Yield what a single value of `origin` may have that `field` does not take."""
     connection = page_connection()
     to = _named(field)
     if origin.null and not field.null:
@@ -82,32 +89,34 @@ def _checks(origin: Any, field: Any, value: str) -> Iterator[Check]:
         yield f"{value} <> ALL (%s::{sort}[]){empty}", [choices], f"is not among {to}'s choices"
 
 
-def _ask(cursor: Any, where: str, rows: str, checks: list[Check]) -> tuple[list[str], set[int]]:
-    """The sentences of the checks that some page fails, and those pages."""
+def _ask(cursor: Cursor, where: str, rows: str, checks: list[Check]) -> tuple[list[str], set[int]]:
+    """Return the sentences of the checks that some page fails, and those pages."""
     if not checks:
         return [], set()
-    told = ", ".join(f"({check[0]}) IS TRUE AS c{n}" for n, check in enumerate(checks))
+    columns = ", ".join(f"({check[0]}) IS TRUE AS c{n}" for n, check in enumerate(checks))
     either = " OR ".join(f"q.c{n}" for n in range(len(checks)))
     cursor.execute(
-        f"SELECT DISTINCT * FROM (SELECT m.old, {told} FROM {rows}) q WHERE {either} ORDER BY 1",
+        f"SELECT DISTINCT * FROM (SELECT m.old, {columns} FROM {rows}) q WHERE {either} ORDER BY 1",
         [parameter for check in checks for parameter in check[1]],
     )
-    found = cursor.fetchall()
+    failing = cursor.fetchall()
     sentences = []
     for number, (_, _, what) in enumerate(checks, 1):
-        ids = sorted({row[0] for row in found if row[number]})
+        ids = sorted({row[0] for row in failing if row[number]})
         if ids:
             sentences.append(f"{where} {what} {pages_named(ids)}.")
-    return sentences, {row[0] for row in found}
+    return sentences, {row[0] for row in failing}
 
 
-def _blocks(cursor: Any, map: FieldMap, carry: Carry, value: str) -> list[str]:
-    """Blocks in the pages' streams that the target's stream has not.
+def _blocks(
+    cursor: Cursor, field_map: FieldMap, field_source: FieldSource, value: str
+) -> list[str]:
+    """Return a sentence for each block in the pages' streams that the new stream does not have.
 
     On the page itself, and in what is to be published: the latest draft, and a scheduled one.
     """
-    known = list(carry.field.stream_block.child_blocks)
-    draft = f"(r.content ->> {literal(carry.origin.name)})"
+    known = list(field_source.field.stream_block.child_blocks)
+    draft = f"(r.content ->> {literal(field_source.origin.name)})"
     blocks = (
         "CROSS JOIN LATERAL jsonb_array_elements("
         "CASE WHEN {0}::text LIKE '[%%' THEN {0}::text::jsonb ELSE '[]' END) b"
@@ -116,12 +125,12 @@ def _blocks(cursor: Any, map: FieldMap, carry: Carry, value: str) -> list[str]:
         f"""
         SELECT type, array_agg(DISTINCT old ORDER BY old) FROM (
             SELECT b.value->>'type' AS type, m.old
-              FROM {values_from(map, [carry])} {blocks.format(value)}
+              FROM {values_from(field_map, [field_source])} {blocks.format(value)}
              UNION ALL
             SELECT b.value->>'type', m.old
               FROM remodel_map m JOIN {tree.table()} p ON p.id = m.old
               JOIN {quoted(revisions.table_name())} r ON r.object_id = m.old::text
-               AND r.base_content_type_id = {references.content_type(base_page())}
+               AND r.base_content_type_id = {columns.content_type(base_page())}
                AND (r.id = p.latest_revision_id OR r.approved_go_live_at IS NOT NULL)
                    {blocks.format(draft)}) found
          WHERE type <> ALL (%s) GROUP BY 1 ORDER BY 1
@@ -129,19 +138,19 @@ def _blocks(cursor: Any, map: FieldMap, carry: Carry, value: str) -> list[str]:
         [known],
     )
     return [
-        f"{_named(carry.origin)} has blocks {name}, which {_named(carry.field)} has not "
-        f"{pages_named(ids)}."
+        f"{_named(field_source.origin)} has blocks {name}, "
+        f"which {_named(field_source.field)} has not {pages_named(ids)}."
         for name, ids in cursor.fetchall()
     ]
 
 
-def _validated(cursor: Any, carry: Carry, wrong: set[int]) -> list[str]:
-    """What the field's own validators say of pages that the database found nothing wrong with."""
-    origin, field = carry.origin, carry.field
+def _validated(cursor: Cursor, field_source: FieldSource, wrong: set[int]) -> list[str]:
+    """Return what the field's own validators refuse, of pages that passed the checks in SQL."""
+    origin, field = field_source.origin, field_source.field
     unusual = field.flatchoices and kind(field) not in {"text", "integer"}
     if kind(field) in {"relation", "stream"} or not (unusual or _own_validators(origin, field)):
         return []
-    found: dict[str, list[int]] = {}
+    refusals: dict[str, list[int]] = {}
     cursor.execute("SELECT old FROM remodel_map ORDER BY old")
     pages = [row[0] for row in cursor.fetchall() if row[0] not in wrong]
     for start in range(0, len(pages), CHUNK):
@@ -150,15 +159,15 @@ def _validated(cursor: Any, carry: Carry, wrong: set[int]) -> list[str]:
             try:
                 checked(field, value)
             except ValueError as error:
-                found.setdefault(str(error), []).append(page)
+                refusals.setdefault(str(error), []).append(page)
     return [
-        f"{_named(origin)} is refused by {_named(field)}: {told} {pages_named(ids)}"
-        for told, ids in found.items()
+        f"{_named(origin)} is refused by {_named(field)}: {reason} {pages_named(ids)}"
+        for reason, ids in refusals.items()
     ]
 
 
-def _own_validators(origin: Any, field: Any) -> list[Any]:
-    """Validators that the origin has not, and that say more than the checks in SQL did."""
+def _own_validators(origin: Field, field: Field) -> list[Any]:
+    """Return the validators that the origin does not have and the checks in SQL do not cover."""
     from django.core import validators
 
     bounds: set[Any] = {field.max_length}
@@ -178,20 +187,20 @@ def _own_validators(origin: Any, field: Any) -> list[Any]:
     ]
 
 
-def _expressions(map: FieldMap, level: Any) -> dict[str, tuple[str, list[Any]]]:
-    found = {}
-    for carry in map.carries:
-        value = expression(map, carry, exact=True)
-        if carry.field.model is level and value is not None:
-            found[carry.field.name] = value
-    return found
+def _expressions(field_map: FieldMap, level: Model) -> dict[str, tuple[str, list[Any]]]:
+    expressions = {}
+    for field_source in field_map.field_sources:
+        value = expression(field_map, field_source, exact=True)
+        if field_source.field.model is level and value is not None:
+            expressions[field_source.field.name] = value
+    return expressions
 
 
 def _clashes(
-    cursor: Any, model: Any, values: dict[str, tuple[str, list[Any]]], rows: str
+    cursor: Cursor, model: Model, values: dict[str, tuple[str, list[Any]]], rows: str
 ) -> list[str]:
-    """Values that only one row may have: twice among the pages, or in the table already."""
-    found = []
+    """Return violations of uniqueness: twice among the pages, or in the table already."""
+    sentences = []
     for names in _unique(model):
         if not {*names} <= {*values}:
             continue
@@ -214,9 +223,9 @@ def _clashes(
         )
         twice = cursor.fetchall()
         for (ids,) in twice[: computed.NAMED]:
-            found.append(f"{what} must be unique, and would be equal on {pages_named(ids)}.")
+            sentences.append(f"{what} must be unique, and would be equal on {pages_named(ids)}.")
         if len(twice) > computed.NAMED:
-            found.append(f"{what} has {len(twice)} values that would be there more than once.")
+            sentences.append(f"{what} has {len(twice)} values that would be there more than once.")
         cursor.execute(
             f"""
             SELECT DISTINCT q.old FROM (SELECT m.old, {picked} FROM {rows}) q
@@ -227,25 +236,25 @@ def _clashes(
         )
         ids = [row[0] for row in cursor.fetchall()]
         if ids:
-            found.append(
+            sentences.append(
                 f"{what} must be unique, and another row has the value {pages_named(ids)}."
             )
-    return found
+    return sentences
 
 
-def twins(map: FieldMap) -> list[str]:
-    """Rules of the shared levels that a page and its copy cannot keep at the same time."""
+def twins(field_map: FieldMap) -> list[str]:
+    """Return the unique rules of shared levels that a page and its copy would both break."""
     return [
         f"{level._meta.label}: {' and '.join(names)} must be unique together, and a copy has the "
         "same as its original. Keep the ids."
-        for level in map.shared[1:]
+        for level in field_map.shared[1:]
         for names in _unique(level)
         if len(names) > 1 and not any(level._meta.get_field(name).unique for name in names)
     ]
 
 
-def _unique(model: Any) -> list[tuple[str, ...]]:
-    """The sets of the level's own fields of which a combination may be there only once."""
+def _unique(model: Model) -> list[tuple[str, ...]]:
+    """Return the sets of the level's own fields that must be unique together."""
     from django.db.models import UniqueConstraint
 
     single = [
@@ -264,18 +273,18 @@ def _unique(model: Any) -> list[tuple[str, ...]]:
     return [*single, *together, *constraints]
 
 
-def _followed(cursor: Any, follow: Follow) -> list[str]:
-    """The same for rows that follow their page."""
+def _followed(cursor: Cursor, related: RelatedRows) -> list[str]:
+    """Check values and uniqueness of the rows that follow their page."""
     rows = (
-        f"remodel_map m JOIN {quoted(follow.old._meta.db_table)} r "
-        f"ON r.{quoted(follow.old_link.column)} = m.old"
+        f"remodel_map m JOIN {quoted(related.old._meta.db_table)} r "
+        f"ON r.{quoted(related.old_link.column)} = m.old"
     )
-    found = []
-    values: dict[str, tuple[str, list[Any]]] = {follow.new_link.name: ("m.old", [])}
-    for origin, field in follow.columns:
+    sentences = []
+    values: dict[str, tuple[str, list[Any]]] = {related.new_link.name: ("m.old", [])}
+    for origin, field in related.columns:
         value = f"r.{quoted(origin.column)}"
         values[field.name] = value, []
         if not alike(origin, field):
             checks = list(_checks(origin, field, value))
-            found += _ask(cursor, _named(origin), rows, checks)[0]
-    return [*found, *_clashes(cursor, follow.new, values, rows)]
+            sentences += _ask(cursor, _named(origin), rows, checks)[0]
+    return [*sentences, *_clashes(cursor, related.new, values, rows)]

@@ -1,9 +1,9 @@
 """The conversion: pages of one type become pages of another, and everything follows them.
 
 One transaction, over an id map, in statements whose number does not depend on that of the
-pages. With new ids a page of the target's type takes the original's place, and the original is
-left beside it, stripped, until it is deleted; with ids kept the page stays and changes its type
-in place. Either way the ledger has to balance before anything is committed.
+pages. With new ids a page of the new type takes the original's place, and the original is left
+beside it, stripped, until it is deleted; with ids kept the page stays and changes its type in
+place. Either way the ledger has to balance before anything is committed.
 """
 
 from __future__ import annotations
@@ -13,30 +13,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..plan import fieldmap, placement
-from ..plan import levels as rows
+from ..plan import field_table, fieldmap, levels, placement
 from ..plan.fieldmap import FieldMap
 from ..protocol import Refusal, Reply
-from ..references import (
-    columns,
-    comments,
-    idmap,
-    indexes,
-    links,
-    localize,
-    on_delete,
-    revisions,
-    unfollowed,
-)
-from ..references import untouched as contents
-from ..references.ledger import Ledger
-from ..references.on_delete import Departures
+from ..references import columns, idmap, kinds, on_delete, untouched
+from ..references.kind import Originals
+from ..references.kinds import KINDS
+from ..references.ledger import ReferenceLedger
+from ..references.on_delete import OnDelete
 from ..references.places import Places
+from ..references.unfollowed import deeper, unfollowed
 from ..site import signals, tree
 from ..site.database import page_connection, require_postgresql
 from ..site.models import base_page, page_model
 from ..site.sites import clear_root_paths
 from ..site.tree import quoted
+from ..site.types import Cursor
 from . import checks, side_rows, values
 
 
@@ -51,40 +43,41 @@ def convert_plan(
     fields: dict[str, Any],
     ids: str = "new",
 ) -> dict[str, Any]:
-    """What `convert` would do with the same arguments, from the facts alone.
+    """Return what `convert` would do with the same arguments; nothing is changed.
 
-    `pages` tells what becomes of each, `field_map` where each field's value comes from, `ledger`
-    what refers to them, `losses` what would be let go and how much of it, `faults` what stands in
-    the way, `warnings` what deserves a look, `fires` what is not told to the project's code,
-    `left` what refers to them and is not followed, `marks` says of page ids `going` or `moved`.
+    `pages` has what becomes of each page, `field_map` where each field's value comes from,
+    `ledger` what refers to the pages, `losses` what would be dropped, with counts, `faults` what
+    prevents the conversion, `warnings` what deserves a look, `fires` the project's receivers and
+    hooks that are not called, `left` what refers to the pages and is not followed, `marks` page
+    ids as `going` or `moved`.
     """
     from django.db import transaction
 
-    map = _map(source, target, prefix, move, fields, ids)
+    field_map = _field_map(source, target, prefix, move, fields, ids)
     connection = page_connection()
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         idmap.load(cursor, dict.fromkeys(pages) if ids == "new" else dict(zip(pages, pages)))
-        idmap.require_type(cursor, map.source)
-        tree.require_sound(cursor, type="tree", when="before the conversion")
-        places = Places(cursor, map)
-        ledger = Ledger(cursor, map, places, dict.fromkeys(pages, 0))
-        with ledger.reading() as reading:
-            ledger.open(reading)
-        going = on_delete.find(cursor, map, places)
+        idmap.require_type(cursor, field_map.old_type)
+        tree.require_sound(cursor, refusal="tree", when="before the conversion")
+        places = Places(cursor, field_map)
+        ledger = ReferenceLedger(cursor, field_map, places, dict.fromkeys(pages, 0), KINDS)
+        with kinds.read_values(ledger) as read:
+            kinds.find(ledger, read)
+        going = on_delete.find(cursor, field_map, places)
         plan = {
-            "source": map.source._meta.label,
-            "target": map.target._meta.label,
-            "direction": map.direction,
+            "source": field_map.old_type._meta.label,
+            "target": field_map.new_type._meta.label,
+            "direction": field_map.direction,
             "ids": ids,
             "prefix": prefix,
             "pages": idmap.facts(cursor, prefix if ids == "new" else ""),
-            "field_map": fieldmap.rows(map),
-            "losses": _losses(cursor, map, going),
-            "faults": _faults(cursor, map, going, ids, prefix),
-            "warnings": placement.warnings(cursor, map.source, map.target, ids=ids),
-            "fires": signals.fires(map.source, map.target, ids),
+            "field_map": field_table.rows(field_map),
+            "losses": _losses(cursor, field_map, going),
+            "faults": _faults(cursor, field_map, going, ids, prefix),
+            "warnings": placement.warnings(cursor, field_map.old_type, field_map.new_type, ids=ids),
+            "fires": signals.fires(field_map.old_type, field_map.new_type, ids),
             "ledger": ledger.lines(),
-            "left": [*unfollowed.found(cursor, map, pages), *ledger.left()],
+            "left": [*unfollowed(cursor, field_map, pages), *ledger.unclear()],
             "marks": idmap.marks(cursor),
         }
         transaction.set_rollback(True, using=connection.alias)
@@ -102,15 +95,15 @@ def convert(
     fields: dict[str, Any],
     ids: str = "new",
 ) -> dict[str, Any]:
-    """Convert the pages, and let go what the plan named as losses.
+    """Convert the pages, and drop what the plan named as losses.
 
     Returns `map` (old id to new), `inserted` (rows by table), `moved` (pages that have a new
     parent, or a parent of a new type), `ledger`, `left` as in the plan, `verified` and
-    `seconds` by stage. On any fault nothing of it happens, and a Refusal says why.
+    `seconds` by stage. On any fault the transaction is rolled back: raises Refusal with the reason.
     """
     from django.db import transaction
 
-    map = _map(source, target, prefix, move, fields, ids)
+    field_map = _field_map(source, target, prefix, move, fields, ids)
     connection = page_connection()
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         # Readers may go on; whoever would write to the tree waits until this is over.
@@ -119,7 +112,7 @@ def convert(
             fresh = idmap.fresh_ids(cursor, base_page()._meta.db_table, len(pages))
         else:
             fresh = pages
-        work = _Conversion(cursor, reply, map, dict(zip(pages, fresh)), prefix, ids)
+        work = _Conversion(cursor, reply, field_map, dict(zip(pages, fresh)), prefix, ids)
         result = work.run()
     clear_root_paths()
     return result
@@ -136,79 +129,65 @@ class _Conversion:
 
     def __init__(
         self,
-        cursor: Any,
+        cursor: Cursor,
         reply: Reply,
-        map: FieldMap,
+        field_map: FieldMap,
         pages: dict[int, int],
         prefix: str,
         ids: str,
     ) -> None:
         self.cursor = cursor
         self.reply = reply
-        self.map = map
+        self.field_map = field_map
         self.pages = pages
         self.prefix = prefix
         self.ids = ids
         self.fresh = ids == "new"
-        self.new_type = columns.content_type(map.target)
+        self.new_content_type = columns.content_type(field_map.new_type)
         self.seconds: dict[str, float] = {}
         self.verified: list[dict[str, str]] = []
 
     def run(self) -> dict[str, Any]:
-        cursor, map = self.cursor, self.map
+        cursor, field_map = self.cursor, self.field_map
         idmap.load(cursor, self.pages)
-        places = Places(cursor, map)
-        ledger = Ledger(cursor, map, places, self.pages)
-        with ledger.reading() as reading:
+        places = Places(cursor, field_map)
+        ledger = ReferenceLedger(cursor, field_map, places, self.pages, KINDS)
+        with kinds.read_values(ledger) as read:
             with self._stage("check"):
                 before = self._check(places)
             with self._stage("ledger"):
-                ledger.open(reading)
+                kinds.find(ledger, read)
         with self._stage("fingerprints"):
-            named = contents.named(map, ledger, self.going, fresh=self.fresh)
-            untouched = contents.fingerprints(cursor, named)
+            named = untouched.named(ledger, self.going)
+            fingerprints = untouched.fingerprints(cursor, named)
         with self._stage("pages"):
             inserted = self._pages()
         with self._stage("references"):
-            inserted.update(side_rows.move(cursor, map, places))
+            inserted.update(side_rows.move(cursor, field_map, places))
             on_delete.act(cursor, self.going, ledger)
-            columns.drop_transient(cursor, map.source)
-            columns.carry(
-                cursor, map.source, old_types=columns.old_types(map), new_type=self.new_type
-            )
-            comments.follow(cursor, map)
+            self._carry("references", ledger)
         with self._stage("links"):
-            if self.fresh:
-                ledger.follow("link")
-                links.carry(columns.levels(map), self.pages, ledger.candidates)
+            self._carry("links", ledger)
         with self._stage("revisions"):
-            revisions.convert(cursor, map, new_type=self.new_type)
-            if self.fresh:
-                ledger.follow("revision")
-                keys = ledger.revisions_with_others()
-                revisions.carry_links(columns.levels(map), self.pages, keys)
-            translated = localize.carry(cursor, map, new_type=self.new_type, pages=self.pages)
-            if translated:
-                self._told("translations", f"{sum(translated.values()):,} values rewritten")
+            self._carry("revisions", ledger)
             if not self.fresh:
                 self._end_left_levels()
         with self._stage("indexes"):
-            rebuilt = indexes.rebuild(cursor, map, self.reply, len(self.pages))
-            self.verified += [{"name": name, "detail": "rebuilt by Wagtail"} for name in rebuilt]
+            self._carry("indexes", ledger)
         with self._stage("constraints"):
             # The checks of foreign keys that a commit would do, while there is a way back.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            self._told("foreign keys", "every deferred constraint holds")
+            self._note("foreign keys", "every deferred constraint holds")
         with self._stage("verify"):
             self._verify(before, ledger)
-            ledger.settle()
-            self._require_untouched(untouched, contents.fingerprints(cursor, named))
+            kinds.verify(ledger)
+            self._require_untouched(fingerprints, untouched.fingerprints(cursor, named))
         return {
             "map": self.pages,
             "inserted": inserted,
             "moved": tree.descendants(cursor),
             "ledger": ledger.lines(),
-            "left": [*self.left, *ledger.left()],
+            "left": [*self.left, *ledger.unclear()],
             "verified": self.verified,
             "seconds": {name: round(taken, 4) for name, taken in self.seconds.items()},
         }
@@ -220,13 +199,19 @@ class _Conversion:
         yield
         self.seconds[name] = time.perf_counter() - began
 
+    def _carry(self, stage: str, ledger: ReferenceLedger) -> None:
+        for kind in KINDS:
+            if kind.stage == stage:
+                for name, detail in kind.carry(ledger, self.reply):
+                    self._note(name, detail)
+
     def _check(self, places: Places) -> int:
-        """Everything that a plan would have found; and the number of pages there are."""
-        idmap.require_type(self.cursor, self.map.source)
-        tree.require_sound(self.cursor, type="tree", when="before the conversion")
-        self.going = on_delete.find(self.cursor, self.map, places)
-        self.left = unfollowed.found(self.cursor, self.map, list(self.pages))
-        faults = _faults(self.cursor, self.map, self.going, self.ids, self.prefix)
+        """Check all that a plan does, and return the number of pages there are."""
+        idmap.require_type(self.cursor, self.field_map.old_type)
+        tree.require_sound(self.cursor, refusal="tree", when="before the conversion")
+        self.going = on_delete.find(self.cursor, self.field_map, places)
+        self.left = unfollowed(self.cursor, self.field_map, list(self.pages))
+        faults = _faults(self.cursor, self.field_map, self.going, self.ids, self.prefix)
         if faults:
             raise Refusal(
                 "placement", "The pages cannot be converted.", found="\n".join(faults[:50])
@@ -238,12 +223,12 @@ class _Conversion:
         return int(self.cursor.fetchone()[0])
 
     def _pages(self) -> dict[str, int]:
-        cursor, map = self.cursor, self.map
+        cursor, field_map = self.cursor, self.field_map
         inserted: dict[str, int] = {}
         if self.fresh:
             tree.find_room(cursor)
-            inserted = rows.insert_copies(
-                cursor, map.shared, prefix=self.prefix, content_type=self.new_type
+            inserted = levels.insert_copies(
+                cursor, field_map.shared, prefix=self.prefix, content_type=self.new_content_type
             )
             tree.count_originals(cursor, 1)
         else:
@@ -251,50 +236,51 @@ class _Conversion:
             cursor.execute(
                 f"UPDATE {quoted(base.db_table)} p SET content_type_id = %s "
                 f"FROM remodel_map m WHERE p.{quoted(base.pk.column)} = m.new",
-                [self.new_type],
+                [self.new_content_type],
             )
-        inserted.update(values.fill(cursor, map))
+        inserted.update(values.fill(cursor, field_map))
         # Compared at once: from here on, references of the new rows to old pages are followed.
-        different = rows.differences(cursor, map.shared) if self.fresh else {}
-        different.update(values.differences(cursor, map))
+        different = levels.differences(cursor, field_map.shared) if self.fresh else {}
+        different.update(values.differences(cursor, field_map))
         if different:
             raise Refusal(
                 "verification",
                 "The converted pages do not have the values that they should.",
                 found="\n".join(
-                    f"{name}: pages {ids[: idmap.SAID]}" for name, ids in different.items()
+                    f"{name}: pages {ids[: idmap.NAMED]}" for name, ids in different.items()
                 ),
             )
         short = {name: count for name, count in inserted.items() if count != len(self.pages)}
         if short:
             raise Refusal("verification", "Not every page was converted.", found=str(short))
-        self._told("values", "every field of every page is equal, through the field map")
+        self._note("values", "every field of every page is equal, through the field map")
         return inserted
 
     def _end_left_levels(self) -> None:
-        """Where ids are kept, the rows of the levels that the target does not have end at once."""
-        for level in reversed(self.map.left):
+        """Delete the rows of the left levels; only where ids are kept."""
+        for level in reversed(self.field_map.left):
             self.cursor.execute(
                 f"DELETE FROM {quoted(level._meta.db_table)} t USING remodel_map m "
-                f"WHERE t.{rows.key(level)} = m.old"
+                f"WHERE t.{levels.key(level)} = m.old"
             )
             if self.cursor.rowcount != len(self.pages):
                 raise Refusal(
                     "verification", f"Not exactly the pages' rows of {level._meta.label} ended."
                 )
 
-    def _verify(self, before: int, ledger: Ledger) -> None:
+    def _verify(self, before: int, ledger: ReferenceLedger) -> None:
         tree.require_sound(
-            self.cursor, type="verification", when="after the conversion", prefixed=self.fresh
+            self.cursor, refusal="verification", when="after the conversion", prefixed=self.fresh
         )
-        self._told("page tree", "treebeard's rules and url_path hold for every page")
+        self._note("page tree", "treebeard's rules and url_path hold for every page")
         added = len(self.pages) if self.fresh else 0
         if self._page_count() != before + added:
             raise Refusal("verification", "The number of pages is not what it should be.")
         if self.fresh:
-            remaining = columns.count(self.cursor, self.map.source)
-            levels = columns.levels(self.map)
-            remaining.update(links.count(levels, self.pages, ledger.candidates))
+            both, old_type = ledger.levels, self.field_map.old_type
+            remaining = kinds.remaining(
+                Originals(self.cursor, old_type, self.pages, both, ledger.candidates)
+            )
             if remaining:
                 raise Refusal(
                     "verification",
@@ -302,8 +288,10 @@ class _Conversion:
                     found="\n".join(f"{name}: {count}" for name, count in remaining.items()),
                 )
 
-    def _require_untouched(self, before: Any, after: Any) -> None:
-        changed = contents.changed(before, after)
+    def _require_untouched(
+        self, before: untouched.Fingerprints, after: untouched.Fingerprints
+    ) -> None:
+        changed = untouched.changed(before, after)
         if changed:
             raise Refusal(
                 "verification",
@@ -312,14 +300,14 @@ class _Conversion:
                 hint="Look for triggers and rules on these tables.",
             )
         count = sum(rows for rows, _ in before.values())
-        self._told("everything else", f"{count:,} rows of {len(before)} tables are unchanged")
+        self._note("everything else", f"{count:,} rows of {len(before)} tables are unchanged")
 
-    def _told(self, name: str, detail: str) -> None:
+    def _note(self, name: str, detail: str) -> None:
         self.verified.append({"name": name, "detail": detail})
 
 
-def _map(
-    source: str, target: str, prefix: str, move: list[str], fields: dict[str, Any], ids: str
+def _field_map(
+    old_type: str, new_type: str, prefix: str, move: list[str], fields: dict[str, Any], ids: str
 ) -> FieldMap:
     require_postgresql(page_connection())
     if ids not in ("new", "kept"):
@@ -327,24 +315,26 @@ def _map(
     if ids == "new" and not prefix:
         raise Refusal("unsupported", "New pages beside the old ones need a prefix for their slugs.")
     return fieldmap.resolve(
-        page_model(source), page_model(target), prefix=prefix, move=move, fields=fields
+        page_model(old_type), page_model(new_type), prefix=prefix, move=move, fields=fields
     )
 
 
-def _faults(cursor: Any, map: FieldMap, going: Departures, ids: str, prefix: str) -> list[str]:
+def _faults(
+    cursor: Cursor, field_map: FieldMap, going: OnDelete, ids: str, prefix: str
+) -> list[str]:
     return [
-        *placement.faults(cursor, map.source, map.target, ids=ids, prefix=prefix),
-        *checks.faults(cursor, map),
+        *placement.faults(cursor, field_map.old_type, field_map.new_type, ids=ids, prefix=prefix),
+        *checks.faults(cursor, field_map),
         *going.faults,
-        *unfollowed.deeper(cursor, map.source),
-        *localize.faults(cursor, map),
-        *(checks.twins(map) if ids == "new" else []),
+        *deeper(cursor, field_map.old_type),
+        *kinds.faults(cursor, field_map),
+        *(checks.twins(field_map) if ids == "new" else []),
     ]
 
 
-def _losses(cursor: Any, map: FieldMap, going: Departures) -> dict[str, int]:
+def _losses(cursor: Cursor, field_map: FieldMap, going: OnDelete) -> dict[str, int]:
     return {
-        **values.losses(cursor, map),
+        **values.losses(cursor, field_map),
         **going.losses,
-        **columns.count_transient(cursor, map.source),
+        **kinds.losses(cursor, field_map.old_type),
     }

@@ -9,16 +9,16 @@ from ..site.models import page_model
 
 
 def values_left(
-    reply: Reply, *, source: str, fields: list[str], map: dict[str, int]
+    reply: Reply, *, source: str, fields: list[str], id_map: dict[str, int]
 ) -> dict[str, int]:
-    """For each field, how many other pages than those of the map hold something in it.
+    """Count for each field the pages outside of the map that hold something in it.
 
     Pages of the type `source` and of all its children, since the column is theirs as well.
     Something is what is neither NULL, nor empty, nor the field's default. Asked while the
     fields are still on the model.
     """
     model = page_model(source)
-    others = model._base_manager.exclude(pk__in=[int(new) for new in map.values()])
+    others = model._base_manager.exclude(pk__in=[int(new) for new in id_map.values()])
     counts: dict[str, Any] = {}
     for name in fields:
         field = model._meta.get_field(name)

@@ -1,4 +1,4 @@
-"""How far a conversion is, told from the pages themselves: what a resumed session asks."""
+"""How far a conversion got, by the pages themselves: what a resumed session asks."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def observe_conversion(
     pages: list[int],
     prefix: str,
     ids: str = "new",
-    map: dict[str, int] | None = None,
+    id_map: dict[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The state of the pages, originals and new, told from the database.
+    """Return the state of the pages, originals and new, as the database has it.
 
     `state` is `originals` (nothing converted), `both`, `converted` (the originals are gone, or
-    with ids kept are of the target's type), or `mixed`. `map` is the one given, or found again:
-    a new page is a page of the target's type beside its original, with the original's slug
+    with ids kept are of the new type), or `mixed`. `map` is the one given, or found again:
+    a new page is a page of the new type beside its original, with the original's slug
     prefixed. `prefixed` counts the new pages whose slug still has the prefix.
     """
     require_postgresql(page_connection())
     if ids == "kept":
         return _in_place(source, target, pages)
-    known = {int(old): int(new) for old, new in (map or {}).items()}
+    known = {int(old): int(new) for old, new in (id_map or {}).items()}
     rows = _rows([*pages, *known.values()])
     if not known:
         known = _beside(target, [rows[page] for page in pages if page in rows], prefix)
@@ -45,12 +45,12 @@ def observe_conversion(
     }
 
 
-def _in_place(source: str, target: str, pages: list[int]) -> dict[str, Any]:
+def _in_place(old_type: str, new_type: str, pages: list[int]) -> dict[str, Any]:
     types = [row["type"] for row in _rows(pages).values()]
     if len(types) != len(pages) or len(set(types)) != 1:
         state = "mixed"
     else:
-        state = {source: "originals", target: "converted"}.get(types[0] or "", "mixed")
+        state = {old_type: "originals", new_type: "converted"}.get(types[0] or "", "mixed")
     return {
         "state": state,
         "map": {page: page for page in pages} if state == "converted" else {},
@@ -72,27 +72,27 @@ def _rows(ids: list[int]) -> dict[int, dict[str, Any]]:
         model = kind.model_class()
         labels[kind.pk] = model._meta.label if model else None
     names = ("pk", "path", "slug", "content_type_id")
-    found = base_page()._base_manager.filter(pk__in=ids).values(*names)
+    rows = base_page()._base_manager.filter(pk__in=ids).values(*names)
     return {
-        row["pk"]: {**row, "type": labels.get(row["content_type_id"])} for row in found.iterator()
+        row["pk"]: {**row, "type": labels.get(row["content_type_id"])} for row in rows.iterator()
     }
 
 
-def _beside(target: str, originals: list[dict[str, Any]], prefix: str) -> dict[int, int]:
-    """New pages by their originals. A target that is no model yet has no pages."""
+def _beside(new_type: str, originals: list[dict[str, Any]], prefix: str) -> dict[int, int]:
+    """Return new pages by their originals. A new type that is no model yet has no pages."""
     from ..site.pages import of_type
 
     try:
-        model = page_model(target)
+        model = page_model(new_type)
     except Refusal:
         return {}
     wanted = {
         (page["path"][: -tree.step()], prefix + page["slug"]): page["pk"] for page in originals
     }
     slugs = {slug for _, slug in wanted}
-    found = {}
+    pages = {}
     for page, path, slug in of_type(model).filter(slug__in=slugs).values_list("pk", "path", "slug"):
         original = wanted.get((path[: -tree.step()], slug))
         if original is not None:
-            found[original] = page
-    return found
+            pages[original] = page
+    return pages

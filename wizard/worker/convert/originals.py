@@ -11,16 +11,19 @@ from typing import Any
 
 from ..plan import levels
 from ..protocol import Refusal, Reply
-from ..references import columns, idmap, links
+from ..references import columns, idmap, kinds, links
+from ..references.generic_keys import PassingState
+from ..references.kind import Originals
 from ..site import tree
 from ..site.database import page_connection, require_postgresql
 from ..site.models import base_page, chain
 from ..site.sites import clear_root_paths
 from ..site.tree import quoted
+from ..site.types import Cursor, Model
 
 
-def delete_plan(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
-    """What would go, and what is in the way, from the facts alone.
+def delete_plan(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
+    """Return what would be deleted, and what prevents it; nothing is changed.
 
     `destroys` counts rows by table; `refers` counts what still refers to the originals by
     `table.column`, `children` the pages below them: with any of either, nothing is deleted.
@@ -28,24 +31,24 @@ def delete_plan(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
     """
     from django.db import transaction
 
-    pages = idmap.from_json(map)
+    pages = idmap.from_json(id_map)
     connection = page_connection()
     require_postgresql(connection)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         idmap.load(cursor, pages)
-        source = _type(pages)
+        old_type = _type(pages)
         plan = {
             "pages": _originals(cursor),
-            "destroys": {level._meta.db_table: _count(cursor, level) for level in chain(source)},
-            "drops": columns.count_transient(cursor, source),
-            **_in_the_way(cursor, source, pages),
+            "destroys": {level._meta.db_table: _count(cursor, level) for level in chain(old_type)},
+            "drops": kinds.losses(cursor, old_type),
+            **_in_the_way(cursor, old_type, pages),
             "marks": dict.fromkeys(pages, "going"),
         }
         transaction.set_rollback(True, using=connection.alias)
     return plan
 
 
-def delete_originals(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
+def delete_originals(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
     """Delete the originals' rows.
 
     Returns `{deleted: {table: rows}}`. Raises Refusal `referenced` when anything still refers to
@@ -53,25 +56,25 @@ def delete_originals(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
     """
     from django.db import transaction
 
-    pages = idmap.from_json(map)
+    pages = idmap.from_json(id_map)
     connection = page_connection()
     require_postgresql(connection)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {tree.table()} IN SHARE ROW EXCLUSIVE MODE")
         idmap.load(cursor, pages)
-        source = _type(pages)
-        _refuse_when_referred_to(cursor, source, pages)
-        columns.drop_transient(cursor, source)
+        old_type = _type(pages)
+        _refuse_when_referred_to(cursor, old_type, pages)
+        PassingState().drop(cursor, old_type)
         tree.count_originals(cursor, -1)
         deleted = {}
-        for level in reversed(chain(source)):
+        for level in reversed(chain(old_type)):
             cursor.execute(
                 f"DELETE FROM {quoted(level._meta.db_table)} t USING remodel_map m "
                 f"WHERE t.{levels.key(level)} = m.old"
             )
             deleted[level._meta.db_table] = cursor.rowcount
         tree.require_sound(
-            cursor, type="verification", when="after deleting the originals", prefixed=True
+            cursor, refusal="verification", when="after deleting the originals", prefixed=True
         )
         short = {name: count for name, count in deleted.items() if count != len(pages)}
         if short:
@@ -81,11 +84,11 @@ def delete_originals(reply: Reply, *, map: dict[str, int]) -> dict[str, Any]:
     return {"deleted": deleted}
 
 
-def _type(pages: dict[int, int]) -> Any:
-    """The originals' model. Raises Refusal `no_page` or `wrong_type`."""
+def _type(pages: dict[int, int]) -> Model:
+    """Return the originals' model. Raises Refusal `no_page` or `wrong_type`."""
     from django.contrib.contenttypes.models import ContentType
 
-    found = []
+    types = []
     for ids in (list(pages), list(pages.values())):
         kinds = base_page()._base_manager.filter(pk__in=ids).values_list("pk", "content_type_id")
         known = dict(kinds)
@@ -94,17 +97,18 @@ def _type(pages: dict[int, int]) -> Any:
             raise Refusal("no_page", f"There are no pages with the ids {missing[:20]}.")
         if len(set(known.values())) != 1:
             raise Refusal("wrong_type", f"The pages {ids[:20]} are not all of one type.")
-        found.append(next(iter(known.values())))
-    if found[0] == found[1]:
+        types.append(next(iter(known.values())))
+    if types[0] == types[1]:
         raise Refusal(
             "wrong_type",
             "The originals and the new pages are all of one type.",
             hint="The map is from originals to new pages.",
         )
-    return ContentType.objects.get_for_id(found[0]).model_class()
+    model: Model = ContentType.objects.get_for_id(types[0]).model_class()
+    return model
 
 
-def _originals(cursor: Any) -> list[dict[str, Any]]:
+def _originals(cursor: Cursor) -> list[dict[str, Any]]:
     cursor.execute(
         f"SELECT p.id, m.new, p.title, p.slug, p.url_path FROM {tree.table()} p "
         "JOIN remodel_map m ON m.old = p.id ORDER BY p.path"
@@ -115,7 +119,7 @@ def _originals(cursor: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _count(cursor: Any, level: Any) -> int:
+def _count(cursor: Cursor, level: Model) -> int:
     cursor.execute(
         f"SELECT count(*) FROM {quoted(level._meta.db_table)} t "
         f"JOIN remodel_map m ON m.old = t.{levels.key(level)}"
@@ -123,10 +127,11 @@ def _count(cursor: Any, level: Any) -> int:
     return int(cursor.fetchone()[0])
 
 
-def _in_the_way(cursor: Any, source: Any, pages: dict[int, int]) -> dict[str, Any]:
-    refers = columns.count(cursor, source)
-    refers.update(links.count(set(chain(source)), pages, links.mentioning(pages, chain(source))))
-    for link in columns.subclass_links(source):
+def _in_the_way(cursor: Cursor, old_type: Model, pages: dict[int, int]) -> dict[str, Any]:
+    own = chain(old_type)
+    candidates = links.mentioning(pages, own)
+    refers = kinds.remaining(Originals(cursor, old_type, pages, set(own), candidates))
+    for link in columns.subclass_links(old_type):
         cursor.execute(
             f"SELECT count(*) FROM {quoted(link.table)} WHERE {quoted(link.column)} = ANY(%s)",
             [list(pages)],
@@ -141,13 +146,13 @@ def _in_the_way(cursor: Any, source: Any, pages: dict[int, int]) -> dict[str, An
     return {"refers": refers, "children": int(cursor.fetchone()[0])}
 
 
-def _refuse_when_referred_to(cursor: Any, source: Any, pages: dict[int, int]) -> None:
-    found = _in_the_way(cursor, source, pages)
-    if not found["refers"] and not found["children"]:
+def _refuse_when_referred_to(cursor: Cursor, old_type: Model, pages: dict[int, int]) -> None:
+    reasons = _in_the_way(cursor, old_type, pages)
+    if not reasons["refers"] and not reasons["children"]:
         return
-    lines = [f"{name}: {count}" for name, count in found["refers"].items()]
-    if found["children"]:
-        lines.append(f"pages below them: {found['children']}")
+    lines = [f"{name}: {count}" for name, count in reasons["refers"].items()]
+    if reasons["children"]:
+        lines.append(f"pages below them: {reasons['children']}")
     raise Refusal(
         "referenced",
         "The original pages are still needed, so they are not deleted.",

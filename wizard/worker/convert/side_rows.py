@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..plan.fieldmap import FieldMap
 from ..references.places import Places, rows_table
 from ..site.database import page_connection
 from ..site.tree import quoted
+from ..site.types import Cursor
 
 
-def move(cursor: Any, map: FieldMap, places: Places) -> dict[str, int]:
-    """Move the rows of every Follow of the map: `{new table: rows}`.
+def move(cursor: Cursor, field_map: FieldMap, places: Places) -> dict[str, int]:
+    """Move the rows of every RelatedRows of the map: `{new table: rows}`.
 
     They get keys of the new table's own sequence, remembered in `remodel_rows_N (old, new)`,
     because another row may have their number there.
     """
     moved: dict[str, int] = {}
-    for number, follow in enumerate(map.follows):
-        old, new = follow.old._meta, follow.new._meta
+    for number, related in enumerate(field_map.related_rows):
+        old, new = related.old._meta, related.new._meta
         rows = rows_table(number)
         key = f"o.{quoted(old.pk.column)}"
         cursor.execute(
@@ -31,30 +30,30 @@ def move(cursor: Any, map: FieldMap, places: Places) -> dict[str, int]:
             f"{places.key(old.db_table, 'o')} AS old, ({fresh})::text AS new "
             # Sorted before it is numbered: rows of equal sort_order stay in the order they had.
             f"FROM (SELECT o.* FROM {quoted(old.db_table)} o "
-            f"JOIN remodel_map m ON m.old = o.{quoted(follow.old_link.column)} ORDER BY {key}) o",
+            f"JOIN remodel_map m ON m.old = o.{quoted(related.old_link.column)} ORDER BY {key}) o",
             [sequence] if sequence else [],
         )
         columns = [
             (new.pk.column, f"r.new::{new.pk.rel_db_type(page_connection())}"),
-            (follow.new_link.column, "m.new"),
-            *((after.column, f"o.{quoted(before.column)}") for before, after in follow.columns),
+            (related.new_link.column, "m.new"),
+            *((after.column, f"o.{quoted(before.column)}") for before, after in related.columns),
         ]
-        values = [value for _, value in follow.defaults]
+        values = [value for _, value in related.defaults]
         columns += [
             (field.column, f"%s::{field.cast_db_type(page_connection())}")
-            for field, _ in follow.defaults
+            for field, _ in related.defaults
         ]
         cursor.execute(
             f"INSERT INTO {quoted(new.db_table)} "
             f"({', '.join(quoted(name) for name, _ in columns)}) "
             f"SELECT {', '.join(value for _, value in columns)} FROM {quoted(old.db_table)} o "
-            f"JOIN remodel_map m ON m.old = o.{quoted(follow.old_link.column)} "
+            f"JOIN remodel_map m ON m.old = o.{quoted(related.old_link.column)} "
             f"JOIN {rows} r ON r.old = {places.key(old.db_table, 'o')} ORDER BY {key}",
             values,
         )
         moved[new.db_table] = moved.get(new.db_table, 0) + cursor.rowcount
         cursor.execute(
             f"DELETE FROM {quoted(old.db_table)} o USING remodel_map m "
-            f"WHERE m.old = o.{quoted(follow.old_link.column)}"
+            f"WHERE m.old = o.{quoted(related.old_link.column)}"
         )
     return moved

@@ -11,11 +11,12 @@ from ..site.database import page_connection, require_postgresql
 from ..site.models import page_model
 from ..site.sites import clear_root_paths
 from ..site.tree import quoted
+from ..site.types import Cursor
 
 KEPT = 7  # characters of a column that Django keeps at least when it shortens a name
 
 
-def restore_slugs(reply: Reply, *, map: dict[str, int], prefix: str) -> dict[str, Any]:
+def restore_slugs(reply: Reply, *, id_map: dict[str, int], prefix: str) -> dict[str, Any]:
     """Take the prefix from the new pages' slugs, and from the url_paths of all below them.
 
     Returns `slugs` (page id to slug) of the pages that had the prefix, `urls` and `drafts`, the
@@ -28,7 +29,7 @@ def restore_slugs(reply: Reply, *, map: dict[str, int], prefix: str) -> dict[str
     require_postgresql(connection)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {tree.table()} IN SHARE ROW EXCLUSIVE MODE")
-        idmap.load(cursor, idmap.from_json(map))
+        idmap.load(cursor, idmap.from_json(id_map))
         cursor.execute(
             f"SELECT p.id, p.slug FROM {tree.table()} p JOIN remodel_map m ON m.new = p.id "
             "ORDER BY p.path"
@@ -41,12 +42,12 @@ def restore_slugs(reply: Reply, *, map: dict[str, int], prefix: str) -> dict[str
         _refuse_clashes(cursor, slugs)
         changed = tree.respell(cursor, slugs)
         drafts = revisions.restore_slugs(cursor, slugs, prefix)
-        tree.require_sound(cursor, type="verification", when="after restoring the slugs")
+        tree.require_sound(cursor, refusal="verification", when="after restoring the slugs")
     clear_root_paths()
     return {"slugs": slugs, "urls": changed, "drafts": drafts}
 
 
-def _refuse_clashes(cursor: Any, slugs: dict[int, str]) -> None:
+def _refuse_clashes(cursor: Cursor, slugs: dict[int, str]) -> None:
     cursor.execute(
         f"""
         SELECT s.id, s.title, s.slug FROM unnest(%s::bigint[], %s::text[]) AS w (id, slug)
@@ -56,20 +57,20 @@ def _refuse_clashes(cursor: Any, slugs: dict[int, str]) -> None:
         """,
         [list(slugs), list(slugs.values())],
     )
-    found = cursor.fetchall()
-    if found:
+    clashes = cursor.fetchall()
+    if clashes:
         raise Refusal(
             "clash",
             "The pages cannot have their slugs back, because a sibling has them.",
             found="\n".join(
-                f"page {id} ({title!r}) has the slug {slug!r}" for id, title, slug in found
+                f"page {page} ({title!r}) has the slug {slug!r}" for page, title, slug in clashes
             ),
             hint="Delete the originals first, or rename the sibling.",
         )
 
 
 def rename_revision_fields(
-    reply: Reply, *, map: dict[str, int], renames: dict[str, str]
+    reply: Reply, *, id_map: dict[str, int], renames: dict[str, str]
 ) -> dict[str, int]:
     """Rename fields in the content of the new pages' revisions: `{changed}` values."""
     from django.db import transaction
@@ -77,7 +78,7 @@ def rename_revision_fields(
     connection = page_connection()
     require_postgresql(connection)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        idmap.load(cursor, idmap.from_json(map))
+        idmap.load(cursor, idmap.from_json(id_map))
         return {"changed": revisions.rename_fields(cursor, renames)}
 
 

@@ -6,39 +6,38 @@ knows: a field's own validators, and values that are computed for each page.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..plan import relations
 from ..plan.fieldmap import FieldMap
 from ..plan.levels import key
 from ..references import revisions
 from ..site.database import page_connection
 from ..site.tree import quoted
+from ..site.types import Cursor, Field, Model
 from . import computed
 from .computed import expression, values_from
 
 
-def fill(cursor: Any, map: FieldMap) -> dict[str, int]:
+def fill(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
     """Insert the joined levels' rows of the new pages: `{table: rows}`.
 
     Raises Refusal `values` when a function of the project fails or gives what a field refuses.
     """
-    computed.require(cursor, map)
+    computed.require(cursor, field_map)
     inserted = {}
-    for level in map.joined:
-        names, values, parameters, carries = [key(level)], ["m.new"], [], []
-        for carry in map.carries:
-            found = expression(map, carry)
-            if carry.field.model is not level or found is None:
+    for level in field_map.joined:
+        names, values, parameters, field_sources = [key(level)], ["m.new"], [], []
+        for field_source in field_map.field_sources:
+            value = expression(field_map, field_source)
+            if field_source.field.model is not level or value is None:
                 continue
-            names.append(quoted(carry.field.column))
-            values.append(found[0])
-            parameters += found[1]
-            carries.append(carry)
+            names.append(quoted(field_source.field.column))
+            values.append(value[0])
+            parameters += value[1]
+            field_sources.append(field_source)
         cursor.execute(
             f"""
             INSERT INTO {quoted(level._meta.db_table)} ({", ".join(names)})
-            SELECT {", ".join(values)} FROM {values_from(map, carries)} ORDER BY m.old
+            SELECT {", ".join(values)} FROM {values_from(field_map, field_sources)} ORDER BY m.old
             """,
             parameters,
         )
@@ -46,33 +45,33 @@ def fill(cursor: Any, map: FieldMap) -> dict[str, int]:
     return inserted
 
 
-def differences(cursor: Any, map: FieldMap) -> dict[str, list[int]]:
-    """Old ids whose joined value is not what the map says, by `table.column`; after `fill`.
+def differences(cursor: Cursor, field_map: FieldMap) -> dict[str, list[int]]:
+    """Return old ids whose joined value differs from the field map's, by `table.column`.
 
     Compared as text, because some types (json, point) have no equality of their own.
     """
-    found: dict[str, list[int]] = {}
-    for level in map.joined:
+    pages: dict[str, list[int]] = {}
+    for level in field_map.joined:
         table = level._meta.db_table
-        names, tests, parameters, carries = [level._meta.pk.column], [], [], []
-        for carry in map.carries:
-            value = expression(map, carry, exact=True)
-            if carry.field.model is not level or value is None:
+        names, tests, parameters, field_sources = [level._meta.pk.column], [], [], []
+        for field_source in field_map.field_sources:
+            value = expression(field_map, field_source, exact=True)
+            if field_source.field.model is not level or value is None:
                 continue
-            names.append(carry.field.column)
+            names.append(field_source.field.column)
             tests.append(
                 f"n.{key(level)} IS NOT NULL AND "
-                f"n.{quoted(carry.field.column)}::text IS DISTINCT FROM ({value[0]})::text"
+                f"n.{quoted(field_source.field.column)}::text IS DISTINCT FROM ({value[0]})::text"
             )
             parameters += value[1]
-            carries.append(carry)
-        told = ", ".join(f"{test} AS c{number}" for number, test in enumerate(tests, 1))
+            field_sources.append(field_source)
+        columns = ", ".join(f"{test} AS c{number}" for number, test in enumerate(tests, 1))
         either = " OR ".join(f"q.c{number}" for number in range(len(names)))
         cursor.execute(
             f"""
             SELECT * FROM (
-                SELECT m.old, n.{key(level)} IS NULL AS c0 {"," if told else ""} {told}
-                  FROM {values_from(map, carries)}
+                SELECT m.old, n.{key(level)} IS NULL AS c0 {"," if columns else ""} {columns}
+                  FROM {values_from(field_map, field_sources)}
                   LEFT JOIN {quoted(table)} n ON n.{key(level)} = m.new) q
              WHERE {either} ORDER BY 1
             """,
@@ -81,40 +80,40 @@ def differences(cursor: Any, map: FieldMap) -> dict[str, list[int]]:
         for page, *wrong in cursor.fetchall():
             for name, differs in zip(names, wrong):
                 if differs:
-                    found.setdefault(f"{table}.{name}", []).append(page)
-    return found
+                    pages.setdefault(f"{table}.{name}", []).append(page)
+    return pages
 
 
-def losses(cursor: Any, map: FieldMap) -> dict[str, int]:
-    """What the conversion lets go: `app.Model.field` to the pages that hold something in it.
+def losses(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
+    """Count what the conversion drops: `app.Model.field` to the pages that hold something in it.
 
     Something is what is neither NULL, nor empty, nor the field's default. Relations count the
     pages that have rows; what rows that follow let go is counted by its own field.
     """
-    found = {}
-    sides = relations.sides(map.left)
-    for item in map.dropped:
+    counts = {}
+    sides = relations.sides(field_map.left)
+    for item in field_map.dropped:
         name = relations.name(item)
         label = f"{item.model._meta.label}.{name}"
         if name in sides:
-            found[label] = _holding(cursor, sides[name].rows, sides[name].link.column, None)
+            counts[label] = _holding(cursor, sides[name].rows, sides[name].link.column, None)
         else:
-            found[label] = _holding(cursor, item.model, item.model._meta.pk.column, item)
-    for follow in map.follows:
-        for field in follow.let_go:
-            label = f"{follow.old._meta.label}.{field.name}"
-            found[label] = _holding(cursor, follow.old, follow.old_link.column, field)
-    for item in map.dropped:
+            counts[label] = _holding(cursor, item.model, item.model._meta.pk.column, item)
+    for related in field_map.related_rows:
+        for field in related.let_go:
+            label = f"{related.old._meta.label}.{field.name}"
+            counts[label] = _holding(cursor, related.old, related.old_link.column, field)
+    for item in field_map.dropped:
         label = f"{item.model._meta.label}.{relations.name(item)}"
-        if not found[label] and relations.name(item) not in sides:
-            found[f"{label} (in drafts and history)"] = revisions.holding(
+        if not counts[label] and relations.name(item) not in sides:
+            counts[f"{label} (in drafts and history)"] = revisions.holding(
                 cursor, relations.key(item)
             )
-    return {label: count for label, count in found.items() if count}
+    return {label: count for label, count in counts.items() if count}
 
 
-def _holding(cursor: Any, model: Any, link: str, field: Any) -> int:
-    """How many pages of the map have rows in the model, with something in the field if given."""
+def _holding(cursor: Cursor, model: Model, link: str, field: Field) -> int:
+    """Count the map's pages that have rows in the model, with something in the field if given."""
     condition, parameters = "true", []
     if field is not None:
         value = f"r.{quoted(field.column)}"

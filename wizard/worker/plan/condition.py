@@ -7,24 +7,25 @@ is carried; some of it acts on a page while nobody looks, or says that somebody 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
 
 from ..site import tree
 from ..site.database import page_connection
 from ..site.models import base_page
 from ..site.tree import quoted
+from ..site.types import Cursor, Instance, Model, QuerySet
 
 SHOWN = 20  # pages that a sentence names
 
 
-def found(cursor: Any, source: Any) -> list[tuple[str, list[str], str]]:
-    """Of `remodel_map`'s old pages: each state's name, what is in it, and what becomes of it."""
+def found(cursor: Cursor, old_type: Model) -> list[tuple[str, list[str], str]]:
+    """Return the states of `remodel_map`'s old pages: name, pages, and what becomes of it."""
     return [
         ("site root", _site_roots(cursor), "The site goes on with the converted page."),
         (
             "translations",
-            _translations(cursor, source),
-            f"They are not selected and stay {source._meta.label}; "
+            _translations(cursor, old_type),
+            f"They are not selected and stay {old_type._meta.label}; "
             f"the pages remain translations of each other.",
         ),
         ("locked", _locked(), "The lock is carried."),
@@ -34,12 +35,12 @@ def found(cursor: Any, source: Any) -> list[tuple[str, list[str], str]]:
 
 
 def listed(sentences: Sequence[str]) -> str:
-    """The first of them in one line, and how many more there are."""
+    """Join the first sentences in one line, and say how many more there are."""
     more = len(sentences) - SHOWN
     return "; ".join(sentences[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _site_roots(cursor: Any) -> list[str]:
+def _site_roots(cursor: Cursor) -> list[str]:
     from wagtail.models import Site
 
     cursor.execute(
@@ -52,8 +53,8 @@ def _site_roots(cursor: Any) -> list[str]:
     ]
 
 
-def _translations(cursor: Any, source: Any) -> list[str]:
-    """Translations of the pages that have their type and are not converted with them."""
+def _translations(cursor: Cursor, old_type: Model) -> list[str]:
+    """Return the pages' translations that have the old type and are not converted."""
     from django.contrib.contenttypes.models import ContentType
     from wagtail.models import Locale
 
@@ -67,7 +68,7 @@ def _translations(cursor: Any, source: Any) -> list[str]:
          WHERE t.content_type_id = %s AND t.id NOT IN (SELECT old FROM remodel_map)
          ORDER BY p.path, t.path
         """,
-        [ContentType.objects.get_for_model(source).pk],
+        [ContentType.objects.get_for_model(old_type).pk],
     )
     return [
         f"page {other} ({title!r}, {language}) is a translation of page {page}"
@@ -75,14 +76,14 @@ def _translations(cursor: Any, source: Any) -> list[str]:
     ]
 
 
-def _converted(cast: str = "") -> Any:
-    """The map's old pages as an expression for a filter, so that no list of ids is sent."""
+def _converted(cast: str = "") -> object:
+    """Return the map's old pages as an expression for a filter; no list of ids is sent."""
     from django.db.models.expressions import RawSQL
 
     return RawSQL(f"SELECT old{cast} FROM remodel_map", [])
 
 
-def _pages_of_map() -> Any:
+def _pages_of_map() -> QuerySet:
     # The map is a temporary table of this connection.
     using = page_connection().alias
     return base_page()._base_manager.using(using).filter(pk__in=_converted()).order_by("path")
@@ -132,17 +133,17 @@ def _scheduled() -> list[str]:
         .order_by("approved_go_live_at")
         .values_list("object_id", "approved_go_live_at")
     )
-    found = [f"page {page} is to be published on {_when(at)}" for page, at in revisions]
+    sentences = [f"page {page} is to be published on {_when(at)}" for page, at in revisions]
     expiring = _pages_of_map().filter(live=True, expire_at__gt=timezone.now())
-    return found + [
+    return sentences + [
         f"page {page} is to be unpublished on {_when(at)}"
         for page, at in expiring.values_list("pk", "expire_at")
     ]
 
 
-def _by(user: Any, at: Any) -> str:
+def _by(user: Instance, at: datetime | None) -> str:
     return (f" by {user.get_username()}" if user else "") + (f" since {_when(at)}" if at else "")
 
 
-def _when(at: Any) -> str:
+def _when(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M %Z}".strip()

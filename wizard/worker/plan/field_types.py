@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ..site.database import page_connection
+from ..site.types import Field
 
 TEXTS = {"CharField", "SlugField", "TextField", "FilePathField"}
 INTEGERS = {
@@ -33,8 +34,8 @@ _TOLD_ELSEWHERE = {
 }
 
 
-def kind(field: Any) -> str:
-    """What decides which values a field takes: relation, stream, text, integer, or its type."""
+def kind(field: Field) -> str:
+    """Return what decides which values a field takes: relation, stream, text, integer, its type."""
     from wagtail.fields import StreamField
 
     if field.remote_field:
@@ -47,8 +48,8 @@ def kind(field: Any) -> str:
     return "integer" if internal in INTEGERS else internal
 
 
-def described(field: Any) -> str:
-    """A field's type for people: `CharField(40)`, `ForeignKey to wagtailimages.Image`."""
+def described(field: Field) -> str:
+    """Return a field's type for people: `CharField(40)`, `ForeignKey to wagtailimages.Image`."""
     name = str(field.__class__.__name__)
     if field.remote_field:
         return f"{name} to {field.remote_field.model._meta.label}"
@@ -57,62 +58,62 @@ def described(field: Any) -> str:
     return f"{name}({field.max_length})" if kind(field) == "text" and field.max_length else name
 
 
-def misfit(origin: Any, field: Any) -> str:
-    """Why no value of `origin` can be stored in `field`; empty when values may be.
+def misfit(origin: Field, field: Field) -> str:
+    """Return why no value of `origin` can be stored in `field`; empty when values may be.
 
     Allowed is what PostgreSQL's assignment stores unchanged, where a single value may still be
     refused: too long, out of range, not among the choices.
     """
     before, after = kind(origin), kind(field)
-    told = f"{described(origin)} does not become {described(field)}"
+    reason = f"{described(origin)} does not become {described(field)}"
     if before == after == "relation":
         old, new = origin.remote_field.model, field.remote_field.model
         if not issubclass(old._meta.concrete_model, new._meta.concrete_model):
-            return told
-        return "" if _stored(origin) is _stored(field) else f"{told}: they refer by other columns"
+            return reason
+        return "" if _stored(origin) is _stored(field) else f"{reason}: they refer by other columns"
     if before == "integer" and after == "DecimalField":
         return ""
     if before != after:
-        return told
+        return reason
     if before in {"stream", "text", "integer", "DecimalField"} or origin.max_length:
         return ""
     connection = page_connection()
-    return "" if origin.db_type(connection) == field.db_type(connection) else told
+    return "" if origin.db_type(connection) == field.db_type(connection) else reason
 
 
-def _stored(field: Any) -> Any:
-    """The field whose values a foreign key's column has, through all levels of a child model."""
+def _stored(field: Field) -> Field:
+    """Return the field whose values a foreign key's column has, through all levels of a model."""
     while field.remote_field:
         field = field.target_field
     return field
 
 
-def difference(origin: Any, field: Any) -> str:
-    """What an operator should know of a fitting pair; empty when the two are alike."""
-    told = []
+def difference(origin: Field, field: Field) -> str:
+    """Return what an operator should know of a fitting pair; empty when the two are alike."""
+    differences = []
     if described(origin) != described(field):
-        told.append(f"{described(origin)} becomes {described(field)}")
+        differences.append(f"{described(origin)} becomes {described(field)}")
     before = getattr(origin.remote_field, "on_delete", None)
     after = getattr(field.remote_field, "on_delete", None)
     if before is not after:
-        told.append(f"on_delete {_action(before)} becomes {_action(after)}")
+        differences.append(f"on_delete {_action(before)} becomes {_action(after)}")
     if kind(field) == "stream":
         old, new = origin.stream_block.child_blocks, field.stream_block.child_blocks
         gone = [name for name in old if name not in new]
         other = [name for name in old if name in new and old[name] != new[name]]
         if gone:
-            told.append("no blocks " + ", ".join(gone))
+            differences.append("no blocks " + ", ".join(gone))
         if other:
-            told.append("blocks defined differently: " + ", ".join(other))
-    return "; ".join(told)
+            differences.append("blocks defined differently: " + ", ".join(other))
+    return "; ".join(differences)
 
 
-def _action(on_delete: Any) -> str:
+def _action(on_delete: object) -> str:
     return str(getattr(on_delete, "__name__", on_delete))
 
 
-def alike(origin: Any, field: Any) -> bool:
-    """Whether a value that is right for `origin` is right for `field` by definition."""
+def alike(origin: Field, field: Field) -> bool:
+    """Return whether a value that is right for `origin` is right for `field` by definition."""
     if origin.null and not field.null:
         return False
     _, old_path, old_args, old_kwargs = origin.deconstruct()
@@ -123,12 +124,12 @@ def alike(origin: Any, field: Any) -> bool:
     return all(_equal(old_kwargs.get(name), new_kwargs.get(name)) for name in compared)
 
 
-def _equal(old: Any, new: Any) -> bool:
+def _equal(old: object, new: object) -> bool:
     return bool(old == new) or repr(old) == repr(new)
 
 
-def checked(field: Any, value: Any) -> Any:
-    """The value as the field keeps it in Python. Raises ValueError with the field's own words.
+def checked(field: Field, value: object) -> object:
+    """Return the value as the field keeps it in Python. Raises ValueError with the field's words.
 
     An empty value passes where the database takes it: pages may be older than the rule that
     forms ask for one.
@@ -155,13 +156,13 @@ def _raw_stream(value: list[Any]) -> bool:
     return all(isinstance(block, dict) for block in value)
 
 
-def timed(field: Any) -> bool:
-    """Whether the field takes the time of its row's saving."""
+def timed(field: Field) -> bool:
+    """Return whether the field takes the time of its row's saving."""
     return bool(getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False))
 
 
-def default(field: Any) -> Any:
-    """What a new row gets that nothing is said of; NOT_PROVIDED where the database gives it."""
+def default(field: Field) -> object:
+    """Return a new row's default; NOT_PROVIDED where the database gives it."""
     from django.db.models import NOT_PROVIDED
 
     # Django 5 can leave it to the database, where a default in Python does not come first.

@@ -1,115 +1,93 @@
-"""The field map: where the value of each column of the target's own levels comes from.
+"""The field map: where the value of each column of the new type's own levels comes from.
 
 A conversion shares the levels that both models' chains begin with; they are copied or kept
-whole. The source's other levels are left, the target's other levels are joined: a row is
-inserted into each, and this says what with.
+whole. The old type's other levels are left, the new type's other levels are joined: a row is
+inserted into each, with the values that the field map names.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
-from ..protocol import Refusal, Reply
-from ..site.models import chain, page_model
-from . import relations as follows
-from .field_types import checked, default, described, difference, kind, misfit, timed
+from ..protocol import Refusal
+from ..site.models import chain
+from ..site.types import Field, Instance, Model
+from . import relations
+from .field_types import checked, default, described, misfit, timed
 from .levels import columns
-from .relations import Follow
+from .relations import RelatedRows
 
-PLACE = {"path", "depth", "numchild", "url_path"}  # a page's place in the tree, never its content
+Function = Callable[[Instance], object]  # of the project: a page to a value
 ENTRY = "Write {from: a_field}, {value: ...}, {call: path.to.function}, or drop."
 
 
 @dataclass(frozen=True)
-class Carry:
+class FieldSource:
     """One column of a joined level, and where its value comes from.
 
-    `how` is same, moved, renamed, constant, computed or default. `each` is a default that is
-    made for each page on its own, as a UUID is.
+    `how` is same, moved, renamed, constant, computed or default. `origin` is the old type's field
+    for the first three, `value` a constant or a default, `call` the dotted path of a function.
+    `for_each_page` marks a default that is made anew for each page, as a UUID is.
     """
 
-    field: Any
+    field: Field
     how: str
-    origin: Any = None
+    origin: Field = None
     value: Any = None
     call: str = ""
-    each: bool = False
+    for_each_page: bool = False
 
 
 @dataclass(frozen=True)
 class FieldMap:
     """A conversion between two models, field by field.
 
-    `dropped` are the left levels' fields that no carry reads, and their relations (many to
-    many, tags, child rows) whose rows do not follow.
+    A model's chain is the models that its row is spread over, from the base page down. `shared`
+    are the levels that both chains begin with, `left` the other levels of the old type's chain,
+    `joined` the other levels of the new type's, each in the chain's order. `dropped` are the left
+    levels' fields that no FieldSource reads, and their relations (many to many, tags, child
+    rows) whose rows do not follow.
     """
 
-    source: Any
-    target: Any
+    old_type: Model
+    new_type: Model
     direction: str  # child | parent | sibling
-    shared: tuple[Any, ...]
-    left: tuple[Any, ...]
-    joined: tuple[Any, ...]
-    carries: tuple[Carry, ...]
-    follows: tuple[Follow, ...]
+    shared: tuple[Model, ...]
+    left: tuple[Model, ...]
+    joined: tuple[Model, ...]
+    field_sources: tuple[FieldSource, ...]
+    related_rows: tuple[RelatedRows, ...]
     dropped: tuple[Any, ...]
 
 
-def field_map(
-    reply: Reply, *, source: str, target: str, prefix: str, move: list[str], fields: dict[str, Any]
-) -> dict[str, Any]:
-    """The map as a table to look at and to edit; needs no pages, and tells faults with it.
-
-    `choices` has for each of the target's names those of the source's that fit it.
-    """
-    old, new = page_model(source), page_model(target)
-    found, faults = _resolve(old, new, prefix, move, fields)
-    origins = _origins(old)
-    choices = {
-        carry.field.name: sorted(
-            name
-            for name, origin in origins.items()
-            if name not in PLACE and not misfit(origin, carry.field)
-        )
-        for carry in found.carries
-    }
-    return {
-        "direction": found.direction,
-        "rows": rows(found),
-        "dropped": [follows.name(item) for item in found.dropped],
-        "choices": {**choices, **follows.choices(found.left, found.joined)},
-        "faults": faults,
-    }
-
-
 def resolve(
-    source: Any, target: Any, *, prefix: str, move: list[str], fields: Mapping[str, Any]
+    old_type: Model, new_type: Model, *, prefix: str, move: list[str], fields: Mapping[str, Any]
 ) -> FieldMap:
     """Decide on every field. Raises Refusal `field_map` with every fault, not only the first."""
-    found, faults = _resolve(source, target, prefix, move, fields)
+    resolved, faults = resolve_with_faults(old_type, new_type, prefix, move, fields)
     if faults:
         raise Refusal(
             "field_map",
-            f"{source._meta.label} cannot be mapped to {target._meta.label}.",
+            f"{old_type._meta.label} cannot be mapped to {new_type._meta.label}.",
             found="\n".join(faults),
             hint="Say under `fields` of the conversion where each value comes from. " + ENTRY,
         )
-    return found
+    return resolved
 
 
-def _resolve(
-    source: Any, target: Any, prefix: str, move: list[str], fields: Mapping[str, Any]
+def resolve_with_faults(
+    old_type: Model, new_type: Model, prefix: str, move: list[str], fields: Mapping[str, Any]
 ) -> tuple[FieldMap, list[str]]:
-    old, new = chain(source), chain(target)
-    if source is target or old[0] is not new[0]:
+    """Decide on every field, and return the faults beside; see `resolve`."""
+    old, new = chain(old_type), chain(new_type)
+    if old_type is new_type or old[0] is not new[0]:
         raise Refusal(
             "field_map",
-            f"{source._meta.label} cannot become {target._meta.label}.",
-            found="They are the same." if source is target else "They share no level.",
+            f"{old_type._meta.label} cannot become {new_type._meta.label}.",
+            found="They are the same." if old_type is new_type else "They share no level.",
             hint="Name two different page models.",
         )
     common = sum(1 for before, after in zip(old, new) if before is after)
@@ -117,39 +95,39 @@ def _resolve(
     direction = "sibling" if left and joined else "parent" if left else "child"
     faults: list[str] = []
     entries = _entries(fields, faults)
-    origins, own = _origins(source), _own(joined)
-    prefixed = _prefixed(direction, prefix, move, origins, own, target, faults)
+    origins, own = origins_of(old_type), _own(joined)
+    prefixed = _prefixed(direction, prefix, move, origins, own, new_type, faults)
     for name in prefixed:
         if name not in entries and prefixed[name].name in entries:
-            entries[name] = entries.pop(prefixed[name].name)  # told by its final name
-    carries = [
-        _carry(field, entries.get(field.name), prefixed, origins, left, faults)
+            entries[name] = entries.pop(prefixed[name].name)  # named by its final name
+    field_sources = [
+        _field_source(field, entries.get(field.name), prefixed, origins, left, faults)
         for field in own.values()
     ]
-    pairs, loose, known = follows.pair(left, joined, entries, faults)
-    read = {id(carry.origin) for carry in carries}
+    pairs, loose, known = relations.pair(left, joined, entries, faults)
+    read = {id(field_source.origin) for field_source in field_sources}
     let_go = [field for level in left for field in _own([level]).values() if id(field) not in read]
     known |= {*own, *_own(left)}
-    to = {*own, *follows.sides(joined)}
+    to = {*own, *relations.sides(joined)}
     for name, (how, _) in entries.items():
         if name not in known or (how != "drop" and name not in to):
-            faults.append(_unknown_entry(name, known if how == "drop" else to, origins, target))
-    found = FieldMap(
-        source,
-        target,
+            faults.append(_unknown_entry(name, known if how == "drop" else to, origins, new_type))
+    resolved = FieldMap(
+        old_type,
+        new_type,
         direction,
         tuple(shared),
         tuple(left),
         tuple(joined),
-        tuple(carries),
+        tuple(field_sources),
         tuple(pairs),
         (*let_go, *loose),
     )
-    return found, faults
+    return resolved, faults
 
 
-def _own(levels: Iterable[Any]) -> dict[str, Any]:
-    """The levels' fields with a column to write to, without keys and parent links, by name."""
+def _own(levels: Iterable[Model]) -> dict[str, Any]:
+    """Return the levels' fields with a column, by name, without keys and parent links."""
     return {
         field.name: field
         for level in levels
@@ -158,27 +136,29 @@ def _own(levels: Iterable[Any]) -> dict[str, Any]:
     }
 
 
-def _origins(source: Any) -> dict[str, Any]:
-    """The fields of the source, of any level, that a value can be taken from."""
-    return _own(chain(source))
+def origins_of(old_type: Model) -> dict[str, Any]:
+    """Return the fields of the old type, of any level, that a value can be taken from."""
+    return _own(chain(old_type))
 
 
 def _entries(fields: Mapping[str, Any], faults: list[str]) -> dict[str, tuple[str, Any]]:
-    """What `fields` of remodel.yml says: `{name: (from | value | call | drop, argument)}`."""
+    """Return `fields` of remodel.yml as `{name: (from | value | call | drop, argument)}`."""
     entries = {}
-    for name, said in fields.items():
-        if said == "drop":
+    for name, entry in fields.items():
+        if entry == "drop":
             entries[name] = ("drop", None)
-        elif isinstance(said, Mapping) and len(said) == 1 and {*said} <= {"from", "value", "call"}:
-            ((how, argument),) = said.items()
+        elif (
+            isinstance(entry, Mapping) and len(entry) == 1 and {*entry} <= {"from", "value", "call"}
+        ):
+            ((how, argument),) = entry.items()
             if how != "value" and not (isinstance(argument, str) and argument):
                 faults.append(f"{name}: `{how}` takes a name, and got {argument!r}.")
             else:
                 entries[name] = (how, argument)
-        elif isinstance(said, Mapping):
-            faults.append(f"{name}: {dict(said)!r} is not one of from, value and call. {ENTRY}")
+        elif isinstance(entry, Mapping):
+            faults.append(f"{name}: {dict(entry)!r} is not one of from, value and call. {ENTRY}")
         else:
-            faults.append(f"{name}: {said!r} could be a field or a value. {ENTRY}")
+            faults.append(f"{name}: {entry!r} could be a field or a value. {ENTRY}")
     return entries
 
 
@@ -188,48 +168,50 @@ def _prefixed(
     move: list[str],
     origins: Mapping[str, Any],
     own: Mapping[str, Any],
-    target: Any,
+    new_type: Model,
     faults: list[str],
 ) -> dict[str, Any]:
-    """The origins of the fields that were moved to a prefixed name, by that name."""
+    """Return the origins of the fields that were moved to a prefixed name, by that name."""
     if move and direction != "child":
         faults.append(
-            f"Fields are moved only to a child; {target._meta.label} is a {direction} of the "
+            f"Fields are moved only to a child; {new_type._meta.label} is a {direction} of the "
             "source and has fields of its own. Leave `move` empty."
         )
         return {}
-    found = {}
+    prefixed = {}
     for name in move:
         if name not in origins:
             faults.append(f"{name} is to be moved, and is not a field of the source.")
         elif prefix + name not in own:
-            faults.append(f"{name} is to be moved, and {target._meta.label} has no {prefix}{name}.")
+            faults.append(
+                f"{name} is to be moved, and {new_type._meta.label} has no {prefix}{name}."
+            )
         else:
-            found[prefix + name] = origins[name]
-    return found
+            prefixed[prefix + name] = origins[name]
+    return prefixed
 
 
-def _carry(
-    field: Any,
+def _field_source(
+    field: Field,
     entry: tuple[str, Any] | None,  # what remodel.yml says of it
     prefixed: Mapping[str, Any],
     origins: Mapping[str, Any],
-    left: list[Any],
+    left: list[Model],
     faults: list[str],
-) -> Carry:
+) -> FieldSource:
     how, argument = entry or ("", "")
     if how == "value":
-        return Carry(field, "constant", value=_constant(field, argument, faults))
+        return FieldSource(field, "constant", value=_constant(field, argument, faults))
     if how == "call":
         _function(field, argument, faults)
-        return Carry(field, "computed", call=argument)
+        return FieldSource(field, "computed", call=argument)
     if how == "from" and argument not in origins:
         near = difflib.get_close_matches(argument, origins, n=3, cutoff=0.4)
         faults.append(
             f"{field.name}: the source has no field {argument}."
             + (f" Did you mean {' or '.join(near)}?" if near else "")
         )
-        return Carry(field, "renamed")
+        return FieldSource(field, "renamed")
     if how == "from":
         origin, how = origins[argument], "same" if argument == field.name else "renamed"
     elif how == "drop":
@@ -243,26 +225,26 @@ def _carry(
     why = misfit(origin, field)
     if why:
         faults.append(f"{field.name}: {why}. Give it another value, or let it go: `drop`.")
-    return Carry(field, how, origin=origin)
+    return FieldSource(field, how, origin=origin)
 
 
-def _default(field: Any, faults: list[str]) -> Carry:
+def _default(field: Field, faults: list[str]) -> FieldSource:
     from django.db.models import NOT_PROVIDED
 
     value = default(field)
     if value is NOT_PROVIDED:
-        return Carry(field, "default")  # the database gives it
+        return FieldSource(field, "default")  # the database gives it
     required = not (field.has_default() or field.null or field.blank or timed(field))
     if required or (value is None and not field.null):
         faults.append(
             f"{field.name}: {field.model._meta.label} needs a value, and nothing says which. "
             "Give the field a default, let it be null, or name its value under `fields`."
         )
-    each = field.has_default() and callable(field.default) and field.get_default() != value
-    return Carry(field, "default", value=value, each=each)
+    for_each_page = field.has_default() and callable(field.default) and field.get_default() != value
+    return FieldSource(field, "default", value=value, for_each_page=for_each_page)
 
 
-def _constant(field: Any, value: Any, faults: list[str]) -> Any:
+def _constant(field: Field, value: object, faults: list[str]) -> object:
     try:
         return checked(field, value)
     except ValueError as error:
@@ -270,125 +252,61 @@ def _constant(field: Any, value: Any, faults: list[str]) -> Any:
         return None
 
 
-def function(path: str) -> Any:
-    """The project's function at a dotted path. Raises ImportError or TypeError."""
+def function(path: str) -> Function:
+    """Return the project's function at a dotted path. Raises ImportError or TypeError."""
     from django.utils.module_loading import import_string
 
-    found = import_string(path)
-    if not callable(found):
-        raise TypeError(f"It is a {type(found).__name__}, not a function.")
-    return found
+    imported: object = import_string(path)
+    if not callable(imported):
+        raise TypeError(f"It is a {type(imported).__name__}, not a function.")
+    return imported
 
 
-def _function(field: Any, path: str, faults: list[str]) -> None:
+def _function(field: Field, path: str, faults: list[str]) -> None:
     try:
         function(path)
     except Exception as error:
         faults.append(f"{field.name}: {path} cannot be called. {type(error).__name__}: {error}")
 
 
-def _unknown_entry(name: str, known: set[str], origins: Mapping[str, Any], target: Any) -> str:
+def _unknown_entry(name: str, known: set[str], origins: Mapping[str, Any], new_type: Model) -> str:
     if name in origins:
         return f"{name} belongs to both types and keeps its value: nothing can be said of it."
     near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.4)
     return (
-        f"{name} is neither a field of {target._meta.label}'s own nor one the source lets go."
+        f"{name} is neither a field of {new_type._meta.label}'s own nor one the source lets go."
         + (f" Did you mean {' or '.join(near)}?" if near else "")
     )
 
 
-def rows(map: FieldMap) -> list[dict[str, Any]]:
-    """The map for the screen: `{target, how, source, value, call, type, note}` a row.
-
-    `how` is that of Carry, or `rows` for rows that follow, or `dropped` (then target is None).
-    """
-    told = [
-        {
-            "target": carry.field.name,
-            "how": carry.how,
-            "source": carry.origin.name if carry.origin else None,
-            "value": _shown(carry) if carry.how in {"constant", "default"} else None,
-            "call": carry.call,
-            "type": described(carry.field),
-            "note": _note(carry),
-        }
-        for carry in map.carries
-    ]
-    dropped = [
-        {
-            "target": None,
-            "how": "dropped",
-            "source": follows.name(item),
-            "value": None,
-            "call": "",
-            "type": follows.described(item),
-            "note": "",
-        }
-        for item in map.dropped
-    ]
-    return [*told, *(follows.row(follow) for follow in map.follows), *dropped]
-
-
-def _shown(carry: Carry) -> Any:
-    value = carry.value
-    if carry.each or (carry.how == "default" and timed(carry.field)):
-        return None  # two plans of the same conversion have to be equal
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    stream = kind(carry.field) == "stream"
-    stored = _without_ids(value.get_prep_value()) if stream else carry.field.get_prep_value(value)
-    return json.dumps(stored, default=str) if isinstance(stored, (list, dict)) else str(stored)
-
-
-def _without_ids(value: Any) -> Any:
-    """A stream without its blocks' ids, which are made up anew each time it is read."""
-    if isinstance(value, list):
-        return [_without_ids(part) for part in value]
-    if not isinstance(value, dict):
-        return value
-    block = {"type", "value"} <= {*value}
-    return {name: _without_ids(part) for name, part in value.items() if name != "id" or not block}
-
-
-def _note(carry: Carry) -> str:
-    if carry.origin:
-        return difference(carry.origin, carry.field)
-    if carry.each:
-        return "another one for each page"
-    if carry.how == "default" and timed(carry.field):
-        return "the time of the conversion"
-    if carry.how == "default" and carry.value is None and not carry.field.null:
-        return "the database's default"
-    return ""
-
-
-def renames(map: FieldMap) -> dict[str, str | None]:
-    """Keys of a revision's JSON that change: the source's name to the target's, None: let go.
+def renames(field_map: FieldMap) -> dict[str, str | None]:
+    """Return the keys of a revision's JSON that change: old name to new, None where dropped.
 
     Only the left levels' names; what shared levels lend is in `copies`.
     """
-    found: dict[str, str | None] = {}
-    for carry in map.carries:
-        if carry.origin is not None and carry.origin.model in map.left:
-            first = found.setdefault(carry.origin.name, carry.field.name)
-            if first != carry.field.name and carry.how == "same":
-                found[carry.origin.name] = carry.field.name
-    for follow in map.follows:
-        found[follow.old_name] = follow.new_name
-    for item in map.dropped:
-        found[follows.key(item)] = None
-    return found
+    names: dict[str, str | None] = {}
+    for field_source in field_map.field_sources:
+        if field_source.origin is not None and field_source.origin.model in field_map.left:
+            first = names.setdefault(field_source.origin.name, field_source.field.name)
+            if first != field_source.field.name and field_source.how == "same":
+                names[field_source.origin.name] = field_source.field.name
+    for related in field_map.related_rows:
+        names[related.old_name] = related.new_name
+    for item in field_map.dropped:
+        names[relations.key(item)] = None
+    return names
 
 
-def copies(map: FieldMap) -> list[tuple[str, str]]:
-    """Keys of a revision's JSON that get another key's value while that one stays too.
+def copies(field_map: FieldMap) -> list[tuple[str, str]]:
+    """Return the keys of a revision's JSON that get another key's value while that one stays.
 
-    Pairs of the source's name and the target's: fields moved to a prefixed name, fields taken
+    Pairs of the old type's name and the new type's: fields moved to a prefixed name, fields taken
     from a shared level, and all but one of several that are taken from the same field.
     """
-    renamed = renames(map)
+    renamed = renames(field_map)
     return [
-        (carry.origin.name, carry.field.name)
-        for carry in map.carries
-        if carry.origin is not None and renamed.get(carry.origin.name) != carry.field.name
+        (field_source.origin.name, field_source.field.name)
+        for field_source in field_map.field_sources
+        if field_source.origin is not None
+        and renamed.get(field_source.origin.name) != field_source.field.name
     ]

@@ -8,13 +8,14 @@ from typing import Any
 from ..protocol import Refusal
 from ..site.models import chain
 from ..site.tree import quoted
+from ..site.types import Cursor, Field, Model
 
-# What tells a page's place and type; the copy's is its own.
+# A page's place and type; the copy has its own.
 PLACE = {"path", "numchild", "content_type", "slug", "url_path"}
 
 
-def columns(model: Any) -> list[Any]:
-    """The level's own fields that have a column to write to, its key first."""
+def columns(model: Model) -> list[Any]:
+    """Return the level's own fields that have a column to write to, its key first."""
     fields = [
         field
         for field in model._meta.local_concrete_fields
@@ -23,13 +24,13 @@ def columns(model: Any) -> list[Any]:
     return sorted(fields, key=lambda field: not field.primary_key)
 
 
-def key(model: Any) -> str:
-    """The quoted column of the level's primary key."""
+def key(model: Model) -> str:
+    """Return the quoted column of the level's primary key."""
     return quoted(model._meta.pk.column)
 
 
-def handed_over(model: Any) -> list[Any]:
-    """Fields whose value only one row may have: the copy gets it, the original another.
+def handed_over(model: Model) -> list[Any]:
+    """Return the fields whose value only one row may have: the copy gets it, not the original.
 
     At the base level that is the translation key, which is unique together with the locale.
     """
@@ -38,8 +39,8 @@ def handed_over(model: Any) -> list[Any]:
     return [field for field in columns(model) if field.unique and not field.primary_key]
 
 
-def _left_with(field: Any, prefix: str) -> tuple[str, list[Any]]:
-    """SQL for what an original has in a handed over field until it goes, and its parameters."""
+def _left_with(field: Field, prefix: str) -> tuple[str, list[Any]]:
+    """Return SQL for the original's value of a handed over field until it is deleted."""
     column = f"u.{quoted(field.column)}"
     if field.get_internal_type() == "UUIDField":
         return f"md5(random()::text || {column}::text)::uuid", []  # PostgreSQL 12 has no other
@@ -63,7 +64,7 @@ def _left_with(field: Any, prefix: str) -> tuple[str, list[Any]]:
 
 
 def insert_copies(
-    cursor: Any, levels: Sequence[Any], *, prefix: str, content_type: int
+    cursor: Cursor, levels: Sequence[Model], *, prefix: str, content_type: int
 ) -> dict[str, int]:
     """Insert rows for the map's new pages at these levels, as the old pages have them.
 
@@ -75,7 +76,7 @@ def insert_copies(
     }
 
 
-def _copy_level(cursor: Any, model: Any, prefix: str, content_type: int) -> int:
+def _copy_level(cursor: Cursor, model: Model, prefix: str, content_type: int) -> int:
     table = quoted(model._meta.db_table)
     base = model is chain(model)[0]
     overrides: dict[str, tuple[str, list[Any]]] = {model._meta.pk.name: ("m.new", [])}
@@ -120,12 +121,12 @@ def _copy_level(cursor: Any, model: Any, prefix: str, content_type: int) -> int:
     return int(cursor.rowcount)
 
 
-def differences(cursor: Any, levels: Sequence[Any]) -> dict[str, list[int]]:
-    """Old ids whose copies differ in a column that was to be equal, by `table.column`.
+def differences(cursor: Cursor, levels: Sequence[Model]) -> dict[str, list[int]]:
+    """Return old ids whose copies differ in a column that should be equal, by `table.column`.
 
     Compared as text, because some types (json, point) have no equality of their own.
     """
-    found: dict[str, list[int]] = {}
+    pages: dict[str, list[int]] = {}
     for level in levels:
         base = level is chain(level)[0]
         left = {field.name for field in handed_over(level)} | (PLACE if base else set())
@@ -152,5 +153,5 @@ def differences(cursor: Any, levels: Sequence[Any]) -> dict[str, list[int]]:
         for page, differs in cursor.fetchall():
             for name, is_so in zip(names, differs):
                 if is_so:
-                    found.setdefault(f"{level._meta.db_table}.{name}", []).append(page)
-    return found
+                    pages.setdefault(f"{level._meta.db_table}.{name}", []).append(page)
+    return pages

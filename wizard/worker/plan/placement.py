@@ -1,7 +1,7 @@
-"""Whether the pages may be where they are as pages of the target: Wagtail's own rules.
+"""Whether the pages may be where they are as pages of the new type: Wagtail's own rules.
 
-What stands in the way are faults, and nothing is converted. What an operator should know of and
-is carried all the same are warnings. Rules are asked of the models as Wagtail's admin asks them
+A fault prevents the conversion. A warning is what an operator should know of, and is carried all
+the same. Rules are asked of the models as Wagtail's admin asks them
 (PagePermissionTester.can_add_subpage in wagtail/models/pages.py), over `remodel_map`, for each
 type or parent rather than for each page.
 """
@@ -10,63 +10,65 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from ..site import tree
 from ..site.models import base_page
+from ..site.types import Cursor, Model
 from . import condition
 
 SHOWN = 20  # pages that a sentence names
 LIMITS = ("is_creatable", "max_count", "max_count_per_parent")
 
 
-def faults(cursor: Any, source: Any, target: Any, *, ids: str, prefix: str) -> list[str]:
-    """What stands in the way of the map's old pages becoming the target's, a sentence each.
+def faults(cursor: Cursor, old_type: Model, new_type: Model, *, ids: str, prefix: str) -> list[str]:
+    """Return a sentence for each rule that prevents the pages from being of the new type.
 
-    A rule of parents and children that the source breaks there already is only warned of.
+    A rule of parents and children that the old type breaks already is only warned of.
     """
-    found = _roots(cursor)
-    found += _aliases(cursor)
-    found += [sentence for sentence, already in _misplaced(cursor, source, target) if not already]
-    found += _too_many(cursor, source, target)
-    found += _refused_parents(cursor, target)
+    sentences = _roots(cursor)
+    sentences += _aliases(cursor)
+    sentences += [
+        sentence for sentence, already in _misplaced(cursor, old_type, new_type) if not already
+    ]
+    sentences += _too_many(cursor, old_type, new_type)
+    sentences += _refused_parents(cursor, new_type)
     if ids == "new":
-        found += _slugs(cursor, prefix)
-    return found
+        sentences += _slugs(cursor, prefix)
+    return sentences
 
 
-def warnings(cursor: Any, source: Any, target: Any, *, ids: str) -> list[dict[str, str]]:
-    """What is carried, or goes on, and deserves a look: `{name, detail}` each."""
-    already = [sentence for sentence, already in _misplaced(cursor, source, target) if already]
-    nested = _nested_parents(cursor) if _rules(target) else []
-    closed = not getattr(target, "is_creatable", True)
-    found = [
+def warnings(cursor: Cursor, old_type: Model, new_type: Model, *, ids: str) -> list[dict[str, str]]:
+    """Return what is carried, or goes on, and deserves a look: `{name, detail}` each."""
+    already = [sentence for sentence, already in _misplaced(cursor, old_type, new_type) if already]
+    nested = _nested_parents(cursor) if _rules(new_type) else []
+    closed = not getattr(new_type, "is_creatable", True)
+    states = [
         (
             "placement",
             already,
-            f"So it is with {source._meta.label} already, and stays.",
+            f"So it is with {old_type._meta.label} already, and stays.",
         ),
         (
             "not creatable",
-            [f"Editors cannot create {target._meta.label} pages (is_creatable)"] * closed,
+            [f"Editors cannot create {new_type._meta.label} pages (is_creatable)"] * closed,
             "They can edit the converted ones.",
         ),
         (
             "can_create_at",
             [f"page {page}" for page in nested],
-            f"They are to be {target._meta.label} themselves, and are not yet: whether its "
-            f"{' and '.join(_rules(target))} accepts them as parents cannot be asked beforehand.",
+            f"They are to be {new_type._meta.label} themselves, and are not yet: whether its "
+            f"{' and '.join(_rules(new_type))} accepts them as parents cannot be asked beforehand.",
         ),
-        *condition.found(cursor, source),
+        *condition.found(cursor, old_type),
     ]
     return [
         {"name": name, "detail": f"{condition.listed(what)}. {becomes}"}
-        for name, what, becomes in found
+        for name, what, becomes in states
         if what
     ]
 
 
-def _roots(cursor: Any) -> list[str]:
+def _roots(cursor: Cursor) -> list[str]:
     cursor.execute(
         f"SELECT p.id FROM {tree.table()} p JOIN remodel_map m ON m.old = p.id WHERE p.depth < 2"
     )
@@ -76,8 +78,8 @@ def _roots(cursor: Any) -> list[str]:
     ]
 
 
-def _aliases(cursor: Any) -> list[str]:
-    """An alias follows what its source publishes only while both have the same type."""
+def _aliases(cursor: Cursor) -> list[str]:
+    """Return aliases converted without their source, or the reverse; both need one type."""
     cursor.execute(
         f"""
         SELECT p.id, p.alias_of_id, mine.old IS NULL
@@ -98,13 +100,13 @@ def _aliases(cursor: Any) -> list[str]:
     ]
 
 
-def _misplaced(cursor: Any, source: Any, target: Any) -> list[tuple[str, bool]]:
-    """Breaches of parent_page_types and subpage_types, and whether the source had each already.
+def _misplaced(cursor: Cursor, old_type: Model, new_type: Model) -> list[tuple[str, bool]]:
+    """Return breaches of parent_page_types and subpage_types, and whether each was there before.
 
     A parent or child that is converted as well counts as what it will be.
     """
     pages, size = tree.table(), tree.step()
-    found = []
+    breaches = []
     cursor.execute(
         f"""
         SELECT CASE WHEN above.old IS NULL THEN parent.content_type_id END,
@@ -117,13 +119,14 @@ def _misplaced(cursor: Any, source: Any, target: Any) -> list[tuple[str, bool]]:
         """
     )
     for type_id, ids in cursor.fetchall():
-        was, will = (source, target) if type_id is None else [_model(type_id)] * 2
-        if will is not None and (why := _forbidden(will, target)):
-            found.append(
+        parent = None if type_id is None else _model(type_id)
+        was, will = (old_type, new_type) if type_id is None else (parent, parent)
+        if was is not None and will is not None and (why := _forbidden(will, new_type)):
+            breaches.append(
                 (
-                    f"{_pages(ids)} cannot be {target._meta.label} below "
+                    f"{_pages(ids)} cannot be {new_type._meta.label} below "
                     f"{will._meta.label}: {why}.",
-                    bool(_forbidden(was, source)),
+                    bool(_forbidden(was, old_type)),
                 )
             )
     cursor.execute(
@@ -142,26 +145,27 @@ def _misplaced(cursor: Any, source: Any, target: Any) -> list[tuple[str, bool]]:
     )
     for type_id, ids, number in cursor.fetchall():
         child = _model(type_id)
-        if child is not None and (why := _forbidden(target, child)):
-            found.append(
+        if child is not None and (why := _forbidden(new_type, child)):
+            breaches.append(
                 (
                     f"{_pages(ids)} cannot keep {_counted(number, 'child', 'children')} of the "
-                    f"type {child._meta.label} as {target._meta.label}: {why}.",
-                    bool(_forbidden(source, child)),
+                    f"type {child._meta.label} as {new_type._meta.label}: {why}.",
+                    bool(_forbidden(old_type, child)),
                 )
             )
-    return found
+    return breaches
 
 
-def _model(type_id: int) -> Any:
-    """The model of a content type, None when the code has it no more."""
+def _model(type_id: int) -> Model | None:
+    """Return the model of a content type; None where the project has it no more."""
     from django.contrib.contenttypes.models import ContentType
 
-    return ContentType.objects.get_for_id(type_id).model_class()
+    model: Model | None = ContentType.objects.get_for_id(type_id).model_class()
+    return model
 
 
-def _forbidden(parent: Any, child: Any) -> str:
-    """Why pages of the one type may not be below those of the other; empty when they may."""
+def _forbidden(parent: Model, child: Model) -> str:
+    """Return why pages of one type may not be below those of the other; empty when they may."""
     above = parent in child.allowed_parent_page_models()
     below = child in parent.allowed_subpage_models()
     if above and below:
@@ -174,26 +178,26 @@ def _forbidden(parent: Any, child: Any) -> str:
     return f"{owner.__name__} has rules of its own that do not allow it"
 
 
-def _too_many(cursor: Any, source: Any, target: Any) -> list[str]:
-    """Where max_count or max_count_per_parent would be exceeded when all is done.
+def _too_many(cursor: Cursor, old_type: Model, new_type: Model) -> list[str]:
+    """Return where max_count or max_count_per_parent would be exceeded in the end.
 
-    Wagtail counts pages of child types too, so nothing grows when the target is a parent of
-    the source. The time in which copy and original are both there does not count.
+    Wagtail counts pages of child types too, so nothing grows when the new type is a parent of
+    the old type. The time in which copy and original are both there does not count.
     """
-    if issubclass(source, target):
+    if issubclass(old_type, new_type):
         return []
-    label, found = target._meta.label, []
-    limit = getattr(target, "max_count", None)
+    label, sentences = new_type._meta.label, []
+    limit = getattr(new_type, "max_count", None)
     if limit is not None:
         cursor.execute("SELECT count(*) FROM remodel_map")
-        there, more = target.objects.count(), cursor.fetchone()[0]
+        there, more = new_type.objects.count(), cursor.fetchone()[0]
         if there + more > limit:
-            found.append(
+            sentences.append(
                 f"There may be {_counted(limit, label + ' page', label + ' pages')} "
-                f"({target.__name__}.max_count); {there} are there, {more} would be added: "
+                f"({new_type.__name__}.max_count); {there} are there, {more} would be added: "
                 "select fewer, or raise max_count."
             )
-    limit = getattr(target, "max_count_per_parent", None)
+    limit = getattr(new_type, "max_count_per_parent", None)
     if limit is not None:
         cursor.execute(
             f"""
@@ -205,33 +209,33 @@ def _too_many(cursor: Any, source: Any, target: Any) -> list[str]:
              GROUP BY 1, 2 HAVING count(m.old) > 0 AND count(*) > %s
              ORDER BY 1
             """,
-            [_types(target), limit],
+            [_types(new_type), limit],
         )
-        found += [
+        sentences += [
             f"Below page {page} ({title!r}) there may be "
             f"{_counted(limit, label + ' page', label + ' pages')} "
-            f"({target.__name__}.max_count_per_parent); {every - more} are there, "
+            f"({new_type.__name__}.max_count_per_parent); {every - more} are there, "
             f"{more} would be added."
             for page, title, more, every in cursor.fetchall()
         ]
-    return found
+    return sentences
 
 
-def _types(model: Any) -> list[int]:
-    """Content types of the model and of its children, which is what `type()` finds pages by."""
+def _types(model: Model) -> list[int]:
+    """Return content types of the model and its children, by which `type()` finds pages."""
     from django.contrib.contenttypes.models import ContentType
     from wagtail.models import get_page_models
 
     models = [page for page in get_page_models() if issubclass(page, model)]
-    return [found.pk for found in ContentType.objects.get_for_models(*models).values()]
+    return [kind.pk for kind in ContentType.objects.get_for_models(*models).values()]
 
 
-def _refused_parents(cursor: Any, target: Any) -> list[str]:
-    """Parents that the project's own can_create_at or can_exist_under does not accept.
+def _refused_parents(cursor: Cursor, new_type: Model) -> list[str]:
+    """Return parents that the project's own can_create_at or can_exist_under refuses.
 
     Wagtail's own are not asked, as what they look at is looked at here, for all pages at once.
     """
-    rules = _rules(target)
+    rules = _rules(new_type)
     if not rules:
         return []
     cursor.execute(
@@ -244,24 +248,24 @@ def _refused_parents(cursor: Any, target: Any) -> list[str]:
          GROUP BY 1 ORDER BY 1
         """
     )
-    below = dict(cursor.fetchall())
+    below: dict[int, list[int]] = dict(cursor.fetchall())
     parents = base_page().objects.filter(pk__in=list(below)).order_by("path").specific()
-    with _unlimited(target):
+    with _unlimited(new_type):
         return [
-            f"{_pages(below[parent.pk])} cannot be {target._meta.label}: "
+            f"{_pages(below[parent.pk])} cannot be {new_type._meta.label}: "
             f"its {' and '.join(rules)} does not accept page {parent.pk} ({parent.title!r}) "
             "as the parent."
             for parent in parents.iterator(chunk_size=200)
-            if not all(getattr(target, rule)(parent) for rule in rules)
+            if not all(getattr(new_type, rule)(parent) for rule in rules)
         ]
 
 
-def _rules(target: Any) -> list[str]:
-    """Those of the class methods that judge a parent which the project has written itself."""
+def _rules(new_type: Model) -> list[str]:
+    """Return those of the two class methods on parents that the project has written itself."""
     own = []
     for name in ("can_create_at", "can_exist_under"):
         plain = getattr(base_page(), name, None)
-        rule = getattr(target, name, None)
+        rule = getattr(new_type, name, None)
         if rule is not None and getattr(rule, "__func__", rule) is not getattr(
             plain, "__func__", plain
         ):
@@ -270,21 +274,21 @@ def _rules(target: Any) -> list[str]:
 
 
 @contextmanager
-def _unlimited(target: Any) -> Iterator[None]:
-    """The class without limits on how many there are, which are judged by the final number."""
-    own = {name: vars(target)[name] for name in LIMITS if name in vars(target)}
-    target.is_creatable, target.max_count, target.max_count_per_parent = True, None, None
+def _unlimited(new_type: Model) -> Iterator[None]:
+    """Lift the class's limits on how many there are; they are judged by the final number."""
+    own = {name: vars(new_type)[name] for name in LIMITS if name in vars(new_type)}
+    new_type.is_creatable, new_type.max_count, new_type.max_count_per_parent = True, None, None
     try:
         yield
     finally:
         for name in LIMITS:
-            delattr(target, name)
+            delattr(new_type, name)
         for name, value in own.items():
-            setattr(target, name, value)
+            setattr(new_type, name, value)
 
 
-def _nested_parents(cursor: Any) -> list[int]:
-    """Pages of the map that are parents of other pages of the map."""
+def _nested_parents(cursor: Cursor) -> list[int]:
+    """Return pages of the map that are parents of other pages of the map."""
     cursor.execute(
         f"""
         SELECT parent.id FROM remodel_map above
@@ -298,8 +302,8 @@ def _nested_parents(cursor: Any) -> list[int]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def _slugs(cursor: Any, prefix: str) -> list[str]:
-    """Prefixed slugs that are too long, or that a page beside has."""
+def _slugs(cursor: Cursor, prefix: str) -> list[str]:
+    """Return prefixed slugs that are too long, or that a sibling has."""
     field = base_page()._meta.get_field("slug")
     cursor.execute(
         f"""
@@ -308,7 +312,7 @@ def _slugs(cursor: Any, prefix: str) -> list[str]:
         """,
         [prefix, prefix, field.max_length],
     )
-    found = [
+    sentences = [
         f"Page {page} cannot have the slug {slug!r}: it is longer than the {field.max_length} "
         "characters of a slug. Choose a shorter conversion.prefix."
         for page, slug in cursor.fetchall()
@@ -324,7 +328,7 @@ def _slugs(cursor: Any, prefix: str) -> list[str]:
         """,
         [prefix],
     )
-    return found + [
+    return sentences + [
         f"Page {page} cannot have the slug {slug!r}: page {other} ({title!r}) beside it has that. "
         "Rename that page, or choose another conversion.prefix."
         for page, slug, other, title in cursor.fetchall()

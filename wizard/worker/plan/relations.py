@@ -1,4 +1,4 @@
-"""Rows beside a page: child rows, tags and many-to-many, and the target's rows that they become."""
+"""Rows beside a page: child rows, tags, many-to-many, and the rows that they become."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..site.database import page_connection
+from ..site.types import Field, Model
 from .field_types import default, misfit
 from .field_types import described as described_field
 
 
 @dataclass(frozen=True)
-class Follow:
-    """Rows of one of the source's side tables that become rows of one of the target's.
+class RelatedRows:
+    """Rows of one of the old type's side tables that become rows of one of the new type's.
 
-    The names are those of a revision's JSON; `source` and `target` those of the field map, which
-    for tags are the managers'. `columns` pairs the other fields, without primary keys;
-    `defaults` has the target's fields that the source's rows have nothing for, each with the
-    value to write; `let_go` the source's fields that the target's rows have no place for.
+    `old_name` and `new_name` are the keys in a revision's JSON, `old_relation` and `new_relation`
+    the names in the field map, which for tags are the managers'. `columns` pairs the other fields,
+    without primary keys; `defaults` has the new rows' fields that the old ones have nothing for,
+    each with the value to write; `let_go` the old rows' fields that the new ones have no place for.
     """
 
     kind: str  # children | tags | many
     old_name: str
     new_name: str
-    old: Any
-    new: Any
-    old_link: Any
-    new_link: Any
+    old: Model
+    new: Model
+    old_link: Field
+    new_link: Field
     columns: tuple[tuple[Any, Any], ...]
-    source: str = ""
-    target: str = ""
+    old_relation: str = ""
+    new_relation: str = ""
     defaults: tuple[tuple[Any, Any], ...] = ()
     let_go: tuple[Any, ...] = ()
 
@@ -43,35 +44,37 @@ class Side:
     kind: str
     name: str  # in the field map
     key: str  # in a revision's JSON
-    rows: Any  # the model of the rows
-    link: Any  # its field that holds the page
-    item: Any  # Django's field or relation
+    rows: Model  # the model of the rows
+    link: Field  # its field that holds the page
+    item: Field  # Django's field or relation
 
 
-def sides(levels: Iterable[Any]) -> dict[str, Side]:
-    """The relations declared on these levels, by name. Generic tags and the like are no rows of
-    the level's own and are left out."""
+def sides(levels: Iterable[Model]) -> dict[str, Side]:
+    """Return the relations declared on these levels, by name.
+
+    Generic tags and the like are no rows of the level's own and are left out.
+    """
     from modelcluster.models import get_all_child_relations
 
     levels = list(levels)
-    found: dict[str, Side] = {}
+    relations: dict[str, Side] = {}
     taken = set()
     for level in levels:
         for field in level._meta.local_many_to_many:
             side = _many(field, level)
             if side is not None:
-                found[side.name] = side
+                relations[side.name] = side
                 taken.add(side.rows)
     for level in levels:
         for relation in get_all_child_relations(level):
             if relation.model is level and relation.related_model not in taken:
                 name = relation.get_accessor_name()
                 rows = relation.related_model
-                found[name] = Side("children", name, name, rows, relation.field, relation)
-    return found
+                relations[name] = Side("children", name, name, rows, relation.field, relation)
+    return relations
 
 
-def _many(field: Any, level: Any) -> Side | None:
+def _many(field: Field, level: Model) -> Side | None:
     from modelcluster.fields import ParentalKey
     from taggit.managers import TaggableManager
 
@@ -90,14 +93,17 @@ def _many(field: Any, level: Any) -> Side | None:
 
 
 def pair(
-    left: list[Any], joined: list[Any], entries: Mapping[str, tuple[str, Any]], faults: list[str]
-) -> tuple[list[Follow], list[Any], set[str]]:
+    left: list[Model],
+    joined: list[Model],
+    entries: Mapping[str, tuple[str, Any]],
+    faults: list[str],
+) -> tuple[list[RelatedRows], list[Any], set[str]]:
     """Find for each relation of the left levels its counterpart on the joined ones.
 
     Returns what follows, what does not, and every name that the field map may speak of.
     """
     old, new = sides(left), sides(joined)
-    found: list[Follow] = []
+    pairs: list[RelatedRows] = []
     for name, after in new.items():
         how, argument = entries.get(name, ("", None))
         if how in {"value", "call"}:
@@ -114,23 +120,25 @@ def pair(
                 + (f" Did you mean {' or '.join(near)}?" if near else "")
             )
             continue
-        follow, reasons = _follow(before, after)
+        related, reasons = _related(before, after)
         if reasons:
             faults.append(
                 f"{name}: rows of {before.rows._meta.label} cannot become rows of "
                 f"{after.rows._meta.label}: {'; '.join(reasons)}. Let them go with `{name}: drop`."
             )
-        found.append(follow)
-    followed = {follow.source for follow in found}
-    twice = [name for name in followed if sum(follow.source == name for follow in found) > 1]
+        pairs.append(related)
+    followed = {related.old_relation for related in pairs}
+    twice = [
+        name for name in followed if sum(related.old_relation == name for related in pairs) > 1
+    ]
     for name in twice:
         faults.append(f"{name}: its rows can follow to one place only.")
     loose = [side.item for name, side in old.items() if name not in followed]
-    return found, loose, {*old, *new}
+    return pairs, loose, {*old, *new}
 
 
-def _follow(before: Side, after: Side) -> tuple[Follow, list[str]]:
-    """The pair, and the reasons why it is impossible."""
+def _related(before: Side, after: Side) -> tuple[RelatedRows, list[str]]:
+    """Return the pair, and the reasons why it is impossible."""
     from django.db.models import NOT_PROVIDED
 
     reasons, columns, defaults = _reasons(before, after), [], []
@@ -153,7 +161,7 @@ def _follow(before: Side, after: Side) -> tuple[Follow, list[str]]:
             reasons.append(f"{name} needs another value for each row")
         elif value is not NOT_PROVIDED:
             defaults.append((field, field.get_db_prep_save(value, page_connection())))
-    follow = Follow(
+    related = RelatedRows(
         after.kind,
         before.key,
         after.key,
@@ -167,7 +175,7 @@ def _follow(before: Side, after: Side) -> tuple[Follow, list[str]]:
         tuple(defaults),
         tuple(theirs.values()),
     )
-    return follow, reasons
+    return related, reasons
 
 
 def _reasons(before: Side, after: Side) -> list[str]:
@@ -193,22 +201,22 @@ def _columns(side: Side) -> dict[str, Any]:
     }
 
 
-def choices(left: Iterable[Any], joined: Iterable[Any]) -> dict[str, list[str]]:
-    """For each of the target's relations the names of the source's whose rows fit it."""
+def choices(left: Iterable[Model], joined: Iterable[Model]) -> dict[str, list[str]]:
+    """Return the old type's relations whose rows fit each of the new type's, by name."""
     old, new = sides(left), sides(joined)
     return {
-        name: sorted(origin for origin in old if not _follow(old[origin], after)[1])
+        name: sorted(origin for origin in old if not _related(old[origin], after)[1])
         for name, after in new.items()
     }
 
 
-def name(item: Any) -> str:
-    """What the field map calls a field or a relation."""
+def name(item: Field) -> str:
+    """Return what the field map calls a field or a relation."""
     return str(item.get_accessor_name() if hasattr(item, "get_accessor_name") else item.name)
 
 
-def key(item: Any) -> str:
-    """What a revision's JSON calls a field or a relation."""
+def key(item: Field) -> str:
+    """Return what a revision's JSON calls a field or a relation."""
     from taggit.managers import TaggableManager
 
     if isinstance(item, TaggableManager):
@@ -217,8 +225,8 @@ def key(item: Any) -> str:
     return name(item)
 
 
-def described(item: Any) -> str:
-    """A dropped field's or relation's type for people."""
+def described(item: Field) -> str:
+    """Return a dropped field's or relation's type for people."""
     if hasattr(item, "get_accessor_name"):
         return f"rows of {item.related_model._meta.label}"
     if item.many_to_many:
@@ -226,19 +234,19 @@ def described(item: Any) -> str:
     return described_field(item)
 
 
-def row(follow: Follow) -> dict[str, Any]:
-    """A pair for the screen."""
+def row(related: RelatedRows) -> dict[str, Any]:
+    """Return a pair for the screen."""
     notes = []
-    if follow.let_go:
-        notes.append("let go: " + ", ".join(field.name for field in follow.let_go))
-    if follow.defaults:
-        notes.append("default: " + ", ".join(field.name for field, _ in follow.defaults))
+    if related.let_go:
+        notes.append("let go: " + ", ".join(field.name for field in related.let_go))
+    if related.defaults:
+        notes.append("default: " + ", ".join(field.name for field, _ in related.defaults))
     return {
-        "target": follow.target,
+        "target": related.new_relation,
         "how": "rows",
-        "source": follow.source,
+        "source": related.old_relation,
         "value": None,
         "call": "",
-        "type": f"rows of {follow.new._meta.label}",
+        "type": f"rows of {related.new._meta.label}",
         "note": "; ".join(notes),
     }

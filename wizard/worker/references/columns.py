@@ -1,10 +1,7 @@
-"""Everything in a column that refers to a page: found in the models and the catalog, and carried.
+"""The columns that refer to a page: found in Django's models and in PostgreSQL's catalog.
 
-Three kinds. A foreign key, to any level of the page's chain, whatever its `on_delete`: found
-through Django's models, and through PostgreSQL's catalog for tables that Django does not know.
-A generic one, which is a content type beside an object id. And rows that only hold an editor's
-passing state, which are let go. References inside of a value (a link in rich text) are in
-`links`, those inside of revisions in `revisions`.
+A foreign key, to any level of the page's chain, whatever its `on_delete`; the catalog has those of
+tables that Django does not know. And a generic pair, which is a content type beside an object id.
 """
 
 from __future__ import annotations
@@ -14,10 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..plan.fieldmap import FieldMap
 from ..protocol import Refusal
 from ..site.database import once_an_operation, page_connection
 from ..site.models import chain
 from ..site.tree import quoted
+from ..site.types import Cursor, Model
 
 # What an open editor leaves behind: wagtail/admin/models.py. Nobody will miss it.
 TRANSIENT = {"wagtailadmin.EditingSession", "wagtailadmin.FormState"}
@@ -25,6 +24,8 @@ TRANSIENT = {"wagtailadmin.EditingSession", "wagtailadmin.FormState"}
 # Made from the pages, and to be made again: wagtail/models/reference_index.py and the tables of
 # the database search backend, which modelsearch has since Wagtail 7.
 DERIVED = {"ReferenceIndex", "IndexEntry", "SQLiteFTSIndexEntry"}
+
+Retyping = tuple[list[int], int]  # content types, and the one that replaces them
 
 TEXT = {"CharField", "TextField", "SlugField"}
 
@@ -38,8 +39,8 @@ class ForeignKey:
 
     table: str
     column: str
-    level: Any
-    model: Any = None
+    level: Model
+    model: Any = None  # a Model
     on_delete: str = ""
     own_key: str | None = None  # set where the table is a level of the page's chain
     log: bool = False  # a log entry, whose content type follows the page
@@ -55,10 +56,10 @@ class ForeignKey:
 
 
 @dataclass(frozen=True)
-class Generic:
+class GenericPair:
     """A pair of content type columns and an object id column."""
 
-    model: Any
+    model: Model
     table: str
     types: tuple[str, ...]
     column: str
@@ -70,6 +71,11 @@ class Generic:
         return f"{self.table}.{self.column}"
 
     @property
+    def cast(self) -> str:
+        """The cast of a page's id to the column's type, in SQL."""
+        return "::text" if self.text else ""
+
+    @property
     def transient(self) -> bool:
         return self.model._meta.label in TRANSIENT
 
@@ -79,8 +85,8 @@ class Generic:
 
 
 @once_an_operation
-def concrete_models() -> list[Any]:
-    """Every model with a table of its own in the pages' database, many-to-many tables included.
+def concrete_models() -> list[Model]:
+    """Return every model with a table of its own in the pages' database, many-to-many included.
 
     The catalog decides, not `managed`: a table that Django does not make may refer to pages, and
     a model may live in another database.
@@ -99,19 +105,20 @@ def concrete_models() -> list[Any]:
     ]
 
 
-def _concrete(model: Any) -> Any:
-    """The model whose table it is, for a proxy."""
-    return model._meta.concrete_model
+def _concrete(model: Model) -> Model:
+    """Return the model whose table it is, for a proxy."""
+    concrete: Model = model._meta.concrete_model
+    return concrete
 
 
 @once_an_operation
-def foreign_keys(source: Any) -> list[ForeignKey]:
-    """Every foreign key to a level of the source, but no parent links; sorted by name."""
+def foreign_keys(old_type: Model) -> list[ForeignKey]:
+    """Return every foreign key to a level of the old type, without parent links; sorted by name."""
     from wagtail.models import BaseLogEntry
 
-    levels = set(chain(source))
+    levels = set(chain(old_type))
     own = {level._meta.db_table: level for level in levels}
-    found = {}
+    by_column = {}
     links = set()
     for model in concrete_models():
         table = model._meta.db_table
@@ -121,7 +128,7 @@ def foreign_keys(source: Any) -> list[ForeignKey]:
             if field.remote_field.parent_link:
                 links.add((table, field.column))
             elif field.target_field.primary_key:
-                found[table, field.column] = ForeignKey(
+                by_column[table, field.column] = ForeignKey(
                     table,
                     field.column,
                     _concrete(field.remote_field.model),
@@ -156,14 +163,14 @@ def foreign_keys(source: Any) -> list[ForeignKey]:
                 hint="Put its schema on the search_path of the project's role.",
             )
         key = own[table]._meta.pk.column if table in own else None
-        found.setdefault((table, column), ForeignKey(table, column, own[level], own_key=key))
-    return sorted(found.values(), key=lambda reference: reference.name)
+        by_column.setdefault((table, column), ForeignKey(table, column, own[level], own_key=key))
+    return sorted(by_column.values(), key=lambda reference: reference.name)
 
 
-def subclass_links(source: Any) -> list[ForeignKey]:
-    """Parent links from other models to a level of the source: rows of a page of another type."""
-    levels = set(chain(source))
-    found = [
+def subclass_links(old_type: Model) -> list[ForeignKey]:
+    """Return parent links from other models to a level: rows of a page of another type."""
+    levels = set(chain(old_type))
+    links = [
         ForeignKey(model._meta.db_table, field.column, field.remote_field.model, model)
         for model in concrete_models()
         for field in model._meta.local_concrete_fields
@@ -172,17 +179,17 @@ def subclass_links(source: Any) -> list[ForeignKey]:
         and field.remote_field.parent_link
         and field.remote_field.model in levels
     ]
-    return sorted(found, key=lambda reference: reference.name)
+    return sorted(links, key=lambda reference: reference.name)
 
 
 @once_an_operation
-def generics() -> list[Generic]:
-    """Every content type and object id pair: declared generic keys, and columns named as one.
+def generics() -> list[GenericPair]:
+    """Return every pair of content type and object id: declared generic keys, and columns named so.
 
     Wagtail's revisions and workflow states have two content types beside one object id; its
     reference index and log entries have pairs that are not declared as generic keys.
     """
-    found = []
+    every = []
     for model in concrete_models():
         pairs: dict[str, set[str]] = {}
         names = {field.name: field for field in model._meta.local_concrete_fields}
@@ -201,19 +208,21 @@ def generics() -> list[Generic]:
         for name, types in pairs.items():
             kind = names[name].get_internal_type()
             if types and (kind in TEXT or kind.endswith("IntegerField")):
-                found.append(
-                    Generic(
+                every.append(
+                    GenericPair(
                         model,
                         model._meta.db_table,
-                        tuple(sorted(names[type].column for type in types if type in names)),
+                        tuple(sorted(names[beside].column for beside in types if beside in names)),
                         names[name].column,
                         kind in TEXT,
                     )
                 )
         if model._meta.label in TRANSIENT and "parent_object_id" in names:
             kind, column = names["content_type"].column, names["parent_object_id"].column
-            found.append(Generic(model, model._meta.db_table, (kind,), column, True, parent=True))
-    return sorted(found, key=lambda reference: reference.name)
+            every.append(
+                GenericPair(model, model._meta.db_table, (kind,), column, True, parent=True)
+            )
+    return sorted(every, key=lambda reference: reference.name)
 
 
 def _type_fields(names: dict[str, Any]) -> set[str]:
@@ -226,115 +235,83 @@ def _type_fields(names: dict[str, Any]) -> set[str]:
     }
 
 
-def known_types(source: Any) -> list[int]:
-    """Content types under which an id of a page of the source may stand.
+def known_types(old_type: Model) -> list[int]:
+    """Return the content types under which an id of a page of this type may stand.
 
     Those of its levels, and those of models whose rows have the page's id for a key of their own
     (as wagtail.models.WorkflowPage), so that the key changes with it.
     """
-    levels = set(chain(source))
+    levels = set(chain(old_type))
     keyed = []
     for model in concrete_models():
         key = model._meta.pk.remote_field
         if model not in levels and key and _concrete(key.model) in levels and not key.parent_link:
             keyed.append(model)
-    return content_types([*chain(source), *keyed])
+    return content_types([*chain(old_type), *keyed])
 
 
-def content_type(model: Any) -> int:
-    """The id of the model's content type."""
+def content_type(model: Model) -> int:
+    """Return the id of the model's content type."""
     from django.contrib.contenttypes.models import ContentType
 
     return int(ContentType.objects.get_for_model(model, for_concrete_model=False).pk)
 
 
 def content_types(models: Iterable[Any]) -> list[int]:
-    """Ids of the models' content types."""
+    """Return the ids of the models' content types."""
     return [content_type(model) for model in models]
 
 
-def count(cursor: Any, source: Any) -> dict[str, int]:
-    """What still refers to the map's old pages, by `table.column`, none left out.
+def model_of(type_id: int) -> Model | None:
+    """Return the model of a content type; None where the project has it no more."""
+    from django.contrib.contenttypes.models import ContentType
 
-    Not what the old pages' own rows hold (of themselves or each other), nor passing state.
+    model: Model | None = ContentType.objects.get_for_id(type_id).model_class()
+    return model
+
+
+def matches(pair: GenericPair, types: list[int], side: str = "old") -> tuple[str, list[Any]]:
+    """Return the join condition of a generic pair with a side of the map, and its parameters.
+
+    `types` are the content types by which the pages are known.
     """
-    found = {}
-    types = known_types(source)
-    for key in foreign_keys(source):
-        cursor.execute(
-            f"SELECT count(*) FROM {quoted(key.table)} t JOIN remodel_map m "
-            f"ON m.old = t.{quoted(key.column)} {_others(key)}"
-        )
-        found[key.name] = cursor.fetchone()[0]
-    for pair in generics():
-        if not pair.transient:
-            condition, given = matches(pair, types)
-            cursor.execute(
-                f"SELECT count(*) FROM {quoted(pair.table)} t JOIN remodel_map m ON {condition}",
-                given,
-            )
-            found[pair.name] = cursor.fetchone()[0]
-    return {name: number for name, number in found.items() if number}
+    if pair.parent:
+        from wagtail.models import get_page_models
+
+        types = content_types(get_page_models())
+    kinds = " OR ".join(f"t.{quoted(column)} = ANY(%s)" for column in pair.types)
+    return f"t.{quoted(pair.column)} = m.{side}{pair.cast} AND ({kinds})", [types] * len(pair.types)
 
 
-def count_transient(cursor: Any, source: Any) -> dict[str, int]:
-    """Rows of editors' passing state about the old pages, which a conversion lets go."""
-    found = {}
-    for pair in generics():
-        if pair.transient:
-            condition, given = matches(pair, known_types(source))
-            cursor.execute(
-                f"SELECT count(*) FROM {quoted(pair.table)} t JOIN remodel_map m ON {condition}",
-                given,
-            )
-            found[pair.name] = cursor.fetchone()[0]
-    return {name: number for name, number in found.items() if number}
+def old_content_types(field_map: FieldMap) -> list[int]:
+    """Return the content types that converted pages are no longer known by.
 
-
-def carry(cursor: Any, source: Any, *, old_types: list[int], new_type: int) -> None:
-    """Make every reference to an old page one to its new page.
-
-    A content type beside the id becomes `new_type` where it was one of `old_types`: the
-    source's own, and those of its levels that the target does not have. Where ids are kept,
-    only content types change. Revisions are left to `revisions`, which rewrites them at once.
+    The old type's, and those of its levels that the new type does not have.
     """
-    from wagtail.models import Revision
-
-    cursor.execute("SELECT EXISTS (SELECT FROM remodel_map WHERE old <> new)")
-    renumbered = cursor.fetchone()[0]
-    for key in foreign_keys(source):
-        condition = f"m.old = t.{quoted(key.column)} {_others(key)}"
-        columns = {key.column: "m.new"} if renumbered else {}
-        _update(
-            cursor,
-            key.table,
-            columns,
-            key.types,
-            condition,
-            [],
-            (old_types, new_type),
-        )
-    for pair in generics():
-        if pair.transient or pair.table == Revision._meta.db_table:
-            continue
-        condition, given = matches(pair, known_types(source))
-        cast = "::text" if pair.text else ""
-        columns = {pair.column: f"m.new{cast}"} if renumbered else {}
-        _update(cursor, pair.table, columns, pair.types, condition, given, (old_types, new_type))
+    return content_types(dict.fromkeys([field_map.old_type, *field_map.left]))
 
 
-def _update(
-    cursor: Any,
+def retyping(field_map: FieldMap) -> Retyping:
+    """Return the content types to replace and the one to replace them with."""
+    return old_content_types(field_map), content_type(field_map.new_type)
+
+
+def follow(
+    cursor: Cursor,
     table: str,
-    columns: dict[str, str],
+    values: dict[str, str],
     types: tuple[str, ...],
-    condition: str,
-    given: list[Any],
-    retyping: tuple[list[int], int],
+    where: tuple[str, list[Any]],
+    retyping: Retyping,
 ) -> None:
-    """Set columns and retype content types; only retyping touches only the rows that need it."""
+    """Set columns of the rows `t` that join `remodel_map m`, and retype content types beside them.
+
+    `values` has SQL by column, empty where ids are kept: then only rows that are retyped are
+    touched. `where` is a condition and its parameters.
+    """
+    condition, given = where
     old, new = retyping
-    sets = [f"{quoted(column)} = {sql}" for column, sql in columns.items()]
+    sets = [f"{quoted(column)} = {sql}" for column, sql in values.items()]
     parameters: list[Any] = []
     for column in types:
         name = quoted(column)
@@ -342,7 +319,7 @@ def _update(
         parameters += [old, new]
     if not sets:
         return
-    if not columns:
+    if not values:
         condition += " AND (" + " OR ".join(f"t.{quoted(c)} = ANY(%s)" for c in types) + ")"
         given = [*given, *([old] * len(types))]
     cursor.execute(
@@ -351,44 +328,6 @@ def _update(
     )
 
 
-def drop_transient(cursor: Any, source: Any) -> None:
-    """Let go of editors' passing state about the old pages."""
-    for pair in generics():
-        if pair.transient:
-            condition, given = matches(pair, known_types(source))
-            cursor.execute(
-                f"DELETE FROM {quoted(pair.table)} t USING remodel_map m WHERE {condition}", given
-            )
-
-
-def matches(pair: Generic, types: list[int], side: str = "old") -> tuple[str, list[Any]]:
-    """The join condition of a generic pair with a side of the map, and its parameters.
-
-    `types` are the content types by which the pages are known.
-    """
-    if pair.parent:
-        from wagtail.models import get_page_models
-
-        types = content_types(get_page_models())
-    cast = "::text" if pair.text else ""
-    kinds = " OR ".join(f"t.{quoted(column)} = ANY(%s)" for column in pair.types)
-    return f"t.{quoted(pair.column)} = m.{side}{cast} AND ({kinds})", [types] * len(pair.types)
-
-
-def _others(key: ForeignKey) -> str:
-    """The condition that leaves out originals' own rows, which are left as they are."""
-    if key.own_key is None:
-        return ""
-    return (
-        f"AND t.{quoted(key.own_key)} NOT IN (SELECT i.old FROM remodel_map i WHERE i.old <> i.new)"
-    )
-
-
-def old_types(map: Any) -> list[int]:
-    """Content types that converted pages are no longer known by: the source's and left levels'."""
-    return content_types(dict.fromkeys([map.source, *map.left]))
-
-
-def levels(map: Any) -> set[Any]:
-    """Every level of both types of a field map."""
-    return {*chain(map.source), *chain(map.target)}
+def levels(field_map: FieldMap) -> set[Model]:
+    """Return every level of both types of a field map."""
+    return {*chain(field_map.old_type), *chain(field_map.new_type)}

@@ -1,43 +1,59 @@
-"""Comments on a field: they name it by its path, and follow it to the name that it has then."""
+"""Comments on a field: they refer to it by its path, which follows the field's new name."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 from ..plan.fieldmap import FieldMap, renames
+from ..protocol import Reply
 from ..site.tree import quoted
+from ..site.types import Cursor
+from .kind import ReferenceKind
+from .ledger import ReferenceLedger
 from .places import rows_table
 
 
-def table_name() -> str:
-    """The comments' table."""
+class CommentPaths(ReferenceKind):
+    """Paths to a field, in comments on the converted pages. Their page is a foreign key."""
+
+    def carry(self, ledger: ReferenceLedger, reply: Reply) -> tuple[()]:
+        _follow(ledger.cursor, ledger.field_map)
+        return ()
+
+    def changes(self, ledger: ReferenceLedger) -> Iterator[tuple[str, str]]:
+        if renames(ledger.field_map):
+            yield _table_name(), "contentpath"
+
+
+def _table_name() -> str:
+    """Return the comments' table."""
     from wagtail.models import Comment
 
     return str(Comment._meta.db_table)
 
 
-def follow(cursor: Any, map: FieldMap) -> None:
+def _follow(cursor: Cursor, field_map: FieldMap) -> None:
     """Rename the first part of the content paths of the converted pages' comments.
 
     The second part of a path to a child row is the row's key, which is another one where the row
-    went to another table. A comment on a field that is let go keeps its path: it is in the
+    went to another table. A comment on a dropped field keeps its path: it is in the
     history, and nowhere shown.
     """
     first, second = (f"split_part(c.contentpath, '.', {part})" for part in (1, 2))
-    for number, follow in enumerate(map.follows):
-        if follow.kind == "many":
+    for number, related in enumerate(field_map.related_rows):
+        if related.kind == "many":
             continue
         rest = f"substr(c.contentpath, length({first} || r.old) + 2)"
         cursor.execute(
-            f"UPDATE {quoted(table_name())} c SET contentpath = {first} || '.' || r.new || {rest} "
+            f"UPDATE {quoted(_table_name())} c SET contentpath = {first} || '.' || r.new || {rest} "
             f"FROM remodel_map m, {rows_table(number)} r WHERE c.page_id = m.new "
             f"AND {first} = %s AND {second} = r.old",
-            [follow.old_name],
+            [related.old_name],
         )
-    pairs = [(old, new) for old, new in renames(map).items() if new and new != old]
+    pairs = [(old, new) for old, new in renames(field_map).items() if new and new != old]
     if pairs:
         cursor.execute(
-            f"UPDATE {quoted(table_name())} c "
+            f"UPDATE {quoted(_table_name())} c "
             "SET contentpath = w.new || substr(c.contentpath, length(w.old) + 1) "
             "FROM remodel_map m, unnest(%s::text[], %s::text[]) AS w (old, new) "
             "WHERE c.page_id = m.new AND split_part(c.contentpath, '.', 1) = w.old",

@@ -13,17 +13,18 @@ from typing import Any
 
 from ..protocol import Refusal
 from ..site import tree
+from ..site.types import Cursor, Model
 from .columns import content_type
 
-SAID = 20  # pages that a sentence names
+NAMED = 20  # pages that a sentence names
 
 
 def from_json(given: dict[str, int]) -> dict[int, int]:
-    """A map as it comes over the wire, whose keys are strings."""
+    """Return a map as it comes over the wire, where its keys are strings."""
     return {int(old): int(new) for old, new in given.items()}
 
 
-def load(cursor: Any, pages: Mapping[int, int | None]) -> None:
+def load(cursor: Cursor, pages: Mapping[int, int | None]) -> None:
     """Make the temporary table; it goes with the transaction. A plan may have no new ids yet.
 
     Raises Refusal `no_page` for a map without any.
@@ -44,8 +45,8 @@ def load(cursor: Any, pages: Mapping[int, int | None]) -> None:
     cursor.execute("ANALYZE remodel_map")
 
 
-def fresh_ids(cursor: Any, table: str, count: int) -> list[int]:
-    """Ids for new rows, from the table's own sequence."""
+def fresh_ids(cursor: Cursor, table: str, count: int) -> list[int]:
+    """Return ids for new rows, from the table's own sequence."""
     cursor.execute(
         "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
         [tree.quoted(table), count],
@@ -53,26 +54,26 @@ def fresh_ids(cursor: Any, table: str, count: int) -> list[int]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def require_type(cursor: Any, source: Any) -> None:
-    """Raises Refusal `no_page` or `wrong_type` unless the old pages are pages of the source."""
+def require_type(cursor: Cursor, old_type: Model) -> None:
+    """Raise Refusal `no_page` or `wrong_type` unless the old pages are of the old type."""
     cursor.execute(
         f"SELECT m.old, p.id IS NULL FROM remodel_map m LEFT JOIN {tree.table()} p ON p.id = m.old "
         "WHERE p.id IS NULL OR p.content_type_id <> %s OR p.depth < 2 ORDER BY 1",
-        [content_type(source)],
+        [content_type(old_type)],
     )
-    found = cursor.fetchall()
-    missing = [page for page, gone in found if gone]
+    rows = cursor.fetchall()
+    missing = [page for page, gone in rows if gone]
     if missing:
-        raise Refusal("no_page", f"There are no pages with the ids {missing[:SAID]}.")
-    if found:
-        wrong = [page for page, _ in found]
+        raise Refusal("no_page", f"There are no pages with the ids {missing[:NAMED]}.")
+    if rows:
+        wrong = [page for page, _ in rows]
         raise Refusal(
-            "wrong_type", f"The pages {wrong[:SAID]} are not of the type {source._meta.label}."
+            "wrong_type", f"The pages {wrong[:NAMED]} are not of the type {old_type._meta.label}."
         )
 
 
-def facts(cursor: Any, prefix: str) -> list[dict[str, Any]]:
-    """What a plan tells of the old pages, in the order of the tree."""
+def facts(cursor: Cursor, prefix: str) -> list[dict[str, Any]]:
+    """Return what a plan shows of the old pages, in the order of the tree."""
     cursor.execute(
         f"""
         SELECT p.id, p.title, p.slug, %s || p.slug, p.url_path, p.live, p.numchild,
@@ -90,8 +91,8 @@ def facts(cursor: Any, prefix: str) -> list[dict[str, Any]]:
     ]
 
 
-def marks(cursor: Any) -> dict[int, str]:
-    """The old pages as `going`, and those right below them as `moved`."""
+def marks(cursor: Cursor) -> dict[int, str]:
+    """Return the old pages as `going`, and those right below them as `moved`."""
     cursor.execute(
         f"""
         SELECT c.id FROM remodel_map m
@@ -99,7 +100,7 @@ def marks(cursor: Any) -> dict[int, str]:
          WHERE length(c.path) > {tree.step()}
         """
     )
-    found = {row[0]: "moved" for row in cursor.fetchall()}
+    pages = {row[0]: "moved" for row in cursor.fetchall()}
     cursor.execute("SELECT old FROM remodel_map")
-    found.update({row[0]: "going" for row in cursor.fetchall()})
-    return found
+    pages.update({row[0]: "going" for row in cursor.fetchall()})
+    return pages

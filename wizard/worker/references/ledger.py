@@ -1,152 +1,153 @@
 """The ledger: an account of every row and value that refers to a page to be converted.
 
 Before the conversion each is entered, by the row's key and the page that it refers to; after it,
-each is looked for where it should be by then, with queries that know nothing of how it got
-there. Whatever is not found again must have been entered as dropped, with consent. A row
-without an account is a Refusal, and with it the transaction is rolled back.
+each is looked for where it should be by then. Both are up to the kinds of reference; the ledger
+compares the two. Whatever is not found again must have been entered as dropped, with consent. A
+row without an account is a Refusal, and with it the transaction is rolled back.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable, Protocol
 
-from ..plan.fieldmap import FieldMap, copies, renames
+from ..plan.fieldmap import FieldMap
 from ..protocol import Refusal
 from ..site.tree import quoted
-from . import columns as references
-from . import links, revisions
-from .columns import ForeignKey, Generic
+from ..site.types import Cursor, Field, Model
+from . import columns
+from .content import Pages
 from .places import Place, Places
-from .rewrite import PLAIN, Column, Followed, Holder, kind_of
-from .scan import Query, Reading, query_of, read
+from .rewrite import PLAIN, Column, Holder, ValueRewriter, kind_of
 
 ACCOUNTS = ("kept", "followed", "rewritten", "rebuilt", "dropped")
-SHOWN = 1000  # rows of an entry that are told one by one
+SHOWN = 1000  # rows of an entry that are shown one by one
 
-# Holders as rows, of what `_held` makes of them.
+# An SQL condition on the rows `t` of a model that are to be read for one of its fields, and its
+# parameters.
+Candidates = Callable[[Model, Field], tuple[str, list[Any]]]
+
+# Holders as rows, of what `_as_json` makes of them.
 HELD = (
     "FROM json_to_recordset(%s::json) "
     "AS w (key text, page bigint, number bigint, note text, was bigint)"
 )
 
 
+class ReadsContent(Protocol):
+    """What the ledger asks of a kind of reference."""
+
+    def in_content(
+        self, model: Model, content: dict[str, Any], pages: Pages, levels: set[Model]
+    ) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
-class Entry:
+class ReferenceEntry:
     """One line of the ledger: a column, or the values inside of one, that refer to pages."""
 
     number: int
+    owner: object  # the ReferenceKind that entered it
     name: str
     kind: str
     table: str
-    reference: Any = None  # ForeignKey or Generic; None for values
-    field: Any = None  # the model's field, for values
+    column: str
+    types: tuple[str, ...] = ()  # columns beside it that hold content types
+    reference: object = None  # ForeignKey or GenericPair, if it is about one
+    field: Field = None  # the model's field, if the references are inside of its values
+    remade: bool = False  # made from the pages, so that rows may be others afterwards
 
     @property
     def value(self) -> Column:
         """The column of an entry that is about values."""
-        return self.number, self.field.column, kind_of(self.field)
+        return self.number, self.column, kind_of(self.field)
 
 
-class Ledger:
+class ReferenceLedger:
     """The account of one conversion, kept in temporary tables of its transaction."""
 
     def __init__(
-        self, cursor: Any, map: FieldMap, places: Places, pages: Mapping[int, int]
+        self,
+        cursor: Cursor,
+        field_map: FieldMap,
+        places: Places,
+        pages: Mapping[int, int],
+        kinds: Sequence[ReadsContent],
     ) -> None:
         self.cursor = cursor
-        self.map = map
+        self.field_map = field_map
         self.places = places
         self.pages = pages
+        self.kinds = kinds
         # Of pages that keep their ids, or whose new ones are not known yet, nothing becomes.
         self.becomes = {old: new for old, new in pages.items() if new not in (0, old)}
-        self.followed = Followed(cursor, places)
-        self.entries: list[Entry] = []
+        self.originals = {page: page for page in pages}
+        self.levels = columns.levels(field_map)
+        self.values = ValueRewriter(cursor, places)
+        self.entries: list[ReferenceEntry] = []
         self.strays: dict[str, list[str]] = {}
+        self._entered: dict[int, int] = {}
         cursor.execute(
             "CREATE TEMPORARY TABLE remodel_ledger "
             # `was` is the hash of a value that is plain to follow; `remodel_values` has others'.
             "(entry int, key text, page bigint, number bigint, note text, was bigint, "
             "account text) WITH (fillfactor = 50) ON COMMIT DROP"
         )
+        cursor.execute(
+            "CREATE TEMPORARY TABLE remodel_confirmed (entry int, key text, page bigint, "
+            "number bigint, note text) ON COMMIT DROP"
+        )
 
-    def reading(self) -> Reading[Entry]:
-        """Begin to read the values that mention the map's old pages, for `open`."""
-        for model, field in links.fields_with_links():
-            table = model._meta.db_table
-            self._add(f"{table}.{field.column}", "link", table, field=field)
-        table, field = revisions.table_name(), revisions.content_field()
-        self._add(f"{table}.{field.column}", "revision", table, field=field)
-        return Reading([(entry, self._query_of(entry)) for entry in self.entries])
+    @property
+    def renumbered(self) -> bool:
+        """Whether the pages get new ids."""
+        return bool(self.becomes)
 
-    def _query_of(self, entry: Entry) -> Query:
-        if entry.kind == "revision":
-            return revisions.query_of(self.pages)
-        key = self.places.key(entry.table, "t")
-        return query_of(entry.table, key, entry.field, self.pages)
-
-    def open(self, values: Reading[Entry]) -> None:
-        """Enter everything that refers to the map's old pages now; the values from `reading`."""
-        for key in references.foreign_keys(self.map.source):
-            entry = self._add(key.name, "log" if key.log else "foreign key", key.table, key)
-            self._enter_column(entry, f"m.old = t.{quoted(key.column)}", [], key.types)
-        types = references.known_types(self.map.source)
-        for pair in references.generics():
-            kind = "passing state" if pair.transient else "index" if pair.derived else "generic key"
-            entry = self._add(pair.name, kind, pair.table, pair)
-            condition, given = references.matches(pair, types)
-            self._enter_column(entry, condition, given, pair.types)
-        same = {page: page for page in self.pages}
-        levels = references.levels(self.map)
-        dropped = [name for name, new in renames(self.map).items() if new is None]
-        for entry, rows in values:
-            if entry.kind == "revision":
-                found = revisions.holders(rows, same, levels, self.becomes, without=dropped)
-            else:
-                strays = self.strays.setdefault(entry.name, [])
-                found = links.holders(rows, entry.field, levels, same, self.becomes, strays)
-            self._enter_values(entry, found)
-        self.cursor.execute("ANALYZE remodel_ledger")
-
-    def _add(
-        self, name: str, kind: str, table: str, reference: Any = None, field: Any = None
-    ) -> Entry:
-        entry = Entry(len(self.entries), name, kind, table, reference, field)
+    def add(self, owner: object, kind: str, table: str, column: str, **more: Any) -> ReferenceEntry:
+        """Open an entry, without rows yet. `more` are other attributes of ReferenceEntry."""
+        name = f"{table}.{column}"
+        entry = ReferenceEntry(len(self.entries), owner, name, kind, table, column, **more)
         self.entries.append(entry)
         return entry
 
-    def _enter_column(
-        self, entry: Entry, condition: str, given: list[Any], types: tuple[str, ...]
-    ) -> None:
+    def enter(self, entry: ReferenceEntry, condition: str, given: Sequence[object] = ()) -> None:
+        """Enter the rows `t` of the entry's table that refer to an old page `m.old`."""
         key = self.places.key(entry.table, "t")
         self.cursor.execute(
             "INSERT INTO remodel_ledger (entry, key, page, number, note) "
-            f"SELECT {entry.number}, {key}, m.old, count(*), {_note(types)} "
+            f"SELECT {entry.number}, {key}, m.old, count(*), {_note(entry.types)} "
             f"FROM {quoted(entry.table)} t JOIN remodel_map m ON {condition} GROUP BY 2, 3, 5",
             given,
         )
 
-    def _enter_values(self, entry: Entry, holders: list[Holder]) -> None:
+    def enter_values(self, entry: ReferenceEntry, holders: list[Holder]) -> None:
+        """Enter values that refer to the old pages."""
         if holders:
             self.cursor.execute(
                 "INSERT INTO remodel_ledger (entry, key, page, number, note, was) "
                 f"SELECT {entry.number}, * {HELD}",
-                [_held(holders)],
+                [_as_json(holders)],
             )
-            self.followed.keep(entry.number, holders)
+            self.values.keep(entry.number, holders)
 
-    def _find_held(self, entry: Entry, holders: list[Holder]) -> None:
-        if holders:
-            self.cursor.execute(
-                "INSERT INTO remodel_found (entry, key, page, number, note) "
-                f"SELECT {entry.number}, key, page, number, note {HELD}",
-                [_held(holders)],
-            )
+    def close(self) -> None:
+        """Count what was entered; nothing can be entered after it."""
+        self.cursor.execute("ANALYZE remodel_ledger")
+        self.cursor.execute("SELECT entry, count(*) FROM remodel_ledger GROUP BY 1")
+        self._entered = dict(self.cursor.fetchall())
 
-    def left(self) -> list[dict[str, Any]]:
-        """Streams that have a page's id where nobody but the project knows what it means."""
+    def entries_of(self, owner: object) -> list[ReferenceEntry]:
+        """Return the entries of a kind of reference that have rows."""
+        return [
+            entry
+            for entry in self.entries
+            if entry.owner is owner and entry.number in self._entered
+        ]
+
+    def unclear(self) -> list[dict[str, Any]]:
+        """Return streams that have a page's id where only the project knows what it means."""
         why = "a block of a kind that is not known holds the id of a page; look at it"
         return [
             {"name": name, "count": len(keys), "why": why}
@@ -154,18 +155,13 @@ class Ledger:
             if keys
         ]
 
-    def counts(self) -> dict[int, int]:
-        """Rows entered, by the number of the entry."""
-        self.cursor.execute("SELECT entry, count(*) FROM remodel_ledger GROUP BY 1")
-        return dict(self.cursor.fetchall())
-
-    def drop(self, entry: Entry) -> None:
+    def drop(self, entry: ReferenceEntry) -> None:
         """Enter the references of an entry as dropped; the rows that hold them may stay."""
         self.cursor.execute(
             "UPDATE remodel_ledger SET account = 'dropped' WHERE entry = %s", [entry.number]
         )
 
-    def drop_rows(self, entry: Entry) -> None:
+    def drop_rows(self, entry: ReferenceEntry) -> None:
         """Enter the rows of an entry as dropped, and whatever else the same rows hold."""
         same = [other.number for other in self.entries if other.table == entry.table]
         self.cursor.execute(
@@ -174,59 +170,65 @@ class Ledger:
             [same, entry.number],
         )
 
-    def _drop_leaving(self, entry: Entry) -> None:
+    def _drop_leaving(self, entry: ReferenceEntry) -> None:
         """Enter as dropped what nothing carries: of the pages' own rows, and of moved ones."""
-        gone = self.places.leaving(entry.table)
+        leaving = self.places.leaving(entry.table)
         self.cursor.execute(
             "UPDATE remodel_ledger SET account = 'dropped' "
-            f"WHERE account IS NULL AND entry = %s AND key IN ({gone})",
+            f"WHERE account IS NULL AND entry = %s AND key IN ({leaving})",
             [entry.number],
         )
 
-    def follow(self, kind: str) -> None:
-        """Let the references inside of values (`link` or `revision`) follow to the new pages."""
+    def rewrite(self, owner: object) -> None:
+        """Make the references inside of a kind's values ones to the new pages."""
         tables: dict[str, list[Column]] = {}
-        entered = self.counts()
-        for entry in self.entries:
-            if entry.kind == kind and entered.get(entry.number):
-                tables.setdefault(entry.table, []).append(entry.value)
-        for table, columns in tables.items():
-            self.followed.write(table, columns)
+        for entry in self.entries_of(owner):
+            tables.setdefault(entry.table, []).append(entry.value)
+        for table, values in tables.items():
+            self.values.write(table, values)
 
-    def revisions_with_others(self) -> str:
-        """A query of the pages' own revisions that refer to more than their page."""
-        entry = next(entry for entry in self.entries if entry.kind == "revision")
-        return f"{self._keys(entry)} AND l.note = 'own, and others'"
+    def in_content(self, model: Model, content: dict[str, Any], pages: Pages) -> dict[str, Any]:
+        """Return an object, as a revision has it, with the references of every kind followed."""
+        for kind in self.kinds:
+            content = kind.in_content(model, content, pages, self.levels)
+        return content
 
-    def candidates(self, model: Any, field: Any) -> tuple[str, list[Any]]:
-        """The rows that were not there when the ledger was opened, and may refer to the pages."""
+    def candidates(self, model: Model, field: Field) -> tuple[str, list[Any]]:
+        """Return the rows that came after the ledger was closed and may refer to the pages."""
         table = model._meta.db_table
         if table not in self.places.fresh:
             return "false", []
         link = quoted(self.places.links[table])
         return f"t.{link} IN (SELECT m.new FROM remodel_map m)", []
 
-    def _keys(self, entry: Entry) -> str:
+    def keys(self, entry: ReferenceEntry) -> str:
+        """Return a query of the keys of an entry's rows; `l` is the row in the ledger."""
         return f"SELECT l.key FROM remodel_ledger l WHERE l.entry = {entry.number}"
 
-    def settle(self) -> None:
-        """Look everything up again. Raises Refusal `ledger` when a row has no account."""
+    def confirm(
+        self, entry: ReferenceEntry, place: Place, condition: str, given: Sequence[object] = ()
+    ) -> None:
+        """Confirm the rows `t` of a place that refer to a new page `m.new`, for `settle`."""
+        note = "'moved'" if place.table != entry.table else _note(entry.types)
         self.cursor.execute(
-            "CREATE TEMPORARY TABLE remodel_found (entry int, key text, page bigint, "
-            "number bigint, note text) ON COMMIT DROP"
+            "INSERT INTO remodel_confirmed (entry, key, page, number, note) "
+            f"SELECT {entry.number}, {self.places.key_before(place, 't')}, m.old, count(*), {note} "
+            f"FROM {quoted(place.table)} t JOIN remodel_map m ON {condition} GROUP BY 2, 3, 5",
+            given,
         )
-        entered = self.counts()
-        for entry in self.entries:
-            if not entered.get(entry.number):
-                continue
-            if entry.kind == "passing state":
-                self.drop(entry)
-            elif isinstance(entry.reference, (ForeignKey, Generic)):
-                self._find_column(entry)
-            else:
-                self._find_values(entry)
-        self.cursor.execute("ANALYZE remodel_found")
-        values = [entry.number for entry in self.entries if entry.kind in ("link", "revision")]
+
+    def confirm_values(self, entry: ReferenceEntry, holders: list[Holder]) -> None:
+        """Confirm values that refer to the new pages; each Holder has the old ids."""
+        if holders:
+            self.cursor.execute(
+                "INSERT INTO remodel_confirmed (entry, key, page, number, note) "
+                f"SELECT {entry.number}, key, page, number, note {HELD}",
+                [_as_json(holders)],
+            )
+
+    def settle(self) -> None:
+        """Give every row its account. Raises Refusal `ledger` when one was not found again."""
+        self.cursor.execute("ANALYZE remodel_confirmed")
         self.cursor.execute(
             """
             UPDATE remodel_ledger l
@@ -236,96 +238,24 @@ class Ledger:
                    WHEN m.old <> m.new OR f.note = 'moved' THEN 'followed'
                    WHEN f.note = l.note THEN 'kept'
                    ELSE 'rewritten' END
-              FROM remodel_found f, remodel_map m
+              FROM remodel_confirmed f, remodel_map m
              WHERE l.account IS NULL AND m.old = l.page
                AND (f.entry, f.key, f.page, f.number) = (l.entry, l.key, l.page, l.number)
             """,
-            [values],
+            [[entry.number for entry in self.entries if entry.field is not None]],
         )
         for entry in self.entries:
-            if not entered.get(entry.number) or not self.places.leaving(entry.table):
+            if entry.number not in self._entered or not self.places.leaving(entry.table):
                 continue
-            # What goes somewhere has to be found there; only what goes nowhere is let go.
-            if len(self.places.after(entry.table, (entry.field or entry.reference).column)) == 1:
+            # What goes somewhere has to be found there; only what goes nowhere is dropped.
+            if len(self.places.after(entry.table, entry.column)) == 1:
                 self._drop_leaving(entry)
-        derived = [entry.number for entry in self.entries if entry.kind == "index"]
         self.cursor.execute(
             "UPDATE remodel_ledger SET account = 'rebuilt' "
             "WHERE account IS NULL AND entry = ANY(%s)",
-            [derived],
+            [[entry.number for entry in self.entries if entry.remade]],
         )
         self._require_balance()
-
-    def _find_column(self, entry: Entry) -> None:
-        reference = entry.reference
-        for place in self.places.after(entry.table, reference.column):
-            given: list[Any] = []
-            if isinstance(reference, Generic):
-                there = Generic(
-                    reference.model, place.table, reference.types, place.column, reference.text
-                )
-                kinds = references.known_types(self.map.source)
-                kinds += references.known_types(self.map.target)
-                condition, given = references.matches(there, kinds, "new")
-            else:
-                condition = f"m.new = t.{quoted(place.column)}"
-            note = "'moved'" if place.table != entry.table else _note(reference.types)
-            key = self.places.key_before(place, "t")
-            self.cursor.execute(
-                "INSERT INTO remodel_found (entry, key, page, number, note) "
-                f"SELECT {entry.number}, {key}, m.old, count(*), {note} "
-                f"FROM {quoted(place.table)} t JOIN remodel_map m ON {condition} GROUP BY 2, 3, 5",
-                given,
-            )
-
-    def _find_values(self, entry: Entry) -> None:
-        if entry.kind == "revision":
-            self._find_revisions(entry)
-        for place in self.places.after(entry.table, entry.field.column):
-            if place.table != entry.table:
-                self._find_moved(entry, place)
-            elif self.becomes:
-                self.followed.find(entry.table, entry.value)
-            elif entry.kind == "link":
-                self._find_untouched(entry)
-
-    def _find_revisions(self, entry: Entry) -> None:
-        """Revisions that did not become what was known when the ledger was opened."""
-        # Fields that the target has besides are no reference that was there before.
-        besides = [
-            carry.field.name for carry in self.map.carries if carry.how not in ("same", "renamed")
-        ]
-        besides += [new for _, new in copies(self.map)]
-        keys = self._keys(entry) + (" AND left(l.note, 3) = 'own'" if self.becomes else "")
-        levels = references.levels(self.map)
-        for rows in read(*revisions.query_of(self.pages, keys)):
-            found = revisions.holders(rows, self._news(), levels, without=besides)
-            self._find_held(entry, found)
-
-    def _find_moved(self, entry: Entry, place: Place) -> None:
-        key = self.places.key_before(place, "t")
-        condition = f"{key} IN ({self._keys(entry)})"
-        field, levels = place.field or entry.field, references.levels(self.map)
-        query = query_of(place.table, key, field, self.pages, condition)
-        for rows in read(*query):
-            found = links.holders(rows, field, levels, self._news())
-            self._find_held(entry, [holder._replace(note="moved") for holder in found])
-
-    def _news(self) -> dict[int, int]:
-        return {new: old for old, new in self.pages.items()}
-
-    def _find_untouched(self, entry: Entry) -> None:
-        """Values that no conversion with kept ids has business with.
-
-        They are not read again: `contents.fingerprints` has the whole column, before and after.
-        """
-        leaving = self.places.leaving(entry.table)
-        self.cursor.execute(
-            "INSERT INTO remodel_found (entry, key, page, number, note) "
-            "SELECT entry, key, page, number, note FROM remodel_ledger "
-            f"WHERE entry = %s {f'AND key NOT IN ({leaving})' if leaving else ''}",
-            [entry.number],
-        )
 
     def _require_balance(self) -> None:
         self.cursor.execute(
@@ -345,18 +275,21 @@ class Ledger:
             )
 
     def lines(self) -> list[dict[str, Any]]:
-        """The entries that have rows: name, kind, `before`, a count an account, and the rows."""
+        """Return the entries that have rows, sorted by name.
+
+        Each has `name`, `kind`, `before`, a count by account, and `rows` of key, page, account.
+        """
         self.cursor.execute(
             "SELECT entry, coalesce(account, ''), count(*) FROM remodel_ledger GROUP BY 1, 2"
         )
-        counted: dict[int, dict[str, int]] = {}
+        counts: dict[int, dict[str, int]] = {}
         for number, account, count in self.cursor.fetchall():
-            counted.setdefault(number, {})[account] = count
+            counts.setdefault(number, {})[account] = count
         self.cursor.execute(
             "SELECT l.* FROM unnest(%s::int[]) AS e (entry) CROSS JOIN LATERAL ("
             "SELECT entry, key, page, account FROM remodel_ledger r WHERE r.entry = e.entry "
             "ORDER BY account = 'dropped' DESC, length(key), key LIMIT %s) l",
-            [list(counted), SHOWN],
+            [list(counts), SHOWN],
         )
         rows: dict[int, list[list[Any]]] = {}
         for number, key, page, account in self.cursor.fetchall():
@@ -365,24 +298,24 @@ class Ledger:
             {
                 "name": entry.name,
                 "kind": entry.kind,
-                "before": sum(counted[entry.number].values()),
-                **{account: counted[entry.number].get(account, 0) for account in ACCOUNTS},
+                "before": sum(counts[entry.number].values()),
+                **{account: counts[entry.number].get(account, 0) for account in ACCOUNTS},
                 "rows": rows[entry.number],
             }
             for entry in sorted(self.entries, key=lambda entry: entry.name)
-            if entry.number in counted
+            if entry.number in counts
         ]
 
 
 def _note(types: tuple[str, ...]) -> str:
-    """SQL for the content types that stand beside an id, to tell whether they changed."""
+    """Return SQL for the content types beside an id, to compare them with those afterwards."""
     if not types:
         return "''"
     return "concat_ws(',', " + ", ".join(f"t.{quoted(column)}" for column in types) + ")"
 
 
-def _held(holders: list[Holder]) -> str:
-    """A row for each page that a value refers to, as JSON."""
+def _as_json(holders: list[Holder]) -> str:
+    """Return a row for each page that a value refers to, as JSON."""
     return json.dumps(
         [
             {

@@ -4,22 +4,26 @@ It keeps a page's content as a revision does (TranslationSource.content_json), t
 under paths that begin with a field's name, and all of it under the page's translation key
 (wagtail_localize/models.py). The new page has that key, so nothing here is rekeyed; its own
 signal handler, which deletes the translations together with a page, is not called by a deletion
-in SQL. It finds a source's page by the specific type, which therefore has to be the target's.
+in SQL. It finds a source's page by the specific type, which therefore has to be the new type.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..plan.fieldmap import FieldMap, copies, renames
+from ..protocol import Reply
 from ..site import tree
 from ..site.database import page_connection
 from ..site.tree import quoted
-from . import links, scan
-from .columns import content_type, levels
+from ..site.types import Block, Cursor, Field, Model
+from . import scan
+from .columns import content_type, levels, model_of
+from .kind import WHOLE, Proof, ReferenceKind
+from .ledger import ReferenceLedger
 from .places import rows_table
 
 APP = "wagtail_localize"
@@ -27,8 +31,28 @@ PATHS = uuid.UUID("fcab004a-2b50-11ea-978f-2e728ce88125")  # TranslationContext.
 SEGMENTS = ("StringSegment", "TemplateSegment", "RelatedObjectSegment", "OverridableSegment")
 
 
-def tables() -> list[str]:
-    """The tables that a conversion may change; none where wagtail-localize is not installed."""
+class Translations(ReferenceKind):
+    """A page's content, strings and translations as wagtail-localize keeps them."""
+
+    stage = "revisions"
+
+    def carry(self, ledger: ReferenceLedger, reply: Reply) -> list[Proof]:
+        rewritten = sum(_carry(ledger).values()) if _tables() else 0
+        return [("translations", f"{rewritten:,} values rewritten")] if rewritten else []
+
+    def faults(self, cursor: Cursor, field_map: FieldMap) -> list[str]:
+        return _faults(cursor, field_map) if _tables() else []
+
+    def changes(self, ledger: ReferenceLedger) -> Iterator[tuple[str, str]]:
+        for table in _tables():
+            yield table, WHOLE
+
+    def knows(self, model: Model, field: Field) -> bool:
+        return bool(model.__module__.partition(".")[0] == APP)
+
+
+def _tables() -> list[str]:
+    """Return the tables that may change; none where wagtail-localize is not installed."""
     from django.apps import apps
 
     if not apps.is_installed(APP):
@@ -37,14 +61,12 @@ def tables() -> list[str]:
     return [apps.get_model(APP, name)._meta.db_table for name in names]
 
 
-def faults(cursor: Any, map: FieldMap) -> list[str]:
-    """Pages that are translated by it, and whose translations would stay of another type.
+def _faults(cursor: Cursor, field_map: FieldMap) -> list[str]:
+    """Return a sentence for each page with a translation that would stay of the old type.
 
-    It looks a translation up as a page of the source's type (get_translated_instance), and its
-    views fail where there is none.
+    wagtail-localize looks a translation up as a page of its source's type
+    (get_translated_instance), and its views fail where there is none.
     """
-    if not tables():
-        return []
     cursor.execute(
         f"SELECT DISTINCT m.old, t.id FROM {_table('TranslationSource')} s "
         f"JOIN {tree.table()} p ON p.translation_key = s.object_id AND p.locale_id = s.locale_id "
@@ -54,19 +76,19 @@ def faults(cursor: Any, map: FieldMap) -> list[str]:
     )
     return [
         f"Page {page} is translated by wagtail-localize, and its translation {translation} would "
-        f"stay {map.source._meta.label}: convert it as well."
+        f"stay {field_map.old_type._meta.label}: convert it as well."
         for page, translation in cursor.fetchall()
     ]
 
 
-def carry(cursor: Any, map: FieldMap, *, new_type: int, pages: dict[int, int]) -> dict[str, int]:
-    """Make the pages' sources for translation ones of the target: `{table.column: rows}`.
+def _carry(ledger: ReferenceLedger) -> dict[str, int]:
+    """Make the pages' translation sources ones of the new type: `{table.column: rows}`.
 
-    `pages` is the id map; the new rows are there already. Segments of fields that are let go end,
-    as they would when the source is next updated; their translations are kept.
+    Segments of dropped fields are deleted, as they would be when the source is next updated; their
+    translations are kept.
     """
-    if not tables():
-        return {}
+    cursor, field_map = ledger.cursor, ledger.field_map
+    new_content_type = content_type(field_map.new_type)
     content = _column("TranslationSource", "content_json")
     cursor.execute(
         "CREATE TEMPORARY TABLE remodel_sources ON COMMIT DROP AS "
@@ -74,19 +96,19 @@ def carry(cursor: Any, map: FieldMap, *, new_type: int, pages: dict[int, int]) -
         f"FROM {_table('TranslationSource')} s "
         f"JOIN {tree.table()} p ON p.translation_key = s.object_id AND p.locale_id = s.locale_id "
         "JOIN remodel_map m ON m.new = p.id WHERE s.specific_content_type_id = %s",
-        [content_type(map.source)],
+        [content_type(field_map.old_type)],
     )
-    carried = {content: _convert(cursor, map, new_type)}
+    carried = {content: _convert(cursor, field_map, new_content_type)}
     carried[_column("TranslationSource", "specific_content_type_id")] = _retype(
-        cursor, map, new_type
+        cursor, field_map, new_content_type
     )
-    carried.update(_end_segments(cursor, map))
-    carried[_column("TranslationContext", "path")] = _rename_paths(cursor, map)
-    if any(old != new for old, new in pages.items()):
-        carried[content] += _carry_links(cursor, map, pages)
-        carried[_column("StringSegment", "attrs")] = _carry_anchors(cursor, pages)
+    carried.update(_end_segments(cursor, field_map))
+    carried[_column("TranslationContext", "path")] = _rename_paths(cursor, field_map)
+    if ledger.renumbered:
+        carried[content] += _carry_links(ledger)
+        carried[_column("StringSegment", "attrs")] = _carry_anchors(cursor, ledger.becomes)
         for name in ("OverridableSegment", "SegmentOverride"):
-            carried[_column(name, "data_json")] = _carry_choices(cursor, map, name)
+            carried[_column(name, "data_json")] = _carry_choices(cursor, field_map, name)
     cursor.execute("DROP TABLE remodel_sources")
     return {name: number for name, number in carried.items() if number}
 
@@ -101,7 +123,7 @@ def _column(model: str, column: str) -> str:
     return f"{_table(model).strip(chr(34))}.{column}"
 
 
-def _write(cursor: Any, model: str, column: str, changed: list[tuple[int, str]]) -> int:
+def _write(cursor: Cursor, model: str, column: str, changed: list[tuple[int, str]]) -> int:
     cursor.execute(
         f"UPDATE {_table(model)} t SET {quoted(column)} = w.value "
         "FROM unnest(%s::bigint[], %s::text[]) AS w (id, value) WHERE t.id = w.id",
@@ -110,73 +132,75 @@ def _write(cursor: Any, model: str, column: str, changed: list[tuple[int, str]])
     return int(cursor.rowcount)
 
 
-def _convert(cursor: Any, map: FieldMap, new_type: int) -> int:
-    """The content of the pages' own sources, as that of pages of the target.
+def _convert(cursor: Cursor, field_map: FieldMap, new_content_type: int) -> int:
+    """Convert the content of the pages' own sources to that of pages of the new type.
 
     What the content has nothing for gets the value that the page has now, as in a revision.
     """
     from modelcluster.models import get_serializable_data_for_fields
 
-    numbers = {}
-    for number, follow in enumerate(map.follows):
-        if follow.kind != "many":
+    numbers: dict[int, dict[str, str]] = {}
+    for number, related in enumerate(field_map.related_rows):
+        if related.kind != "many":
             cursor.execute(f"SELECT old, new FROM {rows_table(number)}")
             numbers[number] = dict(cursor.fetchall())
-    rows = map.target._base_manager.using(page_connection().alias)
-    joined = {carry.field.name for carry in map.carries}
+    rows = field_map.new_type._base_manager.using(page_connection().alias)
+    joined = {field_source.field.name for field_source in field_map.field_sources}
     changed = 0
-    for found in scan.read(
+    for chunk in scan.read(
         f"SELECT s.id, o.page, s.content_json FROM {_table('TranslationSource')} s "
         "JOIN remodel_sources o ON o.id = s.id ORDER BY s.id",
         [],
     ):
-        now = rows.in_bulk([page for _, page, _ in found])
-        told = []
-        for key, page, text in found:
-            content = _converted(json.loads(text), map, page, numbers)
+        now = rows.in_bulk([page for _, page, _ in chunk])
+        contents = []
+        for key, page, text in chunk:
+            content = _converted(json.loads(text), field_map, page, numbers)
             for name, value in get_serializable_data_for_fields(now[page]).items():
                 if name in joined:
                     content.setdefault(name, value)
-            told.append((key, _json({**content, "pk": page, "content_type": new_type})))
-        changed += _write(cursor, "TranslationSource", "content_json", told)
+            contents.append((key, _json({**content, "pk": page, "content_type": new_content_type})))
+        changed += _write(cursor, "TranslationSource", "content_json", contents)
     return changed
 
 
 def _converted(
-    content: dict[str, Any], map: FieldMap, page: int, numbers: Mapping[int, dict[str, str]]
+    content: dict[str, Any], field_map: FieldMap, page: int, numbers: Mapping[int, dict[str, str]]
 ) -> dict[str, Any]:
-    names = renames(map)
-    found = {name: value for name, value in content.items() if name not in names}
-    for old, new in [*names.items(), *copies(map)]:
+    names = renames(field_map)
+    converted = {name: value for name, value in content.items() if name not in names}
+    for old, new in [*names.items(), *copies(field_map)]:
         if new is not None and old in content:
-            found[new] = content[old]
+            converted[new] = content[old]
     for number, keys in numbers.items():
-        follow = map.follows[number]
-        fields = {old.name: new.name for old, new in follow.columns}
-        told = []
-        for row in found.get(follow.new_name) or ():
+        related = field_map.related_rows[number]
+        fields = {old.name: new.name for old, new in related.columns}
+        children = []
+        for row in converted.get(related.new_name) or ():
             own = {fields[name]: value for name, value in row.items() if name in fields}
-            own["pk"] = follow.new._meta.pk.to_python(keys.get(str(row.get("pk"))))
-            told.append({**own, follow.new_link.name: page})
-        if follow.new_name in found:
-            found[follow.new_name] = told
-    return found
+            own["pk"] = related.new._meta.pk.to_python(keys.get(str(row.get("pk"))))
+            children.append({**own, related.new_link.name: page})
+        if related.new_name in converted:
+            converted[related.new_name] = children
+    return converted
 
 
-def _retype(cursor: Any, map: FieldMap, new_type: int) -> int:
-    """The sources' type, and the last migration of its app where that was the last of theirs."""
-    versions = [_schema_version(model._meta.app_label) for model in (map.source, map.target)]
+def _retype(cursor: Cursor, field_map: FieldMap, new_content_type: int) -> int:
+    """Set the sources' type, and the last migration of its app, if theirs was the last."""
+    versions = [
+        _schema_version(model._meta.app_label) for model in (field_map.old_type, field_map.new_type)
+    ]
     cursor.execute(
         f"UPDATE {_table('TranslationSource')} s SET specific_content_type_id = %s, "
         "schema_version = CASE WHEN s.schema_version = %s THEN %s ELSE s.schema_version END "
         "FROM remodel_sources o WHERE o.id = s.id",
-        [new_type, *versions],
+        [new_content_type, *versions],
     )
     return int(cursor.rowcount)
 
 
 def _schema_version(app: str) -> str:
-    """As get_schema_version in wagtail_localize/models.py, which older versions do not have."""
+    """Return what get_schema_version does, which older versions of it do not have."""
     from django.db.migrations.recorder import MigrationRecorder
 
     applied = MigrationRecorder.Migration.objects.using(page_connection().alias)
@@ -184,9 +208,9 @@ def _schema_version(app: str) -> str:
     return last.name if last else ""
 
 
-def _end_segments(cursor: Any, map: FieldMap) -> dict[str, int]:
-    """Segments of fields that the target has not: building a translation would stumble on them."""
-    gone = [old for old, new in renames(map).items() if new is None]
+def _end_segments(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
+    """Delete segments of dropped fields: building a translation would fail on them."""
+    gone = [old for old, new in renames(field_map).items() if new is None]
     ended = {}
     for name in SEGMENTS if gone else ():
         cursor.execute(
@@ -200,12 +224,12 @@ def _end_segments(cursor: Any, map: FieldMap) -> dict[str, int]:
     return ended
 
 
-def _rename_paths(cursor: Any, map: FieldMap) -> int:
-    """Paths of the strings, with the hash that they are found by; their first part is a field."""
-    names = renames(map)
+def _rename_paths(cursor: Cursor, field_map: FieldMap) -> int:
+    """Rename the strings' paths, which begin with a field, and the hashes they are found by."""
+    names = renames(field_map)
     taken = set(names.values())
     moves = {
-        # Translations of a field that is let go stay, under a name that no field can have.
+        # Translations of a dropped field stay, under a name that no field can have.
         old: old + "~" if new is None else new
         for old, new in names.items()
         if new != old and (new is not None or old in taken)
@@ -223,11 +247,11 @@ def _rename_paths(cursor: Any, map: FieldMap) -> int:
         first, dot, rest = path.partition(".")
         return moves.get(first, first) + dot + rest
 
-    found = [(key, moved(path), moved(fields)) for key, path, fields in cursor.fetchall()]
+    paths = [(key, moved(path), moved(fields)) for key, path, fields in cursor.fetchall()]
     # Two names may change places, and a path's hash is unique at every moment: by way of others.
     for hashes in (
-        [uuid.uuid4() for _ in found],
-        [uuid.uuid5(PATHS, path) for _, path, _ in found],
+        [uuid.uuid4() for _ in paths],
+        [uuid.uuid5(PATHS, path) for _, path, _ in paths],
     ):
         cursor.execute(
             f"UPDATE {_table('TranslationContext')} c "
@@ -235,73 +259,73 @@ def _rename_paths(cursor: Any, map: FieldMap) -> int:
             "FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) "
             "AS w (id, path, fields, hash) WHERE c.id = w.id",
             [
-                *([row[column] for row in found] for column in range(3)),
-                [str(hash) for hash in hashes],
+                *([row[column] for row in paths] for column in range(3)),
+                [str(path_id) for path_id in hashes],
             ],
         )
-    return len(found)
+    return len(paths)
 
 
-def _carry_links(cursor: Any, map: FieldMap, pages: dict[int, int]) -> int:
-    """Follow the map in the content of every source, whatever is translated."""
-    condition, given = scan.mentions("s.content_json", pages)
+def _carry_links(ledger: ReferenceLedger) -> int:
+    """Follow the map in the content of every source, whatever object it is of."""
+    condition, given = scan.mentions("s.content_json", ledger.pages)
     changed = 0
-    for found in scan.read(
+    for rows in scan.read(
         f"SELECT s.id, s.specific_content_type_id, s.content_json "
         f"FROM {_table('TranslationSource')} s WHERE {condition}",
         given,
     ):
-        told = []
-        for key, type_id, text in found:
-            model, content = _model(type_id), json.loads(text)
-            followed = links.in_serialized(model, content, pages, levels(map)) if model else content
+        values = []
+        for key, type_id, text in rows:
+            model, content = model_of(type_id), json.loads(text)
+            followed = ledger.in_content(model, content, ledger.becomes) if model else content
             if followed != content:
-                told.append((key, _json(followed)))
-        changed += _write(cursor, "TranslationSource", "content_json", told)
+                values.append((key, _json(followed)))
+        changed += _write(ledger.cursor, "TranslationSource", "content_json", values)
     return changed
 
 
-def _carry_anchors(cursor: Any, pages: dict[int, int]) -> int:
-    """The attributes of links, which a string to be translated does not have in it itself."""
+def _carry_anchors(cursor: Cursor, pages: Mapping[int, int]) -> int:
+    """Follow the map in the attributes of links, which are kept beside a string."""
     condition, given = scan.mentions("g.attrs", pages)
     changed = 0
-    for found in scan.read(
+    for rows in scan.read(
         f"SELECT g.id, g.attrs FROM {_table('StringSegment')} g "
         f"WHERE strpos(g.attrs, 'linktype') > 0 AND {condition}",
         given,
     ):
-        told = []
-        for key, text in found:
+        values = []
+        for key, text in rows:
             attrs = json.loads(text)
             for anchor in attrs.values():
                 page = str(anchor.get("id", ""))
                 if anchor.get("linktype") == "page" and page.isdigit() and int(page) in pages:
                     anchor["id"] = type(anchor["id"])(pages[int(page)])
-            told.append((key, _json(attrs)))
-        changed += _write(cursor, "StringSegment", "attrs", told)
+            values.append((key, _json(attrs)))
+        changed += _write(cursor, "StringSegment", "attrs", values)
     return changed
 
 
-def _carry_choices(cursor: Any, map: FieldMap, name: str) -> int:
-    """Chosen pages: an id by itself, which its path in the source's content tells from a number."""
+def _carry_choices(cursor: Cursor, field_map: FieldMap, name: str) -> int:
+    """Follow the map in chosen pages: mere ids, which only their path distinguishes."""
     own = "s.id = t.source_id" if name == "OverridableSegment" else "s.object_id = c.object_id"
-    told = {}
-    for found in scan.read(
+    values = {}
+    for rows in scan.read(
         f"SELECT t.id, m.new, c.path, s.specific_content_type_id, s.content_json "
         f"FROM {_table(name)} t JOIN remodel_map m ON t.data_json = m.old::text "
         f"JOIN {_table('TranslationContext')} c ON c.id = t.context_id "
         f"JOIN {_table('TranslationSource')} s ON {own}",
         [],
     ):
-        for key, page, path, type_id, text in found:
-            model = _model(type_id)
-            if model and _chooses(model, json.loads(text), path.split("."), levels(map)):
-                told[key] = str(page)
-    return _write(cursor, name, "data_json", list(told.items()))
+        for key, page, path, type_id, text in rows:
+            model = model_of(type_id)
+            if model and _chooses(model, json.loads(text), path.split("."), levels(field_map)):
+                values[key] = str(page)
+    return _write(cursor, name, "data_json", list(values.items()))
 
 
-def _chooses(model: Any, content: Any, path: list[str], pages: set[Any]) -> bool:
-    """Whether the path through an object's content ends at a choice of a page."""
+def _chooses(model: Model, content: dict[str, Any], path: list[str], levels: set[Model]) -> bool:
+    """Return whether the path through an object's content ends at a choice of a page."""
     from modelcluster.models import get_all_child_relations
     from wagtail.fields import StreamField
 
@@ -310,31 +334,31 @@ def _chooses(model: Any, content: Any, path: list[str], pages: set[Any]) -> bool
         if field.name == name:
             if isinstance(field, StreamField):
                 return _block_chooses(
-                    field.stream_block, json.loads(content.get(name) or "[]"), rest, pages
+                    field.stream_block, json.loads(content.get(name) or "[]"), rest, levels
                 )
             to = field.remote_field and field.remote_field.model._meta.concrete_model
-            return to in pages and not rest
+            return to in levels and not rest
     for relation in get_all_child_relations(model):
         if relation.get_accessor_name() == name and rest:
             for row in content.get(name) or ():
                 if str(row.get("translation_key")) == rest[0]:
-                    return _chooses(relation.related_model, row, rest[1:], pages)
+                    return _chooses(relation.related_model, row, rest[1:], levels)
     return False
 
 
-def _block_chooses(block: Any, value: Any, path: list[str], pages: set[Any]) -> bool:
-    """The same inside of a stream: by the ids of its blocks, and the names of a struct's."""
+def _block_chooses(block: Block, value: object, path: list[str], levels: set[Model]) -> bool:
+    """Return the same inside of a stream: by the ids of its blocks, and the names of a struct's."""
     from wagtail import blocks
 
     if not path:
         return (
             isinstance(block, blocks.ChooserBlock)
-            and block.target_model._meta.concrete_model in pages
+            and block.target_model._meta.concrete_model in levels
         )
     first, rest = path[0], path[1:]
     if isinstance(block, blocks.BaseStructBlock) and isinstance(value, dict):
         known = block.child_blocks.get(first)
-        return known is not None and _block_chooses(known, value.get(first), rest, pages)
+        return known is not None and _block_chooses(known, value.get(first), rest, levels)
     for child in value if isinstance(value, list) else ():
         if isinstance(child, dict) and child.get("id") == first:
             known = (
@@ -342,17 +366,11 @@ def _block_chooses(block: Any, value: Any, path: list[str], pages: set[Any]) -> 
                 if isinstance(block, blocks.ListBlock)
                 else block.child_blocks.get(child.get("type"))
             )
-            return known is not None and _block_chooses(known, child.get("value"), rest, pages)
+            return known is not None and _block_chooses(known, child.get("value"), rest, levels)
     return False
 
 
-def _model(type_id: int) -> Any:
-    from django.contrib.contenttypes.models import ContentType
-
-    return ContentType.objects.get_for_id(type_id).model_class()
-
-
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     from django.core.serializers.json import DjangoJSONEncoder
 
     return json.dumps(value, cls=DjangoJSONEncoder)

@@ -1,8 +1,8 @@
-"""Rows that refer to a type that the pages leave, and cannot refer to them as the target.
+"""Rows that refer to a level that the pages leave: what becomes of them.
 
-A foreign key to a level that the target does not have loses its page. What becomes of the row is
-what its `on_delete` says when a page is deleted: CASCADE deletes it and SET_NULL empties the
-column, both named as losses and with consent; anything else stands in the way.
+A foreign key to a level that the new type does not have loses its page. The row is treated as if
+the page were deleted, by its `on_delete`: CASCADE deletes it and SET_NULL empties the column, both
+losses that need consent; anything else prevents the conversion.
 """
 
 from __future__ import annotations
@@ -12,56 +12,55 @@ from typing import Any
 
 from ..plan.fieldmap import FieldMap
 from ..site.tree import quoted
+from ..site.types import Cursor
 from . import columns
-from .columns import ForeignKey
-from .ledger import Ledger
+from .columns import ForeignKey, GenericPair
+from .ledger import ReferenceLedger
 from .places import Places
 
 
 @dataclass(frozen=True)
-class Departures:
-    """What is lost by `table.column`, what stands in the way, and the keys to act on."""
+class OnDelete:
+    """What is lost by `table.column`, the faults, and the keys to act on."""
 
     losses: dict[str, int]
     faults: list[str]
     keys: tuple[ForeignKey, ...]
 
 
-def find(cursor: Any, map: FieldMap, places: Places) -> Departures:
-    """The references of `remodel_map`'s pages that end with the levels that are left."""
+def find(cursor: Cursor, field_map: FieldMap, places: Places) -> OnDelete:
+    """Return what happens to references to the levels that the pages leave."""
     losses: dict[str, int] = {}
     faults: list[str] = []
     acting = []
-    for key in _leaving(cursor, map):
+    for key in _leaving(cursor, field_map):
         count = _count(cursor, key)
         if not count:
             continue
-        fault = _fault(cursor, key, map)
+        fault = _fault(cursor, key, field_map)
         if fault:
             faults.append(f"{key.name}: {count} rows refer to the pages as {_label(key)}; {fault}")
             continue
         what = "rows deleted" if key.on_delete == "CASCADE" else "emptied"
         losses[f"{key.name}: {what}"] = count
         acting.append(key)
-    for follow in map.follows:
-        key = ForeignKey(follow.old._meta.db_table, follow.old_link.column, None, follow.old)
+    for related in field_map.related_rows:
+        key = ForeignKey(
+            related.old._meta.db_table, related.old_link.column, related.old_link.model, related.old
+        )
         inbound = {**_referrers(cursor, key), **_generic_referrers(cursor, key)}
         for name, count in inbound.items():
             faults.append(
                 f"{name}: {count} rows refer to rows of {key.table}, which go to another table; "
                 "empty that column, or let the rows go (drop)."
             )
-    return Departures(losses, [*faults, *_rekeyed(cursor, map)], tuple(acting))
+    return OnDelete(losses, [*faults, *_rekeyed(cursor, field_map)], tuple(acting))
 
 
-def act(cursor: Any, departures: Departures, ledger: Ledger) -> None:
-    """Do as each `on_delete` says, and enter it into the ledger."""
-    for key in departures.keys:
-        entry = next(
-            entry
-            for entry in ledger.entries
-            if isinstance(entry.reference, ForeignKey) and entry.reference.name == key.name
-        )
+def act(cursor: Cursor, deletions: OnDelete, ledger: ReferenceLedger) -> None:
+    """Delete rows or empty columns by each `on_delete`, and enter it into the ledger."""
+    for key in deletions.keys:
+        entry = next(entry for entry in ledger.entries if entry.reference == key)
         table, column = quoted(key.table), quoted(key.column)
         if key.on_delete == "CASCADE":
             ledger.drop_rows(entry)
@@ -75,26 +74,28 @@ def act(cursor: Any, departures: Departures, ledger: Ledger) -> None:
             )
 
 
-def _rekeyed(cursor: Any, map: FieldMap) -> list[str]:
-    """Rows whose own key is the page's id, and which others refer to by that key."""
+def _rekeyed(cursor: Cursor, field_map: FieldMap) -> list[str]:
+    """Return a fault for each table that refers to rows whose key is the page's id."""
     cursor.execute("SELECT EXISTS (SELECT FROM remodel_map WHERE old IS DISTINCT FROM new)")
     if not cursor.fetchone()[0]:
         return []
     return [
         f"{name}: {count} rows refer to rows of {key.table}, whose key is the page's id and "
         "changes with it; keep the ids."
-        for key in columns.foreign_keys(map.source)
+        for key in columns.foreign_keys(field_map.old_type)
         if key.model and not key.own_key and key.column == key.model._meta.pk.column
         for name, count in _referrers(cursor, key).items()
     ]
 
 
-def _leaving(cursor: Any, map: FieldMap) -> list[ForeignKey]:
-    followed = {(follow.old._meta.db_table, follow.old_link.column) for follow in map.follows}
+def _leaving(cursor: Cursor, field_map: FieldMap) -> list[ForeignKey]:
+    followed = {
+        (related.old._meta.db_table, related.old_link.column) for related in field_map.related_rows
+    }
     return [
         key
-        for key in columns.foreign_keys(map.source)
-        if key.level in map.left and (key.table, key.column) not in followed
+        for key in columns.foreign_keys(field_map.old_type)
+        if key.level in field_map.left and (key.table, key.column) not in followed
     ]
 
 
@@ -119,15 +120,15 @@ def _matches(key: ForeignKey) -> str:
     return f"m.old = t.{quoted(key.column)}{others}"
 
 
-def _count(cursor: Any, key: ForeignKey) -> int:
+def _count(cursor: Cursor, key: ForeignKey) -> int:
     cursor.execute(
         f"SELECT count(*) FROM {quoted(key.table)} t JOIN remodel_map m ON {_matches(key)}"
     )
     return int(cursor.fetchone()[0])
 
 
-def _fault(cursor: Any, key: ForeignKey, map: FieldMap) -> str:
-    """Why the key's rows cannot be let go, or nothing."""
+def _fault(cursor: Cursor, key: ForeignKey, field_map: FieldMap) -> str:
+    """Return why the key's rows cannot be deleted or emptied; empty when they can."""
     if key.model is None:
         return "Django does not know that table, so nothing says what should become of them."
     if key.on_delete == "SET_NULL":
@@ -146,8 +147,8 @@ def _fault(cursor: Any, key: ForeignKey, map: FieldMap) -> str:
     return ""
 
 
-def _referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
-    """Foreign keys to the rows of the key's table that have one of the pages."""
+def _referrers(cursor: Cursor, key: ForeignKey) -> dict[str, int]:
+    """Count foreign keys to the rows of the key's table that have one of the pages."""
     cursor.execute(
         """
         SELECT c.conrelid::regclass::text, a.attname, r.attname
@@ -164,7 +165,7 @@ def _referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
             if field.remote_field and field.remote_field.model._meta.db_table == key.table:
                 table = model._meta.db_table
                 inbound[table, field.column] = (quoted(table), field.target_field.column)
-    found = {}
+    counts = {}
     for (name, column), (table, referred) in inbound.items():
         cursor.execute(
             f"SELECT count(*) FROM {table} s JOIN {quoted(key.table)} t "
@@ -172,13 +173,13 @@ def _referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
         )
         count = cursor.fetchone()[0]
         if count:
-            found[f"{name}.{column}"] = count
-    return found
+            counts[f"{name}.{column}"] = count
+    return counts
 
 
-def _generic_referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
-    """Generic references to the key's rows that are more than an index or passing state."""
-    found = {}
+def _generic_referrers(cursor: Cursor, key: ForeignKey) -> dict[str, int]:
+    """Count generic references to the key's rows, without indexes and passing state."""
+    counts = {}
     for pair in columns.generics():
         if pair.transient or pair.derived:
             continue
@@ -186,11 +187,11 @@ def _generic_referrers(cursor: Any, key: ForeignKey) -> dict[str, int]:
         cursor.execute(f"SELECT count(*) FROM {quoted(pair.table)} s WHERE {condition}", given)
         count = cursor.fetchone()[0]
         if count:
-            found[pair.name] = count
-    return found
+            counts[pair.name] = count
+    return counts
 
 
-def _by_generic(key: ForeignKey, pair: Any) -> tuple[str, list[Any]]:
+def _by_generic(key: ForeignKey, pair: GenericPair) -> tuple[str, list[Any]]:
     kind = columns.content_type(key.model)
     own = f"t.{quoted(key.model._meta.pk.column)}"
     kinds = " OR ".join(f"s.{quoted(column)} = %s" for column in pair.types)
@@ -201,7 +202,7 @@ def _by_generic(key: ForeignKey, pair: Any) -> tuple[str, list[Any]]:
     )
 
 
-def _forget(cursor: Any, key: ForeignKey, path: str = "") -> None:
+def _forget(cursor: Cursor, key: ForeignKey, path: str = "") -> None:
     """Take what goes from the indexes: all of the rows, or their references by one field."""
     for pair in columns.generics():
         if not (pair.derived or (pair.transient and not path)):

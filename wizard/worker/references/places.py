@@ -1,19 +1,20 @@
 """Where a row and a column are before a conversion, and where they are after it.
 
-Most stay. A column of a level that the target does not have is, after it, a column of one of
-the target's own levels, and a row of a side table (child rows, tags, many-to-many) a row of
+Most stay. A column of a level that the new type does not have becomes a column of one of the new
+type's own levels, and a row of a side table (child rows, tags, many-to-many) becomes a row of
 another side table, with another key. The ledger finds everything again by this.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from ..plan.fieldmap import FieldMap
 from ..site.database import page_connection
 from ..site.models import chain
 from ..site.tree import quoted
-from . import columns as references
+from ..site.types import Cursor, Field
+from . import columns
 
 
 @dataclass(frozen=True)
@@ -26,73 +27,75 @@ class Place:
     table: str
     column: str
     rows: str = ""
-    field: Any = None
+    field: Field = None
 
 
 class Places:
     """The places of one conversion, for a field map."""
 
-    def __init__(self, cursor: Any, map: Any) -> None:
+    def __init__(self, cursor: Cursor, field_map: FieldMap) -> None:
         self.primary = _primary_keys(cursor)
         self._moves: dict[tuple[str, str], Place] = {}
         # Where the new pages' ids stand in the tables that get rows of theirs.
         self.links = {
-            level._meta.db_table: level._meta.pk.column for level in {*map.shared, *map.joined}
+            level._meta.db_table: level._meta.pk.column
+            for level in {*field_map.shared, *field_map.joined}
         }
         # Tables that get rows which are no copies of a row in the same table.
-        self.fresh = {level._meta.db_table for level in map.joined}
-        self.fresh |= {follow.new._meta.db_table for follow in map.follows}
+        self.fresh = {level._meta.db_table for level in field_map.joined}
+        self.fresh |= {related.new._meta.db_table for related in field_map.related_rows}
         self._leaving = {
-            level._meta.db_table: "SELECT m.old::text FROM remodel_map m" for level in map.left
+            level._meta.db_table: "SELECT m.old::text FROM remodel_map m"
+            for level in field_map.left
         }
-        for carry in map.carries:
-            if carry.origin is not None and carry.origin.model in map.left:
-                origin = (carry.origin.model._meta.db_table, carry.origin.column)
-                table = carry.field.model._meta.db_table
-                place = Place(table, carry.field.column, field=carry.field)
+        for field_source in field_map.field_sources:
+            if field_source.origin is not None and field_source.origin.model in field_map.left:
+                origin = (field_source.origin.model._meta.db_table, field_source.origin.column)
+                table = field_source.field.model._meta.db_table
+                place = Place(table, field_source.field.column, field=field_source.field)
                 self._moves.setdefault(origin, place)
-        for number, follow in enumerate(map.follows):
+        for number, related in enumerate(field_map.related_rows):
             old, new, rows = (
-                follow.old._meta.db_table,
-                follow.new._meta.db_table,
+                related.old._meta.db_table,
+                related.new._meta.db_table,
                 rows_table(number),
             )
             self._leaving[old] = f"SELECT r.old FROM {rows} r"
-            self.links[new] = follow.new_link.column
-            for before, after in [(follow.old_link, follow.new_link), *follow.columns]:
+            self.links[new] = related.new_link.column
+            for before, after in [(related.old_link, related.new_link), *related.columns]:
                 self._moves[old, before.column] = Place(new, after.column, rows, after)
-        keys = references.foreign_keys(map.source)
+        keys = columns.foreign_keys(field_map.old_type)
         self._pages = {(key.table, key.column) for key in keys}
-        for level in {*chain(map.source), *chain(map.target)}:
+        for level in {*chain(field_map.old_type), *chain(field_map.new_type)}:
             self._pages.add((level._meta.db_table, level._meta.pk.column))
 
     def after(self, table: str, column: str) -> list[Place]:
-        """Where the column may be after the conversion: where it was, and where its rows go."""
+        """Return where the column may be afterwards: where it was, and where its rows go."""
         moved = self._moves.get((table, column))
         return [Place(table, column), *([moved] if moved else [])]
 
     def leaving(self, table: str) -> str:
-        """A query of the keys of the rows that leave the table; empty where none do."""
+        """Return a query of the keys of the rows that leave the table; empty where none do."""
         return self._leaving.get(table, "")
 
     def key(self, table: str, alias: str) -> str:
-        """SQL for a row's primary key as text, before the conversion. Empty for a table without."""
+        """Return SQL for a row's primary key as text, before the conversion; '' without a key."""
         parts = [f"{alias}.{quoted(column)}::text" for column in self.primary.get(table, [])]
         return f"concat_ws(',', {', '.join(parts)})" if parts else "''::text"
 
     def is_after(self, table: str, alias: str, key: str) -> str:
-        """SQL that this is the row which had a key, SQL of text, before the conversion."""
-        columns = self.primary.get(table, {})
-        if len(columns) != 1:
+        """Return SQL that a row had this key, SQL of text, before the conversion."""
+        primary = self.primary.get(table, {})
+        if len(primary) != 1:
             return f"{self.key(table, alias)} = {key}"
-        ((column, kind),) = columns.items()
+        ((column, kind),) = primary.items()
         own = f"{key}::{kind}"
         if (table, column) in self._pages:
             own = f"coalesce((SELECT i.new FROM remodel_map i WHERE i.old = {own}), {own})"
         return f"{alias}.{quoted(column)} = {own}"
 
     def key_before(self, place: Place, alias: str) -> str:
-        """SQL for the key that a row of a place had before; a key that is a page's id is mapped."""
+        """Return SQL for the key that a row had before; a key that is a page's id is mapped."""
         parts = []
         for column in self.primary.get(place.table, []):
             own = f"{alias}.{quoted(column)}"
@@ -106,12 +109,12 @@ class Places:
 
 
 def rows_table(number: int) -> str:
-    """The temporary table that maps the keys of the rows that a Follow moves."""
+    """Return the temporary table of old keys to new of the map's nth RelatedRows."""
     return f"remodel_rows_{number}"
 
 
-def _primary_keys(cursor: Any) -> dict[str, dict[str, str]]:
-    """The columns of each table's primary key, in order, with their types.
+def _primary_keys(cursor: Cursor) -> dict[str, dict[str, str]]:
+    """Return the columns of each table's primary key, in order, with their types.
 
     A table that Django did not make may be without one, and has what its model says.
     """
@@ -125,12 +128,12 @@ def _primary_keys(cursor: Any) -> dict[str, dict[str, str]]:
          WHERE i.indisprimary ORDER BY 1, k.place
         """
     )
-    found: dict[str, dict[str, str]] = {}
+    keys: dict[str, dict[str, str]] = {}
     for table, column, kind in cursor.fetchall():
-        found.setdefault(table.strip('"'), {})[column] = kind
-    for model in references.concrete_models():
+        keys.setdefault(table.strip('"'), {})[column] = kind
+    for model in columns.concrete_models():
         key = model._meta.pk
         if key.column:  # a composite one has none
             own = {key.column: key.rel_db_type(page_connection())}
-            found.setdefault(model._meta.db_table, own)
-    return found
+            keys.setdefault(model._meta.db_table, own)
+    return keys

@@ -1,4 +1,4 @@
-"""Revisions: the drafts and the history of pages, which hold a page's content as JSON.
+"""Revisions: drafts and history, which hold a page's content, or another object's, as JSON.
 
 The slug in a revision is never prefixed: it is the one to be published, and the prefix is gone
 before anybody edits again. Nor are tree fields, which Wagtail takes from the page itself when
@@ -8,29 +8,90 @@ it reads a revision (`Page.with_content_json` in wagtail/models/pages.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Callable
 
 from ..plan.fieldmap import FieldMap, copies, renames
+from ..plan.relations import RelatedRows
+from ..protocol import Reply
 from ..site.database import page_connection
 from ..site.models import base_page
 from ..site.tree import literal, quoted
-from . import links, scan
-from .columns import content_type
+from ..site.types import Cursor, Field, Model
+from . import scan
+from .columns import content_type, model_of
+from .content import Tally
+from .kind import ReferenceKind
+from .ledger import ReferenceEntry, ReferenceLedger
 from .places import rows_table
 from .rewrite import Holder, hashed, held
 
+# A model, and an object of it as a revision has it; returns the object rewritten.
+Rewrite = Callable[[Model, dict[str, Any]], dict[str, Any]]
+
+
+class Revisions(ReferenceKind):
+    """The pages' own revisions, and the references inside of those of every object."""
+
+    stage = "revisions"
+
+    def queries(self, ledger: ReferenceLedger) -> Iterator[tuple[ReferenceEntry, scan.Query]]:
+        table, field = table_name(), content_field()
+        entry = ledger.add(self, "revision", table, field.column, field=field)
+        yield entry, _query_of(ledger.pages)
+
+    def holders(
+        self, ledger: ReferenceLedger, entry: ReferenceEntry, rows: scan.Rows
+    ) -> list[Holder]:
+        dropped = [name for name, new in renames(ledger.field_map).items() if new is None]
+        return _holders(ledger, rows, ledger.originals, ledger.becomes, without=dropped)
+
+    def carry(self, ledger: ReferenceLedger, reply: Reply) -> tuple[()]:
+        _convert(ledger.cursor, ledger.field_map)
+        if ledger.renumbered:
+            ledger.rewrite(self)
+            for entry in ledger.entries_of(self):
+                keys = f"{ledger.keys(entry)} AND l.note = 'own, and others'"
+                _rewrite(
+                    f"WHERE r.id::text IN ({keys})",
+                    [],
+                    lambda model, content: ledger.in_content(model, content, ledger.becomes),
+                )
+        return ()
+
+    def verify(self, ledger: ReferenceLedger) -> None:
+        """Read those again that did not become what was known when the ledger was closed."""
+        originals = {new: old for old, new in ledger.pages.items()}
+        # Fields that the new type has besides are no reference that was there before.
+        besides = [
+            field_source.field.name
+            for field_source in ledger.field_map.field_sources
+            if field_source.how not in ("same", "renamed")
+        ]
+        besides += [new for _, new in copies(ledger.field_map)]
+        for entry in ledger.entries_of(self):
+            keys = ledger.keys(entry)
+            if ledger.renumbered:
+                keys += " AND left(l.note, 3) = 'own'"
+            for rows in scan.read(*_query_of(ledger.pages, keys)):
+                ledger.confirm_values(entry, _holders(ledger, rows, originals, without=besides))
+            if ledger.renumbered:
+                ledger.values.confirm(entry.table, entry.value)
+
+    def changes(self, ledger: ReferenceLedger) -> Iterator[tuple[str, str]]:
+        yield table_name(), content_field().column
+
 
 def table_name() -> str:
-    """The revisions' table."""
+    """Return the revisions' table."""
     from wagtail.models import Revision
 
     return str(Revision._meta.db_table)
 
 
-def content_field() -> Any:
-    """The field that holds a page as JSON."""
+def content_field() -> Field:
+    """Return the field that holds a page as JSON."""
     from wagtail.models import Revision
 
     return Revision._meta.get_field("content")
@@ -44,35 +105,94 @@ def _base_type() -> int:
     return content_type(base_page())
 
 
-def convert(cursor: Any, map: FieldMap, *, new_type: int) -> None:
-    """Make the content of the converted pages' revisions that of pages of the target.
+def _query_of(pages: Collection[int], keys: str = "") -> scan.Query:
+    """Return a query for `_holders`, of revisions that mention a page or that `keys` selects."""
+    columns = "r.id::text, r.content_type_id, r.base_content_type_id, r.object_id"
+    if keys:
+        return (
+            f"SELECT {columns}, r.content::text, 0 FROM {_table()} r WHERE r.id::text IN ({keys})",
+            [],
+        )
+    mentioned, given = scan.mentions("v.value", pages)
+    values = f"SELECT {columns}, r.content::text AS value FROM {_table()} r OFFSET 0"
+    return f"SELECT v.*, {hashed('v.value')} FROM ({values}) v WHERE {mentioned}", given
 
-    The rows become the new pages' at the same time. A field that the target has besides gets
-    the value that the page has now, where the draft says nothing: published without it, an old
+
+def _holders(
+    ledger: ReferenceLedger,
+    rows: scan.Rows,
+    pages: Mapping[int, int],
+    becomes: Mapping[int, int] | None = None,
+    *,
+    without: Collection[str],
+) -> list[Holder]:
+    """Return which of the revisions refer to a page.
+
+    Those of the pages themselves are noted as "own", or "own, and others": they refer to their
+    page by their key, and become what `_convert` makes of them. `pages` maps the ids to look for
+    to those that the holders have, `becomes` to those to follow to; `without` names keys that are
+    not counted in the pages' own revisions.
+    """
+    base = _base_type()
+    holding = []
+    for key, type_id, base_id, object_id, text, was in rows:
+        own = base_id == base and int(object_id) in pages
+        mentioned = scan.numbers(text, pages)
+        if own and mentioned == [int(object_id)]:  # its key, and nothing else
+            holding.append(Holder(key, {pages[int(object_id)]: 1}, "own"))
+        if len(mentioned) < 1 + own:
+            continue
+        content, model = json.loads(text), model_of(type_id)
+        tally = Tally(pages)
+        if own:
+            tally.get(content.get("pk"))
+            content = {name: value for name, value in content.items() if name not in without}
+        if model:
+            ledger.in_content(model, content, tally)
+        if own and tally.found:
+            holding.append(Holder(key, tally.found, "own, and others"))
+        elif model and tally.found:
+            follow = partial(_followed, ledger, model, content)
+            holding.append(held(key, text, was, tally.found, becomes, follow))
+    return holding
+
+
+def _followed(
+    ledger: ReferenceLedger, model: Model, content: dict[str, Any], becomes: Mapping[int, int]
+) -> str:
+    return _dumped(ledger.in_content(model, content, becomes))
+
+
+def _convert(cursor: Cursor, field_map: FieldMap) -> None:
+    """Make the content of the converted pages' revisions that of pages of the new type.
+
+    The rows become the new pages' at the same time. A field that the new type has besides gets
+    the value that the page has now, where the draft has none: published without it, an old
     draft would blank the field. Set-based: what identifies a page is at the top of the JSON.
     """
-    names = renames(map)
+    new_content_type = content_type(field_map.new_type)
+    names = renames(field_map)
     gone = [name for name, new in names.items() if new != name]
     renamed = {name: new for name, new in names.items() if new and new != name}
     cursor.execute(
         f"""
         UPDATE {_table()} r
            SET object_id = m.new::text, content_type_id = %s,
-               content = {_added(map)} (r.content - %s::text[])
-               || {_picked([*renamed.items(), *copies(map)])}
+               content = {_added(field_map)} (r.content - %s::text[])
+               || {_picked([*renamed.items(), *copies(field_map)])}
                || jsonb_build_object('pk', m.new, 'content_type', %s::int)
-          FROM remodel_map m {_joins(map)}
+          FROM remodel_map m {_joins(field_map)}
          WHERE r.object_id = m.old::text AND r.base_content_type_id = %s
         """,
-        [new_type, gone, new_type, _base_type()],
+        [new_content_type, gone, new_content_type, _base_type()],
     )
-    for number, follow in enumerate(map.follows):
-        if follow.kind != "many":
-            _renumber_rows(cursor, follow, rows_table(number))
+    for number, related in enumerate(field_map.related_rows):
+        if related.kind != "many":
+            _renumber_rows(cursor, related, rows_table(number))
 
 
 def _picked(pairs: list[tuple[str, str]]) -> str:
-    """SQL for an object of keys that the content has under another name, without absent ones."""
+    """Return SQL for an object with the content's values under other keys, without absent ones."""
     parts = [
         f"CASE WHEN jsonb_exists(r.content, {literal(old)}) "
         f"THEN jsonb_build_object({literal(new)}, r.content -> {literal(old)}) "
@@ -82,132 +202,64 @@ def _picked(pairs: list[tuple[str, str]]) -> str:
     return " || ".join(parts) or "'{}'::jsonb"
 
 
-def _added(map: FieldMap) -> str:
-    """SQL for the values of fields that no draft knows yet, from the pages' new rows."""
+def _added(field_map: FieldMap) -> str:
+    """Return SQL for the values of fields that no draft has yet, from the pages' new rows."""
     parts = []
-    for carry in map.carries:
-        if carry.origin is not None and carry.origin.name in renames(map):
+    for field_source in field_map.field_sources:
+        if field_source.origin is not None and field_source.origin.name in renames(field_map):
             continue
-        column = f"{quoted(carry.field.model._meta.db_table)}.{quoted(carry.field.column)}"
-        if _is_stream(carry.field):  # a string of JSON in a revision, as modelcluster writes it
-            column += "::text"
-        parts.append(f"{literal(carry.field.name)}, to_jsonb({column})")
+        column = (
+            f"{quoted(field_source.field.model._meta.db_table)}.{quoted(field_source.field.column)}"
+        )
+        if _is_stream(field_source.field):
+            column += "::text"  # in a revision it is a string of JSON, as modelcluster writes it
+        parts.append(f"{literal(field_source.field.name)}, to_jsonb({column})")
     return f"jsonb_build_object({', '.join(parts)}) ||" if parts else ""
 
 
-def _joins(map: FieldMap) -> str:
+def _joins(field_map: FieldMap) -> str:
     return " ".join(
         f"JOIN {quoted(level._meta.db_table)} "
         f"ON {quoted(level._meta.db_table)}.{quoted(level._meta.pk.column)} = m.new"
-        for level in map.joined
+        for level in field_map.joined
     )
 
 
-def _is_stream(field: Any) -> bool:
+def _is_stream(field: Field) -> bool:
     from wagtail.fields import StreamField
 
     return isinstance(field, StreamField)
 
 
-def _renumber_rows(cursor: Any, follow: Any, rows: str) -> None:
-    """Child rows of drafts: the keys that they have in the target's table, and its field names.
+def _renumber_rows(cursor: Cursor, related: RelatedRows, rows: str) -> None:
+    """Give drafts' child rows the keys that they have in the new table, and its field names.
 
     A row that is only in drafts gets none, so that publishing one inserts it anew instead of
     overwriting the row of another page that has its number there.
     """
-    fields = {follow.old_link.name: follow.new_link.name}
-    fields.update({old.name: new.name for old, new in follow.columns})
+    fields = {related.old_link.name: related.new_link.name}
+    fields.update({old.name: new.name for old, new in related.columns})
     cursor.execute(f"SELECT old, new FROM {rows}")
-    keys = dict(cursor.fetchall())
+    keys: dict[str, str] = dict(cursor.fetchall())
 
     def renumbered(content: dict[str, Any], page: int) -> dict[str, Any]:
-        told = []
-        for row in content[follow.new_name]:
+        children = []
+        for row in content[related.new_name]:
             own = {fields[name]: value for name, value in row.items() if name in fields}
-            own["pk"] = follow.new._meta.pk.to_python(keys.get(str(row.get("pk"))))
-            own[follow.new_link.name] = page
-            told.append(own)
-        return {**content, follow.new_name: told}
+            own["pk"] = related.new._meta.pk.to_python(keys.get(str(row.get("pk"))))
+            own[related.new_link.name] = page
+            children.append(own)
+        return {**content, related.new_name: children}
 
     _rewrite(
         f"JOIN remodel_map m ON r.object_id = m.new::text WHERE r.base_content_type_id = %s "
-        f"AND jsonb_typeof(r.content -> {literal(follow.new_name)}) = 'array'",
+        f"AND jsonb_typeof(r.content -> {literal(related.new_name)}) = 'array'",
         [_base_type()],
         lambda model, content: renumbered(content, content["pk"]),
     )
 
 
-def carry_links(levels: set[Any], pages: dict[int, int], keys: str) -> None:
-    """Follow the map in revisions: links, choosers, foreign keys, child rows.
-
-    `keys` is a query of the revisions to look at.
-    """
-    _rewrite(
-        f"WHERE r.id::text IN ({keys})",
-        [],
-        lambda model, content: links.in_serialized(model, content, pages, levels),
-    )
-
-
-def query_of(pages: Collection[int], keys: str = "") -> scan.Query:
-    """A query of revisions for `holders`: of all that mention a page, or of those of `keys`."""
-    columns = "r.id::text, r.content_type_id, r.base_content_type_id, r.object_id"
-    if keys:
-        return (
-            f"SELECT {columns}, r.content::text, 0 FROM {_table()} r WHERE r.id::text IN ({keys})",
-            [],
-        )
-    said, given = scan.mentions("v.value", pages)
-    values = f"SELECT {columns}, r.content::text AS value FROM {_table()} r OFFSET 0"
-    return f"SELECT v.*, {hashed('v.value')} FROM ({values}) v WHERE {said}", given
-
-
-def holders(
-    rows: scan.Rows,
-    pages: Mapping[int, int],
-    levels: set[Any],
-    becomes: Mapping[int, int] | None = None,
-    *,
-    without: Collection[str],
-) -> list[Holder]:
-    """Which of the revisions refer to a page.
-
-    Those of the pages themselves are noted as "own", or "own, and others": they refer to their
-    page by their key, and become what `convert` makes of them. `pages` maps the ids to look for
-    to those to tell, `becomes` those to follow to the new ones; `without` names keys that are not
-    counted in the pages' own revisions.
-    """
-    base = _base_type()
-    found = []
-    for key, type_id, base_id, object_id, text, was in rows:
-        own = base_id == base and int(object_id) in pages
-        mentioned = scan.numbers(text, pages)
-        if own and mentioned == [int(object_id)]:  # its key, and nothing else
-            found.append(Holder(key, {pages[int(object_id)]: 1}, "own"))
-        if len(mentioned) < 1 + own:
-            continue
-        content, model = json.loads(text), _model(type_id)
-        tally = links.Tally(pages)
-        if own:
-            tally.get(content.get("pk"))
-            content = {name: value for name, value in content.items() if name not in without}
-        if model:
-            links.in_serialized(model, content, tally, levels)
-        if own and tally.found:
-            found.append(Holder(key, tally.found, "own, and others"))
-        elif tally.found:
-            follow = partial(_followed, model, content, levels)
-            found.append(held(key, text, was, tally.found, becomes, follow))
-    return found
-
-
-def _followed(
-    model: Any, content: dict[str, Any], levels: set[Any], becomes: Mapping[int, int]
-) -> str:
-    return _dumped(links.in_serialized(model, content, becomes, levels))
-
-
-def rename_fields(cursor: Any, renames: dict[str, str]) -> int:
+def rename_fields(cursor: Cursor, renames: dict[str, str]) -> int:
     """Rename keys in the content of the new pages' revisions, over what has that name already."""
     changed = 0
     for old, new in renames.items():
@@ -225,8 +277,8 @@ def rename_fields(cursor: Any, renames: dict[str, str]) -> int:
     return changed
 
 
-def holding(cursor: Any, name: str) -> int:
-    """How many of the map's old pages have a revision with something under this key."""
+def holding(cursor: Cursor, name: str) -> int:
+    """Count the map's old pages that have a revision with something under this key."""
     cursor.execute(
         f"SELECT count(DISTINCT m.old) FROM remodel_map m JOIN {_table()} r "
         "ON r.object_id = m.old::text AND r.base_content_type_id = %s "
@@ -236,7 +288,7 @@ def holding(cursor: Any, name: str) -> int:
     return int(cursor.fetchone()[0])
 
 
-def restore_slugs(cursor: Any, slugs: dict[int, str], prefix: str) -> int:
+def restore_slugs(cursor: Cursor, slugs: dict[int, str], prefix: str) -> int:
     """Take the prefix from slugs in drafts that were saved while the page had it."""
     cursor.execute(
         f"""
@@ -250,17 +302,17 @@ def restore_slugs(cursor: Any, slugs: dict[int, str], prefix: str) -> int:
     return int(cursor.rowcount)
 
 
-def _rewrite(condition: str, given: list[Any], rewrite: Any) -> None:
+def _rewrite(condition: str, given: list[object], rewrite: Rewrite) -> None:
     """Pass the content of each revision that fits through `rewrite(model, content)`."""
     query = f"SELECT r.id, r.content_type_id, r.content::text FROM {_table()} r {condition}"
     for rows in scan.read(query, given):
         changed = []
         for key, type_id, text in rows:
-            model = _model(type_id)
+            model = model_of(type_id)
             content = json.loads(text)
-            found = rewrite(model, content) if model else content
-            if found != content:
-                changed.append((key, _dumped(found)))
+            rewritten = rewrite(model, content) if model else content
+            if rewritten != content:
+                changed.append((key, _dumped(rewritten)))
         if changed:
             with page_connection().cursor() as writing:
                 writing.execute(
@@ -269,13 +321,6 @@ def _rewrite(condition: str, given: list[Any], rewrite: Any) -> None:
                     "WHERE r.id = w.id",
                     [json.dumps([{"id": key, "content": text} for key, text in changed])],
                 )
-
-
-def _model(type_id: int) -> Any:
-    """The model of a content type; None where the project has it no more."""
-    from django.contrib.contenttypes.models import ContentType
-
-    return ContentType.objects.get_for_id(type_id).model_class()
 
 
 def _dumped(content: dict[str, Any]) -> str:

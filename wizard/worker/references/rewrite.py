@@ -1,4 +1,4 @@
-"""Values that refer to the pages: read once, followed and found again in the database.
+"""Values that refer to the pages: read once, rewritten and looked for again in the database.
 
 Whatever is inside of a value (a rich text, a stream, a revision) has to be parsed to be counted.
 Mostly the digits of the page's id are then known to stand for nothing else in it, and following
@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from ..site.database import page_connection
 from ..site.tree import quoted
+from ..site.types import Cursor, Field
 from .places import Places
 
 PLAIN = "plain"  # the note of a value in which the digits of the page's id are references only
@@ -37,7 +38,7 @@ Column = Tuple[int, str, str]  # an entry of the ledger, the column that it is a
 
 
 def is_plain(value: str, found: Mapping[int, int], becomes: Mapping[int, int]) -> bool:
-    """Whether the id of the one page in a value is written there as a reference only."""
+    """Return whether the id of the one page in a value is written there as a reference only."""
     if len(found) != 1:
         return False
     ((page, times),) = found.items()
@@ -53,7 +54,7 @@ def held(
     becomes: Mapping[int, int] | None,
     follow: Callable[[Mapping[int, int]], str],
 ) -> Holder:
-    """The holder of a value with these references.
+    """Return the holder of a value with these references.
 
     `follow` computes what the value becomes by a map, and is asked only where it is not plain.
     """
@@ -64,10 +65,10 @@ def held(
     return Holder(key, found, "", was, follow(becomes))
 
 
-class Followed:
-    """The values of one conversion on their way, by entry of the ledger and key of the row."""
+class ValueRewriter:
+    """The values of one conversion, by entry of the ledger and key of the row."""
 
-    def __init__(self, cursor: Any, places: Places) -> None:
+    def __init__(self, cursor: Cursor, places: Places) -> None:
         self.cursor = cursor
         self.places = places
         cursor.execute(
@@ -90,13 +91,13 @@ class Followed:
             )
 
     def write(self, table: str, columns: List[Column]) -> None:
-        """Let every value of these columns of a table follow."""
+        """Write what every value of these columns of a table becomes."""
         self._replace(table, columns)
         for column in columns:
             self._write_kept(table, column)
 
     def _replace(self, table: str, columns: List[Column]) -> None:
-        """A value that is another by now is left as it is, for the ledger to miss."""
+        """Replace ids in plain values. Leave one that has changed, for the ledger to miss."""
         picked, changes = [], []
         for entry, column, kind in columns:
             name = f"t.{quoted(column)}"
@@ -120,7 +121,7 @@ class Followed:
         )
 
     def _write_kept(self, table: str, column: Column) -> None:
-        """The same for what was computed."""
+        """Write the values that were computed; again only over what was read."""
         entry, name, kind = column
         self.cursor.execute(
             f"UPDATE {quoted(table)} t SET {quoted(name)} = v.value::{kind} FROM remodel_values v "
@@ -128,16 +129,16 @@ class Followed:
             f"v.was = {hashed(f't.{quoted(name)}::text')}"
         )
 
-    def find(self, table: str, column: Column) -> None:
-        """Enter into `remodel_found` the references that are where they were to be."""
+    def confirm(self, table: str, column: Column) -> None:
+        """Confirm to the ledger the references that are where they should be."""
         entry, name, kind = column
-        found = (
-            "INSERT INTO remodel_found (entry, key, page, number, note) "
+        insert = (
+            "INSERT INTO remodel_confirmed (entry, key, page, number, note) "
             "SELECT l.entry, l.key, l.page, l.number, '' FROM remodel_ledger l "
         )
         self.cursor.execute(
             # With the old digits for the new ones it is, to the byte, the value that was read.
-            found + "JOIN remodel_map m ON m.old = l.page "
+            insert + "JOIN remodel_map m ON m.old = l.page "
             f"JOIN {quoted(table)} t ON {self.places.is_after(table, 't', 'l.key')} "
             f"CROSS JOIN LATERAL (SELECT t.{quoted(name)}::text AS value OFFSET 0) x "
             f"WHERE l.entry = {entry} AND l.note = %s AND strpos(x.value, m.old::text) = 0 "
@@ -150,17 +151,17 @@ class Followed:
             else f't.{quoted(name)}::text COLLATE "C" = (v.value::{kind})::text COLLATE "C"'
         )
         self.cursor.execute(
-            found + "JOIN remodel_values v ON v.entry = l.entry AND v.key = l.key "
+            insert + "JOIN remodel_values v ON v.entry = l.entry AND v.key = l.key "
             f"JOIN {quoted(table)} t ON {self.places.is_after(table, 't', 'v.key')} "
             f"WHERE l.entry = {entry} AND {same}"
         )
 
 
-def kind_of(field: Any) -> str:
-    """The SQL type of a field's column."""
+def kind_of(field: Field) -> str:
+    """Return the SQL type of a field's column."""
     return str(field.db_type(page_connection()))
 
 
 def hashed(text: str) -> str:
-    """SQL for what a text is remembered by, as long as the transaction lasts."""
+    """Return SQL for the hash by which a text is recognized within the transaction."""
     return f'hashtextextended({text} COLLATE "C", 0)'

@@ -1,6 +1,6 @@
 """Values that may mention a page: searched for in SQL, and read some at a time.
 
-A mention is the digits of a page's id, whatever they stand for; `links` tells what they mean.
+A mention is the digits of a page's id, whatever they stand for; `content` knows what they mean.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Generic, List, Tuple, TypeVar
 
 from ..site.database import page_connection
 from ..site.tree import quoted
+from ..site.types import Field
 from .rewrite import hashed
 
 Rows = List[Tuple[Any, ...]]
@@ -31,10 +32,10 @@ DIGITS = re.compile(r"\d+")
 
 
 def mentions(column: str, pages: Collection[int]) -> tuple[str, list[Any]]:
-    """An SQL condition that a text column may have one of the ids, and its parameters.
+    """Return an SQL condition that a text column may have one of the ids, and its parameters.
 
     Fit to leave out most of what has none, and cheap: a regular expression takes ten times as
-    long as a search for digits, and only tells more where the number is short.
+    long as a search for digits, and is only better where the number is short.
     """
     if len(pages) > PATTERN_LIMIT:
         return f"{column} <> ''", []
@@ -50,36 +51,36 @@ def mentions(column: str, pages: Collection[int]) -> tuple[str, list[Any]]:
 
 
 def numbers(text: str, pages: Collection[int]) -> list[int]:
-    """The pages whose ids seem to stand in the text: a look that is cheaper than parsing it."""
+    """Return the pages whose ids seem to stand in the text; cheaper than parsing it."""
     if len(pages) <= FEW:  # no word boundaries, so that it may be more than there are
         return [page for page in pages for _ in range(text.count(str(page)))]
     return [number for number in map(int, DIGITS.findall(text)) if number in pages]
 
 
 def query_of(
-    table: str, key: str, field: Any, pages: Collection[int], condition: str = ""
+    table: str, key: str, field: Field, pages: Collection[int], condition: str = ""
 ) -> Query:
-    """A query of a field's `(row's key, value, hash)`; of all rows `t` that mention a page.
+    """Return a query of a field's `(row's key, value, hash)`, of all rows `t` that mention a page.
 
-    Or of those that a condition on the rows `t` tells. `key` is SQL for the key.
+    With a condition on the rows `t`, of those that meet it. `key` is SQL for the key.
     """
     column = f"t.{quoted(field.column)}::text"
     if condition:
         return f"SELECT {key}, {column}, 0 FROM {quoted(table)} t WHERE {condition}", []
-    said, given = mentions("v.value", pages)
+    mentioned, given = mentions("v.value", pages)
     values = f"SELECT {key} AS key, {column} AS value FROM {quoted(table)} t OFFSET 0"
-    return f"SELECT v.key, v.value, {hashed('v.value')} FROM ({values}) v WHERE {said}", given
+    return f"SELECT v.key, v.value, {hashed('v.value')} FROM ({values}) v WHERE {mentioned}", given
 
 
 def read(query: str, given: list[Any]) -> Iterator[Rows]:
-    """Rows of a query, some at a time, so that memory does not grow with their number."""
+    """Yield rows of a query, some at a time, so that memory does not grow with their number."""
     with page_connection().chunked_cursor() as reading:
         reading.execute(query, given)
         while rows := reading.fetchmany(CHUNK):
             yield rows
 
 
-class Reading(Generic[Asked]):
+class ReadAhead(Generic[Asked]):
     """Rows of several queries with what each was about, read while other things are done.
 
     By other connections, which see nothing of what this transaction has changed: only for
@@ -98,7 +99,7 @@ class Reading(Generic[Asked]):
             for number in range(READERS)
         ]
 
-    def __enter__(self) -> Reading[Asked]:
+    def __enter__(self) -> ReadAhead[Asked]:
         for thread in self._threads:
             thread.start()
         return self
@@ -106,13 +107,13 @@ class Reading(Generic[Asked]):
     def __iter__(self) -> Iterator[tuple[Asked, Rows]]:
         at_work = len(self._threads)
         while at_work:
-            found = self._chunks.get()
-            if isinstance(found, BaseException):
-                raise found
-            if found is None:
+            chunk = self._chunks.get()
+            if isinstance(chunk, BaseException):
+                raise chunk
+            if chunk is None:
                 at_work -= 1
             else:
-                yield found
+                yield chunk
 
     def __exit__(self, *_: object) -> None:
         self._enough.set()

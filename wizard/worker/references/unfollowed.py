@@ -1,4 +1,4 @@
-"""What has to do with the pages and is not followed: told before and after, never silently."""
+"""What has to do with the pages and is not followed: shown before and after, never silent."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ from typing import Any
 
 from ..plan.fieldmap import FieldMap
 from ..site.tree import quoted
+from ..site.types import Cursor, Field, Model
 from . import columns, indexes, links, scan
 from .columns import concrete_models
+from .kinds import KINDS
 
 
-def found(cursor: Any, map: FieldMap, pages: list[int]) -> list[dict[str, Any]]:
-    """`{name, count, why}` of each kind of thing that is left as it is; before the conversion."""
-    told = [
+def unfollowed(cursor: Cursor, field_map: FieldMap, pages: list[int]) -> list[dict[str, Any]]:
+    """Return `{name, count, why}` of each thing that is left as it is; before the conversion."""
+    left = [
         (name, count, "looks like a reference to a page; only the project knows whether it is one")
-        for name, count in _unfollowed(cursor).items()
+        for name, count in _seeming(cursor).items()
     ]
-    told += [
-        (name, count, f"a chooser that takes {map.source._meta.label} finds no other type")
-        for name, count in _choosers(map, pages).items()
+    left += [
+        (name, count, f"a chooser that takes {field_map.old_type._meta.label} finds no other type")
+        for name, count in _choosers(field_map, pages).items()
     ]
-    told += [
+    left += [
         (f"search backend {name}", 1, "not in the database: run update_index")
         for name in indexes.foreign_backends()
     ]
-    return [{"name": name, "count": count, "why": why} for name, count, why in told]
+    return [{"name": name, "count": count, "why": why} for name, count, why in left]
 
 
-def _unfollowed(cursor: Any) -> dict[str, int]:
-    """Rows of the project's own text and JSON columns that seem to refer to an old page.
+def _seeming(cursor: Cursor) -> dict[str, int]:
+    """Count rows of the project's own text and JSON columns that seem to refer to an old page.
 
     They are neither rich text nor streams to Wagtail, so nobody but the project knows what they
     mean: a rich text link in plain text, a number or a text in JSON that is a page's id, a text
@@ -37,12 +39,11 @@ def _unfollowed(cursor: Any) -> dict[str, int]:
     from wagtail import models as wagtail_models
 
     theirs = wagtail_models.__name__.partition(".")[0]
-    known = set(links.fields_with_links())
-    found = {}
+    counts = {}
     for model in concrete_models():
         module = model.__module__.partition(".")[0]
         for field in model._meta.local_concrete_fields:
-            if (model, field) in known or module in {theirs, "django", "wagtail_localize"}:
+            if module in {theirs, "django"} or any(kind.knows(model, field) for kind in KINDS):
                 continue
             condition = _seems(field)
             if condition is None:
@@ -52,12 +53,12 @@ def _unfollowed(cursor: Any) -> dict[str, int]:
             )
             number = cursor.fetchone()[0]
             if number:
-                found[f"{model._meta.db_table}.{field.column}"] = number
-    return found
+                counts[f"{model._meta.db_table}.{field.column}"] = number
+    return counts
 
 
-def _seems(field: Any) -> str | None:
-    """SQL that a value of the field seems to refer to a page of the map."""
+def _seems(field: Field) -> str | None:
+    """Return SQL that a value of the field seems to refer to a page of the map."""
     column = f"t.{quoted(field.column)}"
     kind = field.get_internal_type()
     if kind == "JSONField":
@@ -80,14 +81,14 @@ def _seems(field: Any) -> str | None:
     return None
 
 
-def _choosers(map: FieldMap, pages: list[int]) -> dict[str, int]:
-    """Choices of the pages in blocks that only take a type which they will no longer have.
+def _choosers(field_map: FieldMap, pages: list[int]) -> dict[str, int]:
+    """Count choices of the pages in blocks that do not take the new type.
 
     Counted as all references that such blocks and rich text hold, less those of rich text.
     """
     counted: dict[str, int] = {}
-    for levels, sign in ((set(map.left), 1), (set(), -1)):
-        for model, field in links.fields_with_links() if map.left else []:
+    for levels, sign in ((set(field_map.left), 1), (set(), -1)):
+        for model, field in links.fields_with_links() if field_map.left else []:
             name = f"{model._meta.db_table}.{field.column}"
             query = scan.query_of(model._meta.db_table, "''", field, pages)
             same = {page: page for page in pages}
@@ -100,10 +101,10 @@ def _choosers(map: FieldMap, pages: list[int]) -> dict[str, int]:
     return {name: number for name, number in counted.items() if number}
 
 
-def deeper(cursor: Any, source: Any) -> list[str]:
-    """Faults: pages that say they are of the source's type and have a row of a deeper one."""
+def deeper(cursor: Cursor, old_type: Model) -> list[str]:
+    """Return faults: pages whose content type is the old type, with a row of a child of it."""
     faults = []
-    for link in columns.subclass_links(source):
+    for link in columns.subclass_links(old_type):
         cursor.execute(
             f"SELECT t.{quoted(link.column)} FROM {quoted(link.table)} t "
             f"JOIN remodel_map m ON m.old = t.{quoted(link.column)} ORDER BY 1"

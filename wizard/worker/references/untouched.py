@@ -1,4 +1,4 @@
-"""Fingerprints of what a conversion has no business with: every table, but for what it names.
+"""Fingerprints of everything that a conversion must not change: all but what it names.
 
 Computed before and after in the same transaction: whatever a trigger, a rule or a mistake of
 ours changed elsewhere shows as another fingerprint, and the conversion is rolled back.
@@ -7,16 +7,14 @@ ours changed elsewhere shows as another fingerprint, and the conversion is rolle
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from ..plan import fieldmap
-from ..plan.fieldmap import FieldMap
 from ..site.models import base_page
 from ..site.tree import quoted
-from . import columns as references
-from . import comments, localize
-from .ledger import Ledger
-from .on_delete import Departures
+from ..site.types import Cursor
+from .kind import WHOLE
+from .kinds import KINDS
+from .ledger import ReferenceLedger
+from .on_delete import OnDelete
 
 # Types that have no hash function of their own, as something that has.
 AS = {"tsvector": "tsvectorsend({})", "json": "{}::text", "xml": "{}::text"}
@@ -24,6 +22,9 @@ HASHED = {
     *("bool", "int2", "int4", "int8", "text", "varchar", "bpchar", "uuid", "date", "time"),
     *("timestamp", "timestamptz", "numeric", "float4", "float8", "jsonb", "bytea", "inet"),
 }
+
+
+Fingerprints = dict[str, tuple[int, str]]  # rows, and a hash over them, by table
 
 
 @dataclass
@@ -35,52 +36,38 @@ class Named:
     pages: set[str] = field(default_factory=set)  # columns with the ids whose rows are left out
 
 
-def named(
-    map: FieldMap, ledger: Ledger, departures: Departures, *, fresh: bool
-) -> dict[str, Named]:
-    """What of each table a conversion changes; `fresh` where the pages get new ids."""
-    found: dict[str, Named] = {}
+def named(ledger: ReferenceLedger, deletions: OnDelete) -> dict[str, Named]:
+    """Return what of each table a conversion changes."""
+    field_map = ledger.field_map
+    tables: dict[str, Named] = {}
 
     def of(table: str) -> Named:
-        return found.setdefault(table, Named())
+        return tables.setdefault(table, Named())
 
-    entered = ledger.counts()
-    for entry in ledger.entries:
-        if entry.kind in ("index", "passing state"):
-            of(entry.table).whole = True
-        elif entry.kind == "revision":
-            of(entry.table).columns.add(entry.field.column)
-        elif not entered.get(entry.number):
-            continue
-        elif entry.field is not None:
-            if fresh:
-                of(entry.table).columns.add(entry.field.column)
-        else:
-            of(entry.table).columns.update(entry.reference.types)
-            if fresh:
-                of(entry.table).columns.add(entry.reference.column)
-    columns = {"url_path", "numchild"} if fresh else {"content_type_id"}
-    of(base_page()._meta.db_table).columns.update(columns)
-    for level in references.levels(map):
-        if fresh or level not in map.shared:
+    for kind in KINDS:
+        for table, column in kind.changes(ledger):
+            if column == WHOLE:
+                of(table).whole = True
+            else:
+                of(table).columns.add(column)
+    base = {"url_path", "numchild"} if ledger.renumbered else {"content_type_id"}
+    of(base_page()._meta.db_table).columns.update(base)
+    for level in ledger.levels:
+        if ledger.renumbered or level not in field_map.shared:
             of(level._meta.db_table).pages.add(level._meta.pk.column)
-    for follow in map.follows:
-        of(follow.old._meta.db_table).pages.add(follow.old_link.column)
-        of(follow.new._meta.db_table).pages.add(follow.new_link.column)
-    for key in departures.keys:
+    for related in field_map.related_rows:
+        of(related.old._meta.db_table).pages.add(related.old_link.column)
+        of(related.new._meta.db_table).pages.add(related.new_link.column)
+    for key in deletions.keys:
         if key.on_delete == "CASCADE":
             of(key.table).pages.add(key.column)
         else:
             of(key.table).columns.add(key.column)
-    if fieldmap.renames(map):
-        of(comments.table_name()).columns.add("contentpath")
-    for table in localize.tables():
-        of(table).whole = True
-    return found
+    return tables
 
 
-def fingerprints(cursor: Any, named: dict[str, Named]) -> dict[str, tuple[int, str]]:
-    """Rows and a hash over their content for each table, what is named left out.
+def fingerprints(cursor: Cursor, named: dict[str, Named]) -> Fingerprints:
+    """Return rows and a hash over their content for each table, without what is named.
 
     A table that the role may not read it cannot write to either, and is left out.
     """
@@ -103,11 +90,11 @@ def fingerprints(cursor: Any, named: dict[str, Named]) -> dict[str, tuple[int, s
     cursor.execute("SELECT current_setting('server_version_num')::int >= 140000")
     records = cursor.fetchone()[0]
     names, counted = [], []
-    for table, columns in tables.items():
+    for table, typed in tables.items():
         known = named.get(table.strip('"'), Named())
         if known.whole:
             continue
-        values = [_value(column, kind) for column, kind in columns if column not in known.columns]
+        values = [_value(column, kind) for column, kind in typed if column not in known.columns]
         row = f"ROW({', '.join(values)})"
         hashed = (
             f"hash_record_extended({row}, 0)" if records else f"hashtextextended({row}::text, 0)"
@@ -133,8 +120,8 @@ def _value(column: str, kind: str) -> str:
     return AS.get(kind, "{}::text").format(name)
 
 
-def changed(before: dict[str, tuple[int, str]], after: dict[str, tuple[int, str]]) -> list[str]:
-    """A sentence for each table that is not what it was."""
+def changed(before: Fingerprints, after: Fingerprints) -> list[str]:
+    """Return a sentence for each table that differs."""
     return [
         f"{table}: {before[table][0]} rows before, {after[table][0]} after"
         + ("" if before[table][0] != after[table][0] else ", with another content")

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Callable, TypeVar
 
 from ..protocol import Refusal
+from .types import Connection
 
 PINNED = "REMODEL_PINNED_TARGETS"  # JSON: [[system_identifier, oid], ...]
 
@@ -33,13 +34,13 @@ def once_an_operation(function: Asked) -> Asked:
 
 
 def forget() -> None:
-    """What the models and the catalog said, before another operation."""
+    """Forget what the models and the catalog answered, before another operation."""
     for clear in _answers:
         clear()
 
 
-def page_connection() -> Any:
-    """The connection that pages are written through."""
+def page_connection() -> Connection:
+    """Return the connection that pages are written through."""
     from django.db import connections, router
 
     from .models import base_page
@@ -47,7 +48,7 @@ def page_connection() -> Any:
     return connections[router.db_for_write(base_page()) or "default"]
 
 
-def require_postgresql(connection: Any) -> None:
+def require_postgresql(connection: Connection) -> None:
     """Raise Refusal `unsupported` for a database that conversions cannot run on."""
     if connection.vendor != "postgresql":
         raise Refusal(
@@ -57,8 +58,8 @@ def require_postgresql(connection: Any) -> None:
         )
 
 
-def refuse_pinned(sender: Any, connection: Any, **_: Any) -> None:
-    """On every new connection: leave at once when the database is a delivery target."""
+def refuse_pinned(sender: object, connection: Connection, **_: object) -> None:
+    """Close a new connection, and raise Refusal, when its database is a delivery target."""
     from django.db import DatabaseError
 
     pinned = {(str(known[0]), int(known[1])) for known in json.loads(os.environ.get(PINNED, "[]"))}
@@ -88,12 +89,12 @@ def refuse_pinned(sender: Any, connection: Any, **_: Any) -> None:
 
 
 def hello_database() -> dict[str, Any]:
-    """The database's address and identity; `error` says why it could not be reached, if so."""
+    """Return the database's address and identity; `error` says why it could not be reached."""
     from django.db import DatabaseError
 
     connection = page_connection()
     given = connection.settings_dict
-    found: dict[str, Any] = {
+    database: dict[str, Any] = {
         "vendor": connection.vendor,
         "engine": given["ENGINE"],
         "name": str(given["NAME"]),
@@ -106,15 +107,15 @@ def hello_database() -> dict[str, Any]:
         "error": None,
     }
     if connection.vendor != "postgresql":
-        return found
+        return database
     try:
         with connection.cursor() as cursor:
             cursor.execute(IDENTITY)
-            found["system_identifier"], found["oid"] = cursor.fetchone()
+            database["system_identifier"], database["oid"] = cursor.fetchone()
             cursor.execute("SELECT current_user, current_setting('server_version')")
-            found["user"], found["server_version"] = cursor.fetchone()
+            database["user"], database["server_version"] = cursor.fetchone()
     except DatabaseError as error:
-        found["error"] = str(error).strip()
+        database["error"] = str(error).strip()
     finally:
         connection.close()
-    return found
+    return database

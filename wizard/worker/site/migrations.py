@@ -17,13 +17,14 @@ from typing import Any
 from ..protocol import Refusal, Reply
 from .database import page_connection
 from .models import page_model
+from .types import Migration, MigrationLoader
 
 
 def check(reply: Reply) -> dict[str, Any]:
-    """Django's system checks: `{errors, messages: [{id, level, text, hint}]}`."""
+    """Run Django's system checks: `{errors, messages: [{id, level, text, hint}]}`."""
     from django.core import checks
 
-    found = checks.run_checks()
+    results = checks.run_checks()
     messages = [
         {
             "id": message.id,
@@ -31,7 +32,7 @@ def check(reply: Reply) -> dict[str, Any]:
             "text": f"{message.obj or '?'}: {message.msg}",
             "hint": message.hint or "",
         }
-        for message in found
+        for message in results
         if not message.is_silenced()
     ]
     errors = sum(1 for message in messages if message["level"] >= checks.ERROR)
@@ -39,7 +40,7 @@ def check(reply: Reply) -> dict[str, Any]:
 
 
 def pending() -> list[str]:
-    """Migrations of the project that the database has not had yet, as `app.name`, in order."""
+    """Return the project's migrations that the database has not had, as `app.name`, in order."""
     from django.db.migrations.executor import MigrationExecutor
 
     executor = MigrationExecutor(page_connection())
@@ -48,7 +49,7 @@ def pending() -> list[str]:
 
 
 def migration_plan(reply: Reply) -> list[str]:
-    """The pending migrations, as `app.name`, in the order in which `migrate` would run them."""
+    """Return the pending migrations, as `app.name`, in the order in which `migrate` runs them."""
     return pending()
 
 
@@ -83,7 +84,7 @@ class _Lines(io.TextIOBase):
 
 
 def pending_changes(reply: Reply, *, app: str) -> list[str]:
-    """What the models have that the app's migrations do not, one line an operation."""
+    """Return what the models have that the app's migrations do not, one line an operation."""
     loader = _loader()
     changes = _changes(loader.graph, loader.project_state(), app)
     return [operation.describe() for operation in changes]
@@ -100,10 +101,10 @@ def make_migration(
     prefix: str,
     directory: str = "",
 ) -> list[dict[str, str]]:
-    """The migrations of one phase: `{name, path, text, sql}` each. Nothing is written.
+    """Return the migrations of one phase: `{name, path, text, sql}` each. Nothing is written.
 
-    `add` makes the one that creates the target model. `finish` makes two: RemoveField of the
-    moved fields from the source, then RenameField of the target's prefixed ones. Both are made
+    `add` makes the one that creates the new type. `finish` makes two: RemoveField of the
+    moved fields from the old type, then RenameField of the new type's prefixed ones. Both are made
     from the models as they are now and the migrations on disk, and refused (`unexpected_changes`)
     when the app's models differ from its migrations in anything else.
     """
@@ -121,7 +122,7 @@ def make_migration(
     return _written(loader, made, place)
 
 
-def _loader() -> Any:
+def _loader() -> MigrationLoader:
     from django.db.migrations.loader import MigrationLoader
 
     loader = MigrationLoader(None, ignore_no_migrations=True)
@@ -136,7 +137,7 @@ def _loader() -> Any:
     return loader
 
 
-def _leaf(loader: Any, app: str) -> tuple[str, str]:
+def _leaf(loader: MigrationLoader, app: str) -> tuple[str, str]:
     leaves = loader.graph.leaf_nodes(app)
     if not leaves:
         raise Refusal("no_migrations", f"The app {app} has no migrations.")
@@ -149,8 +150,8 @@ def _number(name: str) -> int:
     return int(MigrationAutodetector.parse_number(name) or 0)
 
 
-def _changes(graph: Any, state: Any, app: str) -> list[Any]:
-    """Operations that lead the app from `state` to its models, as the autodetector sees it."""
+def _changes(graph: object, state: object, app: str) -> list[Any]:
+    """Return operations from `state` to the app's models, as the autodetector sees them."""
     from django.apps import apps
     from django.db.migrations.autodetector import MigrationAutodetector
     from django.db.migrations.state import ProjectState
@@ -158,11 +159,13 @@ def _changes(graph: Any, state: Any, app: str) -> list[Any]:
     from .questioner import unanswered
 
     detector = MigrationAutodetector(state, ProjectState.from_apps(apps), unanswered(app))
-    found = detector.changes(graph=graph, trim_to_apps={app}, convert_apps={app})
-    return [operation for migration in found.get(app, []) for operation in migration.operations]
+    changes = detector.changes(graph=graph, trim_to_apps={app}, convert_apps={app})
+    return [operation for migration in changes.get(app, []) for operation in migration.operations]
 
 
-def _add(loader: Any, leaf: tuple[str, str], number: int, app: str, target: str) -> Any:
+def _add(
+    loader: MigrationLoader, leaf: tuple[str, str], number: int, app: str, new_type: str
+) -> Migration:
     from django.apps import apps
     from django.db.migrations import operations
     from django.db.migrations.autodetector import MigrationAutodetector
@@ -170,14 +173,14 @@ def _add(loader: Any, leaf: tuple[str, str], number: int, app: str, target: str)
 
     from .questioner import unanswered
 
-    name = page_model(target)._meta.model_name
+    name = page_model(new_type)._meta.model_name
     detector = MigrationAutodetector(
         loader.project_state(), ProjectState.from_apps(apps), unanswered(app)
     )
-    found = detector.changes(
+    changes = detector.changes(
         graph=loader.graph, trim_to_apps={app}, convert_apps={app}, migration_name=name
     ).get(app, [])
-    made = [operation for migration in found for operation in migration.operations]
+    made = [operation for migration in changes for operation in migration.operations]
     creates = [
         operation
         for operation in made
@@ -188,32 +191,32 @@ def _add(loader: Any, leaf: tuple[str, str], number: int, app: str, target: str)
         for operation in made
         if operation not in creates and getattr(operation, "model_name_lower", "") != name
     ]
-    if len(found) != 1 or len(creates) != 1 or other:
+    if len(changes) != 1 or len(creates) != 1 or other:
         raise Refusal(
             "unexpected_changes",
-            f"A migration that adds {target}, and nothing else, cannot be made.",
+            f"A migration that adds {new_type}, and nothing else, cannot be made.",
             found="\n".join(operation.describe() for operation in made) or "No changes at all.",
             hint=f"Make and apply the app's other changes first: manage.py makemigrations {app}",
         )
-    migration = found[0]
+    migration = changes[0]
     migration.name = f"{number + 1:04d}_{name}"
     return migration
 
 
 def _finish(
-    loader: Any,
+    loader: MigrationLoader,
     leaf: tuple[str, str],
     number: int,
     app: str,
-    source: str,
-    target: str,
+    old_type: str,
+    new_type: str,
     fields: list[str],
     prefix: str,
-) -> list[Any]:
+) -> list[Migration]:
     from django.db.migrations import operations
 
-    old = source.split(".")[1].lower()
-    new = target.split(".")[1].lower()
+    old = old_type.split(".")[1].lower()
+    new = new_type.split(".")[1].lower()
     state = loader.project_state()
     removes = [operations.RemoveField(model_name=old, name=field) for field in fields]
     renames = [
@@ -235,7 +238,7 @@ def _finish(
     if foreign:
         raise Refusal(
             "unexpected_changes",
-            f"Removing the fields from {source} and renaming them on {target} does not lead to "
+            f"Removing the fields from {old_type} and renaming them on {new_type} does not lead to "
             "the models as they are.",
             found="\n".join(operation.describe() for operation in foreign),
             hint="Bring the models to their final form, and nothing else, then try again.",
@@ -247,19 +250,21 @@ def _finish(
     return [first, second]
 
 
-def _migration(name: str, app: str, after: tuple[str, str], operations: list[Any]) -> Any:
+def _migration(name: str, app: str, after: tuple[str, str], operations: list[Any]) -> Migration:
     from django.db.migrations import Migration
 
     cls = type("Migration", (Migration,), {"dependencies": [after], "operations": operations})
     return cls(name, app)
 
 
-def _directory(loader: Any, app: str) -> Path:
+def _directory(loader: MigrationLoader, app: str) -> Path:
     module = importlib.import_module(loader.migrations_module(app)[0])
     return Path(str(module.__file__)).resolve().parent
 
 
-def _written(loader: Any, migrations: list[Any], place: Path) -> list[dict[str, str]]:
+def _written(
+    loader: MigrationLoader, migrations: list[Migration], place: Path
+) -> list[dict[str, str]]:
     from django.db.migrations.writer import MigrationWriter
 
     state = loader.project_state()

@@ -7,32 +7,34 @@ import inspect
 from typing import Any
 
 from ..protocol import Refusal, Reply
+from .types import Field, Model
 
 
-def base_page() -> Any:
-    """The model at the root of every page: `wagtailcore.Page`, or its replacement.
+def base_page() -> Model:
+    """Return the model at the root of every page: `wagtailcore.Page`, or its replacement.
 
     Wagtail 8 lets a project swap it (WAGTAIL_PAGE_MODEL); older ones have only the one.
     """
     from django.apps import apps
     from django.conf import settings
 
-    return apps.get_model(getattr(settings, "WAGTAIL_PAGE_MODEL", "wagtailcore.Page"))
+    model: Model = apps.get_model(getattr(settings, "WAGTAIL_PAGE_MODEL", "wagtailcore.Page"))
+    return model
 
 
 def page_labels() -> list[str]:
-    """Labels of the project's own page models, sorted."""
+    """Return labels of the project's own page models, sorted."""
     return sorted(model._meta.label for model in _page_models())
 
 
-def _page_models() -> list[Any]:
+def _page_models() -> list[Model]:
     from wagtail.models import get_page_models
 
     return [model for model in get_page_models() if model is not base_page()]
 
 
-def page_model(label: str) -> Any:
-    """The page model with this label. Raises Refusal `unknown_model` with the nearest names."""
+def page_model(label: str) -> Model:
+    """Return the page model with this label. Raises Refusal `unknown_model`."""
     for model in _page_models():
         if model._meta.label_lower == label.lower():
             return model
@@ -46,8 +48,8 @@ def page_model(label: str) -> Any:
     )
 
 
-def chain(model: Any) -> list[Any]:
-    """The models that a page's row is spread over, from the base page to `model` itself.
+def chain(model: Model) -> list[Model]:
+    """Return the models that a page's row is spread over, from the base page to `model` itself.
 
     Raises Refusal `unsupported` when a level has more than one concrete parent.
     """
@@ -63,13 +65,13 @@ def chain(model: Any) -> list[Any]:
     return levels
 
 
-def _direct_parents(model: Any) -> list[Any]:
+def _direct_parents(model: Model) -> list[Model]:
     local = set(model._meta.local_fields)
     return [parent for parent, link in model._meta.parents.items() if link in local]
 
 
 def page_models(reply: Reply) -> list[dict[str, Any]]:
-    """Every page model of the project, with the number of pages of exactly that type."""
+    """Return every page model of the project, with the number of pages of exactly that type."""
     from django.contrib.contenttypes.models import ContentType
     from django.db.models import Count
 
@@ -92,32 +94,32 @@ def page_models(reply: Reply) -> list[dict[str, Any]]:
 
 
 def describe(reply: Reply, *, model: str) -> dict[str, Any]:
-    """A page model as Django sees it: source file, tables, and each field's definition."""
-    found = page_model(model)
-    meta = found._meta
+    """Describe a page model as Django sees it: source file, tables, and each field's definition."""
+    page_type = page_model(model)
+    meta = page_type._meta
     link = meta.pk if meta.pk.remote_field else None
     fields = [*meta.fields, *meta.many_to_many]
     return {
         "label": meta.label,
-        "module": found.__module__,
-        "file": inspect.getsourcefile(found),
-        "class_name": found.__name__,
-        "bases": [f"{base.__module__}.{base.__qualname__}" for base in found.__bases__],
-        "chain": [level._meta.label for level in chain(found)],
+        "module": page_type.__module__,
+        "file": inspect.getsourcefile(page_type),
+        "class_name": page_type.__name__,
+        "bases": [f"{base.__module__}.{base.__qualname__}" for base in page_type.__bases__],
+        "chain": [level._meta.label for level in chain(page_type)],
         "verbose_name": str(meta.verbose_name),
         "table": meta.db_table,
         "parent_link": link.name if link else None,
-        "template": getattr(found, "template", None),
+        "template": getattr(page_type, "template", None),
         "children": sorted(
             model._meta.label
             for model in _page_models()
-            if model is not found and issubclass(model, found)
+            if model is not page_type and issubclass(model, page_type)
         ),
-        "fields": [_field(field, found) for field in fields],
+        "fields": [_field(field, page_type) for field in fields],
     }
 
 
-def _field(field: Any, model: Any) -> dict[str, Any]:
+def _field(field: Field, model: Model) -> dict[str, Any]:
     remote = field.remote_field
     on_delete = getattr(remote, "on_delete", None)
     local = field.model is model
@@ -146,7 +148,7 @@ def _field(field: Any, model: Any) -> dict[str, Any]:
     }
 
 
-def _deconstruct(field: Any) -> dict[str, Any]:
+def _deconstruct(field: Field) -> dict[str, Any]:
     name, path, args, kwargs = field.deconstruct()
     return {
         "name": name,
@@ -161,8 +163,8 @@ def check_models(
 ) -> list[dict[str, Any]]:
     """Findings on whether the models are what this phase needs: `{name, ok, detail}` each.
 
-    `added`: the target is a child of the source and has a prefixed equal of every moved field.
-    `final`: the source has none of them, the target has them under their own names.
+    `added`: the new type is a child of the old type and has a prefixed equal of every moved field.
+    `final`: the old type has none of them, the new type has them under their own names.
     """
     findings: list[dict[str, Any]] = []
 
@@ -219,17 +221,17 @@ def check_models(
     return findings
 
 
-def _differences(old: Any, new: Any) -> list[str]:
-    """Where two fields' definitions differ; names of reverse relations may, and must when set."""
+def _differences(old: Field, new: Field) -> list[str]:
+    """Return where two fields' definitions differ; names of reverse relations do not count."""
     _, old_path, old_args, old_kwargs = old.deconstruct()
     _, new_path, new_args, new_kwargs = new.deconstruct()
-    found = []
+    differences = []
     if old_path != new_path:
-        found.append(f"type {old_path} became {new_path}")
+        differences.append(f"type {old_path} became {new_path}")
     if list(old_args) != list(new_args):
-        found.append(f"arguments {old_args!r} became {new_args!r}")
+        differences.append(f"arguments {old_args!r} became {new_args!r}")
     for key in sorted({*old_kwargs, *new_kwargs} - {"related_name", "related_query_name"}):
         before, after = old_kwargs.get(key, "(unset)"), new_kwargs.get(key, "(unset)")
         if before != after and repr(before) != repr(after):
-            found.append(f"{key} {before!r} became {after!r}")
-    return found
+            differences.append(f"{key} {before!r} became {after!r}")
+    return differences

@@ -11,6 +11,7 @@ from . import tree
 from .database import page_connection, require_postgresql
 from .models import base_page, page_model
 from .tree import quoted
+from .types import Instance, Model, QuerySet
 
 ONE = ("slug", "path", "id")  # these name exactly one page
 SHOWN = 20  # pages that an error names
@@ -19,7 +20,7 @@ SHOWN = 20  # pages that an error names
 def find_pages(
     reply: Reply, *, model: str, selectors: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The pages of exactly this model that the selectors name, each once, in the tree's order.
+    """Return the pages of exactly this model that the selectors name, in the tree's order.
 
     A selector is one of
 
@@ -32,7 +33,7 @@ def find_pages(
     Their aliases come along, and the aliases of those. Raises Refusal `no_page`, `ambiguous`,
     or `placement` where an alias is selected and its source is not, or has another type.
     """
-    found = page_model(model)
+    page_type = page_model(model)
     if not selectors:
         raise Refusal("no_page", "No page is named to be converted.")
     ids: set[int] = set()
@@ -42,22 +43,22 @@ def find_pages(
         if kind in ONE:
             named.setdefault(kind, []).append(value)
         else:
-            ids |= _several(found, kind, value)
+            ids |= _several(page_type, kind, value)
     for kind, values in named.items():
-        ids |= _each(found, kind, values)
-    ids |= _aliases(found, ids)
+        ids |= _each(page_type, kind, values)
+    ids |= _aliases(page_type, ids)
     return _facts(ids)
 
 
-def of_type(model: Any) -> Any:
-    """Pages of exactly this model, not of its children."""
+def of_type(model: Model) -> QuerySet:
+    """Return pages of exactly this model, not of its children."""
     from django.contrib.contenttypes.models import ContentType
 
     return model._base_manager.filter(content_type=ContentType.objects.get_for_model(model))
 
 
 def _read(selector: dict[str, Any]) -> tuple[str, Any]:
-    """A selector's kind and its value, which is of the type that the kind needs."""
+    """Return a selector's kind and its value, which is of the type that the kind needs."""
     known = (*ONE, "under", "all", "where")
     if len(selector) != 1 or next(iter(selector)) not in known:
         raise Refusal(
@@ -80,8 +81,8 @@ def _read(selector: dict[str, Any]) -> tuple[str, Any]:
     return kind, str(value) if kind == "slug" else value
 
 
-def _each(model: Any, kind: str, values: list[Any]) -> set[int]:
-    """The one page of the model for each of the values, which are all of one kind."""
+def _each(model: Model, kind: str, values: list[Any]) -> set[int]:
+    """Return the one page of the model for each of the values, which are all of one kind."""
     wanted = {value: {value} for value in values}
     if kind == "path":
         roots = _site_roots()
@@ -93,38 +94,38 @@ def _each(model: Any, kind: str, values: list[Any]) -> set[int]:
         of_type(model).filter(**{f"{column}__in": anywhere}).values_list("pk", column)
     ):
         matches.setdefault(value, []).append(page)
-    found = set()
+    ids = set()
     for value, spellings in wanted.items():
         pages = [page for spelling in spellings for page in matches.get(spelling, ())]
         if not pages:
             raise _nobody(model, kind, value)
         if len(pages) > 1:
             raise _ambiguous(f"{model._meta.label} pages", kind, value, pages)
-        found.add(pages[0])
-    return found
+        ids.add(pages[0])
+    return ids
 
 
-def _several(model: Any, kind: str, value: Any) -> set[int]:
-    """Every page of the model that a selector of many pages names, at least one."""
+def _several(model: Model, kind: str, value: Any) -> set[int]:
+    """Return every page of the model that a selector of many pages names, at least one."""
     pages = of_type(model)
     if kind == "under":
         top = _top(value)
         pages = pages.filter(path__startswith=top["path"], depth__gt=top["depth"])
-    found = _filtered(model, value) if kind == "where" else set(pages.values_list("pk", flat=True))
-    if not found:
-        said = {"under": f"is below {value}", "all": "is there", "where": f"fits {value!r}"}[kind]
+    ids = _filtered(model, value) if kind == "where" else set(pages.values_list("pk", flat=True))
+    if not ids:
+        what = {"under": f"is below {value}", "all": "is there", "where": f"fits {value!r}"}[kind]
         raise Refusal(
             "no_page",
-            f"No {model._meta.label} page {said}.",
+            f"No {model._meta.label} page {what}.",
             found=f"{of_type(model).count()} {model._meta.label} pages in all, "
             "those of its child types not counted.",
             hint="Look the pages up in the admin, or change conversion.from.",
         )
-    return found
+    return ids
 
 
 def _top(path: str) -> dict[str, Any]:
-    """The page of whatever type that a subtree is named by."""
+    """Return the page of whatever type that a subtree is named by."""
     # `/` is the url_path of the tree's root; as a path below the sites' roots it says nothing.
     spellings = {path} if path == "/" else _spellings(path, _site_roots())
     pages = base_page()._base_manager
@@ -142,8 +143,8 @@ def _top(path: str) -> dict[str, Any]:
     return dict(tops[0])
 
 
-def _filtered(model: Any, where: Any) -> set[int]:
-    """Pages of the model that Django's filter finds with the lookups, which come from YAML."""
+def _filtered(model: Model, where: object) -> set[int]:
+    """Return pages of the model that fit Django's filter lookups, which come from YAML."""
     from django.core.exceptions import FieldError, ValidationError
     from django.db import DatabaseError
 
@@ -175,16 +176,16 @@ def _filtered(model: Any, where: Any) -> set[int]:
             hint=f"Lookups start from a field of {model._meta.label}, as in Django's filter().",
         ) from None
     except (ValidationError, ValueError, TypeError, OverflowError, DatabaseError) as error:
-        said = "; ".join(error.messages) if isinstance(error, ValidationError) else str(error)
+        reason = "; ".join(error.messages) if isinstance(error, ValidationError) else str(error)
         raise Refusal(
             "no_page",
             f"A value of {where!r} does not fit its field.",
-            found=said.strip(),
+            found=reason.strip(),
         ) from None
 
 
 def _spellings(path: str, roots: list[str]) -> set[str]:
-    """The url_paths that a path may stand for: itself, and below the root of each site."""
+    """Return the url_paths that a path may stand for: itself, and below the root of each site."""
     return {path, *(root + path[1:] for root in roots)}
 
 
@@ -194,7 +195,7 @@ def _site_roots() -> list[str]:
     return list(Site.objects.values_list("root_page__url_path", flat=True))
 
 
-def _ambiguous(what: str, kind: str, value: Any, ids: list[int]) -> Refusal:
+def _ambiguous(what: str, kind: str, value: object, ids: list[int]) -> Refusal:
     return Refusal(
         "ambiguous",
         f"{len(ids)} {what} have the {kind} {value!r}.",
@@ -207,7 +208,7 @@ def _ambiguous(what: str, kind: str, value: Any, ids: list[int]) -> Refusal:
     )
 
 
-def _nobody(model: Any, kind: str, value: Any) -> Refusal:
+def _nobody(model: Model, kind: str, value: object) -> Refusal:
     label = model._meta.label
     other = base_page()._base_manager.filter(**{"pk" if kind == "id" else "slug": value}).first()
     if kind != "path" and other is not None:
@@ -228,14 +229,14 @@ def _nobody(model: Any, kind: str, value: Any) -> Refusal:
     )
 
 
-def _type_name(page: Any) -> str:
-    """A page's type, also of one whose model is gone from the code."""
+def _type_name(page: Instance) -> str:
+    """Return a page's type, also of one whose model the project has no more."""
     model = page.specific_class
     return str(model._meta.label if model else page.cached_content_type)
 
 
-def _aliases(model: Any, ids: set[int]) -> set[int]:
-    """Aliases of the pages, and theirs. Raises Refusal `placement`; see `find_pages`.
+def _aliases(model: Model, ids: set[int]) -> set[int]:
+    """Return aliases of the pages, and theirs. Raises Refusal `placement`; see `find_pages`.
 
     Wagtail updates only those aliases that have their source's type (Page.update_aliases in
     wagtail/models/pages.py), so that an alias and its source are converted together.
@@ -283,7 +284,7 @@ def _aliases(model: Any, ids: set[int]) -> set[int]:
 
 
 def _facts(ids: Iterable[int]) -> list[dict[str, Any]]:
-    """What there is to know of the pages, in the tree's order, in one query."""
+    """Return what a plan shows of the pages, in the tree's order, by one query."""
     from wagtail.models import Locale
 
     names = (
@@ -309,7 +310,7 @@ def _facts(ids: Iterable[int]) -> list[dict[str, Any]]:
 
 
 def tree_problems(reply: Reply) -> dict[str, list[int]]:
-    """Ids of the pages that are wrong in the tree, by kind of fault; empty when it is sound."""
+    """Return ids of pages that are wrong in the tree, by kind of fault."""
     connection = page_connection()
     require_postgresql(connection)
     with connection.cursor() as cursor:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from ..protocol import Refusal
 
 
 def unanswered(app: str) -> Any:
-    """A questioner that takes this app as initialised, and refuses every other question."""
+    """Return a questioner that takes this app as initialised, and refuses every other question."""
     from django.db.migrations.questioner import MigrationQuestioner
 
     return type("Unanswered", (MigrationQuestioner,), _answers())(specified_apps={app})
 
 
-def _answers() -> dict[str, Any]:
-    def asked(question: str) -> Any:
-        def refuse(self: Any, *args: Any, **kwargs: Any) -> Any:
-            told = ", ".join(str(arg) for arg in [*args, *kwargs.values()])
+def _answers() -> dict[str, Callable[..., None]]:
+    def asked(question: str) -> Callable[..., None]:
+        def refuse(self: object, *args: object, **kwargs: object) -> None:
+            about = ", ".join(str(arg) for arg in [*args, *kwargs.values()])
             raise Refusal(
                 "question",
                 f"Django asks {question}, and there is no answer that is right for certain.",
-                found=f"about: {told}",
+                found=f"about: {about}",
                 hint="Make and apply the app's other changes first, then try again.",
             )
 

@@ -10,7 +10,7 @@ COLUMNS = ("id", "hostname", "port", "site_name", "root_page_id", "is_default_si
 
 
 def sites(reply: Reply) -> list[dict[str, Any]]:
-    """Every Site row, the default one first."""
+    """Return every Site row, the default one first."""
     from wagtail.models import Site
 
     return list(Site.objects.order_by("-is_default_site", "hostname", "port").values(*COLUMNS))

@@ -6,34 +6,33 @@ Nothing here loads a page, so that the cost of a change is that of the rows that
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..protocol import Refusal
 from .models import base_page
+from .types import Cursor
 
 
 def table() -> str:
-    """The base page table's quoted name."""
+    """Return the base page table's quoted name."""
     return quoted(base_page()._meta.db_table)
 
 
 def quoted(name: str) -> str:
-    """A table's or column's name as PostgreSQL takes it."""
+    """Return a table's or column's name as PostgreSQL takes it."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """A text as an SQL literal, for names that stand where parameters would be in the way."""
+    """Return a text as an SQL literal, for names where parameters would be in the way."""
     return "'" + text.replace("'", "''").replace("%", "%%") + "'"
 
 
 def step() -> int:
-    """The length of one step of a path, 4 unless the project swapped the page model."""
+    """Return the length of one step of a path, 4 unless the project swapped the page model."""
     return int(base_page().steplen)
 
 
-def problems(cursor: Any, *, prefixed: bool = False) -> dict[str, list[int]]:
-    """Ids of the pages that are wrong, by kind; kinds without any are left out.
+def problems(cursor: Cursor, *, prefixed: bool = False) -> dict[str, list[int]]:
+    """Return ids of the pages that are wrong, by kind; kinds without any are left out.
 
     What `Page.find_problems` looks for (treebeard/mp_tree.py), and Wagtail's url_path besides,
     in one pass over the table instead of a query for each page. With `prefixed`, the map's new
@@ -65,27 +64,27 @@ def problems(cursor: Any, *, prefixed: bool = False) -> dict[str, list[int]]:
          ORDER BY p.path
         """
     )
-    found: dict[str, list[int]] = {}
+    pages_by_kind: dict[str, list[int]] = {}
     for page, wrong in cursor.fetchall():
         for kind, is_so in zip(kinds, wrong):
             if is_so:
-                found.setdefault(kind, []).append(page)
-    return found
+                pages_by_kind.setdefault(kind, []).append(page)
+    return pages_by_kind
 
 
-def require_sound(cursor: Any, *, type: str, when: str, prefixed: bool = False) -> None:
-    """Raise a Refusal of this type when the tree has a fault; `prefixed` as in `problems`."""
-    found = problems(cursor, prefixed=prefixed)
-    if found:
+def require_sound(cursor: Cursor, *, refusal: str, when: str, prefixed: bool = False) -> None:
+    """Raise this kind of Refusal when the tree has a fault; `prefixed` as in `problems`."""
+    faults = problems(cursor, prefixed=prefixed)
+    if faults:
         raise Refusal(
-            type,
+            refusal,
             f"The page tree is not sound {when}.",
-            found="\n".join(f"{kind}: pages {ids[:20]}" for kind, ids in found.items()),
+            found="\n".join(f"{kind}: pages {ids[:20]}" for kind, ids in faults.items()),
             hint="See `manage.py fixtree`; on a copy first, because it may delete pages.",
         )
 
 
-def find_room(cursor: Any) -> None:
+def find_room(cursor: Cursor) -> None:
     """Find each original a place at the end of its siblings, into `remodel_map.aside`.
 
     It goes there alone. The page that takes its place has everything below it then, without one
@@ -119,16 +118,16 @@ def find_room(cursor: Any) -> None:
     )
 
 
-def depths(cursor: Any) -> list[int]:
-    """Depths at which the id map has new pages, the highest first."""
+def depths(cursor: Cursor) -> list[int]:
+    """Return depths at which the id map has new pages, the highest first."""
     cursor.execute(
         f"SELECT DISTINCT p.depth FROM {table()} p JOIN remodel_map m ON m.new = p.id ORDER BY 1"
     )
     return [row[0] for row in cursor.fetchall()]
 
 
-def descendants(cursor: Any) -> int:
-    """How many pages are below pages of the map, each counted once, those of the map left out."""
+def descendants(cursor: Cursor) -> int:
+    """Count the pages below pages of the map, each once, without those of the map."""
     cursor.execute("SELECT DISTINCT length(path) FROM remodel_map")
     below = " OR ".join(
         f"length(p.path) > {length} AND left(p.path, {length}) IN "
@@ -143,7 +142,7 @@ def descendants(cursor: Any) -> int:
     return int(cursor.fetchone()[0])
 
 
-def count_originals(cursor: Any, sign: int) -> None:
+def count_originals(cursor: Cursor, sign: int) -> None:
     """Add to each parent's numchild, or with `sign` -1 take from it, its originals of the map."""
     pages, size = table(), step()
     cursor.execute(
@@ -157,7 +156,7 @@ def count_originals(cursor: Any, sign: int) -> None:
     )
 
 
-def respell(cursor: Any, slugs: dict[int, str]) -> int:
+def respell(cursor: Cursor, slugs: dict[int, str]) -> int:
     """Give new pages of the map another slug, and url_paths that follow.
 
     Also to pages below them that somebody has given a URL with the present slug in it; the

@@ -50,7 +50,7 @@ def urls(reply: Reply) -> None:
 
 
 def _serve(language: str | None) -> str:
-    """The path under which Wagtail serves a site's root page, in this language."""
+    """Return the path under which Wagtail serves a site's root page, in this language."""
     from django.urls import reverse
     from django.utils import translation
 
@@ -59,7 +59,7 @@ def _serve(language: str | None) -> str:
 
 
 def _slashed(url: str) -> str:
-    """The URL with its last slash or without, as WAGTAIL_APPEND_SLASH says."""
+    """Return the URL with its last slash or without, as WAGTAIL_APPEND_SLASH says."""
     from django.conf import settings
 
     if url != "/" and not getattr(settings, "WAGTAIL_APPEND_SLASH", True):
@@ -70,11 +70,11 @@ def _slashed(url: str) -> str:
 def _types() -> dict[int, str]:
     from django.contrib.contenttypes.models import ContentType
 
-    found = {}
+    types = {}
     for kind in ContentType.objects.all():
         model = kind.model_class()
-        found[kind.pk] = model._meta.label if model else f"{kind.app_label}.{kind.model}"
-    return found
+        types[kind.pk] = model._meta.label if model else f"{kind.app_label}.{kind.model}"
+    return types
 
 
 def _restricted() -> list[str]:
