@@ -12,13 +12,13 @@ test: $(VENV)/dev.stamp
 	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 # Every Wagtail that is supported, and sites that nobody here wrote, each in its own environment;
-# and what takes long.
+# and the tests of all folders that are marked slow.
 matrix: $(VENV)/dev.stamp
-	$(BIN)/pytest tests/matrix tests/real_sites tests/end_to_end tests/steps tests/unit -m matrix -rs --numprocesses 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -m "matrix or slow" -rs --numprocesses 2 --dist loadgroup $(ARGS)
 
 # The demo's whole procedure cut off at every row of the journal and in between, and resumed.
 crash: $(VENV)/dev.stamp
-	$(BIN)/pytest tests/crash -m matrix --numprocesses 2 $(ARGS)
+	$(BIN)/pytest tests/crash -m crash --numprocesses 2 $(ARGS)
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.support.postgres import APP_PASSWORD, OWNER, fresh, started
+from tests.support.small_disk import SmallDisk, mounted
 from wizard.base.events import Event, Events, Report
-from wizard.base.redaction import Secret
 from wizard.postgres.address import Address
 from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer, login_environment
 
-pytest_plugins = ["tests.served"]
-
-OWNER = "app"  # as a site's own role is: makes databases, is no superuser
-APP_PASSWORD = Secret("app-password")
-_numbers = count(1)
+pytest_plugins = ["tests.support.sandbox"]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -99,15 +93,6 @@ async def bastion(tmp_path: Path) -> AsyncIterator[SshServer]:
     await server.stop()
 
 
-@dataclass(frozen=True)
-class SmallDisk:
-    """A folder whose disk is full after `SIZE` bytes, until there is room."""
-
-    SIZE = 64 * 1024
-    folder: Path
-    make_room: Callable[[], object]
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     """A small file system of its own; where none can be mounted, this process may write no file
@@ -125,30 +110,3 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield SmallDisk(folder, make_room)
     finally:
         make_room()
-
-
-def mounted(folder: Path, size: int, again: str = "") -> bool:
-    """Whether a tmpfs of that size could be mounted there; it needs root with CAP_SYS_ADMIN."""
-    mount = ["mount", "-t", "tmpfs", "-o", f"{again}size={size}", "tmpfs", str(folder)]
-    return os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
-
-
-async def started(root: Path, user: str, major: int = 18) -> AsyncIterator[Cluster]:
-    """A cluster with the superuser `user` and the role `app`, gone at the end."""
-    password = Secret(f"{user}-password")
-    cluster = Cluster(root, user=user, password=password, major=major, durable=False)
-    await cluster.start()
-    try:
-        await cluster.create_role(OWNER, APP_PASSWORD)
-        yield cluster
-    finally:
-        await cluster.stop()
-        shutil.rmtree(root)
-
-
-async def fresh(cluster: Cluster, name: str = "") -> AsyncIterator[Address]:
-    """An empty database owned and reached by `app`, gone at the end."""
-    name = name or f"test_{next(_numbers)}"
-    await cluster.create_database(name, owner=OWNER)
-    yield replace(cluster.address(name), user=OWNER, password=APP_PASSWORD)
-    await cluster.drop_database(name)

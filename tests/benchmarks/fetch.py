@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.ground import Ground, ground
-from tests.openssh import ALIAS, client_config, installed, openssh
+from tests.support.openssh import ALIAS, client_config, installed, openssh
 from wizard.base.events import Events, Report
 from wizard.postgres import server
 from wizard.postgres.address import Address, connect
@@ -145,7 +145,7 @@ async def over_ssh(bench: Bench) -> list[Pair]:
             wire = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "tests.wire",
+                "tests.support.tcp_relay",
                 str(port),
                 str(trip / 2),
                 cwd=ROOT,

@@ -13,7 +13,7 @@ from typing import Any
 
 from screens.widgets.tree import PagesTree
 from tests.benchmarks.ground import Ground
-from tests.screens.scripted import REMODEL_YML, House, Scripted, step, text_of, until
+from tests.support.scripted_app import REMODEL_YML, Scripted, ScriptedProject, step, text_of, until
 from wizard.project.pagetree import PageTree
 
 TIMES = 9
@@ -44,10 +44,10 @@ async def opening(ground: Ground, sizes: Iterable[int]) -> list[dict[str, Any]]:
 async def _once(ground: Ground, database: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "remodel.yml").write_text(REMODEL_YML)
-        house = House(Path(folder), pages=PageTree(ground.address(database)))  # type: ignore[arg-type]
+        project = ScriptedProject(Path(folder), pages=PageTree(ground.address(database)))  # type: ignore[arg-type]
         seconds = {}
         began = time.perf_counter()
-        async with house.app(step("copy", Scripted("copy.plan", "Plan")), size=(120, 40)) as (
+        async with project.app(step("copy", Scripted("copy.plan", "Plan")), size=(120, 40)) as (
             app,
             pilot,
         ):

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.crash.victim import Order
+from tests.crash.crashing_process import Order
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +32,7 @@ class Commands:
         self._asking, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with asked:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.crash.victim", str(asked.fileno())],
+                [sys.executable, "-m", "tests.crash.crashing_process", str(asked.fileno())],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 pass_fds=[asked.fileno()],

@@ -5,23 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests.crash.ground import ALLOW, Ground, State, laid_out
-from tests.crash.points import END, OPERATIONS, counted
-from tests.crash.victim import BEGIN, Order
-
-
-@dataclass(frozen=True)
-class Undisturbed:
-    """A run to its end: how everything was before each operation, and what it came by."""
-
-    states: Mapping[str, State]
-    passages: Mapping[tuple[str, str], int]
+from tests.crash.crash_points import END, OPERATIONS, counted
+from tests.crash.crash_sandbox import ALLOW, Ground, laid_out
+from tests.crash.crashing_process import BEGIN, Order
+from tests.crash.sandbox_state import State, Undisturbed
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

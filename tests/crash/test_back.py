@@ -16,14 +16,14 @@ import pytest
 import pytest_asyncio
 
 from tests.crash.commands import Ended
-from tests.crash.conftest import Undisturbed
-from tests.crash.ground import ALLOW, Ground, State
-from tests.crash.points import END, LOCAL, counted
-from tests.crash.test_crash import CLEAN, RESUME, RESUMES, no_process, same
-from tests.crash.victim import ACT, BEGIN, START, Order
+from tests.crash.crash_points import END, LOCAL, counted
+from tests.crash.crash_sandbox import ALLOW, Ground
+from tests.crash.crashing_process import ACT, BEGIN, START, Order
+from tests.crash.resumed import CLEAN, RESUME, RESUMES, no_process, same
+from tests.crash.sandbox_state import State, Undisturbed
 
 pytestmark = [
-    pytest.mark.matrix,
+    pytest.mark.crash,
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(900),  # the first one waits for the sandbox and the undisturbed run
 ]
@@ -55,7 +55,7 @@ async def undone(ground: Ground, undisturbed: Undisturbed) -> State:
 
 
 @pytest.mark.parametrize(("key", "place", "number"), CUTS)
-async def test_an_undo_that_was_cut_off(
+async def test_a_cut_off_undo_is_finished(
     ground: Ground, undone: State, key: str, place: str, number: int
 ) -> None:
     await ground.put_back(DONE_HERE)
@@ -64,7 +64,7 @@ async def test_an_undo_that_was_cut_off(
 
 
 @pytest.mark.parametrize("key", ["slugs.urls", "slugs.migrate", "copy.convert", "backup.restore"])
-async def test_a_resume_after_an_undo_that_was_cut_off(
+async def test_a_resume_finishes_a_cut_off_undo_first(
     ground: Ground, undisturbed: Undisturbed, key: str
 ) -> None:
     """It is undone to its end first, and then done again with what follows."""
@@ -79,7 +79,7 @@ async def test_a_resume_after_an_undo_that_was_cut_off(
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("operation", ["production.rollback:production"])
-async def test_a_rollback_that_was_cut_off(
+async def test_a_cut_off_rollback_is_finished(
     ground: Ground, undisturbed: Undisturbed, operation: str, part: float
 ) -> None:
     await same(ground, await _cut_off_at(ground, ROLLBACK, operation, part))
@@ -87,7 +87,7 @@ async def test_a_rollback_that_was_cut_off(
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("operation", ["purge.local", "purge.target:production"])
-async def test_a_purge_that_was_cut_off(
+async def test_a_cut_off_purge_is_finished(
     ground: Ground, undisturbed: Undisturbed, operation: str, part: float
 ) -> None:
     """What is left of it is another plan, consented to anew; nothing is held where nothing is."""
@@ -157,7 +157,7 @@ async def until(ground: Ground, *command: str, orders: list[Order]) -> None:
 
 
 @pytest.mark.parametrize("number", range(1, 40, 3))
-async def test_a_beginning_that_was_cut_off(
+async def test_a_session_begins_after_a_cut_off_beginning(
     ground: Ground, undisturbed: Undisturbed, number: int
 ) -> None:
     """Nobody has to clear anything away before a session can begin."""

@@ -8,7 +8,6 @@ goes on to the very end, and shows it. Run by `make crash`.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shutil
@@ -17,25 +16,25 @@ import signal
 import pytest
 
 from tests.crash.commands import Ended
-from tests.crash.conftest import Undisturbed
-from tests.crash.ground import ALLOW, Ground, State
-from tests.crash.points import END, Point, after, points, sample
-from tests.crash.victim import ACT, BEGIN, PLAN, Order
+from tests.crash.crash_points import END, Point, after, points, sample
+from tests.crash.crash_sandbox import Ground
+from tests.crash.crashing_process import ACT, BEGIN, PLAN, Order
+from tests.crash.resumed import CLEAN, RESUME, RESUMES, no_process, same
+from tests.crash.sandbox_state import Undisturbed
 
 pytestmark = [
-    pytest.mark.matrix,
+    pytest.mark.crash,
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(900),  # the first one waits for the sandbox and the undisturbed run
 ]
 
-RESUME = ("resume", "--answers", "answers.yml", *ALLOW)
-RESUMES = 3  # at most: a server that was restarted may not be back for the first
-CLEAN = {1, 2, 3, 4, 5, 6}  # the documented exit codes; -9 is the crash itself
 RESTARTS = {"restart fast": signal.SIGINT, "restart immediate": signal.SIGQUIT}
 
 
 @pytest.mark.parametrize("point", points(), ids=str)
-async def test_cut_off_and_resumed(ground: Ground, undisturbed: Undisturbed, point: Point) -> None:
+async def test_a_resume_reaches_the_undisturbed_state(
+    ground: Ground, undisturbed: Undisturbed, point: Point
+) -> None:
     following = after(point.operation)
     stop = [Order(following, BEGIN, how="end")] if following != END else []
     await cut_off(ground, undisturbed, point, stop)
@@ -43,14 +42,16 @@ async def test_cut_off_and_resumed(ground: Ground, undisturbed: Undisturbed, poi
 
 
 @pytest.mark.parametrize("point", [*sample(70), *sample(12, "children")], ids=str)
-async def test_to_the_very_end(ground: Ground, undisturbed: Undisturbed, point: Point) -> None:
+async def test_a_resume_reaches_the_undisturbed_end(
+    ground: Ground, undisturbed: Undisturbed, point: Point
+) -> None:
     """What the others leave out is true: what follows is as in the undisturbed run."""
     await cut_off(ground, undisturbed, point, [])
     await same(ground, undisturbed.states[END])
 
 
 @pytest.mark.parametrize("operation", ["structure.install", "slugs.install_migrations"])
-async def test_an_installation_cut_off_between_the_old_and_the_new_package(
+async def test_resumes_between_the_old_and_the_new_package(
     ground: Ground, undisturbed: Undisturbed, operation: str
 ) -> None:
     """pip takes the one out before it puts the other in; without either no project starts."""
@@ -66,7 +67,7 @@ async def test_an_installation_cut_off_between_the_old_and_the_new_package(
     await same(ground, undisturbed.states[following])
 
 
-async def test_a_worker_that_cannot_end_is_named_and_nothing_is_done_beside_it(
+async def test_names_a_frozen_worker_and_does_nothing_beside_it(
     ground: Ground, undisturbed: Undisturbed
 ) -> None:
     operation = "copy.convert"
@@ -118,20 +119,3 @@ def _left_undone(ended: Ended, stop: list[Order]) -> bool:
         return False  # it was killed on its way out
     assert ended.code in (-signal.SIGKILL, *CLEAN), ended.said
     return True
-
-
-async def same(ground: Ground, expected: State) -> None:
-    """Everything is as in the undisturbed run, and nobody was left behind."""
-    await no_process(ground)
-    assert ground.state().difference(expected) == []
-    assert ground.repeated() == []
-
-
-async def no_process(ground: Ground) -> None:
-    """Whatever was started has ended, by itself, and no socket is left."""
-    try:
-        async with asyncio.timeout(30):
-            while ground.left():
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        pytest.fail("\n".join(ground.left()))

@@ -12,7 +12,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.unit.test_config import write as write_config
+from tests.support.remodel_yml import write as write_config
 from wizard.base.errors import Declined, OperationFailed, PlanStale, RemodelError, StartOver
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config
@@ -44,6 +44,9 @@ HALVES = ("left", "right")
 VALUE = "one.value"
 MEMORY = Path("/dev/shm")  # each row of a journal waits for its disk
 PASSAGES = 60  # more than a whole run has, so that some are not cut off
+
+
+Work = Callable[[Engine], Awaitable[object]]
 
 
 class Killed(BaseException):
@@ -178,7 +181,7 @@ def rows_are_passages(world: World) -> Iterator[None]:
     """Cut off before or after any row of the journal, as anywhere else."""
     write: Callable[..., None] = Journal.write
 
-    def writing(self: Journal, *row: Any) -> None:
+    def writing(self: Journal, *row: object) -> None:
         world.passage()
         write(self, *row)
         world.passage()
@@ -248,7 +251,7 @@ class Crashes(RuleBasedStateMachine):
         assert len(self.world.done) == acts
         path.unlink() if before is None else path.write_text(before)
 
-    def _work(self, due: int | None, mood: str, value: str, work: Any) -> BaseException | None:
+    def _work(self, due: int | None, mood: str, value: str, work: Work) -> BaseException | None:
         self.world.due, self.said = due, []
         self.person.mood, self.person.value = mood, value
         session = sessions.resume(self.config, self.session)
@@ -269,7 +272,7 @@ class Crashes(RuleBasedStateMachine):
         self.finished = summary.finished
         return stopped
 
-    async def _engine(self, session: Session, work: Any) -> None:
+    async def _engine(self, session: Session, work: Work) -> None:
         events = Events()
         events.subscribe(self._hear)
         async with Context(self.config, session, events) as context:

@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from tests.crash.commands import Commands, Ended
-from tests.crash.points import LOCAL
-from tests.crash.victim import ACT, Order
-from tests.end_to_end import independent
-from tests.served import Demo
+from tests.crash.crash_points import LOCAL
+from tests.crash.crashing_process import ACT, Order
+from tests.support import sql_check
+from tests.support.sandbox import Demo
 
 CUTS = (
     Order("project.preflight", ACT, detail="ask describe"),
@@ -72,11 +72,11 @@ def answers(demo: Demo) -> Demo:
     return demo
 
 
-def test_cut_off_in_every_kind_of_operation(answers: Demo, commands: Commands) -> None:
+def test_resumes_after_a_cut_in_every_kind_of_operation(answers: Demo, commands: Commands) -> None:
     demo = answers
     assert {cut.operation for cut in CUTS} >= set(LOCAL) - ALIKE
     with demo.connect("production") as connection:
-        before = independent.look(connection)
+        before = sql_check.look(connection)
 
     ended = commands.run(demo.root, "replay", "production.yml", *ALLOW, orders=CUTS[:1])
     for cut in CUTS[1:]:
@@ -88,7 +88,7 @@ def test_cut_off_in_every_kind_of_operation(answers: Demo, commands: Commands) -
     assert ended.code == 0, ended.said
 
     with demo.connect("production") as connection:
-        independent.judge(connection, before, "harbour.example")
+        sql_check.judge(connection, before, "harbour.example")
     session = next((demo.root / ".remodel" / "sessions").iterdir())
     stamp = session.name.replace("-", "_")
     assert {name for name in demo.databases("production") if "__" in name} == {

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.consenting import Consenting
+from tests.support.consenting_operator import Consenting
 from wizard.base.events import Events, Report
 from wizard.commands import outline, runner
 from wizard.config import config

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.served import REMODEL, Demo
+from tests.support.sandbox import REMODEL, Demo, dump_of_production
 
 ALLOW = ("--allow", "staging", "--allow", "production")
 
 
-def with_config(demo: Demo, **changes: Any) -> Path:
+def with_config(demo: Demo, **changes: object) -> Path:
     """A copy of remodel.yml beside it, with dotted keys (`__` for the dot) set otherwise."""
     data = yaml.safe_load((demo.root / "remodel.yml").read_text())
     for dotted, value in changes.items():
@@ -53,7 +53,7 @@ def replay(demo: Demo, *more: str) -> tuple[int, dict[str, Any]]:
         ({"targets__production__database": "nothere"}, 3, "nothere"),
     ],
 )
-def test_a_config_that_does_not_fit(
+def test_refuses_a_config_that_does_not_fit(
     demo: Demo, changes: dict[str, Any], code: int, words: str
 ) -> None:
     before = demo.databases("local"), demo.databases("production"), demo.models.read_text()
@@ -67,7 +67,7 @@ def test_a_config_that_does_not_fit(
     assert after == before[1:]
 
 
-def test_settings_that_do_not_import_show_the_projects_own_traceback(demo: Demo) -> None:
+def test_shows_the_traceback_of_settings_that_do_not_import(demo: Demo) -> None:
     broken = demo.root / "site" / "config" / "settings" / "broken.py"
     broken.write_text("from .local import *\n\nSECRET = undefined_name\n")
     try:
@@ -81,7 +81,7 @@ def test_settings_that_do_not_import_show_the_projects_own_traceback(demo: Demo)
     assert "wizard/worker" not in error["found"]
 
 
-def test_a_slug_that_two_pages_have(demo: Demo) -> None:
+def test_refuses_a_slug_that_two_pages_have(demo: Demo) -> None:
     with demo.connect("production") as connection:
         connection.execute("UPDATE wagtailcore_page SET slug = 'show' WHERE slug = 'bad-admin'")
     code, error = replay(demo)
@@ -90,7 +90,7 @@ def test_a_slug_that_two_pages_have(demo: Demo) -> None:
     assert "conversion.pages" in error["hint"] + error["found"]
 
 
-def test_an_unknown_host_key_wants_a_person(demo: Demo) -> None:
+def test_refuses_an_unknown_host_key_without_a_person(demo: Demo) -> None:
     known = demo.root / ".remodel" / "known_hosts"
     text = known.read_text()
     known.unlink()
@@ -103,7 +103,7 @@ def test_an_unknown_host_key_wants_a_person(demo: Demo) -> None:
     assert "consents.project.trust:" in error["hint"]
 
 
-def test_a_changed_host_key_stops_everything(demo: Demo, tmp_path: Path) -> None:
+def test_refuses_a_changed_host_key(demo: Demo, tmp_path: Path) -> None:
     known = demo.root / ".remodel" / "known_hosts"
     text = known.read_text()
     subprocess.run(
@@ -119,7 +119,7 @@ def test_a_changed_host_key_stops_everything(demo: Demo, tmp_path: Path) -> None
     assert "changed" in error["message"]
 
 
-def test_a_local_database_in_use_is_left_alone(demo: Demo) -> None:
+def test_leaves_a_local_database_in_use_alone(demo: Demo) -> None:
     with demo.connect("local") as connection:
         connection.execute("SET application_name = 'a shell that was forgotten'")
         code, error = replay(demo)
@@ -129,27 +129,8 @@ def test_a_local_database_in_use_is_left_alone(demo: Demo) -> None:
     assert demo.databases("local") == ["harbour"]
 
 
-def dump_of_production(demo: Demo) -> bytes:
-    """What pg_dump makes of production, by hand."""
-    config = yaml.safe_load((demo.root / "remodel.yml").read_text())
-    with demo.connect("production") as connection:
-        address = connection.info
-        return subprocess.run(
-            [
-                Path(config["postgres"]["bin"]) / "pg_dump",
-                "--format=custom",
-                f"--host={address.host}",
-                f"--username={address.user}",
-                "harbour",
-            ],
-            env={"PGPASSWORD": address.password},
-            check=True,
-            capture_output=True,
-        ).stdout
-
-
 @pytest.mark.parametrize("fault", ["truncated", "flipped", "empty", "missing"])
-def test_a_dump_that_is_not_whole(demo: Demo, fault: str) -> None:
+def test_refuses_a_dump_that_is_not_whole(demo: Demo, fault: str) -> None:
     data = dump_of_production(demo)
     path = demo.root / "taken.dump"
     if fault == "truncated":
@@ -173,7 +154,7 @@ def test_a_dump_that_is_not_whole(demo: Demo, fault: str) -> None:
     assert demo.databases("local") == ["harbour"]
 
 
-def test_no_project_and_no_config(tmp_path: Path) -> None:
+def test_says_what_to_do_without_a_project_or_config(tmp_path: Path) -> None:
     done = subprocess.run(
         [REMODEL, "plan"], cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL
     )

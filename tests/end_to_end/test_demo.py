@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.matrix
-def test_the_demo_is_walked_to_its_end_and_leaves_nothing() -> None:
+@pytest.mark.slow
+def test_the_demo_ends_and_leaves_nothing() -> None:
     remodel = Path(sys.executable).with_name("remodel")
     ended = subprocess.run(
         [remodel, "demo", "--posts", "12"],

@@ -7,12 +7,13 @@ import json
 import re
 import signal
 import subprocess
+from dataclasses import dataclass
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from tests.end_to_end import independent, planted
-from tests.served import Demo
+from tests.support import planted_secrets, sql_check
+from tests.support.sandbox import Demo
 from wizard.base.errors import VerificationFailed
 from wizard.base.events import Events
 from wizard.config.config import read
@@ -23,14 +24,31 @@ from wizard.session import session as sessions
 ALLOW = ("--allow", "staging", "--allow", "production")
 
 
-def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> None:
-    with demo.connect("production") as connection:
-        before = independent.look(connection)
+@dataclass(frozen=True)
+class Replayed:
+    """A sandbox whose answers were replayed to the end, with secrets planted in it."""
 
-    with planted.planted(demo) as known:
-        done = planted.remodel(demo, known, "replay", "answers.yml", *ALLOW, "--json")
-        assert planted.leaks(demo, known, done) == []
+    demo: Demo
+    before: sql_check.Before
+    command: planted_secrets.Ran
+    leaks: list[str]
 
+
+@pytest.fixture(scope="module")
+def replayed(served: Demo) -> Replayed:
+    """Replay once; the first tests of this file look at the result, the last of them undoes it."""
+    served.put_back()
+    with served.connect("production") as connection:
+        before = sql_check.look(connection)
+    with planted_secrets.planted(served) as known:
+        done = planted_secrets.remodel(served, known, "replay", "answers.yml", *ALLOW, "--json")
+        leaks = planted_secrets.leaks(served, known, done)
+    return Replayed(served, before, done, leaks)
+
+
+def test_replay_converts_staging_and_production(replayed: Replayed) -> None:
+    demo, before, done = replayed.demo, replayed.before, replayed.command
+    assert replayed.leaks == []
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     described = Draft202012Validator(json.loads(demo.remodel("schema", "events").stdout))
@@ -47,19 +65,24 @@ def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> No
     assert beside_the_gate["staging"].startswith("delivered and checked")
     assert beside_the_gate["staging: closed for"].endswith(" ms")
     with demo.connect("production") as connection:
-        independent.judge(connection, before, "harbour.example")
+        sql_check.judge(connection, before, "harbour.example")
     with demo.connect("production", "harbour_staging") as connection:
-        independent.judge(connection, before, "staging.harbour.example")
+        sql_check.judge(connection, before, "staging.harbour.example")
     kept = [name for name in demo.databases("production") if name.endswith("_old")]
     assert len(kept) == 2
     home = demo.root / "production" / "home"
     assert (home / "podcast-stopped").exists()
     assert (home / "podcast-started").exists()
 
-    found = asyncio.run(drilled_wrong(demo))
+
+def test_drill_refuses_a_copy_that_lacks_a_migration_and_a_url(replayed: Replayed) -> None:
+    found = asyncio.run(drilled_wrong(replayed.demo))
     assert re.search(r"migrate --check: cast\.\S+ has not been applied", found)
     assert "is gone; it led to" in found
 
+
+def test_rollback_needs_two_keys_and_takes_production_back(replayed: Replayed) -> None:
+    demo = replayed.demo
     shown = demo.remodel("rollback", "--target", "production")
     assert shown.returncode == 4
     assert "Nobody has consented" in shown.stderr
@@ -74,7 +97,7 @@ def test_replay_converts_production_and_rollback_takes_it_back(demo: Demo) -> No
     )
     assert back.returncode == 0, back.stderr
     with demo.connect("production") as connection:
-        assert independent.look(connection) == before
+        assert sql_check.look(connection) == replayed.before
 
 
 async def drilled_wrong(demo: Demo) -> str:
@@ -106,8 +129,8 @@ async def drilled_wrong(demo: Demo) -> str:
     ("number", "code"),
     [
         (signal.SIGINT, 130),
-        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.matrix),
-        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.matrix),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_stops_in_good_order_and_resume_goes_on(
@@ -120,7 +143,7 @@ def test_a_signal_stops_in_good_order_and_resume_goes_on(
         signal.SIGHUP: "slugs.migrate",
     }[number]
     with demo.connect("production") as connection:
-        before = independent.look(connection)
+        before = sql_check.look(connection)
     running = demo.start("replay", "answers.yml", *ALLOW, "--json")
     _until(running, "started", stop_at)
     running.send_signal(number)
@@ -133,11 +156,11 @@ def test_a_signal_stops_in_good_order_and_resume_goes_on(
     resumed = demo.remodel("resume", "--answers", "answers.yml", *ALLOW, "--json")
     assert resumed.returncode == 0, resumed.stderr
     with demo.connect("production") as connection:
-        independent.judge(connection, before, "harbour.example")
+        sql_check.judge(connection, before, "harbour.example")
 
 
-@pytest.mark.matrix
-def test_killed_and_undone_and_another_session_on_the_same_database(demo: Demo) -> None:
+@pytest.mark.slow
+def test_a_second_session_after_a_kill_and_an_undo(demo: Demo) -> None:
     """SIGKILL in the middle of a migrate, undo, then a second session: never each other's work."""
     models = demo.models.read_text()
     running = demo.start("replay", "answers.yml", "--json")
@@ -179,8 +202,8 @@ def _until(running: subprocess.Popen[str], kind: str, operation: str) -> None:
     raise AssertionError(f"{operation} was not {kind}")
 
 
-@pytest.mark.matrix
-def test_without_allow_or_on_another_database_production_is_not_touched(demo: Demo) -> None:
+@pytest.mark.slow
+def test_refuses_production_without_allow_or_on_another_database(demo: Demo) -> None:
     """Two keys, and the identity that was pinned on first use, are asked of every delivery."""
     done = demo.remodel("replay", "answers.yml", "--allow", "staging", "--json")
     assert done.returncode == 4
@@ -196,7 +219,7 @@ def test_without_allow_or_on_another_database_production_is_not_touched(demo: De
     assert done.returncode == 5
     assert json.loads(done.stdout.splitlines()[-1])["error"] == "IdentityMismatch"
     with demo.connect("production") as connection:
-        kinds = {kind for _, _, kind in independent.look(connection).urls.values()}
+        kinds = {kind for _, _, kind in sql_check.look(connection).urls.values()}
     assert "cast.podcast" not in kinds
 
 
@@ -227,7 +250,7 @@ def test_check_plan_and_sessions_touch_nothing(demo: Demo) -> None:
     ) == before
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 def test_undo_goes_back_to_before_the_backup(demo: Demo) -> None:
     models = demo.models.read_text()
     with demo.connect("local") as connection:

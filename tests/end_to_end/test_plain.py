@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.served import REMODEL, Demo
+from tests.support.sandbox import REMODEL, Demo
 
 
 class Teletype:
@@ -64,7 +64,7 @@ class Teletype:
         return bool(data)
 
 
-def test_opened_steps_at_line_prompts(demo: Demo) -> None:
+def test_opens_steps_at_line_prompts(demo: Demo) -> None:
     """Two steps of the recorded answers are opened again; nothing asked for --plain."""
     data = yaml.safe_load((demo.root / "answers.yml").read_text())
     data["interactive"] = ["project", "backup"]

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.end_to_end.test_walk import state
-from tests.served import Demo
+from tests.support.sandbox import Demo
+from tests.support.sql_check import table_digests
 
-pytestmark = [pytest.mark.matrix, pytest.mark.timeout(900)]  # the demo is walked again and again
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the demo is walked again and again
 ALLOW = ("--allow", "staging", "--allow", "production")
 
 
@@ -33,7 +33,7 @@ def world(demo: Demo) -> dict[str, Any]:
         ("production", "harbour_staging"),
     ):
         with demo.connect(place, name) as connection:
-            seen[f"{place} {name}"] = state(connection)
+            seen[f"{place} {name}"] = table_digests(connection)
             seen[f"{place} {name} mark"] = connection.execute(
                 "SELECT oid, shobj_description(oid, 'pg_database') FROM pg_database "
                 "WHERE datname = current_database()"
@@ -57,7 +57,7 @@ def started(demo: Demo, operation: str, *arguments: str) -> subprocess.Popen[str
     raise AssertionError(f"{operation} was not started")
 
 
-def test_interrupted_it_takes_all_back_before_it_ends(demo: Demo) -> None:
+def test_an_interrupted_rehearsal_takes_everything_back(demo: Demo) -> None:
     """The answers alone, with no session that they are from."""
     before = world(demo)
     assert "class Podcast" not in demo.models.read_text()
@@ -71,7 +71,7 @@ def test_interrupted_it_takes_all_back_before_it_ends(demo: Demo) -> None:
     assert demo.remodel("rehearse", "--back").returncode == 0
 
 
-def test_what_has_changed_is_told_and_all_is_taken_back(demo: Demo) -> None:
+def test_a_rehearsal_reports_changes_and_takes_everything_back(demo: Demo) -> None:
     """Recorded up to staging. Then production is edited, and a consent is to another plan."""
     assert demo.remodel("replay", "answers.yml", "--allow", "staging").returncode == 4
     (folder,) = (demo.root / ".remodel" / "sessions").iterdir()
@@ -113,7 +113,7 @@ def test_what_has_changed_is_told_and_all_is_taken_back(demo: Demo) -> None:
     assert list((demo.root / ".remodel" / "rehearsals").iterdir()) == []
 
 
-def test_a_fault_is_told_and_taken_back_and_what_was_kept_is_purged(demo: Demo) -> None:
+def test_a_failed_rehearsal_takes_everything_back_and_a_kept_one_is_purged(demo: Demo) -> None:
     """Delivered everywhere: production has no page of the old type any more. Then the purge."""
     assert demo.remodel("replay", "answers.yml", *ALLOW).returncode == 0
     (folder,) = (demo.root / ".remodel" / "sessions").iterdir()
@@ -141,7 +141,7 @@ def test_a_fault_is_told_and_taken_back_and_what_was_kept_is_purged(demo: Demo) 
     assert demo.databases("production") == ["harbour", "harbour_staging"]
     assert list((demo.root / "backups").iterdir()) == []
     with demo.connect("production") as connection:
-        assert state(connection) == before["production harbour"]
+        assert table_digests(connection) == before["production harbour"]
     rolled = demo.remodel("rollback", "--target", "production", "--consent", "0" * 16)
     assert rolled.returncode == 1
     assert "is not on" in rolled.stderr

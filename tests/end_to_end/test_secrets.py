@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.end_to_end import planted
-from tests.served import Demo
+from tests.support import planted_secrets
+from tests.support.sandbox import Demo
 from wizard.base.redaction import MASK
 
 TELL = """
@@ -41,10 +41,10 @@ if project is not None:
 
 
 @pytest.mark.parametrize("how", ["raised", "killed"])
-def test_a_crash_of_ours_tells_none(demo: Demo, tmp_path: Path, how: str) -> None:
+def test_a_crash_of_ours_shows_no_secret(demo: Demo, tmp_path: Path, how: str) -> None:
     (tmp_path / "sitecustomize.py").write_text(TELL)
-    with planted.planted(demo) as known:
-        ran = planted.remodel(
+    with planted_secrets.planted(demo) as known:
+        ran = planted_secrets.remodel(
             demo, known, "replay", "answers.yml", PYTHONPATH=str(tmp_path), HOW=how
         )
         assert f"{MASK} postgres://dev:{MASK}@db.example.org/site {MASK}" in ran.stdout
@@ -54,10 +54,10 @@ def test_a_crash_of_ours_tells_none(demo: Demo, tmp_path: Path, how: str) -> Non
             assert f"KeyError: '{MASK}'" in ran.stderr
         else:
             assert ran.returncode == -9
-        assert planted.leaks(demo, known, ran) == []
+        assert planted_secrets.leaks(demo, known, ran) == []
 
 
-def test_a_traceback_of_the_project_tells_none(demo: Demo) -> None:
+def test_a_traceback_of_the_project_shows_no_secret(demo: Demo) -> None:
     settings = demo.root / "site" / "config" / "settings" / "telling.py"
     settings.write_text(
         "import os\n\nraise ValueError(os.environ['DATABASE_URL'] + "
@@ -68,27 +68,29 @@ def test_a_traceback_of_the_project_tells_none(demo: Demo) -> None:
     path = demo.root / "telling.yml"
     path.write_text(yaml.safe_dump(data))
     try:
-        with planted.planted(demo) as known:
-            ran = planted.remodel(demo, known, "replay", "answers.yml", "--config", str(path))
+        with planted_secrets.planted(demo) as known:
+            ran = planted_secrets.remodel(
+                demo, known, "replay", "answers.yml", "--config", str(path)
+            )
             assert ran.returncode == 2
             assert f"ValueError: postgres://dev:{MASK}@db.example.org/site{MASK}" in ran.stderr
-            assert planted.leaks(demo, known, ran) == []
+            assert planted_secrets.leaks(demo, known, ran) == []
     finally:
         settings.unlink()
 
 
-def test_the_search_finds_what_is_there(demo: Demo) -> None:
+def test_the_search_for_secrets_finds_a_leak(demo: Demo) -> None:
     """Without this, the others might pass for looking in the wrong places."""
     folder = demo.root / ".remodel" / "sessions" / "a"
     folder.mkdir(parents=True)
-    with planted.planted(demo) as known:
-        secret = planted.PLANTED["DEPLOY_KEY_PASSPHRASE"]
+    with planted_secrets.planted(demo) as known:
+        secret = planted_secrets.PLANTED["DEPLOY_KEY_PASSPHRASE"]
         (folder / "log").write_text(f"it said {secret}.")
         code = "import sys; print(sys.argv[1]); sys.stdin.read()"
-        ran = planted.run(
+        ran = planted_secrets.run(
             [sys.executable, "-c", f"{code}; import time; time.sleep(0.5)", secret],
             demo.root,
             known,
         )
-        found = planted.leaks(demo, known, ran)
+        found = planted_secrets.leaks(demo, known, ran)
     assert [one.partition(":")[0] for one in found] == ["arguments", "output", str(folder / "log")]

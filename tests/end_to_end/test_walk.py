@@ -10,12 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 import yaml
 
-from tests.end_to_end import independent
-from tests.served import REMODEL, Demo
+from tests.support import sql_check
+from tests.support.sandbox import REMODEL, Demo
+from tests.support.sql_check import table_digests
 from wizard.session.journal import Journal
 from wizard.session.plan import Plan
 
@@ -108,23 +108,6 @@ def _until_gone(terminal: Terminal, words: str) -> None:
         time.sleep(0.1)
 
 
-def state(connection: psycopg.Connection[tuple[object, ...]]) -> dict[str, str]:
-    """A digest of each table's rows. Left out is what tells the time of the run."""
-    tables = connection.execute(
-        "SELECT table_name FROM information_schema.tables "
-        "WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
-    ).fetchall()
-    digests = {}
-    for (table,) in tables:
-        what = "id, app, name" if table == "django_migrations" else "*"
-        rows = connection.execute(
-            f"SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) "
-            f'FROM (SELECT {what} FROM "{table}") t'.encode()
-        ).fetchone()
-        digests[str(table)] = str(rows)
-    return digests
-
-
 def acts(session: Path) -> list[tuple[str, str, object]]:
     """The journal, row by row: the operation, what became of it, and of a plan what it was about.
 
@@ -146,11 +129,11 @@ def acts(session: Path) -> list[tuple[str, str, object]]:
     return told
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 @needs_tmux
-def test_walked_by_keys_and_replayed_to_the_same_end(demo: Demo, terminal: Terminal) -> None:
+def test_a_session_walked_by_keys_replays_to_the_same_end(demo: Demo, terminal: Terminal) -> None:
     with demo.connect("production") as connection:
-        before = independent.look(connection)
+        before = sql_check.look(connection)
     known = demo.root / ".remodel" / "known_hosts"
     accepted = known.read_text()
     known.unlink()  # so that the host key is shown
@@ -163,8 +146,8 @@ def test_walked_by_keys_and_replayed_to_the_same_end(demo: Demo, terminal: Termi
     assert len(gates) == 9, gates
     assert terminal.tmux("display", "-p", "#{alternate_on} #{mouse_any_flag}").strip() == "0 0"
     with demo.connect("production") as connection:
-        independent.judge(connection, before, "harbour.example")
-        walked = state(connection)
+        sql_check.judge(connection, before, "harbour.example")
+        walked = table_digests(connection)
 
     (session,) = (demo.root / ".remodel" / "sessions").iterdir()
     recorded = demo.root / "walked.yml"
@@ -174,7 +157,7 @@ def test_walked_by_keys_and_replayed_to_the_same_end(demo: Demo, terminal: Termi
     done = demo.remodel("replay", "walked.yml", "--allow", "staging", "--allow", "production")
     assert done.returncode == 0, done.stderr
     with demo.connect("production") as connection:
-        assert state(connection) == walked
+        assert table_digests(connection) == walked
     (session,) = (demo.root / ".remodel" / "sessions").iterdir()
     replayed = yaml.safe_load((session / "answers.yml").read_text())
     assert replayed["answers"] == given["answers"]

@@ -99,12 +99,12 @@ class Expected:
     """
 
     def __init__(
-        self, before: Tables, after: Tables, direction: Direction, map: Mapping[int, int]
+        self, before: Tables, after: Tables, direction: Direction, page_ids: Mapping[int, int]
     ) -> None:
         self.before = before
         self.after = after
         self.direction = direction
-        self.map = map
+        self.page_ids = page_ids
         self.tables = copy.deepcopy(before)
         self.old_type = content_type(before, direction.source)
         self.new_type = content_type(before, direction.target)
@@ -119,31 +119,31 @@ class Expected:
         self._localize()
         self._passing()
 
-    def page(self, id: Any) -> Any:
+    def page(self, identifier: int | None) -> int | None:
         """The page that is there for this one."""
-        return self.map.get(id, id)
+        return None if identifier is None else self.page_ids.get(identifier, identifier)
 
     def _levels(self) -> None:
         old, new = LEVELS[self.direction.source], LEVELS[self.direction.target]
         for row in self.tables[PAGE]:
-            if row["id"] in self.map:
+            if row["id"] in self.page_ids:
                 row["content_type_id"] = self.new_type
-                row["id"] = self.map[row["id"]]
+                row["id"] = self.page_ids[row["id"]]
         for table, key in old.items():
             kept = table in new
             rows = self.tables[table]
-            self.tables[table] = [row for row in rows if kept or row[key] not in self.map]
+            self.tables[table] = [row for row in rows if kept or row[key] not in self.page_ids]
             for row in self.tables[table]:
                 row[key] = self.page(row[key])
         for table in new:
             if table not in old:
                 make = {"every_featurepage": self._feature, "every_articlepage": self._article}
-                self.tables[table] += [make[table](page) for page in self.map]
+                self.tables[table] += [make[table](page) for page in self.page_ids]
 
     def _feature(self, page: int) -> Row:
         row = self.standard[page]
         return {
-            "standard_id": self.map[page],
+            "standard_id": self.page_ids[page],
             "new_kicker": row["kicker"],
             "strapline": "Converted",
             "length": str(len(row["intro"])),
@@ -153,7 +153,7 @@ class Expected:
         row = self.standard[page]
         same = ("body", "content", "text", "hero_id", "see_id", "code", "raw", "note")
         return {
-            "base_id": self.map[page],
+            "base_id": self.page_ids[page],
             **{name: row[name] for name in same},
             "summary": row["intro"],
             "reading_minutes": row["minutes"],
@@ -164,16 +164,18 @@ class Expected:
     def _moved_rows(self) -> None:
         if self.direction.name == "parent":
             notes = self.tables["every_featurenote"]
-            self.tables["every_featurenote"] = [r for r in notes if r["owner_id"] not in self.map]
+            self.tables["every_featurenote"] = [
+                r for r in notes if r["owner_id"] not in self.page_ids
+            ]
         if self.direction.name != "sibling":
             return
         for old, (new, old_link, new_link) in MOVED.items():
-            going = [row for row in self.tables[old] if row[old_link] in self.map]
+            going = [row for row in self.tables[old] if row[old_link] in self.page_ids]
             self.tables[old] = [row for row in self.tables[old] if row not in going]
             there = list(self.after[new])
             for row in going:
                 made = {name: value for name, value in row.items() if name not in ("id", old_link)}
-                made[new_link] = self.map[row[old_link]]
+                made[new_link] = self.page_ids[row[old_link]]
                 wanted = {
                     name: self.page(v) if name == "page_id" else v for name, v in made.items()
                 }
@@ -192,17 +194,17 @@ class Expected:
         known = {content_type(self.before, label) for label in (*LEVELS, "wagtailcore.Page")}
         for table, (types, column) in GENERIC.items():
             for row in self.tables.get(table, []):
-                if int(row[column]) in self.map and any(row[kind] in known for kind in types):
-                    row[column] = type(row[column])(self.map[int(row[column])])
+                if int(row[column]) in self.page_ids and any(row[kind] in known for kind in types):
+                    row[column] = type(row[column])(self.page_ids[int(row[column])])
                     for kind in types:
                         row[kind] = self._type(row[kind])
-        pages = set(self.map.values())
+        pages = set(self.page_ids.values())
         for row in self.tables["wagtailcore_pagelogentry"]:
             if row["page_id"] in pages:
                 row["content_type_id"] = self._type(row["content_type_id"])
 
-    def _type(self, id: Any) -> Any:
-        return self.new_type if id == self.old_type else id
+    def _type(self, content_type: int | None) -> int | None:
+        return self.new_type if content_type == self.old_type else content_type
 
     def _values(self) -> None:
         for table, columns in RICH.items():
@@ -220,11 +222,13 @@ class Expected:
         def anchor(match: re.Match[str]) -> str:
             if 'linktype="page"' not in match[0]:
                 return match[0]
-            return LINK_ID.sub(lambda id: f"{id[1]}{self.page(int(id[2]))}{id[3]}", match[0])
+            return LINK_ID.sub(
+                lambda link: f"{link[1]}{self.page(int(link[2]))}{link[3]}", match[0]
+            )
 
         return ANCHOR.sub(anchor, html)
 
-    def stream(self, value: Any) -> Any:
+    def stream(self, value: str | list[Row] | None) -> list[Row]:
         """A stream's JSON, or the same as text, with its choosers and links followed."""
         blocks = json.loads(value) if isinstance(value, str) else value
         return [self._block(block) for block in blocks or []]
@@ -256,7 +260,7 @@ class Expected:
         return {**block, "value": value}
 
     def _revisions(self) -> None:
-        pages = {str(page) for page in self.map.values()}
+        pages = {str(page) for page in self.page_ids.values()}
         base = content_type(self.before, "wagtailcore.Page")
         for row in self.tables["wagtailcore_revision"]:
             if row["base_content_type_id"] == base:
@@ -282,7 +286,7 @@ class Expected:
             row["page"] = self.page(row["page"])
         if not own:
             return content
-        content["pk"] = self.map[content["pk"]]
+        content["pk"] = self.page_ids[content["pk"]]
         content["content_type"] = self.new_type
         getattr(self, f"_as_{self.direction.name}")(content, given)
         return content
@@ -305,7 +309,7 @@ class Expected:
             content.pop(name, None)
 
     def _comments(self) -> None:
-        pages = set(self.map.values())
+        pages = set(self.page_ids.values())
         for row in self.tables["wagtailcore_comment"]:
             if row["page_id"] not in pages:
                 continue
@@ -316,9 +320,11 @@ class Expected:
 
     def _localize(self) -> None:
         """wagtail-localize's copy of each page to be translated, and its strings by path."""
-        keys = {row["translation_key"] for row in self.before[PAGE] if row["id"] in self.map}
+        keys = {row["translation_key"] for row in self.before[PAGE] if row["id"] in self.page_ids}
         for row in self.tables.get("wagtail_localize_translationsource", []):
-            own = row["object_id"] in keys and json.loads(row["content_json"])["pk"] in self.map
+            own = (
+                row["object_id"] in keys and json.loads(row["content_json"])["pk"] in self.page_ids
+            )
             row["content_json"] = self.content(json.loads(row["content_json"]), own=own)
             if own:
                 row["specific_content_type_id"] = self._type(row["specific_content_type_id"])
@@ -355,7 +361,7 @@ class Expected:
 
     def _passing(self) -> None:
         """Editors' windows on the pages close; those on pages to be made below them may stay."""
-        pages = {str(page) for page in self.map}
+        pages = {str(page) for page in self.page_ids}
         for table in PASSING:
             there = {row["id"] for row in self.after.get(table, [])}
             kept = []
@@ -364,7 +370,7 @@ class Expected:
                 if row["object_id"] in pages or (parent in pages and row["id"] not in there):
                     continue
                 if parent in pages:
-                    row["parent_object_id"] = str(self.map[int(parent)])
+                    row["parent_object_id"] = str(self.page_ids[int(parent)])
                 kept.append(row)
             self.tables[table] = kept
 
@@ -397,7 +403,7 @@ def _key(table: str, rows: list[Row]) -> str | None:
     return keys.get(table) or ("id" if rows and "id" in rows[0] else None)
 
 
-def _identity(row: Row, key: str | None) -> Any:
+def _identity(row: Row, key: str | None) -> object:
     return row[key] if key else json.dumps(row, sort_keys=True)
 
 
@@ -420,7 +426,7 @@ def _plain(table: str, column: str, value: Any) -> Any:
     return value
 
 
-def _detail(wanted: Any, found: Any) -> str:
+def _detail(wanted: object, found: object) -> str:
     if isinstance(wanted, dict) and isinstance(found, dict):
         names = [n for n in {*wanted, *found} if wanted.get(n, "?") != found.get(n, "?")]
         return "; ".join(
@@ -431,6 +437,6 @@ def _detail(wanted: Any, found: Any) -> str:
     return f"should be {_short(wanted)}, is {_short(found)}"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) < 400 else f"{text[:400]}..."

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.matrix import observer
+from tests.matrix.case_run import Played, Stage, conversion
 from tests.matrix.cases import ACCOUNTS, DIRECTIONS, GENERIC, INDEXES, KEYS, Direction
-from tests.matrix.conftest import Stage
-from tests.matrix.environments import VERSIONS, Version
-from tests.matrix.played import Played, conversion
+from tests.matrix.versions import VERSIONS
+from tests.support.environments import Version
 from wizard.base.errors import OperationFailed
 
 IDS = ("new", "kept")
@@ -50,7 +50,7 @@ async def played(stage: Stage, version: Version, direction: Direction, ids: str)
 
 
 @versions
-async def test_the_site_is_what_it_says(stage: Stage, version: Version) -> None:
+async def test_the_site_runs_this_wagtail_without_faults(stage: Stage, version: Version) -> None:
     home = await stage.home(version)
     async with home.site() as site:
         assert site.hello.wagtail.startswith(f"{version.name}.")
@@ -71,13 +71,15 @@ async def test_the_site_is_what_it_says(stage: Stage, version: Version) -> None:
 
 
 @cases
-async def test_it_converts(stage: Stage, version: Version, direction: Direction, ids: str) -> None:
+async def test_converts_in_this_direction(
+    stage: Stage, version: Version, direction: Direction, ids: str
+) -> None:
     case = await stage.play(version, direction, ids)
     assert not case.failed, case.failed
     pages = {row["id"]: row["url_path"] for row in case.before[observer.PAGE]}
-    assert sorted(pages[page] for page in case.map) == direction.places
-    same = [old for old, new in case.map.items() if old == new]
-    assert len(same) == (0 if ids == "new" else len(case.map))
+    assert sorted(pages[page] for page in case.page_ids) == direction.places
+    same = [old for old, new in case.page_ids.items() if old == new]
+    assert len(same) == (0 if ids == "new" else len(case.page_ids))
     assert case.plan["direction"] == direction.name
     assert case.plan["faults"] == []
     assert case.check["errors"] == 0
@@ -87,7 +89,7 @@ async def test_it_converts(stage: Stage, version: Version, direction: Direction,
 
 @pytest.mark.parametrize("account", ACCOUNTS)
 @cases
-async def test_account(
+async def test_each_reference_is_carried(
     stage: Stage, version: Version, direction: Direction, ids: str, account: str
 ) -> None:
     table, _, column = account.partition(".")
@@ -97,13 +99,13 @@ async def test_account(
     assert case.differences.get(account, []) == []
     rows_of_pages = table in KEYS and column in KEYS[table]
     if rows_of_pages or (table in GENERIC and column == GENERIC[table][1]):
-        count = observer.referred(case.before, account, direction, case.map)
+        count = observer.referred(case.before, account, direction, case.page_ids)
         ledger = {entry["name"]: entry for entry in case.result["ledger"]}
         assert (ledger[account]["before"] if account in ledger else 0) == count
 
 
 @cases
-async def test_everything_else_is_as_it_was(
+async def test_changes_nothing_else(
     stage: Stage, version: Version, direction: Direction, ids: str
 ) -> None:
     case = await played(stage, version, direction, ids)
@@ -124,7 +126,7 @@ async def test_ledger_balances(
 
 
 @cases
-async def test_values_nobody_knows_are_reported(
+async def test_reports_references_that_it_does_not_follow(
     stage: Stage, version: Version, direction: Direction, ids: str
 ) -> None:
     """An id in the project's own JSON or text is told of, where it goes stale."""
@@ -149,7 +151,7 @@ async def test_indexes_are_what_wagtail_makes(
     kinds = {
         observer.content_type(case.after, label) for label in observer.CHAINS[direction.target]
     }
-    pages = {str(page) for page in case.map.values()}
+    pages = {str(page) for page in case.page_ids.values()}
     for row in case.after["wagtailcore_referenceindex"]:
         if row["base_content_type_id"] == base and row["object_id"] in pages:
             assert row["content_type_id"] in kinds
@@ -175,7 +177,7 @@ async def test_editors_can_work(
     assert (await stage.answers(version))["faults"] == []
     assert case.seen["faults"] == []
     converted = {page["id"]: page["type"] for page in case.seen["pages"]}
-    assert {converted[page] for page in case.map.values()} == {direction.target}
+    assert {converted[page] for page in case.page_ids.values()} == {direction.target}
 
 
 @cases
@@ -200,7 +202,7 @@ async def test_old_drafts_publish_with_nothing_blanked(
 
 @versions
 @pytest.mark.parametrize("ids", IDS)
-async def test_what_stands_in_the_way_leaves_the_database_as_it_was(
+async def test_a_refused_conversion_leaves_the_database_unchanged(
     stage: Stage, version: Version, ids: str
 ) -> None:
     """A PROTECT to a type that the page would no longer be of: refused, and nothing happened."""

@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from tests.conftest import fresh, started
+from tests.support.postgres import CONTENT, Fetching, fresh, say, started, tool
 from wizard.base.events import Report
 from wizard.postgres import server
 from wizard.postgres.address import Address, connect
-from wizard.postgres.dumps.archive import Archive
 from wizard.postgres.dumps.dump import fetch
 from wizard.postgres.dumps.restore import create_beside, drop
-from wizard.postgres.dumps.tools import Tool, find
-from wizard.sandbox.cluster import Cluster, binaries
+from wizard.postgres.dumps.tools import Tool
+from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer
 from wizard.ssh.connection import Connection, Login, host_key
 from wizard.ssh.connection import connect as log_in
 from wizard.ssh.hostkeys import trust
-
-CONTENT = """
-    CREATE TABLE author (id serial PRIMARY KEY, name text NOT NULL UNIQUE);
-    CREATE TABLE page (
-        id serial PRIMARY KEY,
-        author_id integer REFERENCES author,
-        title varchar(255) NOT NULL,
-        body text,
-        data jsonb,
-        seen timestamptz,
-        took interval,
-        score double precision,
-        file bytea
-    );
-    CREATE INDEX page_title ON page (title);
-    INSERT INTO author (name) SELECT 'Author ' || i FROM generate_series(1, 10) i;
-    INSERT INTO page (author_id, title, body, data, seen, took, score, file)
-    SELECT i % 10 + 1, 'Page ' || i, repeat(md5(i::text), 20), jsonb_build_object('n', i),
-           timestamptz '2026-01-01 12:00 UTC' + i * interval '1 hour', i * interval '1 minute',
-           i / 7.0::float8, decode(md5(i::text), 'hex')
-    FROM generate_series(1, 2000) i;
-"""
-
-
-async def tool(name: str, major: int) -> Tool:
-    return (await find(name, configured=binaries(major)))[0]
 
 
 @pytest.fixture
@@ -81,9 +53,6 @@ async def far_filled(far_database: Address) -> Address:
     async with await connect(far_database) as connection:
         await connection.execute(CONTENT)
     return far_database
-
-
-Fetching = Callable[..., Coroutine[Any, Any, Archive]]
 
 
 @pytest.fixture
@@ -143,21 +112,6 @@ async def beside(live: Address, report: Report) -> str:
 @pytest.fixture
 def kept(live: Address) -> str:
     return server.beside(live.database, "old")
-
-
-async def say(address: Address, word: str) -> None:
-    """Write into a database which one it is."""
-    async with await connect(address) as connection:
-        await connection.execute("CREATE TABLE who (word text); CREATE TABLE written (n int)")
-        await connection.execute("INSERT INTO who VALUES (%s)", [word])
-
-
-async def ask(address: Address) -> str:
-    """Which one it is."""
-    async with await connect(address) as connection:
-        row = await (await connection.execute("SELECT word FROM who")).fetchone()
-    assert row is not None
-    return str(row[0])
 
 
 @pytest.fixture

@@ -3,18 +3,16 @@ the new one, and whoever comes next is told which."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.postgres.conftest import ask, say
+from tests.support.killed_swap import alone_with, killed_at
+from tests.support.postgres import ask, say
 from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.base.events import Event, Events, Line, Report
 from wizard.postgres import server
@@ -23,72 +21,6 @@ from wizard.postgres.admin import swap
 from wizard.postgres.dumps.dump import dump
 from wizard.postgres.dumps.restore import create_beside, restore
 from wizard.postgres.dumps.tools import Tool
-
-# A process of its own that swaps and kills itself at the named point; the password comes by
-# standard input.
-SWAPPING = """
-import asyncio, os, signal, sys
-import psycopg
-from wizard.base.events import Events, Report
-from wizard.postgres.admin import swap
-from wizard.postgres.address import Address
-from wizard.base.redaction import Secret
-
-database, host, port, user, beside, kept, point = sys.argv[1:]
-address = Address(database, host, int(port), user, Secret(sys.stdin.readline().strip()))
-
-def killed(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-async def killing(*_, **__):
-    killed()
-
-if point == "before it is closed":
-    swap._refuse_untouchable = killing
-elif point == "closed":
-    swap._terminate = killing
-elif point == "emptied":
-    swap._commit = killing
-elif point == "renamed, not committed":
-    execute = psycopg.AsyncConnection.execute
-    async def renaming(self, query, *args, **kwargs):
-        result = await execute(self, query, *args, **kwargs)
-        text = query.as_string() if hasattr(query, "as_string") else str(query)
-        if " RENAME TO " in text:
-            killed()
-        return result
-    psycopg.AsyncConnection.execute = renaming
-elif point == "committed":
-    Report.finding = killed
-asyncio.run(swap.swap(address, beside, kept, Report(Events(), ""), terminate=True))
-"""
-
-
-def killed_at(point: str, live: Address, beside: str, kept: str) -> None:
-    assert live.password is not None
-    arguments = [live.database, live.host, str(live.port), live.user, beside, kept, point]
-    done = subprocess.run(
-        [sys.executable, "-c", SWAPPING, *arguments],
-        input=live.password.reveal(),
-        text=True,
-        capture_output=True,
-        cwd=Path(__file__).parents[2],
-        timeout=60,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-
-
-async def alone_with(live: Address) -> None:
-    """Until the server has noticed: a killed process' session ends, and its transaction with it."""
-    async with asyncio.timeout(20), server.operations(live) as session:
-        while True:
-            cursor = await session.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'remodel' "
-                "AND pid <> pg_backend_pid()"
-            )
-            if await cursor.fetchone() == (0,):
-                return
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +33,9 @@ async def alone_with(live: Address) -> None:
         ("committed", "new", False),
     ],
 )
-async def test_killed(point: str, word: str, closed: bool, live: Address, report: Report) -> None:
+async def test_a_kill_leaves_the_old_database_or_the_new_one(
+    point: str, word: str, closed: bool, live: Address, report: Report
+) -> None:
     beside, kept = (server.beside(live.database, label) for label in ("new", "old"))
     await create_beside(live, beside, like=live.database, report=report)
     await say(live.at(beside), "new")
@@ -122,7 +56,7 @@ async def test_killed(point: str, word: str, closed: bool, live: Address, report
         assert await ask(live) == "new"
 
 
-async def test_writers_find_their_way_after_a_kill(live: Address, report: Report) -> None:
+async def test_writers_reconnect_after_a_kill(live: Address, report: Report) -> None:
     """What was committed before the kill is in the database that is reopened."""
     beside, kept = (server.beside(live.database, label) for label in ("new", "old"))
     await create_beside(live, beside, like=live.database, report=report)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 from pathlib import Path
 
 import pytest
 
+from tests.support.postgres import ended
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import Secret
-from wizard.postgres import server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import baseline, drift, keys
 from wizard.postgres.drift.baseline import Baseline
@@ -48,17 +47,11 @@ async def taken(address: Address) -> Baseline:
         return Baseline.from_dict(json.loads(json.dumps(held.as_dict())))
 
 
-async def ended(address: Address, but: int) -> None:
-    """Until all sessions but one are gone, which is after their client has closed them."""
-    while any(each.pid != but for each in await server.sessions(address)):
-        await asyncio.sleep(0.005)
-
-
 async def told(address: Address, since: Baseline) -> list[str]:
     return [str(change) for change in (await drift.find(address, since)).changes]
 
 
-async def test_each_row_that_is_new_changed_or_gone(site: Address) -> None:
+async def test_finds_each_row_that_is_new_changed_or_deleted(site: Address) -> None:
     since = await taken(site)
     assert await told(site, since) == []
     await run(
@@ -78,7 +71,7 @@ async def test_each_row_that_is_new_changed_or_gone(site: Address) -> None:
     assert found.sequences == ("plain_id_seq: was at 50, is at 53",)
 
 
-async def test_what_changes_no_row_is_no_drift(site: Address) -> None:
+async def test_statements_that_change_no_row_are_no_drift(site: Address) -> None:
     since = await taken(site)
     await run(
         site,
@@ -94,7 +87,7 @@ async def test_what_changes_no_row_is_no_drift(site: Address) -> None:
     assert await told(site, since) == ["plain: other columns, constraints or indexes"]
 
 
-async def test_tables_without_an_integer_for_a_key(site: Address) -> None:
+async def test_finds_drift_in_tables_without_an_integer_key(site: Address) -> None:
     since = await taken(site)
     await run(
         site,
@@ -113,7 +106,7 @@ async def test_tables_without_an_integer_for_a_key(site: Address) -> None:
     assert changes["plain"].gone == 47
 
 
-async def test_a_transaction_that_runs_while_the_baseline_is_taken(site: Address) -> None:
+async def test_finds_what_a_transaction_open_during_the_baseline_commits(site: Address) -> None:
     """Its rows are told once it commits; what others committed meanwhile was there already."""
     async with await connect(site, autocommit=False) as running:
         await running.execute("UPDATE plain SET word = 'before' WHERE id = 1")
@@ -126,7 +119,7 @@ async def test_a_transaction_that_runs_while_the_baseline_is_taken(site: Address
     assert await told(site, since) == ["plain: 2 changed (1, 3)"]
 
 
-async def test_a_subtransaction_that_runs_while_the_baseline_is_taken(site: Address) -> None:
+async def test_finds_what_a_subtransaction_open_during_the_baseline_commits(site: Address) -> None:
     """PostgreSQL's own function has it as seen, since a snapshot does not list it."""
     async with await connect(site, autocommit=False) as running:
         await running.execute("UPDATE plain SET word = 'outer' WHERE id = 1")
@@ -145,7 +138,7 @@ async def test_a_subtransaction_that_runs_while_the_baseline_is_taken(site: Addr
     assert await told(site, since) == ["plain: 2 changed (1, 2)"]
 
 
-async def test_transaction_numbers_that_begin_anew(tmp_path: Path) -> None:
+async def test_finds_drift_after_transaction_ids_wrap_around(tmp_path: Path) -> None:
     """Of the 64 bits of a transaction's number a row has the lower 32, which start again at 3."""
     cluster = Cluster(tmp_path / "wrapping", user="developer", password=Secret("p"), durable=False)
     await cluster.start()
@@ -173,7 +166,7 @@ async def test_transaction_numbers_that_begin_anew(tmp_path: Path) -> None:
         await cluster.stop()
 
 
-async def test_only_a_login(site: Address) -> None:
+async def test_a_login_alone_is_reported_as_such(site: Address) -> None:
     since = await taken(site)
     await run(site, "UPDATE account SET last_login = now() WHERE id = 2")
     (change,) = (await drift.find(site, since)).changes
@@ -184,7 +177,7 @@ async def test_only_a_login(site: Address) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_whatever_is_done_the_account_is_exact(site: Address, seed: int) -> None:
+async def test_counts_any_sequence_of_statements_exactly(site: Address, seed: int) -> None:
     """Random writes, some in savepoints, some by a transaction that ran when it began."""
     chance = random.Random(seed)
 
@@ -280,7 +273,7 @@ async def test_a_dump_from_elsewhere_is_compared_by_content(
     ]
 
 
-async def test_the_second_look_finds_what_was_written_after_the_first(site: Address) -> None:
+async def test_looking_again_finds_what_was_written_in_between(site: Address) -> None:
     since = await taken(site)
     await run(site, "UPDATE plain SET word = 'x' WHERE id = 1")
     watch = drift.Watch(since)
@@ -309,9 +302,7 @@ async def test_the_second_look_finds_what_was_written_after_the_first(site: Addr
         "ALTER TABLE plain RENAME TO renamed",
     ],
 )
-async def test_the_second_look_finds_what_was_altered_without_a_row(
-    site: Address, statement: str
-) -> None:
+async def test_looking_again_finds_schema_changes_in_between(site: Address, statement: str) -> None:
     since = await taken(site)
     watch = drift.Watch(since)
     async with await connect(site) as guard:
@@ -325,7 +316,7 @@ async def test_the_second_look_finds_what_was_altered_without_a_row(
         assert await watch.look(guard) == found
 
 
-def test_keys_that_are_in_no_run() -> None:
+def test_keys_outside_of_every_run() -> None:
     runs = ((1, 3), (6, 6), (9, 12))
     assert keys.outside([1, 4, 6, 7, 12, 13], runs) == [4, 7, 13]
     assert keys.beyond(((0, 7), (11, 14)), runs) == [0, 4, 5, 7, 13, 14]

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from tests.conftest import APP_PASSWORD, OWNER, SmallDisk
-from tests.postgres.conftest import CONTENT, Fetching
+from tests.support.postgres import APP_PASSWORD, CONTENT, OWNER, Fetching
+from tests.support.small_disk import SmallDisk
 from wizard.base.errors import (
     ConfigError,
     ConnectionFailed,
@@ -94,7 +94,7 @@ async def test_progress_is_in_bytes_of_tables_and_never_goes_back(
     assert any("at public.page" in each.note for each in told)
 
 
-async def test_a_pg_dump_too_old_for_the_server(
+async def test_refuses_a_pg_dump_too_old_for_the_server(
     filled: Address, backups: Path, report: Report, pg_dump_16: Tool, pg_restore: Tool
 ) -> None:
     with pytest.raises(OperationFailed, match="exit status 1") as caught:
@@ -150,7 +150,7 @@ async def test_a_dump_is_of_the_moment_that_a_session_holds(
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_what_is_compressed_better_where_the_build_can(
+async def test_compresses_better_where_the_build_can(
     method: str, database: Address, database_16: Address, backups: Path, report: Report
 ) -> None:
     built = [
@@ -227,7 +227,7 @@ async def test_a_connection_cut_in_the_middle_leaves_nothing(
     assert files(backups) == ["whole", "whole.sha256"]
 
 
-async def test_a_pg_dump_that_is_missing_or_too_old_on_the_far_side(
+async def test_refuses_a_pg_dump_that_is_missing_or_too_old_on_the_far_side(
     fetching: Fetching, backups: Path, pg_dump: Tool, pg_dump_16: Tool
 ) -> None:
     """No route leads there; and if it was taken away since, its exit status is believed."""
@@ -262,7 +262,7 @@ async def test_a_cancelled_fetch_leaves_nothing(
     assert files(backups) == []
 
 
-async def test_a_full_disk(fetching: Fetching, small_disk: SmallDisk) -> None:
+async def test_a_full_disk_leaves_no_dump(fetching: Fetching, small_disk: SmallDisk) -> None:
     with pytest.raises(OperationFailed, match="disk is full") as caught:
         await fetching(small_disk.folder / "db")
     assert "bytes were free before" in caught.value.found
@@ -271,7 +271,7 @@ async def test_a_full_disk(fetching: Fetching, small_disk: SmallDisk) -> None:
     assert (await fetching(small_disk.folder / "db")).bytes > small_disk.SIZE
 
 
-async def test_a_full_disk_under_a_script(
+async def test_a_full_disk_leaves_no_script(
     made: Archive, small_disk: SmallDisk, pg_restore: Tool
 ) -> None:
     script = small_disk.folder / "db.psql.gz"
@@ -292,7 +292,7 @@ async def made(
     return await dump(filled, backups / "db", report, pg_dump=pg_dump, pg_restore=pg_restore)
 
 
-async def test_a_truncated_archive(made: Archive, pg_restore: Tool, report: Report) -> None:
+async def test_refuses_a_truncated_archive(made: Archive, pg_restore: Tool, report: Report) -> None:
     os.truncate(made.path, made.bytes - 2_000)
     await archive.describe(made.path, pg_restore)  # its table of contents is whole
     with pytest.raises(VerificationFailed) as caught:
@@ -302,7 +302,9 @@ async def test_a_truncated_archive(made: Archive, pg_restore: Tool, report: Repo
         await archive.take(made.path, pg_restore, report)
 
 
-async def test_a_flipped_bit(made: Archive, pg_restore: Tool, report: Report) -> None:
+async def test_refuses_an_archive_with_a_flipped_bit(
+    made: Archive, pg_restore: Tool, report: Report
+) -> None:
     content = bytearray(made.path.read_bytes())
     content[made.bytes // 2] ^= 1
     made.path.write_bytes(content)
@@ -311,7 +313,7 @@ async def test_a_flipped_bit(made: Archive, pg_restore: Tool, report: Report) ->
     assert made.sha256 in caught.value.found
 
 
-async def test_other_formats(
+async def test_refuses_other_dump_formats(
     filled: Address, tmp_path: Path, pg_dump: Tool, pg_restore: Tool, report: Report
 ) -> None:
     """A directory is taken. What is said to do with a tar is done, and then it is."""
@@ -336,7 +338,7 @@ async def test_other_formats(
 
 
 @pytest.mark.parametrize("content", [b"", b"PGDMP", b"-- PostgreSQL database dump\n" * 100])
-async def test_files_that_are_no_archive(
+async def test_refuses_files_that_are_no_archive(
     content: bytes, tmp_path: Path, pg_restore: Tool, report: Report
 ) -> None:
     path = tmp_path / "db"
@@ -345,7 +347,7 @@ async def test_files_that_are_no_archive(
         await archive.take(path, pg_restore, report)
 
 
-async def test_a_missing_file(made: Archive, pg_restore: Tool, report: Report) -> None:
+async def test_refuses_a_missing_file(made: Archive, pg_restore: Tool, report: Report) -> None:
     made.path.unlink()
     with pytest.raises(VerificationFailed, match="cannot be opened"):
         await archive.prove(made, report)
@@ -357,7 +359,7 @@ async def test_a_missing_file(made: Archive, pg_restore: Tool, report: Report) -
 @pytest.mark.parametrize(
     "name", ["we'ird \"na;me", "$(touch harm)", "`touch harm`; touch harm #", "a\\b|c&d", "ünï*?"]
 )
-async def test_a_database_by_any_name(
+async def test_dumps_a_database_by_any_name(
     name: str,
     connection: Connection,
     ssh_server: SshServer,
@@ -396,12 +398,12 @@ async def test_a_database_by_any_name(
 
 
 @pytest.mark.parametrize("host", ["-h", "host=evil", "postgres://evil/db", "one,two", "a\0b"])
-def test_hosts_that_are_options_or_connection_strings(host: str) -> None:
+def test_refuses_hosts_that_are_options_or_connection_strings(host: str) -> None:
     with pytest.raises(ConfigError):
         Address("db", host)
 
 
-async def test_links_in_the_way_are_not_followed(
+async def test_follows_no_symlink_at_the_dumps_path(
     filled: Address, backups: Path, report: Report, pg_dump: Tool, pg_restore: Tool
 ) -> None:
     backups.mkdir(mode=0o700)

@@ -33,7 +33,7 @@ async def test_pinned_on_first_use_and_known_again(database: Address, tmp_path: 
     assert pins.role_of(identity) == "local"
 
 
-async def test_another_server_with_the_same_name(
+async def test_refuses_another_server_with_the_same_name(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     pins = Pins(tmp_path / "pins.json")
@@ -47,13 +47,13 @@ async def test_another_server_with_the_same_name(
     assert pins.role_of(far) is None
 
 
-async def test_one_database_reached_in_two_ways(database: Address, tmp_path: Path) -> None:
+async def test_knows_one_database_reached_in_two_ways(database: Address, tmp_path: Path) -> None:
     pins = Pins(tmp_path / "pins.json")
     pins.pin("production", await read(database, "deploy@example.org"))
     assert pins.role_of(await read(database, "local")) == "production"
 
 
-async def test_a_physical_clone_on_another_host(tmp_path: Path) -> None:
+async def test_refuses_a_physical_clone_on_another_host(tmp_path: Path) -> None:
     """It has the system identifier, the OIDs and the names of what it was copied from: only where
     it is tells it apart, and two targets of one session it cannot be."""
     addresses = {}
@@ -88,13 +88,13 @@ async def test_a_physical_clone_on_another_host(tmp_path: Path) -> None:
     assert pins.role_of(other, but="staging") == "production"
 
 
-def test_a_broken_pins_file_is_no_empty_one(tmp_path: Path) -> None:
+def test_refuses_a_broken_pins_file(tmp_path: Path) -> None:
     (tmp_path / "pins.json").write_text("{")
     with pytest.raises(OperationFailed, match=r"pins\.json"):
         Pins(tmp_path / "pins.json").all()
 
 
-async def test_what_a_server_tells(filled: Address) -> None:
+async def test_reads_rights_sizes_and_databases(filled: Address) -> None:
     about = await server.about(filled)
     assert (about.major, about.user, about.can_create_db, about.is_superuser) == (
         18,
@@ -110,12 +110,12 @@ async def test_what_a_server_tells(filled: Address) -> None:
 
 
 @pytest.mark.parametrize("name", ["-x", "host=evil", "postgres://evil/db", "a\0b"])
-def test_names_that_look_like_options(name: str) -> None:
+def test_refuses_names_that_look_like_options(name: str) -> None:
     with pytest.raises(ConfigError, match="looks like an option"):
         Address(name)
 
 
-async def test_a_name_with_everything_in_it(database: Address) -> None:
+async def test_reaches_a_database_by_any_name(database: Address) -> None:
     odd = database.at('odd "name" with $ and é')
     async with server.operations(database) as session:
         await session.execute('CREATE DATABASE "odd ""name"" with $ and é"')
@@ -124,7 +124,7 @@ async def test_a_name_with_everything_in_it(database: Address) -> None:
     assert await server.database(odd) is None
 
 
-async def test_a_refusal_is_no_lost_connection(database: Address) -> None:
+async def test_tells_a_refusal_from_a_lost_connection(database: Address) -> None:
     with pytest.raises(OperationFailed, match="refused a statement") as refused:
         async with server.session(database) as session:
             await session.execute("SELECT nothing")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres.conftest import tool
+from tests.support.postgres import tool
 from wizard.base.errors import ConnectionFailed, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding, Progress, Report
 from wizard.postgres import server
@@ -31,7 +31,7 @@ async def scripted(filled: Address, folder: Path, report: Report) -> Path:
     return folder / "db.sql.gz"
 
 
-async def test_a_script_of_18_into_16_with_progress_in_bytes(
+async def test_loads_a_script_of_18_into_16_with_progress_in_bytes(
     filled: Address,
     database_16: Address,
     tmp_path: Path,
@@ -52,7 +52,7 @@ async def test_a_script_of_18_into_16_with_progress_in_bytes(
     assert "PostgreSQL 16 has no transaction_timeout; left out" in findings
 
 
-async def test_an_archive_of_18_into_16_and_one_of_16_into_18(
+async def test_loads_archives_of_18_into_16_and_of_16_into_18(
     filled: Address,
     database: Address,
     database_16: Address,
@@ -80,7 +80,7 @@ async def test_an_archive_of_18_into_16_and_one_of_16_into_18(
         await restore.drop(database, "back")
 
 
-async def test_a_dump_that_is_made_as_a_script(
+async def test_makes_a_dump_as_a_script(
     filled: Address, database_16: Address, tmp_path: Path, report: Report, pg_dump: Tool
 ) -> None:
     """Where nothing here reads archives of that version."""
@@ -95,7 +95,7 @@ async def test_a_dump_that_is_made_as_a_script(
     )
 
 
-async def test_a_script_is_a_dump_that_can_be_taken(
+async def test_takes_a_script_as_a_dump(
     filled: Address, database: Address, tmp_path: Path, report: Report, pg_restore: Tool
 ) -> None:
     path = await scripted(filled, tmp_path, report)
@@ -133,7 +133,7 @@ async def test_what_is_not_whole_or_hostile_leaves_nothing(
     assert not harm.exists()
 
 
-async def test_the_servers_words_with_the_line_of_the_script(
+async def test_shows_the_servers_error_with_the_scripts_line(
     database: Address, tmp_path: Path, report: Report
 ) -> None:
     path = tmp_path / "db.sql"
@@ -147,7 +147,7 @@ async def test_the_servers_words_with_the_line_of_the_script(
     assert "COPY t, line 2" in caught.value.found
 
 
-async def test_owners_grants_and_extensions_that_are_not_to_be_had(
+async def test_leaves_out_owners_grants_and_extensions_that_are_not_available(
     database: Address, tmp_path: Path, report: Report, events: list[Event]
 ) -> None:
     """As a dump by a superuser has them; large objects come in transactions of pg_dump's own."""
@@ -174,7 +174,7 @@ async def test_owners_grants_and_extensions_that_are_not_to_be_had(
     assert told["db.sql"].startswith("4 statements on owners")
 
 
-async def test_what_the_server_refuses_at_the_end(
+async def test_an_error_at_the_commit_fails_the_load(
     database: Address, tmp_path: Path, report: Report
 ) -> None:
     """A deferred constraint is looked at when the transaction is to be committed."""
@@ -189,7 +189,9 @@ async def test_what_the_server_refuses_at_the_end(
     assert (await server.contents(database)).tables == 0
 
 
-async def test_a_server_that_goes_away(database: Address, tmp_path: Path, report: Report) -> None:
+async def test_a_server_that_goes_away_fails_the_load(
+    database: Address, tmp_path: Path, report: Report
+) -> None:
     path = tmp_path / "db.sql"
     path.write_text(
         f"{HEAD}CREATE TABLE t (id int);\nSELECT pg_terminate_backend(pg_backend_pid());\n{TAIL}"

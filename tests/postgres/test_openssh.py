@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.openssh import ALIAS, client_config, installed, openssh
+from tests.support.openssh import ALIAS, client_config, installed, openssh
 from wizard.base.errors import ConnectionFailed
 from wizard.base.events import Report
 from wizard.postgres import server
@@ -35,7 +35,7 @@ async def connected(tmp_path: Path) -> AsyncIterator[Connection]:
             yield connection
 
 
-async def test_commands_forwards_dumps_and_files(
+async def test_openssh_runs_commands_forwards_dumps_and_files(
     connected: Connection,
     far_filled: Address,
     tmp_path: Path,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SmallDisk
+from tests.support.small_disk import SmallDisk
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.events import Event, Progress, Report
 from wizard.postgres.address import Address, connect
@@ -58,7 +58,7 @@ async def made(
     return await dump(wide, path, report, pg_dump=pg_dump, pg_restore=pg_restore, jobs=3)
 
 
-async def test_it_is_private_counted_hashed_and_provable(
+async def test_a_parallel_dump_is_private_counted_hashed_and_provable(
     made: Archive, backups: Path, report: Report, events: list[Event], pg_restore: Tool
 ) -> None:
     path = made.path
@@ -77,7 +77,7 @@ async def test_it_is_private_counted_hashed_and_provable(
     assert replace(taken, made_at="") == replace(made, made_at="")
 
 
-async def test_it_is_restored_as_it_was(
+async def test_restores_the_same_content(
     made: Archive, wide: Address, database: Address, report: Report, pg_restore: Tool
 ) -> None:
     expected = await tables(wide)
@@ -92,7 +92,7 @@ async def test_it_is_restored_as_it_was(
             await connection.execute(f"DROP DATABASE {into.database} WITH (FORCE)".encode())
 
 
-async def test_what_does_not_pay_is_one_file(
+async def test_writes_one_file_where_parallel_does_not_pay(
     filled: Address, backups: Path, report: Report, pg_dump: Tool, pg_restore: Tool
 ) -> None:
     """One table is all of it, or there is little."""
@@ -106,7 +106,7 @@ async def test_what_does_not_pay_is_one_file(
 
 
 @pytest.mark.parametrize("how", ["bit", "end", "gone", "more", "link"])
-async def test_what_is_not_as_it_was(
+async def test_refuses_a_dump_with_a_changed_missing_or_extra_file(
     made: Archive, how: str, report: Report, pg_restore: Tool
 ) -> None:
     largest = max(made.path.iterdir(), key=lambda path: path.stat().st_size)
@@ -130,7 +130,7 @@ async def test_what_is_not_as_it_was(
         await archive.take(made.path, pg_restore, report)
 
 
-async def test_a_table_of_contents_that_leads_outside(
+async def test_refuses_a_table_of_contents_that_leads_outside(
     made: Archive, report: Report, pg_restore: Tool
 ) -> None:
     """pg_restore reads what stands there, wherever that is."""
@@ -183,7 +183,7 @@ async def test_a_pg_dump_that_dies_leaves_nothing(
     assert list(backups.iterdir()) == []
 
 
-async def test_what_was_left_is_in_nobodys_way(
+async def test_replaces_what_a_killed_dump_left(
     wide: Address, backups: Path, report: Report, pg_dump: Tool, pg_restore: Tool
 ) -> None:
     (backups / "db.part").mkdir(parents=True)
@@ -195,7 +195,7 @@ async def test_what_was_left_is_in_nobodys_way(
     assert list(backups.iterdir()) == []
 
 
-async def test_a_full_disk(
+async def test_a_full_disk_leaves_nothing(
     wide: Address, small_disk: SmallDisk, report: Report, pg_dump: Tool, pg_restore: Tool
 ) -> None:
     path = small_disk.folder / "db"

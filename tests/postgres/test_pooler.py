@@ -12,8 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import APP_PASSWORD
-from tests.postgres.conftest import ask
+from tests.support.postgres import APP_PASSWORD, ask
 from wizard.base.events import Report
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight, swap
@@ -66,12 +65,12 @@ async def pooled(live: Address, tmp_path: Path) -> AsyncIterator[Address]:
             path.unlink()
 
 
-async def test_delivering_through_it_is_refused(pooled: Address) -> None:
+async def test_refuses_to_deliver_through_a_pooler(pooled: Address) -> None:
     found = await preflight.swap(pooled, Needs(), None)
     assert any(fault.startswith("this port is a pooler's") for fault in found.faults)
 
 
-async def test_paused_around_the_swap_its_clients_wait_and_none_fails(
+async def test_clients_of_a_paused_pooler_wait_and_none_fails(
     live: Address, pooled: Address, beside: str, kept: str, report: Report
 ) -> None:
     """Otherwise a login that fails while the names are swapped makes it refuse everybody for

@@ -19,7 +19,7 @@ async def as_superuser(cluster: Cluster, database: str, *statements: str) -> Non
             await connection.execute(statement.encode())
 
 
-async def test_nothing_is_in_the_way(database: Address) -> None:
+async def test_finds_no_problem_on_a_plain_target(database: Address) -> None:
     found = await preflight.swap(database, await preflight.needs(database), None)
     found.require("production", "swap")
     assert found.faults == ()
@@ -28,7 +28,7 @@ async def test_nothing_is_in_the_way(database: Address) -> None:
     assert (await preflight.in_place(database, Needs())).told == ()
 
 
-async def test_somebody_elses_database_and_no_right_to_make_one(
+async def test_finds_a_foreign_owner_and_a_missing_createdb(
     cluster: Cluster, database: Address
 ) -> None:
     await as_superuser(
@@ -54,7 +54,7 @@ async def test_somebody_elses_database_and_no_right_to_make_one(
     assert refused.value.found == f"{owner}\n{right}"
 
 
-async def test_extensions_that_are_not_to_be_had(database: Address) -> None:
+async def test_finds_extensions_that_are_not_available(database: Address) -> None:
     needed = Needs(None, {"nosuch": True, "unused": False, "plpgsql": True})
     found = await preflight.swap(database, needed, None)
     assert found.faults == (
@@ -67,7 +67,7 @@ async def test_extensions_that_are_not_to_be_had(database: Address) -> None:
     assert told == tuple(f"NOTE: {line}" for line in (*found.faults, *found.notes))
 
 
-async def test_whether_an_extension_is_used(cluster: Cluster, database: Address) -> None:
+async def test_tells_used_extensions_from_unused_ones(cluster: Cluster, database: Address) -> None:
     async with await connect(cluster.address(database.database)) as connection:
         cursor = await connection.execute("SELECT name FROM pg_available_extensions")
         available = {name for (name,) in await cursor.fetchall()}
@@ -79,7 +79,9 @@ async def test_whether_an_extension_is_used(cluster: Cluster, database: Address)
         assert (await preflight.needs(database)).extensions == {"citext": True}
 
 
-async def test_sessions_and_what_hangs_on_the_database(cluster: Cluster, database: Address) -> None:
+async def test_reports_poolers_superusers_and_publications(
+    cluster: Cluster, database: Address
+) -> None:
     name = database.database
     await as_superuser(cluster, name, "CREATE PUBLICATION news")
     async with (
@@ -99,7 +101,7 @@ async def test_sessions_and_what_hangs_on_the_database(cluster: Cluster, databas
     assert publication.startswith("the publication news belongs to the database")
 
 
-async def test_room_on_the_disk(
+async def test_compares_the_size_with_the_free_disk(
     far_cluster: Cluster, far_database: Address, connection: Connection
 ) -> None:
     """df is asked where our role is told where the data are."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from tests.conftest import mounted
+from tests.support.small_disk import mounted
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Event, Finding, Progress, Report
 from wizard.postgres import server
@@ -45,7 +45,7 @@ async def names(address: Address) -> set[str]:
     return {each.name for each in await server.databases(address)}
 
 
-async def test_content_definitions_and_sequences_are_the_same(
+async def test_restores_content_definitions_and_sequences(
     made: Archive,
     filled: Address,
     beside: Address,
@@ -62,7 +62,7 @@ async def test_content_definitions_and_sequences_are_the_same(
     assert [each for each in events if isinstance(each, Progress)][-1].done == made.bytes
 
 
-async def test_one_changed_value_is_seen(filled: Address) -> None:
+async def test_fingerprint_sees_one_changed_value(filled: Address) -> None:
     before = await fingerprint.tables(filled)
     async with await connect(filled) as connection:
         await connection.execute("UPDATE page SET score = score + 1e-12 WHERE id = 1234")
@@ -70,7 +70,7 @@ async def test_one_changed_value_is_seen(filled: Address) -> None:
     assert lines == ["page: the same number of rows (2,000), but other values"]
 
 
-async def test_every_kind_of_difference_is_told(filled: Address) -> None:
+async def test_reports_every_kind_of_difference(filled: Address) -> None:
     before = await fingerprint.tables(filled)
     async with await connect(filled) as connection:
         await connection.execute(
@@ -87,7 +87,7 @@ async def test_every_kind_of_difference_is_told(filled: Address) -> None:
     assert set(await fingerprint.tables(filled, exclude={"page"})) == {"new"}
 
 
-async def test_a_session_s_settings_do_not_change_the_fingerprint(filled: Address) -> None:
+async def test_fingerprint_ignores_session_settings(filled: Address) -> None:
     before = await fingerprint.tables(filled)
     async with server.operations(filled) as session:
         for setting in (
@@ -101,7 +101,7 @@ async def test_a_session_s_settings_do_not_change_the_fingerprint(filled: Addres
     assert await fingerprint.tables(filled) == before
 
 
-async def test_what_no_dump_holds_is_copied(
+async def test_copies_settings_comment_and_grants_of_the_database(
     filled: Address, beside: Address, report: Report, events: list[Event], cluster: Cluster
 ) -> None:
     name = sql.Identifier(filled.database)
@@ -183,7 +183,7 @@ async def test_a_full_disk_leaves_no_database(
     assert (await fingerprint.tables(filled))["page"].rows == 2000
 
 
-async def test_an_extension_that_only_a_superuser_may_make(
+async def test_names_an_extension_that_only_a_superuser_may_create(
     filled: Address,
     beside: Address,
     tmp_path: Path,
@@ -212,14 +212,16 @@ async def test_an_extension_that_only_a_superuser_may_make(
     assert beside.database not in await names(filled)
 
 
-async def test_creating_what_is_there(filled: Address, report: Report) -> None:
+async def test_refuses_to_create_a_database_that_exists(filled: Address, report: Report) -> None:
     with pytest.raises(OperationFailed, match="already"):
         await create_beside(filled, filled.database, like=None, report=report)
     with pytest.raises(OperationFailed, match="no database nosuch"):
         await create_beside(filled, "whatever", like="nosuch", report=report)
 
 
-async def test_a_role_without_createdb(filled: Address, cluster: Cluster, report: Report) -> None:
+async def test_refuses_a_role_without_createdb(
+    filled: Address, cluster: Cluster, report: Report
+) -> None:
     assert filled.password is not None
     await cluster.create_role("lesser", filled.password, createdb=False)
     with pytest.raises(OperationFailed, match="may not create") as caught:
@@ -227,7 +229,7 @@ async def test_a_role_without_createdb(filled: Address, cluster: Cluster, report
     assert "permission denied" in caught.value.found
 
 
-async def test_dropping_what_is_in_use_names_who(filled: Address) -> None:
+async def test_names_the_sessions_of_a_database_that_cannot_be_dropped(filled: Address) -> None:
     async with await connect(filled):
         with pytest.raises(OperationFailed, match="in use") as caught:
             await drop(filled, filled.database)
@@ -235,7 +237,7 @@ async def test_dropping_what_is_in_use_names_who(filled: Address) -> None:
     await drop(filled, "never_was")
 
 
-def test_names_beside_fit_and_differ() -> None:
+def test_names_beside_fit_into_63_bytes_and_differ() -> None:
     assert server.beside("podcast", "new") == "podcast__new"
     long = [server.beside("é" * 31 + str(number), "checkpoint") for number in range(2)]
     assert all(len(name.encode()) <= 63 and name.endswith("__checkpoint") for name in long)

@@ -60,7 +60,7 @@ async def live(
         await superuser.execute('DROP ROLE "Re""ader"')
 
 
-async def test_a_superusers_restore_is_the_owners_and_every_grant_is_there(
+async def test_gives_a_superusers_restore_to_the_owner_with_every_grant(
     live: tuple[Cluster, Address], report: Report, events: list[Event]
 ) -> None:
     on, address = live
@@ -89,7 +89,7 @@ async def test_a_superusers_restore_is_the_owners_and_every_grant_is_there(
         await connection.execute("DROP TABLE fresh")
 
 
-async def test_what_our_role_may_not_give_is_told(
+async def test_reports_grants_that_our_role_may_not_give(
     database: Address, cluster: Cluster, report: Report, events: list[Event]
 ) -> None:
     async with await connect(cluster.address(database.database)) as superuser:

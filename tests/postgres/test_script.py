@@ -72,7 +72,7 @@ def joined(pieces: list[Piece]) -> list[tuple[str, bytes]]:
     return found
 
 
-def test_statements_and_rows_are_told_apart() -> None:
+def test_tells_statements_from_rows() -> None:
     pieces = split(WHOLE)
     assert [(piece.kind, piece.data[:18]) for piece in pieces] == [
         ("statement", b"SET statement_time"),
@@ -98,7 +98,7 @@ def test_statements_and_rows_are_told_apart() -> None:
 
 @given(st.integers(1, 200))
 @settings(max_examples=60, deadline=None)
-def test_portions_make_no_difference(size: int) -> None:
+def test_reads_the_same_in_any_portions(size: int) -> None:
     assert joined(split(WHOLE, size)) == joined(split(WHOLE))
     assert [p.line for p in split(WHOLE, size) if p.kind in ("copy", "statement")] == [
         p.line for p in split(WHOLE) if p.kind in ("copy", "statement")
@@ -107,7 +107,7 @@ def test_portions_make_no_difference(size: int) -> None:
 
 @given(st.integers(0, len(WHOLE) - len("\n--\n\n\\unrestrict aB3\n") - 1))
 @settings(max_examples=150, deadline=None)
-def test_every_cut_is_found_out(size: int) -> None:
+def test_finds_every_cut(size: int) -> None:
     """Wherever it is cut before its closing line: in a comment, a string, a COPY, between two."""
     with pytest.raises(VerificationFailed):
         split(WHOLE[:size])
@@ -128,19 +128,19 @@ def test_every_cut_is_found_out(size: int) -> None:
         ("COPY t FROM stdin; SELECT 1;", "not FROM stdin"),
     ],
 )
-def test_commands_for_psql_and_files_of_the_server(line: str, words: str) -> None:
+def test_refuses_psql_commands_and_server_files(line: str, words: str) -> None:
     with pytest.raises(VerificationFailed, match=words) as caught:
         split(f"{HEAD}SELECT 0;\n{line}\n{TAIL}")
     assert "line 6" in caught.value.message
     assert caught.value.found and caught.value.found in line
 
 
-def test_something_after_the_closing_line() -> None:
+def test_refuses_text_after_the_closing_line() -> None:
     with pytest.raises(VerificationFailed, match="after its closing line"):
         split(HEAD + TAIL + "DROP TABLE page;\n")
 
 
-def test_the_closing_line_in_a_value_closes_nothing() -> None:
+def test_a_closing_line_in_a_value_does_not_close() -> None:
     for text in (
         "SELECT $$\n{}$$;\n",
         "COPY t FROM stdin;\n{}\\.\n",
@@ -166,7 +166,7 @@ def test_the_closing_line_in_a_value_closes_nothing() -> None:
     # gzip writes the time into what it makes; what a test is called must not change with it.
     ids=["empty", "nothing", "trailer", "cut", "more", "noise", "cluster", "archive"],
 )
-async def test_files_that_are_no_whole_script(
+async def test_refuses_files_that_are_no_whole_script(
     content: bytes, tmp_path: Path, report: Report
 ) -> None:
     path = tmp_path / "db.sql.gz"

@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from tests.postgres.conftest import Fetching
+from tests.support.postgres import Fetching
 from wizard.base.errors import ConnectionFailed, VerificationFailed
 from wizard.base.events import Report
 from wizard.postgres import server
@@ -71,7 +71,7 @@ async def script(
     return gzip.decompress((tmp_path / "whole.sql.gz").read_bytes())
 
 
-async def test_a_database_that_is_not_there(
+async def test_a_missing_database_fails(
     database: Address, tmp_path: Path, report: Report, pg_dump: Tool, pg_restore: Tool
 ) -> None:
     backup = tmp_path / "backup.sql.gz"
@@ -100,7 +100,7 @@ async def refuse(path: Path, words: str, into: Address, report: Report) -> None:
     assert (await server.contents(into)).tables == 0
 
 
-async def test_a_plain_dump_that_is_cut_in_the_rows_of_a_table(
+async def test_a_plain_dump_cut_in_the_rows_of_a_table_fails(
     script: bytes, database: Address, tmp_path: Path, report: Report
 ) -> None:
     cut = tmp_path / "cut.sql"
@@ -112,7 +112,7 @@ async def test_a_plain_dump_that_is_cut_in_the_rows_of_a_table(
     await refuse(cut, "in the middle of a table's rows", database, report)
 
 
-async def test_a_zipped_dump_that_is_cut(
+async def test_a_cut_gzip_dump_fails(
     script: bytes, database: Address, tmp_path: Path, report: Report
 ) -> None:
     cut = tmp_path / "cut.sql.gz"
@@ -126,7 +126,7 @@ async def test_a_zipped_dump_that_is_cut(
     await refuse(cut, "to its end", database, report)
 
 
-async def test_an_archive_that_is_cut(
+async def test_a_cut_archive_fails(
     script: bytes, tmp_path: Path, report: Report, pg_restore: Tool
 ) -> None:
     cut = tmp_path / "db"
@@ -137,7 +137,7 @@ async def test_an_archive_that_is_cut(
         await archive.take(cut, pg_restore, report)
 
 
-async def test_a_flipped_bit(
+async def test_a_flipped_bit_fails(
     far_filled: Address,
     database: Address,
     tmp_path: Path,
@@ -177,7 +177,7 @@ async def test_pg_dump_14_does_not_compress_with_lz4(far_filled: Address, tmp_pa
     assert tools.compressing(replace(old[0], methods=("lz4",)), "lz4") == "--compress=1"
 
 
-async def test_pipefail_is_no_mend_where_sh_has_none(
+async def test_a_failing_pipe_fails_where_sh_has_no_pipefail(
     connection: Connection, fetching: Fetching, spying: tuple[Tool, Path], tmp_path: Path
 ) -> None:
     """What we run on the far side has no pipe whose status could get lost."""
@@ -191,7 +191,7 @@ async def test_pipefail_is_no_mend_where_sh_has_none(
     assert "|" not in seen.read_text()
 
 
-async def test_a_line_that_is_cut(
+async def test_a_cut_connection_fails(
     fetching: Fetching, login: Login, ssh_server: SshServer, far_filled: Address, tmp_path: Path
 ) -> None:
     """asyncssh's own way to run a command takes a missing exit status for success."""
@@ -219,7 +219,7 @@ async def test_a_line_that_is_cut(
 @pytest.mark.parametrize(
     "command", ["\\! touch {}", "\\unrestrict `touch {}`", "\\echo `touch {}`"]
 )
-async def test_a_dump_that_runs_commands_of_this_machine(
+async def test_refuses_a_dump_that_runs_commands_of_this_machine(
     command: str, script: bytes, database: Address, tmp_path: Path, report: Report
 ) -> None:
     """CVE-2026-18408 is the second: psql since 14.24, 15.19, 16.15, 17.11 and 18.6 refuses it."""

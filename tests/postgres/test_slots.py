@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import APP_PASSWORD, OWNER
-from tests.postgres.conftest import ask, say
+from tests.support.postgres import APP_PASSWORD, OWNER, ask, say
 from wizard.base.events import Report
 from wizard.base.redaction import Secret
 from wizard.postgres import server
@@ -41,7 +40,7 @@ async def replicated(tmp_path: Path) -> AsyncIterator[Address]:
         await cluster.stop()
 
 
-async def test_told_beforehand_and_it_stays_with_the_old_database(
+async def test_a_replication_slot_is_reported_and_stays_with_the_old_database(
     replicated: Address, report: Report
 ) -> None:
     found = await preflight.swap(replicated, Needs(), None)

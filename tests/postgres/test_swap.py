@@ -14,8 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import fresh
-from tests.postgres.conftest import ask, say
+from tests.support.postgres import ask, fresh, say
 from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.base.events import Report
 from wizard.postgres import server
@@ -86,7 +85,7 @@ async def writers(address: Address, count: int) -> AsyncIterator[Written]:
         await asyncio.gather(*tasks)
 
 
-async def test_swapping_under_four_writers(
+async def test_swaps_under_four_writers(
     live: Address, beside: str, kept: str, do_swap: DoSwap
 ) -> None:
     before = await swap.observe(live, beside, kept)
@@ -134,7 +133,7 @@ async def rows(connection: psycopg.AsyncConnection[Any]) -> set[int]:
     return {n for (n,) in await cursor.fetchall()}
 
 
-async def test_what_the_check_refuses_stays_and_is_open(
+async def test_a_failing_check_leaves_the_live_database_open(
     live: Address, beside: str, kept: str, do_swap: DoSwap, cluster: Cluster
 ) -> None:
     calls: list[bool] = []
@@ -155,7 +154,7 @@ async def test_what_the_check_refuses_stays_and_is_open(
     assert (await facts(live, live.database)).connection_limit == 30
 
 
-async def test_whoever_is_on_the_way_in_is_waited_for(
+async def test_waits_for_sessions_still_connecting(
     live: Address, do_swap: DoSwap, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A session that begins holds a lock on the database before pg_stat_activity has it."""
@@ -171,7 +170,7 @@ async def test_whoever_is_on_the_way_in_is_waited_for(
     assert await ask(live) == "new"
 
 
-async def test_two_operators_at_once_and_the_second_is_told_of_the_first(live: Address) -> None:
+async def test_refuses_a_second_operator_and_names_the_first(live: Address) -> None:
     async with alone(live, "session 20261122-150405"):
         with pytest.raises(OperationFailed, match="Somebody else is delivering") as refused:
             async with alone(live, "session 20261122-150406"):
@@ -183,7 +182,7 @@ async def test_two_operators_at_once_and_the_second_is_told_of_the_first(live: A
         pass
 
 
-async def test_a_lock_of_our_own_that_a_cut_connection_left_is_in_nobodys_way(
+async def test_the_same_session_takes_over_its_own_lock(
     live: Address,
 ) -> None:
     """The server does not know yet that nobody is there any more."""
@@ -193,7 +192,7 @@ async def test_a_lock_of_our_own_that_a_cut_connection_left_is_in_nobodys_way(
         assert len([each for each in others if work in each.application]) == 1
 
 
-async def test_rolling_back(live: Address, kept: str, do_swap: DoSwap, report: Report) -> None:
+async def test_swaps_back(live: Address, kept: str, do_swap: DoSwap, report: Report) -> None:
     await do_swap()
     aside = server.beside(live.database, "aside")
     async with writers(live, 2) as written:
@@ -205,7 +204,7 @@ async def test_rolling_back(live: Address, kept: str, do_swap: DoSwap, report: R
         await swap.rollback(live, kept, "another", report, terminate=True)
 
 
-async def test_the_first_time_there_is_nothing_to_keep(
+async def test_swaps_in_where_no_live_database_exists(
     live: Address, beside: str, report: Report
 ) -> None:
     first = live.at(server.beside(live.database, "first"))
@@ -214,7 +213,7 @@ async def test_the_first_time_there_is_nothing_to_keep(
     assert "never_used" not in {each.name for each in await server.databases(live)}
 
 
-async def test_a_superusers_session_is_named_and_the_live_database_stays_open(
+async def test_names_a_superusers_session_and_leaves_the_live_database_open(
     live: Address, do_swap: DoSwap, cluster: Cluster
 ) -> None:
     async with await connect(cluster.address(live.database)) as connection:
@@ -310,7 +309,7 @@ async def test_a_lost_connection_in_the_middle_reopens_the_live_database(
     assert await ask(live) == "old"
 
 
-async def test_a_connection_lost_while_it_is_committed_is_not_told_as_nothing_renamed(
+async def test_a_connection_lost_during_the_renames_leaves_the_outcome_open(
     live: Address, beside: str, do_swap: DoSwap, cluster: Cluster
 ) -> None:
     """Held back at the second rename by somebody's lock, and cut off there."""
@@ -341,7 +340,9 @@ async def test_a_swap_cut_off_while_closed_can_be_done_again(
     assert (await facts(live, live.database)).connection_limit == 12
 
 
-async def test_nothing_is_renamed_over(live: Address, beside: str, report: Report) -> None:
+async def test_refuses_a_taken_name_and_a_missing_database(
+    live: Address, beside: str, report: Report
+) -> None:
     with pytest.raises(OperationFailed, match="already"):
         await swap.swap(live, beside, live.database, report, terminate=True)
     with pytest.raises(OperationFailed, match="no database nosuch"):
@@ -349,7 +350,7 @@ async def test_nothing_is_renamed_over(live: Address, beside: str, report: Repor
     assert await ask(live) == "old"
 
 
-async def test_locally_a_session_is_an_error_and_is_left_alone(
+async def test_locally_leaves_sessions_alone_and_fails(
     live: Address, beside: str, kept: str, report: Report
 ) -> None:
     async with await connect(live) as connection:
@@ -363,7 +364,7 @@ async def test_locally_a_session_is_an_error_and_is_left_alone(
 
 
 @pytest.mark.parametrize("name", ['Odd %s "it\'s"; é --', "é" * 31 + "y"], ids=["odd", "long"])
-async def test_whatever_the_database_is_called(cluster: Cluster, report: Report, name: str) -> None:
+async def test_swaps_a_database_by_any_name(cluster: Cluster, report: Report, name: str) -> None:
     async for live in fresh(cluster, name):
         await say(live, "old")
         beside, kept, aside = (server.beside(name, f"20261122_150405_{x}") for x in ("n", "o", "a"))
@@ -382,7 +383,7 @@ async def test_whatever_the_database_is_called(cluster: Cluster, report: Report,
             await drop(live, each)
 
 
-async def test_names_that_no_swap_leaves_are_told_and_left(
+async def test_leaves_and_reports_names_that_no_swap_leaves(
     live: Address, beside: str, kept: str, report: Report
 ) -> None:
     await create_beside(live, kept, like=live.database, report=report)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import APP_PASSWORD, OWNER
-from tests.postgres.conftest import CONTENT, tool
-from tests.tls import Authority, authority, listening
+from tests.support.postgres import APP_PASSWORD, CONTENT, OWNER, tool
+from tests.support.tls import Authority, authority, listening
 from wizard.base.errors import ConfigError, ConnectionFailed
 from wizard.base.events import Report
 from wizard.base.redaction import Secret
@@ -42,14 +41,16 @@ async def reached(
 
 
 @pytest.mark.parametrize("sslmode", ["require", "verify-ca", "verify-full"])
-async def test_what_is_vouched_for(sslmode: str, ours: Authority, database: Address) -> None:
+async def test_connects_to_a_server_whose_certificate_is_vouched_for(
+    sslmode: str, ours: Authority, database: Address
+) -> None:
     async with reached(database, sslmode, ours) as address, await connect(address) as connection:
         assert connection.pgconn.ssl_in_use
         cursor = await connection.execute("SELECT current_database()")
         assert await cursor.fetchone() == (database.database,)
 
 
-async def test_a_server_without_tls_is_not_talked_to(ours: Authority, database: Address) -> None:
+async def test_refuses_a_server_without_tls(ours: Authority, database: Address) -> None:
     async with reached(database, "require", None) as address:
         with pytest.raises(ConnectionFailed, match=f"{database.database} at localhost") as caught:
             await connect(address)
@@ -58,7 +59,7 @@ async def test_a_server_without_tls_is_not_talked_to(ours: Authority, database: 
             assert not connection.pgconn.ssl_in_use
 
 
-async def test_a_server_that_is_not_the_one_meant(
+async def test_refuses_a_server_of_another_name_or_authority(
     ours: Authority, database: Address, tmp_path: Path
 ) -> None:
     strange = authority(tmp_path / "strange.pem")

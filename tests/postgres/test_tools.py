@@ -38,7 +38,7 @@ async def test_pg_restore_fits_the_archive_and_the_server() -> None:
         await tools.choose_restore(19, 18)
 
 
-async def test_a_program_that_is_no_pg_dump_is_passed_over(tmp_path: Path) -> None:
+async def test_passes_over_programs_that_are_no_pg_dump(tmp_path: Path) -> None:
     broken = tmp_path / "pg_dump"
     broken.write_text("#!/bin/sh\necho pg_dump of another make\n")
     broken.chmod(0o755)
@@ -69,7 +69,7 @@ def client(major: int, place: str, *methods: str) -> Tool:
         (18, 18, [16], [17], None),
     ],
 )
-def test_routes(
+def test_chooses_the_route_by_what_each_end_has(
     server: int,
     into: int,
     far: list[int],
@@ -119,7 +119,7 @@ def test_pg_dump_before_16_is_never_told_a_name(major: int, option: str) -> None
     assert tools.compressing(client(major, "pg_dump", "lz4"), "lz4") == f"--compress={option}"
 
 
-async def test_every_pg_dump_of_the_far_side(
+async def test_finds_every_pg_dump_of_the_far_side(
     connection: Connection, ssh_server: SshServer, tmp_path: Path
 ) -> None:
     """One that says it was built with zstd, one before names, one that does not run; found by a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,8 @@ import pytest
 import pytest_asyncio
 
 from tests.real_sites.environments import Missing
-from tests.real_sites.sites import OWNER, PASSWORD, RealSite, Recipe, copied, filled
+from tests.real_sites.sites import OWNER, PASSWORD, RealSite, Recipe, Seen, Take, copied, filled
 from wizard.sandbox.cluster import Cluster
-
-Take = Callable[[Recipe], Awaitable[RealSite]]
-Seen = Callable[[Recipe], Awaitable[dict[str, Any]]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

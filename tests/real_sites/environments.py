@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.matrix import environments
-from tests.matrix.environments import KEPT, Version
+from tests.support import environments
+from tests.support.environments import KEPT, Version
 
 REQUIREMENTS = Path(__file__).parent / "requirements"
 

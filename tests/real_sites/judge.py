@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg import sql
@@ -108,7 +108,7 @@ async def schema(connection: psycopg.AsyncConnection[Any]) -> Schema:
 class Change:
     """What a conversion was asked to do, as far as the tables are concerned."""
 
-    map: Mapping[int, int]
+    page_ids: Mapping[int, int]
     source: str  # app.model, lower case
     target: str
     joined: Mapping[str, Callable[[Row], Row]] = field(default_factory=dict)
@@ -129,7 +129,7 @@ def faults(before: Snapshot, after: Snapshot, change: Change) -> list[str]:
     for table in sorted({*before.tables, *after.tables}):
         if not DERIVED.search(table):
             told += _differences(table, wanted.get(table, []), after.tables.get(table, []))
-    old = {str(page) for page in change.map if page not in change.map.values()}
+    old = {str(page) for page in change.page_ids if page not in change.page_ids.values()}
     for table, column in sorted(after.references):
         held = [row for row in after.tables[table] if row[column] in old]
         told += [f"{table}.{column} still holds {row[column]}: {row}" for row in held]
@@ -169,7 +169,7 @@ def _compared(want: str | None, have: str | None) -> str:
 
 def expected(before: Snapshot, change: Change) -> dict[str, list[Row]]:
     """Every table as it has to be."""
-    ids = {str(old): str(new) for old, new in change.map.items()}
+    ids = {str(old): str(new) for old, new in change.page_ids.items()}
     types = {before.types[change.source]: before.types[change.target]}
     made: dict[str, list[Row]] = {table: [] for table in before.tables}
     for table, rows in before.tables.items():
@@ -233,8 +233,8 @@ def _followed(
 def _generic(before: Snapshot, row: Row, ids: Mapping[str, str]) -> str | None:
     """The column of a generic key, when the row's leads to one of the pages."""
     of_pages = {
-        id
-        for name, id in before.types.items()
+        number
+        for name, number in before.types.items()
         if name == "wagtailcore.page" or name.replace(".", "_") in before.pages
     }
     for column in ("object_id", "object_pk"):
@@ -249,7 +249,7 @@ def _content(
     """A revision with every id of a page in it followed, at any depth."""
     names = {column.removesuffix("_id") for _, column in before.references} - {"id"}
 
-    def follow(value: Any, key: str = "") -> Any:
+    def follow(value: object, key: str = "") -> object:
         if isinstance(value, dict):
             return {name: follow(inner, name) for name, inner in value.items()}
         if isinstance(value, list):
@@ -260,7 +260,7 @@ def _content(
             return int(ids.get(str(value), value))
         return value
 
-    made: dict[str, Any] = follow(content)
+    made = cast(dict[str, Any], follow(content))
     if str(content["pk"]) in ids and "url_path" in content:
         made["pk"] = int(ids[str(content["pk"])])
         made["content_type"] = int(types[str(content["content_type"])])
@@ -269,7 +269,7 @@ def _content(
 
 def revision(before: Snapshot, content: dict[str, Any], change: Change) -> dict[str, Any]:
     """A page's values, as a revision has them, as they have to be after the conversion."""
-    ids = {str(old): str(new) for old, new in change.map.items()}
+    ids = {str(old): str(new) for old, new in change.page_ids.items()}
     types = {before.types[change.source]: before.types[change.target]}
     made = _content(before, content, ids, types)
     return change.content(made) if str(content["pk"]) in ids else made
@@ -306,7 +306,7 @@ def _counted(rows: list[Row]) -> Counter[str]:
     return Counter(json.dumps(row, sort_keys=True, ensure_ascii=False) for row in rows)
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     """A value as one text, structures with their keys in order."""
     if value is None or isinstance(value, str):
         return value
@@ -334,7 +334,7 @@ def sound(after: Snapshot) -> Iterator[str]:
             yield f"page {row['id']}: no parent at {path[:-4]}"
         if len(path) > 8 and parent and row["url_path"] != f"{parent['url_path']}{row['slug']}/":
             yield f"page {row['id']}: url_path {row['url_path']}"
-    names = {id: name for name, id in after.types.items()}
+    names = {number: name for name, number in after.types.items()}
     for row in rows:
         table = names[str(row["content_type_id"])].replace(".", "_")
         if not any(_key(after, table, one) == row["id"] for one in after.tables[table]):

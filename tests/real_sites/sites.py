@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -194,7 +195,7 @@ async def filled(cluster: Cluster, recipe: Recipe, folder: Path) -> RealSite:
     await site.run(recipe.fill)
     await site.rebuild_indexes()
     found = await site.query("SELECT slug, id FROM wagtailcore_page WHERE depth > 1")
-    return replace(site, pages={str(slug): int(id) for slug, id in found})
+    return replace(site, pages={str(slug): int(page) for slug, page in found})
 
 
 async def copied(cluster: Cluster, site: RealSite, folder: Path) -> RealSite:
@@ -242,3 +243,7 @@ async def _postgres(cluster: Cluster, site: RealSite, program: str, *arguments: 
     )
     _, err = await process.communicate()
     assert process.returncode == 0, err.decode()
+
+
+Take = Callable[[Recipe], Awaitable[RealSite]]
+Seen = Callable[[Recipe], Awaitable[dict[str, Any]]]

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.real_sites import seen as compared
-from tests.real_sites.conftest import Seen, Take
+from tests.real_sites import page_views
 from tests.real_sites.environments import Pinned
 from tests.real_sites.judge import Change, Row, faults, sound
-from tests.real_sites.sites import Recipe
+from tests.real_sites.sites import Recipe, Seen, Take
 
 pytestmark = [
     pytest.mark.matrix,
@@ -64,12 +63,12 @@ async def test_a_blog_becomes_a_podcast_and_its_posts_episodes(
     site = await take(CAST)
     first = await site.snapshot()
     fields: dict[str, Any] = {name: {"value": PODCAST[name]} for name in ("keywords", "explicit")}
-    map = await site.convert(
+    page_ids = await site.convert(
         "cast.Blog", "cast.Podcast", [site.pages["show"]], ids=ids, fields=fields
     )
     second = await site.snapshot()
     shows = Change(
-        map,
+        page_ids,
         "cast.blog",
         "cast.podcast",
         joined={"cast_podcast": lambda page: row(PODCAST, "itunes_artwork")},
@@ -86,10 +85,10 @@ async def test_a_blog_becomes_a_podcast_and_its_posts_episodes(
         "episode_number": {"call": "conversion_cast.episode_number"},
         "episode_type": {"value": "full"},
     }
-    map = await site.convert("cast.Post", "cast.Episode", pages, ids=ids, fields=fields)
+    page_ids = await site.convert("cast.Post", "cast.Episode", pages, ids=ids, fields=fields)
     third = await site.snapshot()
     parts = Change(
-        map,
+        page_ids,
         "cast.post",
         "cast.episode",
         joined={
@@ -111,7 +110,7 @@ async def test_a_blog_becomes_a_podcast_and_its_posts_episodes(
     stale = await site.stale_indexes()
     assert not stale, "\n".join(stale)
 
-    found = compared.faults(
+    found = page_views.faults(
         await seen(CAST), await site.drive("after", publish=True), first, [shows, parts]
     )
     assert not found, "\n".join(found)

@@ -12,12 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.real_sites import environments
-from tests.real_sites import seen as compared
-from tests.real_sites.conftest import Seen, Take
+from tests.real_sites import environments, page_views
 from tests.real_sites.environments import Pinned
 from tests.real_sites.judge import Change, Row, faults, sound
-from tests.real_sites.sites import RealSite, Recipe
+from tests.real_sites.sites import RealSite, Recipe, Seen, Take
 from wizard.project import source
 
 pytestmark = [
@@ -46,7 +44,7 @@ EARLIER_EDITS = {
 PARENTS = {'parent_page_types = ["cast.Blog"]': 'parent_page_types = ["cast.Blog", "cast.Podcast"]'}
 
 
-async def test_the_split_that_the_notes_are_about(take: Take, seen: Seen) -> None:
+async def test_splits_the_blog_as_the_release_notes_describe(take: Take, seen: Seen) -> None:
     before = await seen(HISTORIC)
     site = await take(HISTORIC)
     release = await environments.add(ENVIRONMENT, "cast-0.2.4", "django-cast==0.2.4")
@@ -79,7 +77,7 @@ async def test_the_split_that_the_notes_are_about(take: Take, seen: Seen) -> Non
 
     # Copy and slugs.
     first = await site.snapshot()
-    map = await site.convert(
+    page_ids = await site.convert(
         "cast.Blog", "cast.Podcast", [site.pages["show"]], ids="new", move=tuple(FIELDS)
     )
     models.write_text(
@@ -93,13 +91,13 @@ async def test_the_split_that_the_notes_are_about(take: Take, seen: Seen) -> Non
         await worker.restart()
         await worker.ask("migrate")
         renames = {f"new_{field}": field for field in FIELDS}
-        await worker.ask("rename_revision_fields", map=map, renames=renames)
+        await worker.ask("rename_revision_fields", map=page_ids, renames=renames)
         await worker.ask("unprefix_names", target="cast.Podcast", fields=FIELDS, prefix="new_")
         assert await worker.ask("pending_changes", app="cast") == []
         assert (await worker.ask("check"))["errors"] == 0
 
     split = Change(
-        map,
+        page_ids,
         "cast.blog",
         "cast.podcast",
         joined={"cast_podcast": moved},
@@ -128,7 +126,7 @@ async def test_the_split_that_the_notes_are_about(take: Take, seen: Seen) -> Non
             key: value for key, value in page["draft"].items() if key not in gone
         }
     driven = await site.drive("after", publish=True)
-    found = compared.faults(before, driven, first, [split])
+    found = page_views.faults(before, driven, first, [split])
     assert not found, "\n".join(found)
 
 

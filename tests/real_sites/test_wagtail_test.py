@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.real_sites import seen as compared
-from tests.real_sites.conftest import Seen, Take
+from tests.real_sites import page_views
 from tests.real_sites.environments import Pinned
 from tests.real_sites.judge import Change, Row, faults, sound
-from tests.real_sites.sites import RealSite, Recipe
+from tests.real_sites.sites import RealSite, Recipe, Seen, Take
 
 pytestmark = [
     pytest.mark.matrix,
@@ -44,9 +43,9 @@ async def judged(
     """Convert pages, and judge the whole database by it."""
     before = await site.snapshot()
     pages = [site.pages[slug] for slug in slugs]
-    map = await site.convert(source, target, pages, ids=ids, fields=fields)
+    page_ids = await site.convert(source, target, pages, ids=ids, fields=fields)
     change = Change(
-        map,
+        page_ids,
         source.lower(),
         target.lower(),
         joined=joined or {},
@@ -62,7 +61,7 @@ async def judged(
 
 
 @pytest.mark.parametrize("ids", ["new", "kept"])
-async def test_every_direction(take: Take, seen: Seen, ids: str) -> None:
+async def test_converts_in_every_direction(take: Take, seen: Seen, ids: str) -> None:
     site = await take(WAGTAIL)
     first = await site.snapshot()
     changes = [
@@ -145,7 +144,7 @@ async def test_every_direction(take: Take, seen: Seen, ids: str) -> None:
     events = ["/events/christmas/", "/events/final-event/"]
     readdressed = {event: event + suffix for event in events}
     readdressed[f"/events/saint-patrick/{suffix}"] = "/events/saint-patrick/"
-    found = compared.faults(await seen(WAGTAIL), after, first, changes, readdressed=readdressed)
+    found = page_views.faults(await seen(WAGTAIL), after, first, changes, readdressed=readdressed)
     assert not found, "\n".join(found)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,14 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from screens.app import RemodelApp
-from tests.screens.scripted import REMODEL_YML, House
+from tests.support.scripted_app import REMODEL_YML, Looks, ScriptedProject
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
+def project(tmp_path: Path) -> ScriptedProject:
     """A project with remodel.yml."""
     (tmp_path / "remodel.yml").write_text(REMODEL_YML)
-    return House(tmp_path)
+    return ScriptedProject(tmp_path)
 
 
 class _Svg(SingleFileSnapshotExtension):
@@ -29,7 +28,7 @@ class _Svg(SingleFileSnapshotExtension):
 
 
 @pytest.fixture
-def looks(snapshot: SnapshotAssertion) -> Callable[[RemodelApp, Pilot[None]], Awaitable[None]]:
+def looks(snapshot: SnapshotAssertion) -> Looks:
     """Compare the terminal's picture with the recorded one, without what varies by nature."""
 
     async def compare(app: RemodelApp, pilot: Pilot[None]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from textual.widgets import Input
 
 from screens.form import FormScreen
 from screens.setup import SetupApp
-from tests.screens import scripted
+from tests.support import scripted_app
+from tests.support.scripted_app import ScriptedProject
 from wizard.engine.operation import StepQuestion
 
 
@@ -26,28 +25,28 @@ QUESTIONS = (
 )
 
 
-async def test_answers_are_checked_where_they_stand(house: Any) -> None:
-    one = scripted.Scripted("project.one", "One")
-    step = scripted.step("project", one, questions=QUESTIONS)
-    async with house.app(step) as (app, pilot):
-        assert "4 questions" in scripted.text_of(app)
+async def test_answers_are_checked_where_they_stand(project: ScriptedProject) -> None:
+    one = scripted_app.Scripted("project.one", "One")
+    step = scripted_app.step("project", one, questions=QUESTIONS)
+    async with project.app(step) as (app, pilot):
+        assert "4 questions" in scripted_app.text_of(app)
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, FormScreen))
         await pilot.press("ctrl+n")
-        assert "an answer is needed here" in scripted.text_of(app)
+        assert "an answer is needed here" in scripted_app.text_of(app)
         await pilot.press(*"far too long", "enter")
-        assert "is longer than 8 letters [/too long]" in scripted.text_of(app)
+        assert "is longer than 8 letters [/too long]" in scripted_app.text_of(app)
         app.screen.query_one(Input).value = ""
         await pilot.press(*"show", "enter")  # on to the number
         await pilot.press("backspace", "7", "ctrl+n")  # nothing chosen in the last
         assert isinstance(app.screen, FormScreen)
         # Which boxes are ticked is told in words: without colours they all look alike.
-        assert "✓ take" in scripted.text_of(app)
-        assert "nothing is chosen" in scripted.text_of(app)
+        assert "✓ take" in scripted_app.text_of(app)
+        assert "nothing is chosen" in scripted_app.text_of(app)
         await pilot.press("space")
-        await scripted.until(pilot, lambda: "✓ staging" in scripted.text_of(app))
+        await scripted_app.until(pilot, lambda: "✓ staging" in scripted_app.text_of(app))
         await pilot.press("ctrl+n")
-        await scripted.until(pilot, lambda: one.done == 1)
+        await scripted_app.until(pilot, lambda: one.done == 1)
         assert app.context.session.answers.answers == {
             "project.name": "show",
             "project.count": 7,
@@ -56,16 +55,16 @@ async def test_answers_are_checked_where_they_stand(house: Any) -> None:
         }
 
 
-async def test_a_source_is_accepted_with_enter_as_it_stands(house: Any) -> None:
+async def test_a_source_is_accepted_with_enter_as_it_stands(project: ScriptedProject) -> None:
     text = "class Podcast(Blog):\n    new_keywords = models.CharField(max_length=255)\n"
-    one = scripted.Scripted("project.one", "One")
+    one = scripted_app.Scripted("project.one", "One")
     question = StepQuestion("project.class", "The class", kind="source", default=text)
-    async with house.app(scripted.step("project", one, questions=[question])) as (app, pilot):
+    async with project.app(scripted_app.step("project", one, questions=[question])) as (app, pilot):
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
-        assert "class Podcast(Blog):" in scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        assert "class Podcast(Blog):" in scripted_app.text_of(app)
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: one.done == 1)
+        await scripted_app.until(pilot, lambda: one.done == 1)
         assert app.context.session.answers.answers["project.class"] == text
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import DataTable
 
+from screens.app import RemodelApp
 from screens.ledger import EntryScreen, LedgerScreen
 from screens.step import StepScreen
-from tests.screens import scripted
+from tests.support import scripted_app
+from tests.support.scripted_app import Looks, ScriptedProject
 from wizard.engine.context import Context
+from wizard.engine.operation import Step
 from wizard.reports import ledger
 from wizard.reports.ledger import Entry, Ledger
 
@@ -35,45 +38,48 @@ ACCOUNT = Ledger(
 )
 
 
-def converting(account: Ledger) -> Any:
+def converting(account: Ledger) -> Step:
     """A copy step whose conversion keeps this ledger."""
 
     async def act(context: Context) -> None:
         ledger.write(context.session.folder, account)
         context.report.ledger(account.as_list())
 
-    convert = scripted.Scripted("copy.convert", "Convert the pages to the new type", act=act)
-    return scripted.step("copy", convert)
+    convert = scripted_app.Scripted("copy.convert", "Convert the pages to the new type", act=act)
+    return scripted_app.step("copy", convert)
 
 
-async def converted(app: Any, pilot: Any) -> None:
+async def converted(app: RemodelApp, pilot: Pilot[None]) -> None:
     """Let the copy step convert, and wait until the next step is on the screen."""
     await pilot.press("enter")
-    await scripted.until(pilot, lambda: app.has_ledger)
+    await scripted_app.until(pilot, lambda: app.has_ledger)
 
 
-def table(app: Any) -> Callable[[], int]:
+def table(app: RemodelApp) -> Callable[[], int]:
     return lambda: app.screen.query_one(DataTable).row_count
 
 
-async def test_it_is_offered_once_there_is_one(house: Any) -> None:
-    async with house.app(
-        converting(ACCOUNT), scripted.step("slugs", scripted.Scripted("slugs.pages", "Slugs"))
+async def test_offers_the_ledger_once_there_is_one(project: ScriptedProject) -> None:
+    async with project.app(
+        converting(ACCOUNT),
+        scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs")),
     ) as (app, pilot):
-        assert "Ledger" not in scripted.text_of(app)
+        assert "Ledger" not in scripted_app.text_of(app)
         await pilot.press("f2")
         assert isinstance(app.screen, StepScreen)
         await converted(app, pilot)
-        await scripted.until(pilot, lambda: "Ledger" in scripted.text_of(app))
+        await scripted_app.until(pilot, lambda: "Ledger" in scripted_app.text_of(app))
         await pilot.press("f2")
         assert isinstance(app.screen, LedgerScreen)
-        await scripted.until(pilot, lambda: "1,203 followed, 1 dropped" in scripted.text_of(app))
-        assert "1,291 rows and values" in scripted.text_of(app)
+        await scripted_app.until(
+            pilot, lambda: "1,203 followed, 1 dropped" in scripted_app.text_of(app)
+        )
+        assert "1,291 rows and values" in scripted_app.text_of(app)
         await pilot.press("down", "enter")
         assert isinstance(app.screen, EntryScreen)
-        await scripted.until(pilot, lambda: "8 [/x]" in scripted.text_of(app))
-        assert "wagtailcore_comment.page_id" in scripted.text_of(app)
-        assert "2 rows of 1,204, the first of them" in scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: "8 [/x]" in scripted_app.text_of(app))
+        assert "wagtailcore_comment.page_id" in scripted_app.text_of(app)
+        assert "2 rows of 1,204, the first of them" in scripted_app.text_of(app)
         await pilot.press("f2")
         assert isinstance(app.screen, LedgerScreen)
         assert app.screen.query_one(DataTable).cursor_row == 1
@@ -81,9 +87,9 @@ async def test_it_is_offered_once_there_is_one(house: Any) -> None:
         assert isinstance(app.screen, StepScreen)
 
 
-async def test_a_damaged_ledger_is_told_and_nothing_breaks(house: Any) -> None:
-    slugs = scripted.step("slugs", scripted.Scripted("slugs.pages", "Slugs"))
-    async with house.app(converting(ACCOUNT), slugs) as (app, pilot):
+async def test_reports_a_damaged_ledger(project: ScriptedProject) -> None:
+    slugs = scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs"))
+    async with project.app(converting(ACCOUNT), slugs) as (app, pilot):
         await converted(app, pilot)
         (app.context.session.folder / ledger.FILE).write_text("[{}]")
         await pilot.press("f2")
@@ -93,19 +99,21 @@ async def test_a_damaged_ledger_is_told_and_nothing_breaks(house: Any) -> None:
 
 
 @SIZES
-async def test_how_it_looks(house: Any, looks: Any, size: tuple[int, int]) -> None:
-    slugs = scripted.step("slugs", scripted.Scripted("slugs.pages", "Slugs"))
-    async with house.app(converting(ACCOUNT), slugs, size=size) as (app, pilot):
+async def test_matches_the_pictures_of_the_ledger(
+    project: ScriptedProject, looks: Looks, size: tuple[int, int]
+) -> None:
+    slugs = scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs"))
+    async with project.app(converting(ACCOUNT), slugs, size=size) as (app, pilot):
         await converted(app, pilot)
         await pilot.press("f2", "down")
-        await scripted.until(pilot, lambda: table(app)() == len(ACCOUNT.entries))
+        await scripted_app.until(pilot, lambda: table(app)() == len(ACCOUNT.entries))
         await looks(app, pilot)
 
 
-async def test_how_its_rows_look(house: Any, looks: Any) -> None:
-    slugs = scripted.step("slugs", scripted.Scripted("slugs.pages", "Slugs"))
-    async with house.app(converting(ACCOUNT), slugs) as (app, pilot):
+async def test_matches_the_picture_of_an_entry(project: ScriptedProject, looks: Looks) -> None:
+    slugs = scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs"))
+    async with project.app(converting(ACCOUNT), slugs) as (app, pilot):
         await converted(app, pilot)
         await pilot.press("f2", "down", "enter")
-        await scripted.until(pilot, lambda: table(app)() == 2)
+        await scripted_app.until(pilot, lambda: table(app)() == 2)
         await looks(app, pilot)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from screens.form import FormScreen
 from screens.gate import GateScreen
 from screens.summary import SummaryScreen
-from tests.screens import scripted
+from tests.support import scripted_app
+from tests.support.scripted_app import ScriptedProject
 from wizard.base.errors import ExitCode
 from wizard.engine.operation import Step, StepQuestion
 from wizard.engine.operators import Operator, Reopened, Replay
@@ -22,9 +21,9 @@ class Recorded:
     """Three steps, what was recorded of them, and `copy` opened again."""
 
     def __init__(self) -> None:
-        self.fetch = scripted.Scripted("backup.fetch", "Fetch", gate=Gate("harbour"))
-        self.copy = scripted.Scripted("copy.convert", "Convert", gate=Gate("Podcast"))
-        self.check = scripted.Scripted("production.check", "Check", gate=Gate("harbour"))
+        self.fetch = scripted_app.Scripted("backup.fetch", "Fetch", gate=Gate("harbour"))
+        self.copy = scripted_app.Scripted("copy.convert", "Convert", gate=Gate("Podcast"))
+        self.check = scripted_app.Scripted("production.check", "Check", gate=Gate("harbour"))
         self.answers = Answers({ARCHIVE.key: "taken.dump", PAGES.key: "/show/"})
         self.answers.consent(Plan("backup.fetch", "Fetch", gate=Gate("harbour")))
         self.answers.consent(Plan("copy.convert", "Convert", facts={"was": "otherwise"}))
@@ -33,43 +32,45 @@ class Recorded:
     @property
     def steps(self) -> tuple[Step, ...]:
         return (
-            scripted.step("backup", self.fetch, questions=[ARCHIVE]),
-            scripted.step("copy", self.copy, questions=[PAGES]),
-            scripted.step("production", self.check),
+            scripted_app.step("backup", self.fetch, questions=[ARCHIVE]),
+            scripted_app.step("copy", self.copy, questions=[PAGES]),
+            scripted_app.step("production", self.check),
         )
 
     def deciding(self, person: Operator) -> Operator:
         return Reopened(Replay(self.answers, (), "by hand"), person, ["copy"])
 
 
-async def test_a_person_has_one_step_with_what_was_recorded(house: Any) -> None:
+async def test_opens_one_step_with_the_recorded_answers(project: ScriptedProject) -> None:
     recorded = Recorded()
-    async with house.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
+    async with project.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
         # Nobody has begun anything, and the screen has followed.
-        await scripted.until(pilot, lambda: app.looking_at == "copy" and app._begin is not None)
+        await scripted_app.until(pilot, lambda: app.looking_at == "copy" and app._begin is not None)
         assert (recorded.fetch.done, recorded.copy.done) == (1, 0)
         assert app.context.facts.answer(ARCHIVE.key) == "taken.dump"
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
-        assert "/show/" in scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        assert "/show/" in scripted_app.text_of(app)
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, GateScreen))
-        assert "was 'otherwise', is now None" in scripted.text_of(app)
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, GateScreen))
+        assert "was 'otherwise', is now None" in scripted_app.text_of(app)
         await pilot.press(*"Podcast", "enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, SummaryScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, SummaryScreen))
     assert (recorded.fetch.done, recorded.copy.done, recorded.check.done) == (1, 1, 1)
 
 
-async def test_what_was_not_recorded_of_the_others_ends_it_with_its_code(house: Any) -> None:
+async def test_a_missing_answer_of_another_step_ends_with_its_code(
+    project: ScriptedProject,
+) -> None:
     recorded = Recorded()
     del recorded.answers.consents["production.check"]
-    async with house.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
-        await scripted.until(pilot, lambda: app._begin is not None)
+    async with project.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
+        await scripted_app.until(pilot, lambda: app._begin is not None)
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, FormScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, FormScreen))
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, GateScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, GateScreen))
         await pilot.press(*"Podcast", "enter")
-        await scripted.until(pilot, lambda: not app.is_running)
+        await scripted_app.until(pilot, lambda: not app.is_running)
     assert app.return_code == ExitCode.STOPPED
     assert recorded.check.done == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from screens.model import LINES_KEPT, Model
 from screens.widgets.progress import amount, bar, duration
-from tests.screens import scripted
+from tests.support import scripted_app
 from wizard.base.events import (
     Consented,
     Document,
@@ -26,9 +26,9 @@ from wizard.session.plan import Gate, Plan
 
 
 def model() -> Model:
-    fetch = scripted.Scripted("backup.fetch", "Fetch")
-    restore = scripted.Scripted("backup.restore", "Restore", gate=Gate("harbour"))
-    steps = [scripted.step("project"), scripted.step("backup", fetch, restore)]
+    fetch = scripted_app.Scripted("backup.fetch", "Fetch")
+    restore = scripted_app.Scripted("backup.restore", "Restore", gate=Gate("harbour"))
+    steps = [scripted_app.step("project"), scripted_app.step("backup", fetch, restore)]
     made = Model(steps)
     made.outline("backup", (fetch, restore))
     return made
@@ -77,7 +77,7 @@ def test_a_failure_is_the_state_of_the_step_until_it_is_tried_again() -> None:
     assert folded.steps["backup"].operations["backup.fetch"].message == ""
 
 
-def test_findings_and_documents_replace_their_earlier_selves() -> None:
+def test_findings_and_documents_replace_earlier_ones() -> None:
     folded = model()
     for value in ("17", "18"):
         folded.fold(Finding("backup.fetch", "pg_dump", value))
@@ -87,7 +87,7 @@ def test_findings_and_documents_replace_their_earlier_selves() -> None:
     assert [document.text for document in backup.documents.values()] == ["18"]
 
 
-def test_output_forgets_its_beginning_not_its_end() -> None:
+def test_output_keeps_its_last_lines() -> None:
     folded = model()
     for number in range(LINES_KEPT + 5):
         folded.fold(Line("backup.fetch", "pg_dump", str(number)))
@@ -95,7 +95,7 @@ def test_output_forgets_its_beginning_not_its_end() -> None:
     assert (len(lines), lines[0].text, lines[-1].text) == (LINES_KEPT, "5", str(LINES_KEPT + 4))
 
 
-def test_marks_tell_the_plan_then_the_deed() -> None:
+def test_marks_show_the_plan_then_the_result() -> None:
     folded = model()
     folded.fold(TreeChanged("copy.convert", {7: "moved", 8: "going"}, True))
     assert (folded.marks, folded.marks_planned) == ({7: "moved", 8: "going"}, True)
@@ -106,7 +106,7 @@ def test_marks_tell_the_plan_then_the_deed() -> None:
     assert folded.tree_version == before + 1
 
 
-def test_a_journal_folds_to_what_was_seen_and_what_is_true(tmp_path: Path) -> None:
+def test_a_journal_restores_the_model(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
     seen: list[Event] = [
         StepEntered("", step="backup"),
@@ -130,7 +130,7 @@ def test_a_journal_folds_to_what_was_seen_and_what_is_true(tmp_path: Path) -> No
     assert folded.current == "backup"
 
 
-def test_amounts_are_told_in_real_units() -> None:
+def test_shows_amounts_in_units() -> None:
     assert amount(999, "bytes") == "999 bytes"
     assert amount(12_400_000, "bytes") == "12.4 MB"
     assert amount(1204, "rows") == "1,204 rows"

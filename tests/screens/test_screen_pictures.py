@@ -3,90 +3,102 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
+from screens.app import RemodelApp
 from screens.failed import FailedScreen
 from screens.gate import GateScreen
 from screens.step import StepScreen
 from screens.widgets.tree import PagesTree
-from tests.screens import scripted
-from tests.screens.story import story
+from tests.screens.sample_steps import sample_steps
+from tests.support import scripted_app
+from tests.support.scripted_app import Looks, ScriptedProject
 from wizard.base.errors import ConnectionFailed
+from wizard.engine.context import Context
+from wizard.engine.operation import Step
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 STEPS = ("project", "backup", "structure", "copy", "slugs", "production")
 
 
-def told(*names: str, hold: asyncio.Event) -> list[Any]:
+def told(*names: str, hold: asyncio.Event) -> list[Step]:
     """These steps of the story; the others have nothing to do."""
-    steps = story(scripted.Scripted, scripted.step, hold)
+    steps = sample_steps(hold)
     return [step for step in steps if step.name in names]
 
 
-async def at_work(app: Any, pilot: Any, name: str) -> None:
+async def at_work(app: RemodelApp, pilot: Pilot[None], name: str) -> None:
     """Begin the step and wait until its held operation is drawn, with what it reported."""
-    await scripted.until(
+    await scripted_app.until(
         pilot, lambda: isinstance(app.screen, StepScreen) and app.screen.step.name == name
     )
     await pilot.press("enter")
     state = app.model.steps[name]
-    await scripted.until(pilot, lambda: state.state == "running")
+    await scripted_app.until(pilot, lambda: state.state == "running")
     if name == "copy":
-        await scripted.until(pilot, lambda: "will move" in scripted.text_of(app))
+        await scripted_app.until(pilot, lambda: "will move" in scripted_app.text_of(app))
         tree = app.screen.query_one(PagesTree)
-        await scripted.until(pilot, lambda: len(tree.root.children) == 1)
-        await scripted.until(pilot, lambda: "Show" in scripted.text_of(app))
+        await scripted_app.until(pilot, lambda: len(tree.root.children) == 1)
+        await scripted_app.until(pilot, lambda: "Show" in scripted_app.text_of(app))
 
 
 @SIZES
 @pytest.mark.parametrize("name", STEPS)
-async def test_step(house: Any, looks: Any, name: str, size: tuple[int, int]) -> None:
+async def test_matches_the_pictures_of_each_step(
+    project: ScriptedProject, looks: Looks, name: str, size: tuple[int, int]
+) -> None:
     hold = asyncio.Event()
-    async with house.app(*told(name, hold=hold), size=size) as (app, pilot):
+    async with project.app(*told(name, hold=hold), size=size) as (app, pilot):
         await at_work(app, pilot, name)
         await looks(app, pilot)
 
 
 @SIZES
-async def test_before_it_begins(house: Any, looks: Any, size: tuple[int, int]) -> None:
+async def test_matches_the_pictures_before_a_step_begins(
+    project: ScriptedProject, looks: Looks, size: tuple[int, int]
+) -> None:
     steps = told(*STEPS, hold=asyncio.Event())
-    async with house.app(*steps, size=size) as (app, pilot):
+    async with project.app(*steps, size=size) as (app, pilot):
         await looks(app, pilot)
 
 
 @SIZES
-async def test_gate(house: Any, looks: Any, size: tuple[int, int]) -> None:
+async def test_matches_the_pictures_of_a_gate(
+    project: ScriptedProject, looks: Looks, size: tuple[int, int]
+) -> None:
     hold = asyncio.Event()
     hold.set()
-    async with house.app(*told("backup", hold=hold), size=size) as (app, pilot):
+    async with project.app(*told("backup", hold=hold), size=size) as (app, pilot):
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, GateScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, GateScreen))
         await pilot.press(*"harb", "enter")
         await looks(app, pilot)
 
 
-async def test_no_color(house: Any, looks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_matches_the_picture_without_color(
+    project: ScriptedProject, looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    async with house.app(*told("project", hold=asyncio.Event())) as (app, pilot):
+    async with project.app(*told("project", hold=asyncio.Event())) as (app, pilot):
         await at_work(app, pilot, "project")
         assert app.no_color
         for word in ("✓ ok", "▲ warn", "▶ running", "✓ done"):
-            assert word in scripted.text_of(app)
+            assert word in scripted_app.text_of(app)
         await looks(app, pilot)
 
 
-async def test_error(house: Any, looks: Any) -> None:
-    async def refuse(run: Any) -> None:
+async def test_matches_the_picture_of_an_error(project: ScriptedProject, looks: Looks) -> None:
+    async def refuse(context: Context) -> None:
         raise ConnectionFailed(
             "The dump of production broke off after 7.9 MB.",
             found="pg_dump: error: connection to server was lost [/x]",
             hint="Look at the network, then r fetches it anew.",
         )
 
-    fetch = scripted.Scripted("backup.fetch", "Fetch a backup of production", act=refuse)
-    async with house.app(scripted.step("backup", fetch)) as (app, pilot):
+    fetch = scripted_app.Scripted("backup.fetch", "Fetch a backup of production", act=refuse)
+    async with project.app(scripted_app.step("backup", fetch)) as (app, pilot):
         await pilot.press("enter")
-        await scripted.until(pilot, lambda: isinstance(app.screen, FailedScreen))
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, FailedScreen))
         await looks(app, pilot)

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.consenting import Consenting
-from tests.end_to_end import independent
-from tests.end_to_end.test_bad_input import dump_of_production
-from tests.served import Demo
+from tests.support import sql_check
+from tests.support.consenting_operator import Consenting
+from tests.support.sandbox import Demo, dump_of_production
 from wizard.commands import runner
 from wizard.config import config
 from wizard.reports.output import Output
@@ -78,10 +77,10 @@ def _password(demo: Demo) -> str:
     return line.partition("=")[2].strip("'\"")
 
 
-@pytest.mark.matrix
-async def test_editable_existing_dump_playbook_and_no_local_database(demo: Demo) -> None:
+@pytest.mark.slow
+async def test_converts_an_editable_package_from_an_existing_dump_by_playbook(demo: Demo) -> None:
     with demo.connect("production") as connection:
-        before = independent.look(connection)
+        before = sql_check.look(connection)
     reinstall = yaml.safe_load((demo.root / "remodel.yml").read_text())["project"]["install"]
     try:
         found = config.read(set_up(demo))
@@ -102,5 +101,5 @@ async def test_editable_existing_dump_playbook_and_no_local_database(demo: Demo)
     finally:
         subprocess.run(reinstall, check=True, capture_output=True)
     with demo.connect("production", "harbour_staging") as connection:
-        independent.judge(connection, before, "staging.harbour.example")
+        sql_check.judge(connection, before, "staging.harbour.example")
     assert "harbour" in demo.databases("local")

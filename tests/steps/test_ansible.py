@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.steps.delivering import dumped, perform, titles
+from tests.support.delivery import dumped, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery.playbook import Playbook
@@ -66,7 +66,7 @@ async def restored_by_ansible(
         yield run, target
 
 
-async def test_dropped_created_restored_and_compared(
+async def test_delivers_by_drop_create_restore_and_compares(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with restored_by_ansible(tmp_path, database, far_database) as (run, target):
@@ -78,7 +78,7 @@ async def test_dropped_created_restored_and_compared(
         assert (await operation.observe(run, plan)).seen is Seen.DONE
 
 
-async def test_a_playbook_that_fails_is_believed(
+async def test_a_failing_playbook_fails_the_delivery(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     """Somebody is in the database, so that it is not dropped."""
@@ -91,8 +91,8 @@ async def test_a_playbook_that_fails_is_believed(
     assert await titles(far_database) == {"old"}
 
 
-@pytest.mark.matrix
-async def test_a_playbook_that_fails_and_says_that_it_succeeded(
+@pytest.mark.slow
+async def test_finds_a_failed_playbook_that_reports_success(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     """The drop fails and is ignored; psql then meets an error a statement, and ends with 0."""

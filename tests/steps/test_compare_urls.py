@@ -7,7 +7,7 @@ from typing import Any
 from wizard.delivery.verify.urls import compare_urls
 
 
-def page(number: int, url: str, **changes: Any) -> dict[str, Any]:
+def page(number: int, url: str, **changes: object) -> dict[str, Any]:
     return {
         "page_id": number,
         "site": 1,
@@ -23,12 +23,12 @@ def page(number: int, url: str, **changes: Any) -> dict[str, Any]:
 BEFORE = [page(4, "/show/"), page(5, "/show/one/"), page(4, "/show/", site=2)]
 
 
-def test_the_same_through_the_map_is_no_fault() -> None:
+def test_equal_urls_by_the_map_are_no_fault() -> None:
     after = [page(46, "/show/"), page(5, "/show/one/"), page(46, "/show/", site=2)]
     assert compare_urls(BEFORE, after, {"4": 46}) == []
 
 
-def test_each_fault_is_told() -> None:
+def test_reports_each_fault() -> None:
     after = [
         page(4, "/show/", title="Other"),
         page(5, "/show/two/"),

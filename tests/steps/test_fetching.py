@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.postgres.conftest import CONTENT, tool
-from tests.steps.delivering import dumped
+from tests.support.delivery import dumped
+from tests.support.postgres import CONTENT, tool
 from wizard.base.errors import ConfigError, IdentityMismatch, VerificationFailed
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config
@@ -141,7 +141,7 @@ ROWS = {"author": 10, "page": 2000, "django_session": 1}
 
 
 @pytest.mark.parametrize("source", ["production", "managed"])
-async def test_a_dump_is_of_the_moment_that_its_baseline_tells(
+async def test_the_dump_and_its_baseline_are_of_one_moment(
     source: str,
     remodel_yml: Path,
     database: Address,
@@ -157,7 +157,7 @@ async def test_a_dump_is_of_the_moment_that_its_baseline_tells(
     assert await restored(made, database, context) == ROWS
 
 
-async def test_pg_dump_here_where_there_is_none_there(
+async def test_runs_pg_dump_here_where_the_far_side_has_none(
     remodel_yml: Path,
     ssh_server: SshServer,
     database: Address,
@@ -172,7 +172,7 @@ async def test_pg_dump_here_where_there_is_none_there(
     assert await restored(made, database, context) == ROWS
 
 
-async def test_tables_whose_rows_stay_there(
+async def test_leaves_out_the_rows_of_excluded_tables(
     remodel_yml: Path, database: Address, begun: list[Context], heard: list[Event]
 ) -> None:
     found = changed(remodel_yml, backup={"exclude_table_data": ["django_session"]})
@@ -189,7 +189,7 @@ async def test_tables_whose_rows_stay_there(
     assert lost.left_out == {"django_session": 1}
 
 
-async def test_a_local_database_that_somebody_else_made_meanwhile(
+async def test_a_local_database_of_another_maker_is_not_the_restored_one(
     remodel_yml: Path, database: Address, begun: list[Context], heard: list[Event]
 ) -> None:
     """We were cut off before ours had the name, and then there is one of that name."""
@@ -211,7 +211,7 @@ async def test_a_local_database_that_somebody_else_made_meanwhile(
 @pytest.mark.parametrize(
     ("name", "words"), [("author", "public.page refers to"), ("djang_session", "Did you mean")]
 )
-async def test_tables_that_cannot_stay_there(
+async def test_refuses_to_exclude_referenced_or_unknown_tables(
     name: str, words: str, remodel_yml: Path, begun: list[Context], heard: list[Event]
 ) -> None:
     found = changed(remodel_yml, backup={"exclude_table_data": [name]})
@@ -221,7 +221,7 @@ async def test_tables_that_cannot_stay_there(
     assert words in str(refused.value)
 
 
-async def test_a_script_that_is_here_or_there(
+async def test_takes_a_script_from_here_or_there(
     remodel_yml: Path,
     far_filled: Address,
     database: Address,
@@ -253,7 +253,7 @@ async def test_a_script_that_is_here_or_there(
         await fetched(context)
 
 
-async def test_what_cannot_be_left_out_of_a_dump_that_is_there(
+async def test_refuses_to_exclude_tables_from_an_existing_dump(
     remodel_yml: Path, begun: list[Context], heard: list[Event]
 ) -> None:
     found = changed(remodel_yml, backup={"exclude_table_data": ["django_session"]})
@@ -269,7 +269,7 @@ async def test_what_cannot_be_left_out_of_a_dump_that_is_there(
 # Whose host and whose database it is
 
 
-async def test_another_host_that_is_known_is_not_the_one_it_was(
+async def test_refuses_a_known_host_key_that_the_session_did_not_begin_with(
     remodel_yml: Path, ssh_server: SshServer, begun: list[Context], heard: list[Event]
 ) -> None:
     """Both keys are known, as with a host that was set up anew, or a name for two machines: to a
@@ -288,7 +288,7 @@ async def test_another_host_that_is_known_is_not_the_one_it_was(
     assert before.where in caught.value.found and ssh_server.fingerprint in caught.value.found
 
 
-async def test_one_database_under_two_names_of_targets(
+async def test_refuses_two_targets_that_are_one_database(
     remodel_yml: Path, begun: list[Context], heard: list[Event]
 ) -> None:
     context = await begin(config.read(remodel_yml), begun, heard, "fetch")
@@ -302,7 +302,7 @@ async def test_one_database_under_two_names_of_targets(
         assert "restoring a dump" in caught.value.hint
 
 
-async def test_the_keys_of_all_hosts_on_the_way_are_accepted_one_by_one(
+async def test_asks_for_each_host_key_on_the_way(
     remodel_yml: Path,
     ssh_server: SshServer,
     bastion: SshServer,
@@ -331,7 +331,7 @@ async def test_the_keys_of_all_hosts_on_the_way_are_accepted_one_by_one(
         assert (await context.far.checked(found.source)).ssh is not None
 
 
-async def test_a_script_of_another_session_is_left_to_it(
+async def test_leaves_a_script_of_another_session(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database, delivery="in place") as (run, target):
@@ -348,7 +348,7 @@ async def test_a_script_of_another_session_is_left_to_it(
         assert not script.exists()
 
 
-async def test_a_database_without_ssh_is_swapped_like_any_other(
+async def test_swaps_a_database_without_ssh(
     remodel_yml: Path, far_filled: Address, begun: list[Context], heard: list[Event], tmp_path: Path
 ) -> None:
     context = await begin(changed(remodel_yml, source="managed"), begun, heard, "fetch")

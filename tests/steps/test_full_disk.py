@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.steps.delivering import dumped, perform, titles
-from tests.steps.test_swap_on_target import names, tidy
+from tests.support.delivery import dumped, names, perform, tidy, titles
 from wizard.base.errors import OperationFailed
 from wizard.delivery.base import ForTarget
 from wizard.delivery.in_place import InPlace

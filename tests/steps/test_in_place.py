@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.steps.delivering import dumped, granted, may_read, perform, titles
+from tests.support.delivery import dumped, granted, may_read, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.redaction import Secret
 from wizard.delivery.in_place import InPlace
@@ -40,7 +40,7 @@ async def poor(far_cluster: Cluster) -> AsyncIterator[Address]:
     await far_cluster.drop_database("poor")
 
 
-async def test_a_swap_is_refused_beforehand_and_in_place_is_offered(
+async def test_refuses_a_swap_beforehand_and_offers_in_place(
     database: Address, poor: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, poor) as (run, target):
@@ -51,7 +51,7 @@ async def test_a_swap_is_refused_beforehand_and_in_place_is_offered(
     assert await titles(poor) == {"old"}
 
 
-async def test_delivered_verified_and_told_after_a_crash(
+async def test_delivers_verifies_and_is_observed_after_a_crash(
     database: Address, poor: Address, far_cluster: Cluster, tmp_path: Path
 ) -> None:
     async with (
@@ -87,7 +87,7 @@ async def test_delivered_verified_and_told_after_a_crash(
         assert facts["safety"] in refused.value.hint
 
 
-async def test_whatever_goes_wrong_until_the_end_nothing_has_happened(
+async def test_a_failure_before_the_commit_changes_nothing(
     database: Address, poor: Address, tmp_path: Path
 ) -> None:
     """At the latest moment there is: all was dropped and loaded, the last line is missing."""
@@ -108,7 +108,7 @@ async def test_whatever_goes_wrong_until_the_end_nothing_has_happened(
         assert observation.seen is Seen.NOT_DONE
 
 
-async def test_what_is_written_after_the_safety_dump_is_not_lost(
+async def test_refuses_to_lose_writes_after_the_safety_dump(
     database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing else would have it: no old database is kept. The moment is made, all else is real."""
@@ -128,7 +128,7 @@ async def test_what_is_written_after_the_safety_dump_is_not_lost(
     assert await titles(poor) == {"late"}
 
 
-async def test_a_table_that_is_made_while_it_is_looked_at_is_not_lost(
+async def test_refuses_to_lose_a_table_created_during_the_look(
     database: Address, poor: Address, tmp_path: Path
 ) -> None:
     """No lock keeps anybody from making one, and the look is over by then."""
@@ -151,7 +151,7 @@ async def test_a_table_that_is_made_while_it_is_looked_at_is_not_lost(
     assert await titles(poor) == {"old"}
 
 
-async def test_what_was_committed_and_is_not_equal_is_compared_again(
+async def test_compares_again_what_was_committed_and_differs(
     database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Something writes to it at once. The moment is made, all else is real."""
@@ -183,7 +183,7 @@ async def test_what_was_committed_and_is_not_equal_is_compared_again(
         assert observation.result.to_json()["safety"] == plan.details["safety"]
 
 
-async def test_a_session_that_holds_on_is_named(
+async def test_names_a_session_that_holds_a_lock(
     database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wizard.postgres.admin.replace_contents.LOCK_TIMEOUT", "50ms")
@@ -197,7 +197,7 @@ async def test_a_session_that_holds_on_is_named(
     assert await titles(poor) == {"late"}
 
 
-async def test_objects_of_others_are_told_beforehand(
+async def test_refuses_objects_of_other_owners_beforehand(
     database: Address, poor: Address, far_cluster: Cluster, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.steps.delivering import dumped, perform
 from tests.steps.toy_delivery import HAND_OVER, HandOver
-from tests.unit.test_config import GOOD, write
+from tests.support.delivery import dumped, perform
+from tests.support.remodel_yml import GOOD, write
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.config import config
 from wizard.delivery import kinds

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.consenting import Consenting
-from tests.end_to_end import independent
-from tests.served import Demo
+from tests.support import sql_check
+from tests.support.consenting_operator import Consenting
+from tests.support.sandbox import Demo
 from wizard.base.errors import ConfigError
 from wizard.commands import runner
 from wizard.config import config
@@ -44,7 +44,7 @@ class Note(Page):
 '''
 
 
-def conversion(demo: Demo, **changes: Any) -> config.Config:
+def conversion(demo: Demo, **changes: object) -> config.Config:
     """The sandbox's config with another conversion."""
     data = yaml.safe_load((demo.root / "remodel.yml").read_text())
     data["conversion"].update(changes)
@@ -66,17 +66,17 @@ def states(journal: Journal) -> dict[str, tuple[str, dict[str, Any]]]:
     return {key: (state.kind, state.data) for key, state in found.items() if state is not None}
 
 
-@pytest.mark.matrix
-async def test_ids_kept_in_place(demo: Demo) -> None:
+@pytest.mark.slow
+async def test_converts_in_place_with_ids_kept(demo: Demo) -> None:
     with demo.connect("production") as connection:
-        before = independent.look(connection)
+        before = sql_check.look(connection)
         ids = connection.execute("SELECT id, slug FROM wagtailcore_page ORDER BY 1").fetchall()
     _, done = await convert(conversion(demo, ids="kept", pages=[{"path": "/show/"}]))
     assert done["copy.delete"] == ("skipped", {"why": "ids are kept: nothing to delete"})
     assert done["slugs.pages"] == ("skipped", {"why": "ids are kept: no slug was prefixed"})
     assert done["slugs.migrate"][0] == "done"
     with demo.connect("production", "harbour_staging") as connection:
-        independent.judge(connection, before, "staging.harbour.example")
+        sql_check.judge(connection, before, "staging.harbour.example")
         after = connection.execute("SELECT id, slug FROM wagtailcore_page ORDER BY 1").fetchall()
     assert after == ids
 
@@ -144,8 +144,8 @@ def with_ids(rows: list[tuple[Any, ...]], mapping: dict[str, int]) -> list[tuple
     return [(*facts, links.sub(new, json.dumps(body)), path) for *facts, body, path in rows]
 
 
-@pytest.mark.matrix
-async def test_a_sibling_that_is_there_with_a_field_map(with_note: Demo) -> None:
+@pytest.mark.slow
+async def test_converts_to_an_existing_sibling_by_a_field_map(with_note: Demo) -> None:
     demo = with_note
     with demo.connect("production") as connection:
         posts = connection.execute(POSTS).fetchall()

@@ -60,7 +60,7 @@ def test_a_symlinked_install_is_the_source_itself(tmp_path: Path) -> None:
     assert package.source_of(project(tmp_path), installed) == source
 
 
-def test_an_app_of_the_project_itself(tmp_path: Path) -> None:
+def test_finds_an_app_of_the_project_itself(tmp_path: Path) -> None:
     source = put(tmp_path / "site/blog/models.py")
     assert package.source_of(project(tmp_path, distribution=False), source) == source
 
@@ -74,7 +74,7 @@ def test_no_source_is_an_error_that_says_where_was_looked(tmp_path: Path) -> Non
         package.source_of(project(tmp_path), installed)
 
 
-async def test_install_tells_live_and_believes_the_exit_code(tmp_path: Path) -> None:
+async def test_install_reports_live_and_trusts_the_exit_code(tmp_path: Path) -> None:
     events = Events()
     told: list[str] = []
     events.subscribe(lambda event: told.append(event.text) if isinstance(event, Line) else None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.steps.delivering import dumped, perform, titles
+from tests.support.delivery import dumped, perform, titles
 from wizard.delivery.dump import Dump
 from wizard.delivery.in_place import InPlace
 from wizard.delivery.results import Dumped
@@ -28,7 +28,7 @@ def several_pay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("way", ["swap", "in place"])
-async def test_it_is_delivered_like_any_other(
+async def test_delivers_a_parallel_dump(
     way: str, database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database, delivery=way) as (run, target):
@@ -61,7 +61,7 @@ async def test_it_is_delivered_like_any_other(
         assert list(made.parent.iterdir()) == [neighbour]
 
 
-async def test_its_undo_leaves_nothing(
+async def test_undo_removes_the_parallel_dump(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database) as (run, target):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.steps.delivering import dumped, execute, perform, titles
+from tests.support.delivery import dumped, execute, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.delivery.playbook import Playbook
 from wizard.delivery.rollback import Rollback
@@ -53,7 +53,7 @@ def held(safety: str | Path) -> str:
     return done.stdout
 
 
-async def test_what_was_written_meanwhile_is_accepted_and_in_the_safety_dump(
+async def test_accepted_drift_is_in_the_safety_dump(
     database: Address, far_database: Address, tmp_path: Path, command: list[str]
 ) -> None:
     async with dumped(tmp_path, database, far_database, backed_up=True, playbook=command) as (
@@ -81,7 +81,7 @@ async def test_what_was_written_meanwhile_is_accepted_and_in_the_safety_dump(
             await Rollback(target).plan(run)
 
 
-async def test_what_is_written_after_the_safety_dump_is_not_lost(
+async def test_refuses_to_lose_writes_after_the_safety_dump(
     database: Address,
     far_database: Address,
     tmp_path: Path,
@@ -105,7 +105,7 @@ async def test_what_is_written_after_the_safety_dump_is_not_lost(
     assert await titles(far_database) == {"late"}
 
 
-async def test_one_that_fails_twice_then_delivers_and_each_time_the_way_back_is_told(
+async def test_a_playbook_that_fails_twice_delivers_and_names_the_way_back(
     database: Address, far_database: Address, tmp_path: Path, command: list[str]
 ) -> None:
     """The second attempt's safety dump is of a ruin: the first one is the way back."""

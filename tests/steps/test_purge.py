@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.served import REMODEL
-from tests.steps.delivering import dumped, perform
-from tests.unit.test_config import write
+from tests.support.delivery import dumped, perform
+from tests.support.remodel_yml import write
+from tests.support.sandbox import REMODEL
 from wizard.base.errors import ConsentMissing, IdentityMismatch, PlanStale
 from wizard.base.events import Events, Report
 from wizard.commands import runner
@@ -100,9 +100,7 @@ async def fingerprints(found: Config, session: Session) -> list[str]:
         return [(await operation.plan(context)).fingerprint for operation in operations]
 
 
-async def test_two_keys_then_all_of_this_session_and_nothing_else(
-    found: Config, delivered: Session
-) -> None:
+async def test_purges_this_session_alone_with_two_keys(found: Config, delivered: Session) -> None:
     near, far = found.local.address, found.targets["production"].address
     stamp = delivered.id.replace("-", "_")
     foreign = server.beside(near.database, "20200101_000000_before")
@@ -151,7 +149,7 @@ async def test_a_listing_tells_sizes_and_touches_nothing(found: Config, delivere
     assert len(list(found.backups.iterdir())) == 2
 
 
-async def test_another_database_of_that_name_stays(found: Config, delivered: Session) -> None:
+async def test_keeps_another_database_of_that_name(found: Config, delivered: Session) -> None:
     """Dropped and made again by somebody between the consent and the act."""
     operation, near = Purge(), found.local.address
     async with Context(found, delivered, Events()) as context:
@@ -164,7 +162,7 @@ async def test_another_database_of_that_name_stays(found: Config, delivered: Ses
     assert await server.database(near.at(name)) is not None
 
 
-async def test_neither_a_live_database_nor_another_server(
+async def test_purges_neither_a_live_database_nor_another_server(
     found: Config, delivered: Session
 ) -> None:
     target = found.targets["production"]
@@ -224,7 +222,7 @@ async def test_a_person_types_the_name_of_what_is_purged(
     assert await server.database(far_database) is not None
 
 
-async def test_the_plain_script_goes_as_long_as_it_is_this_sessions(
+async def test_purges_the_plain_script_of_this_session_only(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database, delivery="in place") as (run, _):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.served import Demo
+from tests.support.sandbox import Demo
 from wizard.base.errors import ConfigError
 from wizard.commands import discover
 from wizard.config import config
@@ -60,7 +60,7 @@ async def test_a_project_is_found_asked_about_and_written(demo: Demo) -> None:
     assert written.conversion.move[0] == "itunes_artwork"
 
 
-async def test_what_is_not_found_is_asked(demo: Demo) -> None:
+async def test_asks_for_what_it_cannot_find(demo: Demo) -> None:
     project = replace(find_project(demo.root / "site"), settings=None, python=None)
     assert [question.key for question in discover.missing(project)] == [
         "project.settings",
@@ -71,6 +71,6 @@ async def test_what_is_not_found_is_asked(demo: Demo) -> None:
     assert discovery.fixed["project"]["settings"] == "config.settings.local"
 
 
-async def test_no_manage_py(tmp_path: Path) -> None:
+async def test_refuses_a_folder_without_manage_py(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"No manage\.py"):
         find_project(tmp_path)

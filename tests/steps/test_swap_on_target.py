@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres.test_cut_off import alone_with, killed_at
-from tests.steps.delivering import dumped, granted, may_read, perform, titles
+from tests.support.delivery import dumped, granted, may_read, names, perform, tidy, titles
+from tests.support.killed_swap import alone_with, killed_at
 from wizard.base.errors import IdentityMismatch, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding
 from wizard.delivery.base import run_checks, stopping
@@ -16,7 +16,6 @@ from wizard.delivery.rollback import Rollback
 from wizard.delivery.swap import Swap
 from wizard.delivery.verify.check import Check
 from wizard.engine.operation import Seen
-from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import restore
 from wizard.sandbox.cluster import Cluster
@@ -26,18 +25,6 @@ from wizard.upkeep import artifacts
 LOOK = (
     'psql -At -d "$REMODEL_DATABASE" -c "SELECT min(title) FROM wagtailcore_page" >> "$HOME/seen"'
 )
-
-
-async def names(address: Address) -> set[str]:
-    """The databases that belong to that of `address`, without its name in front."""
-    own = address.database
-    found = {each.name for each in await server.databases(address)}
-    return {name.removeprefix(own) for name in found if name.startswith(own)}
-
-
-async def tidy(far: Address) -> None:
-    for name in await names(far) - {""}:
-        await restore.drop(far, far.database + name, force=True)
 
 
 async def test_the_code_on_the_target_sees_the_new_database_first(
@@ -98,7 +85,7 @@ async def test_a_check_that_fails_or_writes_stops_before_anything_is_touched(
     assert not (tmp_path / "deploy" / "stopped").exists()
 
 
-async def test_whoever_is_left_with_a_stopped_service_is_told(
+async def test_says_that_the_service_is_still_stopped(
     database: Address, far_database: Address, ssh_server: SshServer, tmp_path: Path
 ) -> None:
     before, after = [["touch", "stopped"], ["test", "-e", "mended"]], [["rm", "stopped"]]
@@ -122,7 +109,7 @@ async def test_whoever_is_left_with_a_stopped_service_is_told(
     assert await names(far_database) == {""}
 
 
-async def test_delivered_and_rolled_back_twice(
+async def test_delivers_and_rolls_back_twice(
     database: Address, far_database: Address, far_cluster: Cluster, tmp_path: Path
 ) -> None:
     """By one session, whose names are taken then. Who may read still may."""
@@ -153,7 +140,7 @@ async def test_delivered_and_rolled_back_twice(
         await tidy(far_database)
 
 
-async def test_another_database_is_not_rolled_back_to(
+async def test_refuses_to_roll_back_to_another_database(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database) as (run, target):
@@ -168,7 +155,7 @@ async def test_another_database_is_not_rolled_back_to(
 
 
 @pytest.mark.parametrize("point", ["closed", "renamed, not committed", "committed"])
-async def test_taken_up_after_a_kill(
+async def test_resumes_after_a_kill(
     point: str, database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     async with dumped(tmp_path, database, far_database) as (run, target):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_config import write
+from tests.support.remodel_yml import write
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Events
 from wizard.config import config

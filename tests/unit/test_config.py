@@ -9,48 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.remodel_yml import GOOD, write
 from wizard.base.errors import ConfigError, ExitCode
 from wizard.base.redaction import redact
 from wizard.config import config
 
-GOOD = """\
-project:
-  path: .
-  python: .venv/bin/python
-  settings: config.settings.local
-  package: ../django-cast
-  install: [flit, install, -s]
-local: {database: python_podcast, site: {hostname: localhost, port: 8000}}
-source: production
-targets:
-  staging:
-    ssh: deploy@staging.example.org
-    database: python_podcast
-    site: {hostname: staging.example.org, port: 443}
-    playbook: [ansible-playbook, restore_database.yml, --limit, staging]
-    playbook_path: deploy
-  production:
-    ssh: deploy@example.org
-    database: python_podcast
-    site: {hostname: example.org, port: 443}
-    before: [[systemctl, stop, podcast]]
-    after: [[systemctl, start, podcast]]
-conversion:
-  from: cast.Blog
-  to: cast.Podcast
-  pages: [{slug: show}]
-  prefix: new_
-  move: [itunes_artwork, itunes_categories, keywords, explicit]
-"""
 
-
-def write(folder: Path, text: str = GOOD) -> Path:
-    path = folder / "remodel.yml"
-    path.write_text(text)
-    return path
-
-
-def test_everything_that_can_be_said(tmp_path: Path) -> None:
+def test_reads_every_key(tmp_path: Path) -> None:
     found = config.read(write(tmp_path))
     assert found.project.package == tmp_path.parent / "django-cast"
     assert found.project.install == ("flit", "install", "-s")
@@ -64,7 +29,7 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
     assert found.origin["local.port"] == "default"
 
 
-def test_every_selector_ids_and_fields(tmp_path: Path) -> None:
+def test_reads_every_selector_ids_and_fields(tmp_path: Path) -> None:
     pages = (
         "[{slug: show}, {path: /blog/}, {id: 7}, {under: /blog/}, {all: true},"
         " {where: {date__gte: 2024-01-31, podcast_audio__isnull: false}}]"
@@ -94,7 +59,7 @@ def test_every_selector_ids_and_fields(tmp_path: Path) -> None:
     json.dumps(config.read(write(tmp_path, text)).identity())
 
 
-def test_another_app_is_no_fault_where_nothing_has_to_be_written(tmp_path: Path) -> None:
+def test_allows_another_app_where_nothing_has_to_be_written(tmp_path: Path) -> None:
     text = GOOD.replace("to: cast.Podcast", "to: other.Podcast")
     text = re.sub(r"  move: .*\n", "", text)
     assert config.read(write(tmp_path, text)).conversion.apps == ("cast", "other")
@@ -116,7 +81,7 @@ def test_secrets_come_by_name_from_env_file_and_environment(
     assert found.origin["REMODEL_PRODUCTION_PASSWORD"] == ".env"
 
 
-def test_in_place_and_checked(tmp_path: Path) -> None:
+def test_reads_delivery_in_place_with_a_check(tmp_path: Path) -> None:
     more = "    delivery: in place\n    check: [[manage.py, migrate, --check]]\n    before:"
     production = config.read(write(tmp_path, GOOD.replace("    before:", more))).targets[
         "production"
@@ -125,7 +90,7 @@ def test_in_place_and_checked(tmp_path: Path) -> None:
     assert production.check == (("manage.py", "migrate", "--check"),)
 
 
-def test_a_target_that_this_machine_reaches_itself(tmp_path: Path) -> None:
+def test_reads_a_target_without_ssh(tmp_path: Path) -> None:
     text = GOOD.replace("    ssh: deploy@staging.example.org\n", "    host: db.example.net\n")
     found = config.read(write(tmp_path, text)).targets["staging"]
     assert (found.ssh, found.where, found.address.sslmode) == ("", "db.example.net", "require")
@@ -150,20 +115,22 @@ def test_a_target_that_this_machine_reaches_itself(tmp_path: Path) -> None:
         ("    ssh: x\n    sslmode: require\n", "sslmode: this key is not known"),
     ],
 )
-def test_targets_without_ssh_that_are_none(tmp_path: Path, more: str, words: str) -> None:
+def test_refuses_settings_that_do_not_fit_a_target_without_ssh(
+    tmp_path: Path, more: str, words: str
+) -> None:
     text = GOOD.replace("    ssh: deploy@staging.example.org\n", more)
     with pytest.raises(ConfigError, match=re.escape(words)):
         config.read(write(tmp_path, text))
 
 
-def test_what_stays_behind_and_who_takes_out_the_rest(tmp_path: Path) -> None:
+def test_reads_excluded_tables_and_the_anonymizer(tmp_path: Path) -> None:
     more = "backup: {exclude_table_data: [django_session], anonymise: [[./manage.py, anonymise]]}\n"
     backup = config.read(write(tmp_path, GOOD + more)).backup
     assert backup.exclude_table_data == ("django_session",)
     assert backup.anonymise == (("./manage.py", "anonymise"),)
 
 
-def test_what_is_anonymised_never_goes_back_to_where_it_came_from(tmp_path: Path) -> None:
+def test_never_delivers_anonymized_data_to_its_source(tmp_path: Path) -> None:
     more = "backup: {anonymise: [[./manage.py, anonymise]]}\n"
     found = config.read(write(tmp_path, GOOD + more))
     assert list(found.targets) == ["staging"] and found.source.name == "production"
@@ -210,7 +177,7 @@ def test_what_is_anonymised_never_goes_back_to_where_it_came_from(tmp_path: Path
         ("source: production", "source: [unclosed", "plain YAML"),
     ],
 )
-def test_bad_config_names_the_place_and_the_mend(
+def test_bad_config_names_the_place_and_the_fix(
     tmp_path: Path, old: str, new: str, words: str
 ) -> None:
     assert old in GOOD
@@ -223,7 +190,7 @@ def test_bad_config_names_the_place_and_the_mend(
     assert raised.value.exit_code is ExitCode.USAGE
 
 
-def test_a_missing_or_huge_file(tmp_path: Path) -> None:
+def test_refuses_a_missing_or_huge_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         config.read(tmp_path / "remodel.yml")
     path = write(tmp_path, GOOD + "# " + "x" * 2_000_000)
@@ -231,7 +198,7 @@ def test_a_missing_or_huge_file(tmp_path: Path) -> None:
         config.read(path)
 
 
-def test_what_is_no_file_of_text(tmp_path: Path) -> None:
+def test_refuses_files_that_are_not_text(tmp_path: Path) -> None:
     path = tmp_path / "remodel.yml"
     os.mkfifo(path)
     with pytest.raises(ConfigError, match="is not a file"):  # and nobody waits for its other end
@@ -248,7 +215,7 @@ def test_what_is_no_file_of_text(tmp_path: Path) -> None:
         config.read(write(tmp_path))
 
 
-def test_found_in_a_folder_above(tmp_path: Path) -> None:
+def test_finds_remodel_yml_in_a_folder_above(tmp_path: Path) -> None:
     path = write(tmp_path)
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)

@@ -22,7 +22,7 @@ EXPECTED_JSON: dict[str, Any] = {
 EXPECTED = DatabaseContents.from_json(EXPECTED_JSON)
 
 
-def found(table: str, **changes: Any) -> DatabaseContents:
+def found(table: str, **changes: object) -> DatabaseContents:
     now = deepcopy(EXPECTED_JSON)
     now["tables"][table] |= changes
     return DatabaseContents.from_json(now)
@@ -32,7 +32,7 @@ def at(**sequences: int | None) -> DatabaseContents:
     return replace(EXPECTED, sequences=sequences)
 
 
-def test_the_same_is_no_damage_nor_what_a_site_makes_again_by_itself() -> None:
+def test_ignores_equal_tables_and_what_a_site_rebuilds_itself() -> None:
     assert damage(EXPECTED, EXPECTED, {}) == []
     assert damage(EXPECTED, found("django_session", rows=3, content="x"), {}) == []
     signed = found("newsletter_signup", rows=6, content="x")
@@ -42,7 +42,7 @@ def test_the_same_is_no_damage_nor_what_a_site_makes_again_by_itself() -> None:
     assert damage(EXPECTED, later, {}) == []
 
 
-def test_less_than_was_delivered_is_damage_in_any_table() -> None:
+def test_reports_fewer_rows_than_delivered_in_any_table() -> None:
     assert damage(EXPECTED, found("django_session", rows=1, content="x"), {}) == [
         "django_session: 2 rows became 1"
     ]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SmallDisk
-from tests.postgres.conftest import tool
-from tests.wire import Wire, wire
+from tests.support.postgres import tool
+from tests.support.small_disk import SmallDisk
+from tests.support.tcp_relay import Wire, wire
 from wizard.base.errors import ConnectionFailed, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding, Report
 from wizard.postgres.dumps.archive import Archive
@@ -61,7 +61,7 @@ async def fetch(login: Login, path: Path, report: Report, far: str = "db.sql.gz"
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_it_goes_on_from_where_it_was_cut(
+async def test_resumes_where_it_was_cut(
     seed: int,
     login: Login,
     line: Wire,
@@ -90,7 +90,7 @@ async def test_it_goes_on_from_where_it_was_cut(
     assert again <= cuts and line.passed < original.stat().st_size + (cuts + 1) * 200_000
 
 
-async def test_another_file_by_that_name_is_begun_anew(
+async def test_begins_anew_for_another_file_by_that_name(
     login: Login, line: Wire, original: Path, tmp_path: Path, report: Report, events: list[Event]
 ) -> None:
     path = tmp_path / "backups" / "db"
@@ -103,7 +103,7 @@ async def test_another_file_by_that_name_is_begun_anew(
     assert not any("goes on" in each.value for each in events if isinstance(each, Finding))
 
 
-async def test_what_had_come_is_not_what_is_there(
+async def test_begins_anew_when_the_first_part_differs(
     login: Login, line: Wire, original: Path, tmp_path: Path, report: Report
 ) -> None:
     """The same name, size and age, and yet another beginning: the far side's checksum tells."""
@@ -124,7 +124,7 @@ async def test_what_had_come_is_not_what_is_there(
     assert path.read_bytes() == original.read_bytes()
 
 
-async def test_a_file_that_is_not_there_or_no_dump(
+async def test_refuses_a_missing_file_or_one_that_is_no_dump(
     login: Login, original: Path, tmp_path: Path, report: Report
 ) -> None:
     with pytest.raises(OperationFailed, match="nosuchfile"):
@@ -138,7 +138,7 @@ async def test_a_file_that_is_not_there_or_no_dump(
     assert not (tmp_path / "db").exists() and not (tmp_path / "db.part").exists()
 
 
-async def test_a_full_disk_is_no_reason_to_begin_anew(
+async def test_resumes_after_a_full_disk(
     login: Login, original: Path, small_disk: SmallDisk, report: Report, events: list[Event]
 ) -> None:
     path = small_disk.folder / "db"
@@ -151,7 +151,7 @@ async def test_a_full_disk_is_no_reason_to_begin_anew(
     assert any("goes on after" in each.value for each in events if isinstance(each, Finding))
 
 
-async def test_links_in_the_way_are_not_followed(
+async def test_follows_no_symlink_at_the_downloads_path(
     login: Login, original: Path, tmp_path: Path, report: Report
 ) -> None:
     precious = tmp_path / "precious"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.consenting import Consenting
-from tests.unit.test_config import write
+from tests.support.consenting_operator import Consenting
+from tests.support.remodel_yml import write
+from tests.unit.counting_operation import WORLD, Act, go
 from wizard.base.errors import (
     ConfigError,
     ConsentMissing,
@@ -20,6 +20,7 @@ from wizard.base.errors import (
     InputMissing,
     OperationFailed,
     PlanStale,
+    RemodelError,
     UsageError,
 )
 from wizard.base.events import Event, Events, Finished, Progress
@@ -28,78 +29,13 @@ from wizard.config import config
 from wizard.config.fieldmap import FieldTable
 from wizard.engine.context import Context
 from wizard.engine.engine import Engine
-from wizard.engine.operation import Observation, Operation, Seen, Step, StepQuestion
-from wizard.engine.operators import Operator, Plain, Replay
+from wizard.engine.operation import Operation, Step, StepQuestion
+from wizard.engine.operators import Plain, Replay, Verdict
 from wizard.engine.result import Result
 from wizard.session import session as sessions
 from wizard.session.answers import Answers
-from wizard.session.plan import Gate, Loss, Plan
+from wizard.session.plan import Plan
 from wizard.session.session import Session
-
-WORLD: dict[str, Any] = {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counted(Result):
-    """How often an act was done."""
-
-    count: int
-
-
-class Act(Operation):
-    """Counts what it does in WORLD, so that a second effect would show."""
-
-    def __init__(self, key: str, *, target: str = "", gate: str = "", breaks: str = "") -> None:
-        self.key = key
-        self.title = f"Act {key}"
-        self.gated = bool(gate)
-        self._gate = Gate(gate, target) if gate else None
-        self._breaks = breaks
-
-    async def plan(self, context: Context) -> Plan:
-        return Plan(
-            operation=self.key,
-            title=self.title,
-            destroys=(Loss("rows", WORLD.get("count", 1)),),
-            gate=self._gate,
-            facts={"what": WORLD.get("what", "this")},
-            skip=WORLD.get(f"skip {self.key}", ""),
-        )
-
-    async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        return {"before": WORLD.get(self.key, 0)}
-
-    async def apply(self, context: Context, plan: Plan) -> Result:
-        if self._breaks == "before":
-            raise OperationFailed("broke before")
-        WORLD[self.key] = WORLD.get(self.key, 0) + 1
-        if self._breaks == "half":
-            WORLD["half"] = True
-            raise KeyboardInterrupt
-        if self._breaks == "after":
-            raise KeyboardInterrupt
-        return Counted(message="acted", count=WORLD[self.key])
-
-    async def observe(self, context: Context, plan: Plan) -> Observation:
-        if WORLD.get("half"):
-            return Observation(Seen.PARTLY, "half")
-        if WORLD.get(self.key):
-            return Observation(Seen.DONE, "it is there", Counted(count=WORLD[self.key]))
-        return Observation(Seen.NOT_DONE, "it is not there")
-
-    async def clear(self, context: Context, plan: Plan) -> None:
-        WORLD.pop("half")
-        WORLD[self.key] -= 1
-
-    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
-        if plan.gate and plan.gate.target:
-            raise OperationFailed(f"{plan.gate.target} has been delivered to")
-        WORLD[self.key] = context.session.journal.kept(self.key)["before"]
-        if self._breaks == "undo":
-            raise KeyboardInterrupt
-
-    async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
-        WORLD["settled"] = WORLD.get("settled", 0) + 1
 
 
 @pytest.fixture(autouse=True)
@@ -118,19 +54,6 @@ def step(*operations: Operation, questions: Sequence[StepQuestion] = ()) -> Step
     return Step("one", "One", "", "", "", lambda context: operations, lambda context: questions)
 
 
-async def go(
-    session: Session, operator: Operator, *steps: Step, seen: Callable[[Event], None] | None = None
-) -> Context:
-    events = Events()
-    if seen is not None:
-        events.subscribe(seen)
-    async with Context(
-        config.read(session.folder.parents[2] / "remodel.yml"), session, events
-    ) as context:
-        await Engine(context, steps, operator).go()
-        return context
-
-
 def kinds(session: Session, key: str) -> list[str]:
     return [entry.kind for entry in session.journal.entries(key)]
 
@@ -143,7 +66,7 @@ async def test_consent_then_intent_then_undo_then_outcome(found: config.Config) 
         assert session.journal.noted("finished") is True
 
 
-async def test_done_is_done_only_once(found: config.Config) -> None:
+async def test_a_finished_operation_does_not_run_again(found: config.Config) -> None:
     with sessions.begin(found) as session:
         await go(session, Consenting(), step(Act("one.act")))
         await go(session, Consenting(), step(Act("one.act")))
@@ -186,7 +109,7 @@ class Drifting(Consenting):
         WORLD["what"] = "that"
 
 
-async def test_a_plan_that_changed_at_the_gate_is_not_done(found: config.Config) -> None:
+async def test_a_plan_that_changed_at_the_gate_is_not_applied(found: config.Config) -> None:
     with sessions.begin(found) as session:
         with pytest.raises(PlanStale, match=r"facts\.what: was 'this', is now 'that'"):
             await go(session, Drifting(False), step(Act("one.act", gate="go")))
@@ -267,7 +190,7 @@ async def test_undo_goes_back_to_a_step(found: config.Config) -> None:
     assert (WORLD["one.a"], WORLD["one.b"]) == (1, 1)
 
 
-async def test_a_crash_in_an_undo_is_taken_up_before_anything_else(found: config.Config) -> None:
+async def test_a_resume_finishes_a_crashed_undo_first(found: config.Config) -> None:
     broken, whole = Act("one.a", breaks="undo"), Act("one.a")
     with sessions.begin(found) as session:
         await go(session, Consenting(), step(broken))
@@ -282,7 +205,7 @@ async def test_a_crash_in_an_undo_is_taken_up_before_anything_else(found: config
     assert WORLD["one.a"] == 1
 
 
-async def test_a_failing_undo_stays_an_undo(found: config.Config) -> None:
+async def test_a_failed_undo_is_resumed_as_an_undo(found: config.Config) -> None:
     class Refusing(Act):
         async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
             raise OperationFailed("cannot")
@@ -297,7 +220,7 @@ async def test_a_failing_undo_stays_an_undo(found: config.Config) -> None:
         assert kinds(session, "one.a")[-1] == "undoing"
 
 
-async def test_what_was_secured_is_secured_anew_for_each_attempt(found: config.Config) -> None:
+async def test_undo_data_is_taken_anew_for_each_attempt(found: config.Config) -> None:
     with sessions.begin(found) as session:
         await go(session, Consenting(), step(Act("one.a")))
         await Engine(Context(found, session, Events()), [step(Act("one.a"))], Consenting()).undo(
@@ -308,7 +231,7 @@ async def test_what_was_secured_is_secured_anew_for_each_attempt(found: config.C
         assert session.journal.kept("one.a") == {"before": 40}
 
 
-async def test_what_an_undo_needs_is_not_kept_with_a_secret_masked(found: config.Config) -> None:
+async def test_undo_data_with_a_secret_is_refused(found: config.Config) -> None:
     WORLD["one.a"] = f"API_KEY = {Secret('sk-4fT9-undo-7w').reveal()!r}"  # as a models file has it
     with sessions.begin(found) as session:
         with pytest.raises(OperationFailed, match="cannot be written down") as raised:
@@ -330,7 +253,7 @@ async def test_an_intent_from_before_an_undo_is_not_observed(found: config.Confi
     assert WORLD["one.a"] == 2
 
 
-async def test_settle_runs_also_when_a_crash_hid_the_end(found: config.Config) -> None:
+async def test_finalize_runs_after_a_crash_hid_the_outcome(found: config.Config) -> None:
     with sessions.begin(found) as session:
         with pytest.raises(KeyboardInterrupt):
             await go(session, Consenting(), step(Act("one.a", breaks="after")))
@@ -363,7 +286,7 @@ async def test_undo_stops_where_a_target_was_touched(found: config.Config) -> No
 class Impatient(Consenting):
     """Has a failed operation tried again, once."""
 
-    async def failed(self, error: Exception, operation: str) -> Any:
+    async def failed(self, error: RemodelError, operation: str) -> Verdict:
         WORLD["mended"] = True
         return "retry"
 
@@ -480,7 +403,7 @@ def test_a_broken_journal_is_an_error_of_one_line(found: config.Config) -> None:
         sessions.summaries(found)
 
 
-async def test_what_need_not_be_asked_is_answered_empty(found: config.Config) -> None:
+async def test_a_question_that_does_not_apply_is_answered_empty(found: config.Config) -> None:
     async def never(context: Context) -> str:
         return "the model is there already"
 
@@ -503,7 +426,7 @@ async def test_an_answer_that_the_project_refuses_is_asked_again_or_stops(
         }
         return FieldTable.of(data, {})
 
-    async def judge(context: Context, fields: Any) -> None:
+    async def judge(context: Context, fields: Mapping[str, object]) -> None:
         if fields.get("summary") != {"from": "intro"}:
             raise ConfigError("The field map does not fit.")
 

@@ -27,7 +27,7 @@ def cells(table: FieldTable) -> list[tuple[str, ...]]:
     return [row.cells()[:3] for row in table.rows]
 
 
-def test_what_the_worker_told_is_shown_as_it_is() -> None:
+def test_shows_the_workers_rows_unchanged() -> None:
     assert cells(FieldTable.of(TOLD, SAID)) == [
         ("intro", "same", "intro"),
         ("summary", "default", "''"),
@@ -46,7 +46,7 @@ def test_what_the_worker_told_is_shown_as_it_is() -> None:
         ({"intro": "drop"}, ("intro", "default", ""), ["intro", "teaser"]),
     ],
 )
-def test_an_edit_shows_in_its_row_and_in_what_is_let_go(
+def test_an_edit_shows_in_its_row_and_in_the_dropped_fields(
     entries: dict[str, object], changed: tuple[str, ...], gone: list[str]
 ) -> None:
     table = FieldTable.of(TOLD, SAID).changed({**SAID, **entries})

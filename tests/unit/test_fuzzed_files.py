@@ -14,9 +14,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.command import Ended, remodel
-from tests.served import REMODEL
-from tests.unit.test_config import GOOD
+from tests.support.command import Ended, remodel
+from tests.support.remodel_yml import GOOD
+from tests.support.sandbox import REMODEL
 
 # Whole, since a person goes through the steps whose consents are not in it.
 OPEN = "interactive: [structure, copy, slugs, production]"
@@ -64,7 +64,7 @@ def checked(folder: Path, name: str, content: str | bytes) -> Ended:
     return ended
 
 
-def places(data: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def places(data: object, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The way to every value in `data`."""
     found = [at] if at else []
     if isinstance(data, dict | list):
@@ -74,14 +74,16 @@ def places(data: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_as_they_should_be(folder: Path, name: str) -> None:
+def test_accepts_the_undamaged_files(folder: Path, name: str) -> None:
     assert checked(folder, name, TEXTS[name]).code == 0
 
 
 @pytest.mark.parametrize("name", FILES)
 @given(data=st.data())
 @settings(max_examples=80, deadline=None)
-def test_any_value_anywhere(folder: Path, name: str, data: st.DataObject) -> None:
+def test_any_value_is_read_or_refused_in_one_line(
+    folder: Path, name: str, data: st.DataObject
+) -> None:
     """One value, key or entry is another one, or gone."""
     changed = copy.deepcopy(yaml.safe_load(TEXTS[name]))
     *way, last = data.draw(st.sampled_from(places(changed)))
@@ -101,7 +103,9 @@ def test_any_value_anywhere(folder: Path, name: str, data: st.DataObject) -> Non
 @pytest.mark.parametrize("name", FILES)
 @given(data=st.data())
 @settings(max_examples=80, deadline=None)
-def test_any_text_anywhere(folder: Path, name: str, data: st.DataObject) -> None:
+def test_any_damaged_text_is_read_or_refused_in_one_line(
+    folder: Path, name: str, data: st.DataObject
+) -> None:
     """A piece of the file is cut out, doubled, or replaced by what YAML has a meaning for."""
     text = TEXTS[name]
     start = data.draw(st.integers(0, len(text)))
@@ -121,7 +125,7 @@ def test_any_text_anywhere(folder: Path, name: str, data: st.DataObject) -> None
 @example(content=b"\x00")
 @example(content=b"\xff\xfe")
 @settings(max_examples=40, deadline=None)
-def test_any_bytes(folder: Path, name: str, content: bytes) -> None:
+def test_any_bytes_are_read_or_refused_in_one_line(folder: Path, name: str, content: bytes) -> None:
     assert checked(folder, name, content).code == 2
 
 
@@ -150,13 +154,15 @@ def test_any_bytes(folder: Path, name: str, content: bytes) -> None:
     ],
     ids=lambda value: value[:16] if isinstance(value, str) else str(value),
 )
-def test_what_is_built_to_break_a_reader(folder: Path, name: str, text: str, words: str) -> None:
+def test_refuses_files_built_to_break_a_reader(
+    folder: Path, name: str, text: str, words: str
+) -> None:
     ended = checked(folder, name, text)
     assert ended.code == 2
     assert words in ended.err
 
 
-def test_what_is_no_file(folder: Path) -> None:
+def test_refuses_folders_pipes_and_missing_files(folder: Path) -> None:
     (folder / "remodel.yml").write_text(GOOD)
     (folder / "folder.yml").mkdir()
     os.mkfifo(folder / "pipe.yml")
@@ -166,7 +172,7 @@ def test_what_is_no_file(folder: Path) -> None:
         assert ended.err.strip()
 
 
-def test_the_command_itself(folder: Path) -> None:
+def test_the_command_refuses_a_broken_file_in_one_line(folder: Path) -> None:
     """Once for real: what main() does in this process, it does as a process."""
     checked(folder, "answers.yml", BOMB)
     done = subprocess.run(

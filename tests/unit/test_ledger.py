@@ -28,7 +28,7 @@ ENTRIES: list[dict[str, Any]] = [
 ]
 
 
-def test_it_is_read_back_as_it_was_kept(tmp_path: Path) -> None:
+def test_reads_back_what_it_wrote(tmp_path: Path) -> None:
     account = Ledger.of(ENTRIES)
     assert account.entries[0].rows == (
         *(("7", "4", "followed"), ("8", "4", "followed"), ("9", "4", "dropped")),
@@ -39,14 +39,14 @@ def test_it_is_read_back_as_it_was_kept(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [ledger.FILE]
 
 
-def test_none_and_a_damaged_one(tmp_path: Path) -> None:
+def test_refuses_a_damaged_ledger_and_reads_none_as_none(tmp_path: Path) -> None:
     assert ledger.read(tmp_path) is None
     (tmp_path / ledger.FILE).write_text('[{"name": "a"}]')
     with pytest.raises(OperationFailed, match="cannot be read"):
         ledger.read(tmp_path)
 
 
-def test_totals_and_what_has_no_account() -> None:
+def test_sums_the_ledger_and_names_unbalanced_entries() -> None:
     account = Ledger.of(ENTRIES)
     assert account.unbalanced == []
     assert ledger.summed(account.totals) == (
@@ -76,7 +76,7 @@ class Page(HTMLParser):
         self.seen: set[str] = set()
         self.said = ""
 
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.add(tag)
         assert not {"src", "href"} & {name for name, _ in attrs}
         if tag != "meta":
@@ -148,7 +148,7 @@ SAID = (
 )
 
 
-def test_it_says_everything_and_no_secret(reported: tuple[str, str]) -> None:
+def test_the_report_has_everything_and_no_secret(reported: tuple[str, str]) -> None:
     page = Page()
     page.feed(reported[1])
     assert page.open == []
@@ -160,7 +160,7 @@ def test_it_says_everything_and_no_secret(reported: tuple[str, str]) -> None:
         assert "12 compared" not in text  # an earlier attempt's word
 
 
-def test_nothing_in_it_is_read_as_markup(reported: tuple[str, str]) -> None:
+def test_the_report_escapes_markup(reported: tuple[str, str]) -> None:
     markdown, text = reported
     page = Page()
     page.feed(text)

@@ -18,7 +18,7 @@ class Clock:
         return self.now
 
 
-def test_a_long_night_of_progress_is_told_and_floods_nothing() -> None:
+def test_coalesces_hours_of_progress_into_few_lines() -> None:
     out, clock = io.StringIO(), Clock()
     tell = Narrator(out, clock)
     tell(Started("backup.fetch"))
@@ -44,7 +44,7 @@ def test_a_long_night_of_progress_is_told_and_floods_nothing() -> None:
     assert out.tell() != before
 
 
-def test_no_control_codes_whoever_wrote_them() -> None:
+def test_prints_no_control_codes() -> None:
     out = io.StringIO()
     tell = Narrator(out)
     evil = "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J \x1b(B bell\x07 back\x08 [/admin]"
@@ -63,7 +63,7 @@ def test_no_control_codes_whoever_wrote_them() -> None:
     assert "[/admin]" in told
 
 
-def test_json_is_one_line_whatever_is_in_it() -> None:
+def test_prints_each_event_as_one_line_of_json() -> None:
     out = io.StringIO()
     text = "one\ntwo\x1b[31m\u2028th\u00e9"
     JsonLines(out)(Line("a.b", "django", text))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_config import GOOD, write
+from tests.support.remodel_yml import GOOD, write
 from wizard.base.errors import ConfigError
 from wizard.config import config
 from wizard.delivery.drift import policy
@@ -29,7 +29,7 @@ DRIFT = Drift(
 )
 
 
-def test_by_default_content_blocks() -> None:
+def test_content_drift_blocks_by_default() -> None:
     judged = policy.judge(DRIFT, {})
     assert [each.table for each in judged.block] == ["blog_visit", "shop.order", "wagtailcore_page"]
     assert [each.table for each in judged.warn] == ["auth_user", "wagtailforms_formsubmission"]
@@ -38,7 +38,7 @@ def test_by_default_content_blocks() -> None:
     assert judged.facts()["wagtailcore_page"] == "1 new (7), 1 changed [0a1b2c3d]"
 
 
-def test_remodel_yml_goes_first(tmp_path: Path) -> None:
+def test_remodel_yml_overrides_the_default(tmp_path: Path) -> None:
     text = 'drift: {auth_user: block, "*_visit": ignore, shop.order: warn, django_session: block}\n'
     found = config.read(write(tmp_path, GOOD + text))
     judged = policy.judge(DRIFT, found.drift)

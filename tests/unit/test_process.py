@@ -70,7 +70,7 @@ async def test_cancelling_ends_the_whole_group_and_reaps_it() -> None:
     assert ended
 
 
-async def test_a_daemon_left_behind_does_not_hold_us() -> None:
+async def test_does_not_wait_for_a_daemon_left_behind() -> None:
     done = await run(["sh", "-c", "sleep 60 & echo $!"])
     daemon = int(done.stdout)
     process = os.pidfd_open(daemon)

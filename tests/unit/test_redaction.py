@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_config import GOOD, write
+from tests.support.remodel_yml import GOOD, write
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import MASK, Secret, redact, sealed
 from wizard.config import config
 from wizard.session.journal import Journal
 
 
-def test_a_password_in_an_url_is_masked_whoever_it_is_of() -> None:
+def test_masks_any_password_in_a_url() -> None:
     assert redact("cannot reach postgresql://ana:hunter2@db/site") == (
         f"cannot reach postgresql://ana:{MASK}@db/site"
     )
@@ -22,7 +22,7 @@ def test_a_password_in_an_url_is_masked_whoever_it_is_of() -> None:
     )
 
 
-def test_the_projects_own_secrets_are_known_from_its_env_file(tmp_path: Path) -> None:
+def test_masks_the_secrets_of_the_projects_env_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         "DATABASE_URL=postgres://ana:planted-dsn-1@db/site\n"
         "DEPLOY_KEY_PASSPHRASE='planted phrase 2'\n"
@@ -33,7 +33,7 @@ def test_the_projects_own_secrets_are_known_from_its_env_file(tmp_path: Path) ->
     assert shown == f"{MASK}, {MASK}, /srv/site/manage.py"
 
 
-def test_a_password_that_is_a_word_spoils_nothing_that_an_undo_needs(tmp_path: Path) -> None:
+def test_masks_no_common_word_in_what_an_undo_needs(tmp_path: Path) -> None:
     """`podcast` as a password is in many a models file, and `blog-2024` may be a database too."""
     models = "class Podcast(Blog):\n    'A podcast of blog-2024.'  # not planted-42\n"
     for value in ("podcast", "blog-2024", "planted-42"):

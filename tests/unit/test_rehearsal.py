@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_config import write
+from tests.support.remodel_yml import write
 from wizard.base.errors import OperationFailed, UsageError
 from wizard.base.events import Events, Finding
 from wizard.config import config
@@ -57,7 +57,7 @@ def test_the_same_plans_are_no_change(found: Config, session: Session) -> None:
     assert "nothing has changed" in "\n".join(account.lines(session.id))
 
 
-def test_each_difference_is_told_in_words(found: Config, session: Session) -> None:
+def test_reports_each_difference_in_words(found: Config, session: Session) -> None:
     account = compared(
         found,
         replace(CONVERT, facts={"pages": ["/show/", "/other/"]}),
@@ -87,7 +87,9 @@ def test_a_warning_is_new_only_once(found: Config, session: Session) -> None:
     assert rehearsal._warnings(session.journal, [grown, fresh]) == ["copy.convert: a lock: 3 rows"]
 
 
-def test_what_is_rehearsed(found: Config, session: Session, tmp_path: Path) -> None:
+def test_takes_recorded_consents_or_a_file_of_answers(
+    found: Config, session: Session, tmp_path: Path
+) -> None:
     with rehearsal.recorded(found, session.id, None) as of:
         assert (of.session, of.differs) == (session.id, ())
         assert of.answers.consents.keys() == {"copy.convert"}

@@ -38,7 +38,7 @@ async def accept(login: Login) -> None:
 # Host keys
 
 
-async def test_an_unknown_host_key_is_refused_with_its_fingerprint(
+async def test_refuses_an_unknown_host_key_with_its_fingerprint(
     login: Login, ssh_server: SshServer
 ) -> None:
     with pytest.raises(ConnectionFailed) as caught:
@@ -62,7 +62,7 @@ async def test_a_host_key_is_seen_accepted_and_known(login: Login, ssh_server: S
         assert (await connection.run(["true"])).returncode == 0
 
 
-async def test_a_changed_host_key_is_another_identity(login: Login, ssh_server: SshServer) -> None:
+async def test_refuses_a_changed_host_key(login: Login, ssh_server: SshServer) -> None:
     await accept(login)
     before = ssh_server.fingerprint
     await ssh_server.rotate_host_key()
@@ -84,7 +84,7 @@ async def test_a_revoked_host_key_is_refused(login: Login, ssh_server: SshServer
             pass
 
 
-async def test_the_users_own_known_hosts_count(
+async def test_knows_the_hosts_of_the_users_own_known_hosts(
     login: Login, ssh_server: SshServer, tmp_path: Path
 ) -> None:
     users = tmp_path / "users_known_hosts"
@@ -107,7 +107,7 @@ async def test_no_known_hosts_file_does_not_mean_any_host(login: Login, value: s
             pass
 
 
-async def test_another_hosts_key_on_another_port_is_no_contradiction(
+async def test_a_key_of_another_port_does_not_contradict(
     login: Login, ssh_server: SshServer
 ) -> None:
     other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -130,7 +130,7 @@ async def test_a_refused_login_says_what_was_tried(login: Login, ssh_server: Ssh
     assert str(ssh_server.client_key) in caught.value.found
 
 
-async def test_nobody_there(login: Login, ssh_server: SshServer) -> None:
+async def test_a_host_that_does_not_answer_fails(login: Login, ssh_server: SshServer) -> None:
     await ssh_server.stop()
     with pytest.raises(ConnectionFailed, match=f"127.0.0.1:{ssh_server.port}"):
         await host_key(login)
@@ -140,7 +140,7 @@ async def test_nobody_there(login: Login, ssh_server: SshServer) -> None:
 
 
 @pytest.mark.parametrize("destination", ["", "-oProxyCommand=x", "a@-b", "-a@b", "@b", "a@"])
-def test_destinations_that_are_none(destination: str) -> None:
+def test_refuses_malformed_destinations(destination: str) -> None:
     with pytest.raises(ConfigError):
         Login(destination, Path("known_hosts"))
 
@@ -161,7 +161,7 @@ async def connection(login: Login) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def test_run(connection: Connection) -> None:
+async def test_runs_a_command_with_its_output_and_exit_code(connection: Connection) -> None:
     heard: list[str] = []
     script = "cat; echo err >&2; exit 3"
     done = await connection.run(["sh", "-c", script], input=b"fed\n", on_line=heard.append)
@@ -169,13 +169,13 @@ async def test_run(connection: Connection) -> None:
     assert sorted(heard) == ["err", "fed"]
 
 
-async def test_arguments_arrive_as_they_are(connection: Connection) -> None:
+async def test_passes_arguments_unchanged(connection: Connection) -> None:
     odd = ["a b", "$HOME", "'", '"', "`id`", "-n", ";exit 9", "é", "*", ""]
     done = await connection.run(["printf", "%s|", *odd])
     assert done.stdout == "|".join(odd) + "|"
 
 
-async def test_a_stream_is_whole(connection: Connection) -> None:
+async def test_streams_arrive_whole(connection: Connection) -> None:
     digest = hashlib.sha256()
     count = 0
     script = "head -c 5000000 /dev/zero"
@@ -240,7 +240,7 @@ async def test_the_default_socket_is_found(connection: Connection, far_database:
             pass
 
 
-async def test_a_database_that_its_own_host_reaches_by_tcp(
+async def test_forwards_to_a_database_that_its_host_reaches_by_tcp(
     connection: Connection, ssh_server: SshServer, far_database: Address
 ) -> None:
     """As one on another machine is: a port there, and here a socket of our own."""
@@ -278,7 +278,7 @@ def jumping(login: Login, ssh_server: SshServer, bastion: SshServer, tmp_path: P
     return login
 
 
-async def test_by_way_of_a_jump_host_both_keys_are_checked(
+async def test_checks_both_keys_behind_a_jump_host(
     jumping: Login, ssh_server: SshServer, bastion: SshServer
 ) -> None:
     with pytest.raises(ConnectionFailed, match="host key of bastion is not known") as caught:
@@ -298,7 +298,7 @@ async def test_by_way_of_a_jump_host_both_keys_are_checked(
             await connection.run(["true"])
 
 
-async def test_a_jump_host_that_leads_to_itself(
+async def test_refuses_a_jump_host_that_leads_to_itself(
     jumping: Login, bastion: SshServer, ssh_server: SshServer
 ) -> None:
     assert jumping.config is not None
@@ -307,7 +307,7 @@ async def test_a_jump_host_that_leads_to_itself(
         await host_key(jumping)
 
 
-async def test_jump_hosts_one_behind_the_other(
+async def test_goes_through_several_jump_hosts(
     jumping: Login, bastion: SshServer, ssh_server: SshServer
 ) -> None:
     """`ProxyJump a,b`: b is reached through a alone, whatever its own block says."""
@@ -337,7 +337,7 @@ async def test_jump_hosts_one_behind_the_other(
         ("ssh://me@[fe80::1]:22", [("me@fe80::1", 22)]),
     ],
 )
-def test_how_a_jump_host_may_be_named(
+def test_reads_each_form_of_a_jump_host(
     named: str, hops: list[tuple[str, int | None]], tmp_path: Path
 ) -> None:
     config = tmp_path / "ssh_config"
@@ -359,7 +359,9 @@ async def test_an_alias_has_its_own_known_host(
         assert (await connection.run(["true"])).returncode == 0
 
 
-async def test_what_was_agreed_on(login: Login, ssh_server: SshServer) -> None:
+async def test_agrees_on_the_quickest_cipher_without_compression(
+    login: Login, ssh_server: SshServer
+) -> None:
     """The quickest cipher, no compression, and the user's own choice where there is one."""
     await accept(login)
     async with connect(login) as connection:
@@ -377,7 +379,7 @@ def _agreed(connection: Connection) -> tuple[str, str]:
     return inner.get_extra_info("send_cipher"), inner.get_extra_info("send_compression")
 
 
-async def test_an_agent_is_asked(
+async def test_logs_in_by_an_agent(
     login: Login, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     if not (shutil.which("ssh-agent") and shutil.which("ssh-add")):

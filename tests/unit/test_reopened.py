@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.consenting import Consenting
-from tests.unit.test_config import write
-from tests.unit.test_engine import WORLD, Act, go
+from tests.support.consenting_operator import Consenting
+from tests.support.remodel_yml import write
+from tests.unit.counting_operation import WORLD, Act, go
 from wizard.base.errors import ConsentMissing, Declined, InputMissing, PlanStale
 from wizard.config import config
 from wizard.engine.operation import Step, StepQuestion
@@ -92,7 +92,7 @@ async def test_a_person_has_the_opened_step_and_nothing_else(found: config.Confi
     assert (WORLD["one.act"], WORLD["two.act"], WORLD.get("three.act")) == (1, 1, None)
 
 
-async def test_declining_there_stops_it_all(found: config.Config) -> None:
+async def test_declining_an_opened_step_stops_the_run(found: config.Config) -> None:
     recorded = await record(found)
     with sessions.begin(found) as session:
         operator = Reopened(Replay(recorded, (), "by hand"), Person("", "", "no"), ["two"])
@@ -101,7 +101,7 @@ async def test_declining_there_stops_it_all(found: config.Config) -> None:
     assert (WORLD["one.act"], WORLD.get("two.act")) == (1, None)
 
 
-async def test_a_recorded_consent_of_an_opened_step_opens_nothing(found: config.Config) -> None:
+async def test_a_recorded_consent_does_not_pass_an_opened_steps_gate(found: config.Config) -> None:
     """What is recorded passes the other gates alone; the target of those has to be allowed."""
     recorded = await record(found)
     with sessions.begin(found) as session:
@@ -140,7 +140,7 @@ BEFORE = Plan(
 )
 
 
-async def test_a_stale_consent_says_what_is_different_so_that_it_can_be_read() -> None:
+async def test_a_stale_consent_names_the_differences() -> None:
     recorded = Answers()
     recorded.consent(BEFORE)
     names = [f"/harbour-street/page-{n}/" for n in (0, 2, 3)]

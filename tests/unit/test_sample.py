@@ -20,7 +20,7 @@ from wizard.sandbox.layout import ALIAS, MARKER, RunningSandbox, Sandbox, lay_ou
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.matrix,
+    pytest.mark.slow,
     pytest.mark.xdist_group("sample"),  # laid out once
 ]
 
@@ -114,7 +114,9 @@ PRODUCTION_HAS = {
 
 
 @pytest.mark.parametrize(("query", "expected"), PRODUCTION_HAS.items())
-async def test_production_has(servers: RunningSandbox, query: str, expected: object) -> None:
+async def test_production_has_each_kind_of_content(
+    servers: RunningSandbox, query: str, expected: object
+) -> None:
     assert await fetch(servers.production_address(), query) == [(expected,)]
 
 
@@ -251,7 +253,7 @@ async def test_no_password_is_readable_by_others(sandbox: Sandbox) -> None:
             assert path.stat().st_mode & 0o077 == 0, path
 
 
-async def test_laying_out_again_takes_what_is_there(sandbox: Sandbox) -> None:
+async def test_laying_out_again_keeps_what_exists(sandbox: Sandbox) -> None:
     told: list[Event] = []
     events = Events()
     events.subscribe(told.append)
@@ -265,7 +267,7 @@ async def test_laying_out_again_takes_what_is_there(sandbox: Sandbox) -> None:
     ]
 
 
-async def test_one_process_at_a_time(sandbox: Sandbox, servers: RunningSandbox) -> None:
+async def test_refuses_a_second_process(sandbox: Sandbox, servers: RunningSandbox) -> None:
     with pytest.raises(OperationFailed, match="in use"):
         async with running(sandbox):
             pass

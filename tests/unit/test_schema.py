@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from tests.unit.test_config import write
+from tests.support.remodel_yml import write
 from wizard.base.errors import AnswersError
 from wizard.base.events import Event, Finding, Progress, TreeChanged
 from wizard.commands import outline, schema
@@ -58,7 +58,7 @@ def test_recorded_answers_validate(found: config.Config) -> None:
     ],
     ids=str,
 )
-def test_what_check_refuses_by_its_form_does_not_validate(
+def test_what_check_refuses_does_not_validate(
     found: config.Config, change: dict[str, Any], tmp_path: Path
 ) -> None:
     data = {**yaml.safe_load(SHIPPED.read_text()), **change}
@@ -94,7 +94,7 @@ QUESTIONS = [
 
 @given(value=VALUES | st.lists(st.sampled_from(["a", "aa"])))
 @settings(max_examples=300, deadline=None)
-def test_what_a_schema_allows_the_question_takes(value: Any) -> None:
+def test_questions_accept_what_their_schema_allows(value: object) -> None:
     for question in QUESTIONS:
         if Draft202012Validator(question.schema()).is_valid(value):
             question.accept(value)
@@ -120,7 +120,7 @@ def test_each_event_has_its_line() -> None:
     assert not validator.is_valid(wrong.as_dict())
 
 
-def test_consents_to_targets_that_are_left_out_are_no_fault(found: config.Config) -> None:
+def test_allows_consents_to_targets_that_are_left_out(found: config.Config) -> None:
     """`--set production.targets=[staging]` needs no edit of the consents."""
     given = answers.read(SHIPPED).with_changes({"production.targets": ["staging"]})
     assert "production.deliver:production" in given.consents

@@ -7,15 +7,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.consenting import Consenting
-from tests.unit.test_config import write
+from tests.support.consenting_operator import Consenting
+from tests.support.remodel_yml import write
 from wizard.base.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.base.events import Event, Events, Finding
 from wizard.config import config
@@ -59,7 +59,7 @@ def found(tmp_path: Path) -> Config:
     ],
     ids=["dead pid", "reused pid", "another boot"],
 )
-def test_what_a_lock_file_says_holds_nobody_up(found: Config, left: str) -> None:
+def test_a_lock_file_alone_does_not_lock(found: Config, left: str) -> None:
     found.state.mkdir()
     (found.state / "lock").write_text(left)
     with sessions.begin(found) as session:
@@ -68,14 +68,14 @@ def test_what_a_lock_file_says_holds_nobody_up(found: Config, left: str) -> None
     sessions.resume(found, name).close()
 
 
-def test_a_process_at_work_is_named(found: Config) -> None:
+def test_names_the_process_that_holds_a_session(found: Config) -> None:
     with sessions.begin(found) as session:
         with pytest.raises(OperationFailed, match="Another process is at work") as caught:
             sessions.resume(found, session.id)
         assert f"pid {os.getpid()} since" in caught.value.found
 
 
-def test_what_outlives_a_killed_process_is_named_and_waited_for(
+def test_waits_for_children_of_a_killed_process_and_names_them(
     found: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holder = subprocess.Popen(
@@ -119,7 +119,9 @@ def _not_begun(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("cut_off", [_no_journal, _no_tables, _no_identity, _not_begun])
-def test_a_session_cut_off_before_it_had_begun_is_none(found: Config, cut_off: Any) -> None:
+def test_lists_no_session_that_was_cut_off_before_it_began(
+    found: Config, cut_off: Callable[[Path], None]
+) -> None:
     with sessions.begin(found) as session:
         before = session.id
     folder = found.state / "sessions" / "29990101-000000"
@@ -166,7 +168,7 @@ def steps(*operations: Operation) -> list[Step]:
     return [Step("one", "One", "", "", "", lambda context: operations)]
 
 
-async def test_what_was_done_and_is_gone_stops_a_resume(found: Config) -> None:
+async def test_a_missing_result_stops_a_resume(found: Config) -> None:
     with sessions.begin(found) as session:
         async with Context(found, session, Events()) as context:
             await Engine(context, steps(Done("one.a"), Done("one.b")), Consenting()).go()
@@ -215,7 +217,7 @@ async def test_another_line_of_commits_stops_a_resume(found: Config) -> None:
         (Seen.NOT_DONE, "it is not done, half a file is there; it begins anew"),
     ],
 )
-async def test_a_resume_says_how_far_it_is_before_anything_moves(
+async def test_a_resume_reports_its_progress_before_it_acts(
     found: Config, seen: Seen, then: str
 ) -> None:
     heard: list[Event] = []
@@ -242,7 +244,7 @@ async def test_a_resume_says_how_far_it_is_before_anything_moves(
     assert told.text.endswith("To be done: one.b, one.c, one.d and 3 more.")
 
 
-async def test_what_cannot_be_seen_is_said(found: Config) -> None:
+async def test_a_resume_says_what_it_cannot_observe(found: Config) -> None:
     with sessions.begin(found) as session:
         async with Context(found, session, Events()) as context:
             with pytest.raises(KeyboardInterrupt):
@@ -254,7 +256,7 @@ async def test_what_cannot_be_seen_is_said(found: Config) -> None:
             assert caught.value.found == "harbour, harbour"
 
 
-async def test_a_new_session_and_an_ended_one_have_nothing_to_say(found: Config) -> None:
+async def test_a_new_session_and_a_finished_one_report_nothing(found: Config) -> None:
     heard: list[Event] = []
     with sessions.begin(found) as session:
         async with Context(found, session, Events()) as context:

@@ -221,12 +221,12 @@ class Podcast(Blog):
         ("x = Int(  1 ,2 );  # odd", "Int(  1 ,2 );  # odd"),
     ],
 )
-def test_what_has_to_differ_in_the_copy_of_a_field(body: str, copy: str) -> None:
+def test_prefixes_the_related_names_in_the_copy_of_a_field(body: str, copy: str) -> None:
     text = derived_class(blog(body), source="Blog", target="P", fields=["x"], prefix="new_")
     assert text == f"class P(Blog):\n    new_x = {copy}\n\n    template = Blog.template\n"
 
 
-def test_lists_that_wagtail_does_not_read_itself_are_carried_to_one_that_it_reads() -> None:
+def test_carries_panel_lists_to_one_that_wagtail_reads() -> None:
     module = blog("""
         x = Int()
         podcast_panels = [
@@ -293,7 +293,7 @@ def test_a_class_is_set_off_by_two_blank_lines(module: str, result: str) -> None
     assert insert_class(module, after="Blog", text="class P:\n    pass\n") == result
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_class() -> None:
+def test_keeps_a_byte_order_mark_in_front() -> None:
     assert class_source("\ufeffclass Blog: pass\n", "Blog") == "class Blog: pass\n"
 
 
@@ -418,7 +418,7 @@ def test_a_removed_field_takes_its_lines_with_it(module: str, left: str) -> None
 # Giving the names back
 
 
-def test_names_come_back_throughout_the_class_and_nowhere_else() -> None:
+def test_restores_names_in_the_whole_class_only() -> None:
     module = '''\
 class Podcast(Blog):
     """new_x is new."""
@@ -530,7 +530,7 @@ def test_django_and_wagtail_accept_the_file_at_every_stage(stage: str, tmp_path:
 # What the operator is told
 
 
-def test_code_that_still_speaks_of_a_field_is_shown() -> None:
+def test_shows_code_that_still_mentions_a_field() -> None:
     for module in (MODELS, structured(), remove_fields(MODELS, cls="Blog", fields=FIELDS), final()):
         found = mentions(module, "Blog", FIELDS)
         assert [mention.text for mention in found] == [
@@ -560,7 +560,7 @@ def test_code_that_still_speaks_of_a_field_is_shown() -> None:
         ),
     ],
 )
-def test_where_a_mention_counts(module: str, found: list[Mention]) -> None:
+def test_finds_mentions_that_the_class_does_not_redefine(module: str, found: list[Mention]) -> None:
     assert mentions(module, "Blog", ["x"]) == found
 
 
@@ -588,7 +588,7 @@ def test_where_a_mention_counts(module: str, found: list[Mention]) -> None:
         (blog("x = Key(related_name=NAME)"), "x", ["related_name of x", "NAME", "literal"]),
     ],
 )
-def test_an_error_says_what_was_looked_for_found_and_to_do(
+def test_errors_say_what_was_looked_for_found_and_to_do(
     module: str, field: str, words: list[str]
 ) -> None:
     with pytest.raises(SourceError) as caught:
@@ -597,12 +597,12 @@ def test_an_error_says_what_was_looked_for_found_and_to_do(
     assert [word for word in words if word not in str(caught.value)] == []
 
 
-def test_a_name_that_is_taken_is_not_given_back() -> None:
+def test_refuses_to_restore_a_name_that_is_taken() -> None:
     with pytest.raises(SourceError, match="name is taken"):
         unprefix_fields(blog("x = 1\nnew_x = 1"), cls="Blog", fields=["x"], prefix="new_")
 
 
-def test_only_one_class_is_put_in() -> None:
+def test_refuses_to_insert_what_is_not_one_class() -> None:
     with pytest.raises(SourceError, match="not one class"):
         insert_class(MODELS, after="Blog", text="x = 1")
 
@@ -658,7 +658,7 @@ def modules(draw: st.DrawFn) -> tuple[str, list[str], dict[str, str]]:
 
 @given(modules())
 @settings(max_examples=30, deadline=None)
-def test_in_any_file_only_what_was_asked_for_changes(
+def test_changes_only_what_was_asked_for_in_any_file(
     drawn: tuple[str, list[str], dict[str, str]],
 ) -> None:
     module, fields, values = drawn

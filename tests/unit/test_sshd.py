@@ -9,7 +9,6 @@ import shutil
 import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import asyncssh
 import pytest
@@ -21,7 +20,9 @@ from wizard.sandbox.sshd import SshServer
 MEGABYTES_20 = 20 * 1024 * 1024
 
 
-async def login(server: SshServer, key: Any = None) -> asyncssh.SSHClientConnection:
+async def login(
+    server: SshServer, key: asyncssh.SSHKey | None = None
+) -> asyncssh.SSHClientConnection:
     known = f"[127.0.0.1]:{server.port} {server.host_key}\n"
     return await asyncssh.connect(
         "127.0.0.1",
@@ -53,7 +54,7 @@ async def test_exit_codes_are_passed_on(ssh_server: SshServer, code: int) -> Non
         assert (await client.run(f"exit {code}")).exit_status == code
 
 
-async def test_a_signal_is_told_as_one(ssh_server: SshServer) -> None:
+async def test_reports_a_signal_as_a_signal(ssh_server: SshServer) -> None:
     async with await login(ssh_server) as client:
         result = await client.run("kill -TERM $$")
     assert result.exit_status == -1
@@ -153,7 +154,7 @@ async def test_a_forward_leads_to_postgresql_and_nowhere_else(
             await client.open_connection("127.0.0.1", ssh_server.port)
 
 
-async def test_files_at_home_and_no_others(ssh_server: SshServer, tmp_path: Path) -> None:
+async def test_serves_files_at_home_and_no_others(ssh_server: SshServer, tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("no")
     (ssh_server.home / "link").symlink_to(tmp_path / "outside")
     (tmp_path / "up").write_text("a dump")
@@ -168,7 +169,7 @@ async def test_files_at_home_and_no_others(ssh_server: SshServer, tmp_path: Path
                 await sftp.stat(outside)
 
 
-async def test_refusals(ssh_server: SshServer) -> None:
+async def test_refuses_other_keys_and_any_login_on_demand(ssh_server: SshServer) -> None:
     with pytest.raises(asyncssh.PermissionDenied):
         await login(ssh_server, asyncssh.generate_private_key("ssh-ed25519"))
     ssh_server.refuse_logins = True
@@ -220,7 +221,7 @@ async def test_a_restart_keeps_keys_and_port(ssh_server: SshServer) -> None:
         await again.stop()
 
 
-async def test_a_taken_port_is_given_up(ssh_server: SshServer) -> None:
+async def test_takes_another_port_where_its_own_is_taken(ssh_server: SshServer) -> None:
     port = ssh_server.port
     await ssh_server.stop()
     squatter = await asyncio.start_server(lambda r, w: None, "127.0.0.1", port)

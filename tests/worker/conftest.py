@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import shutil
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,16 +13,22 @@ import pytest_asyncio
 from psycopg import sql
 from pytest_asyncio import is_async_test
 
+from tests.worker.press import (
+    PROJECT,
+    PYTHON,
+    REBUILD,
+    SETUP,
+    Console,
+    Press,
+    Staying,
+    run_python,
+)
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.project.worker_client import WorkerClient
 from wizard.sandbox.cluster import Cluster
 
 from .shapes import FILL
 
-PROJECT = Path(__file__).parent / "project"
-CONSOLE = Path(__file__).with_name("console.py")
-PYTHON = Path(sys.executable)
 OWNER = "press"
 PASSWORD = Secret("press-password")
 FIELDS = ["artwork", "keywords", "explicit"]
@@ -37,191 +39,12 @@ MOVE: dict[str, Any] = {
     "fields": FIELDS,
 }
 
-SETUP = "import django; django.setup()\n"
-REBUILD = """
-from django.core.management import call_command
-call_command("rebuild_references_index", verbosity=0)
-call_command("update_index", verbosity=0)
-"""
-TARGET = """\
-class Podcast(Blog):
-    {prefix}artwork = models.ForeignKey(
-        "wagtailimages.Image", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    {prefix}keywords = models.CharField(max_length=255, blank=True, default="")
-    {prefix}explicit = models.PositiveSmallIntegerField(
-        choices=[(1, "yes"), (2, "no")], default=1
-    )
-"""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One event loop for all tests of this folder: that of the workers that stay."""
     for item in items:
         if is_async_test(item) and item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-
-
-class Staying(WorkerClient):
-    """A worker that stays for the next test: most of a short test would be its start."""
-
-    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if error is not None:
-            await self.stop()
-
-
-class Console:
-    """The project's own Python, which stays as well; see console.py."""
-
-    def __init__(self, project: Path, environment: dict[str, str]) -> None:
-        self._project = project
-        self._environment = environment
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def run(self, code: str) -> str:
-        """What the snippet prints."""
-        if self._process is None:
-            self._process = await asyncio.create_subprocess_exec(
-                *(str(PYTHON), str(CONSOLE)),
-                cwd=self._project,
-                env=_django_environment(self._environment),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                limit=1 << 26,
-            )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(code).encode() + b"\n")
-        answer = json.loads(await self._process.stdout.readline())
-        assert "raised" not in answer, answer["raised"]
-        return str(answer["printed"])
-
-    async def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            await self._process.wait()
-
-
-@dataclass
-class Press:
-    """The project's folder and database, and ways to look at both that share no code with us."""
-
-    project: Path
-    database: Address
-    environment: dict[str, str]
-    superuser: Address  # of the cluster, on another database
-    staying: Staying | None = None
-    console: Console | None = None
-    own: Path | None = None  # where a folder of its own will be
-
-    def apart(self) -> None:
-        """Go on in a folder of its own, with workers of its own: its files are to be changed."""
-        if self.staying is not None:
-            assert self.own is not None, "its worker is taken: say so before"
-            shutil.copytree(self.project, self.own)
-            self.project, self.own = self.own, None
-            self.staying = self.console = None
-
-    def site(self, **options: Any) -> WorkerClient:
-        """The project's worker; one that stays may run already."""
-        if self.staying is not None and not options:
-            self.own = None
-            return self.staying
-        environment = self.environment | options.pop("environment", {})
-        return WorkerClient(
-            PYTHON, self.project, "config.settings", environment=environment, **options
-        )
-
-    async def django(self, *args: str) -> str:
-        """What a script of the project prints: `manage.py migrate`, `-c 'code'`."""
-        return await _run(self.project, self.environment, *args)
-
-    async def shell(self, code: str) -> str:
-        """What a snippet prints with Django set up."""
-        if self.console is not None:
-            return await self.console.run(code)
-        return await self.django("-c", SETUP + code)
-
-    async def query(self, query: str) -> list[tuple[Any, ...]]:
-        """Rows of a query, without Django."""
-        async with await connect(self.database) as connection:
-            cursor = await connection.execute(query.encode())
-            return await cursor.fetchall() if cursor.description else []
-
-    async def value(self, query: str) -> Any:
-        """The one value of a query."""
-        return (await self.query(query))[0][0]
-
-    async def everything(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Every row of every table, as text, in an order of its own."""
-        tables = await self.query(
-            "SELECT quote_ident(relname) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace "
-            "WHERE relkind = 'r' AND nspname = 'public' ORDER BY 1"
-        )
-        return {
-            table: await self.query(f"SELECT t::text FROM {table} t ORDER BY 1")
-            for (table,) in tables
-        }
-
-    def edit(self, *, old: str, new: str, app: str = "press") -> None:
-        """Replace text in an app's models file."""
-        self.apart()
-        models = self.project / app / "models.py"
-        text = models.read_text()
-        assert old in text
-        models.write_text(text.replace(old, new))
-
-    def add(self, code: str, app: str = "press") -> None:
-        """Write more models to the end of an app's models file."""
-        self.apart()
-        models = self.project / app / "models.py"
-        models.write_text(f"{models.read_text()}\n\n{code}")
-
-    def add_target(self) -> None:
-        """The models between the two phases: the moved fields on both, prefixed on the target."""
-        self.edit(old="# target\n", new=TARGET.format(prefix="new_"))
-
-    def finish_models(self) -> None:
-        """The models of the end: the moved fields on the target only, under their own names."""
-        self.apart()
-        models = self.project / "press" / "models.py"
-        text = (PROJECT / "press" / "models.py").read_text()
-        start, end = text.index("    artwork ="), text.index("    tags = Cluster")
-        text = text[:start] + text[end:]
-        models.write_text(text.replace("# target\n", TARGET.format(prefix="")))
-
-    def write(self, migrations: list[dict[str, str]]) -> None:
-        """Put migrations where they say."""
-        assert self.staying is None
-        for migration in migrations:
-            Path(migration["path"]).write_text(migration["text"])
-
-    async def rebuild_indexes(self) -> None:
-        """Have Wagtail make its reference and search indexes anew."""
-        await self.shell(REBUILD)
-
-    async def page(self, slug: str) -> int:
-        """The id of the page with this slug."""
-        return int(await self.value(f"SELECT id FROM wagtailcore_page WHERE slug = '{slug}'"))
-
-
-async def _run(project: Path, environment: dict[str, str], *args: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        str(PYTHON),
-        *args,
-        cwd=project,
-        env=_django_environment(environment),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode == 0, err.decode()
-    return out.decode()
-
-
-def _django_environment(environment: dict[str, str]) -> dict[str, str]:
-    return os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | environment
 
 
 def _environment(address: Address) -> dict[str, str]:
@@ -242,9 +65,9 @@ async def press_filled(cluster: Cluster) -> Address:
     await cluster.create_database("press_filled", owner=OWNER)
     address = replace(cluster.address("press_filled"), user=OWNER, password=PASSWORD)
     environment = _environment(address)
-    await _run(PROJECT, environment, "manage.py", "migrate", "-v0")
-    await _run(PROJECT, environment, "fill.py")
-    await _run(PROJECT, environment, "-c", SETUP + REBUILD)
+    await run_python(PROJECT, environment, "manage.py", "migrate", "-v0")
+    await run_python(PROJECT, environment, "fill.py")
+    await run_python(PROJECT, environment, "-c", SETUP + REBUILD)
     return address
 
 

@@ -7,15 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.worker.press import MOVE
 from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed, WorkerFailed
-
-MOVE: dict[str, Any] = {
-    "source": "press.Blog",
-    "target": "press.Podcast",
-    "prefix": "new_",
-    "move": ["artwork", "keywords", "explicit"],
-    "fields": {},
-}
 
 MIGRATION = {
     **{name: MOVE[name] for name in ("source", "target", "prefix")},

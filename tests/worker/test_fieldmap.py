@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .conftest import Press
+from tests.worker.press import Press
 
 # Runs in the project; ends with `told`, which is what the test is about.
 PRELUDE = """

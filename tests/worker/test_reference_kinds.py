@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Press
-from .test_conversion import MOVE
+from tests.worker.press import MOVE, Press
 
 KIND = Path(__file__).with_name("reading_lists.py").read_text()
 RUN = """

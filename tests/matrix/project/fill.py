@@ -70,9 +70,9 @@ def stream(page, other):
     """A stream's value with the page at every depth, and with its id where it is only a number."""
     number = iter(range(100))
 
-    def block(type, value):
+    def block(kind, value):
         return {
-            "type": type,
+            "type": kind,
             "value": value,
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{page.pk}-{next(number)}")),
         }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
+from tests.support.scripted_app import Act, Scripted, step
 from wizard.base.events import Progress
 from wizard.engine.context import Context
+from wizard.engine.operation import Step
 from wizard.session.plan import Gate, Loss
 
 DIFF = """--- src/cast/models.py
@@ -39,7 +40,7 @@ URLS = "url\ttype\ttitle\n" + "\n".join(
 )
 
 
-def tells(*say: Callable[[Context], Any], hold: asyncio.Event | None = None) -> Any:
+def tells(*say: Callable[[Context], object], hold: asyncio.Event | None = None) -> Act:
     """An act that reports and, if told to, waits."""
 
     async def act(context: Context) -> None:
@@ -63,9 +64,7 @@ def line(source: str, text: str) -> Callable[[Context], None]:
     return lambda context: context.report.line(source, text)
 
 
-def story(
-    op: Callable[..., Any], step: Callable[..., Any], hold: asyncio.Event | None = None
-) -> list[Any]:
+def sample_steps(hold: asyncio.Event | None = None) -> list[Step]:
     """The six steps; the last operation of each waits for `hold`, when it is given."""
 
     def fetching(context: Context) -> None:
@@ -76,12 +75,12 @@ def story(
     return [
         step(
             "project",
-            op(
+            Scripted(
                 "project.trust:production",
                 "Trust the host of production",
                 about="show the SSH host key of a host that is new here",
             ),
-            op(
+            Scripted(
                 "project.preflight",
                 "Look at the project, the databases and the tools",
                 about="versions, connections, models and pages; changes nothing",
@@ -102,7 +101,7 @@ def story(
         ),
         step(
             "backup",
-            op(
+            Scripted(
                 "backup.fetch",
                 "Fetch a backup of production",
                 about="pg_dump over SSH into backups/, checksummed and read whole",
@@ -113,7 +112,7 @@ def story(
                     hold=hold,
                 ),
             ),
-            op(
+            Scripted(
                 "backup.restore",
                 "Restore the backup into the local database",
                 about="the old local content is kept as a checkpoint",
@@ -124,11 +123,11 @@ def story(
                 facts={"database": "harbour", "archive": "db.production.20261122.dump"},
                 details={"backup_age": "3 minutes", "kept": "harbour__20261122_150405_old"},
             ),
-            op("backup.site", "Put the Site on localhost", about="remembering what it was"),
+            Scripted("backup.site", "Put the Site on localhost", about="remembering what it was"),
         ),
         step(
             "structure",
-            op(
+            Scripted(
                 "structure.model",
                 "Write the new model into the models file",
                 act=tells(
@@ -137,12 +136,12 @@ def story(
                 ),
                 message="src/cast/models.py",
             ),
-            op(
+            Scripted(
                 "structure.migration",
                 "Write the migration",
                 act=tells(document("SQL of 0002_podcast", "sql", SQL)),
             ),
-            op(
+            Scripted(
                 "structure.migrate",
                 "Migrate the local database",
                 act=tells(
@@ -155,7 +154,7 @@ def story(
         ),
         step(
             "copy",
-            op(
+            Scripted(
                 "copy.convert",
                 "Copy the pages to the new type",
                 act=tells(
@@ -164,12 +163,12 @@ def story(
                     hold=hold,
                 ),
             ),
-            op("copy.delete", "Delete the original pages", about="behind a gate of its own"),
+            Scripted("copy.delete", "Delete the original pages", about="behind a gate of its own"),
         ),
         step(
             "slugs",
-            op("slugs.pages", "Give the pages their slugs back"),
-            op(
+            Scripted("slugs.pages", "Give the pages their slugs back"),
+            Scripted(
                 "slugs.urls",
                 "Compare every URL with what it was",
                 act=tells(
@@ -182,16 +181,18 @@ def story(
         ),
         step(
             "production",
-            op("production.site:staging", "Put the Site on the target's hostname"),
-            op("production.dump:staging", "Dump the converted database", message="12.6 MB"),
-            op(
+            Scripted("production.site:staging", "Put the Site on the target's hostname"),
+            Scripted("production.dump:staging", "Dump the converted database", message="12.6 MB"),
+            Scripted(
                 "production.drill:staging",
                 "Drill: restore the dump into a scratch database",
                 act=tells(finding("drill", "every table as in the local database")),
                 message="31 tables alike",
             ),
-            op("production.check:staging", "Check the result on the target", act=tells(hold=hold)),
-            op("production.dump:production", "Dump the converted database"),
-            op("production.deliver:production", "Deliver to the target", about="gate"),
+            Scripted(
+                "production.check:staging", "Check the result on the target", act=tells(hold=hold)
+            ),
+            Scripted("production.dump:production", "Dump the converted database"),
+            Scripted("production.deliver:production", "Deliver to the target", about="gate"),
         ),
     ]

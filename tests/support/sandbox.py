@@ -141,3 +141,22 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def demo(served: Demo) -> Demo:
     served.put_back()
     return served
+
+
+def dump_of_production(demo: Demo) -> bytes:
+    """What pg_dump makes of production, by hand."""
+    config = yaml.safe_load((demo.root / "remodel.yml").read_text())
+    with demo.connect("production") as connection:
+        address = connection.info
+        return subprocess.run(
+            [
+                Path(config["postgres"]["bin"]) / "pg_dump",
+                "--format=custom",
+                f"--host={address.host}",
+                f"--username={address.user}",
+                "harbour",
+            ],
+            env={"PGPASSWORD": address.password},
+            check=True,
+            capture_output=True,
+        ).stdout

@@ -34,14 +34,14 @@ def faults(
     told = [fault for fault in after["faults"] if "publish" in fault]
     pages = {page["id"]: page for page in after["pages"]}
     for was in before["pages"]:
-        id = was["id"]
+        page_id = was["id"]
         for change in changes:
-            id = change.map.get(id, id)
-        now = pages.pop(id, None)
+            page_id = change.page_ids.get(page_id, page_id)
+        now = pages.pop(page_id, None)
         if now is None:
             told.append(f"{was['url_path']} is gone")
             continue
-        name = f"{was['url_path']} ({now['type']} {id})"
+        name = f"{was['url_path']} ({now['type']} {page_id})"
         addressed = (readdressed or {}).get(was["url"], was["url"])
         pairs = {
             "url": (addressed, now["url"]),
@@ -52,8 +52,8 @@ def faults(
         for change in changes:
             draft = draft and revision(snapshot, draft, change)
         pairs |= _values("draft", draft, now["draft"])
-        if was["revision"] and str(id) in after.get("published", {}):
-            values = after["published"][str(id)]["values"]
+        if was["revision"] and str(page_id) in after.get("published", {}):
+            values = after["published"][str(page_id)]["values"]
             without = {key: value for key, value in draft.items() if key not in PUBLISHED}
             live = {key: value for key, value in values.items() if key not in PUBLISHED}
             pairs |= _values("published", without, live)
@@ -62,7 +62,7 @@ def faults(
             for key, (a, b) in pairs.items()
             if a != b
         ]
-        if was["revision"] and str(id) not in after.get("published", {}):
+        if was["revision"] and str(page_id) not in after.get("published", {}):
             told.append(f"{name}: its old draft was not published")
     return told + [f"{page['url_path']} is new" for page in pages.values()]
 

@@ -39,6 +39,7 @@ conversion: {from: cast.Blog, to: cast.Podcast, pages: [{slug: show}], move: [ke
 
 NAMES = ("project", "backup", "structure", "copy", "slugs", "production")
 Act = Callable[[Context], Awaitable[None]]
+Looks = Callable[[RemodelApp, Pilot[None]], Awaitable[None]]  # compares with a picture
 
 
 class Scripted(Operation):
@@ -130,7 +131,7 @@ class ManyPages:
 
 
 @dataclass
-class House:
+class ScriptedProject:
     """A project's folder with one session, opened as often as a test likes."""
 
     folder: Path
@@ -159,7 +160,7 @@ class House:
                     yield app, pilot
 
 
-async def until(pilot: Pilot[Any], true: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(pilot: Pilot[None], true: Callable[[], bool], seconds: float = 5.0) -> None:
     """Let the app work until `true()`, or fail."""
     async with asyncio.timeout(seconds):
         while not true():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from tests.served import REMODEL, Demo
+from tests.support.sandbox import REMODEL, Demo
 
 # Another test at the same time may show its secrets on purpose: each process has its own.
 DSN_PASSWORD = f"planted-dsn-{os.getpid()}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 
-from tests.crash.victim import ACT, BEGIN, PLAN, Order
+from tests.crash.crashing_process import ACT, BEGIN, PLAN, Order
 
 TARGETS = ("staging", "production")
 LOCAL = (

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import shutil
 import signal
 import socket
@@ -20,7 +19,6 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,16 @@ import yaml
 from psycopg import sql
 
 from tests.crash.commands import Commands, Ended
-from tests.crash.victim import Order
+from tests.crash.crashing_process import Order
+from tests.crash.file_copies import copy_tree, restore_tree
+from tests.crash.sandbox_state import (
+    APART,
+    DATABASES,
+    VARYING,
+    State,
+    contents,
+    undated,
+)
 from wizard.base.events import Events, Report
 from wizard.sandbox.layout import ALIAS, LEFT_BY_RUNS, RunningSandbox, lay_out, running
 from wizard.session.plan import Gate, Plan
@@ -73,7 +80,7 @@ class Ground:
         self._tidy_wal()
         for part in KEPT:
             shared = self.shelf / after / part if after else None
-            _copy(self.root / part, self.shelf / name / part, shared)
+            copy_tree(self.root / part, self.shelf / name / part, shared)
         await self._start()
 
     async def put_back(self, name: str) -> None:
@@ -82,7 +89,7 @@ class Ground:
         self.temporary.mkdir()
         await self._stop(signal.SIGQUIT)
         for part in KEPT:
-            _restore(self.shelf / name / part, self.root / part)
+            restore_tree(self.shelf / name / part, self.root / part)
         await self._start()
 
     async def restart(self, how: signal.Signals) -> None:
@@ -174,9 +181,9 @@ class Ground:
             for _, name, allows, limit, comment in rows:
                 if name == "postgres":
                     continue
-                found = {"": f"allows {allows}, limit {limit}, {_undated(comment)}"}
+                found = {"": f"allows {allows}, limit {limit}, {undated(comment)}"}
                 with self._inside(place, name, allows) as connection:
-                    found |= _contents(connection, APART[place])
+                    found |= contents(connection, APART[place])
                 databases[f"{place}/{name}"] = found
         return State(databases, self._files(), self._session(oids))
 
@@ -273,159 +280,7 @@ async def _pauses(ours: socket.socket, paused: Callable[[str], Awaitable[None]] 
         await loop.sock_sendall(ours, b".")
 
 
-VARYING = frozenset(
-    {"archive", "baseline", "changed", "contents", "deleted", "ledger", "without"}
-    | {"left", "message", "seconds", "verified"}
-)
-"""Facts that are told by the hour, or by whoever told them: `apply` or `observe`."""
-
-DATABASES = """
-    SELECT oid::bigint, datname, datallowconn, datconnlimit, shobj_description(oid, 'pg_database')
-    FROM pg_database WHERE NOT datistemplate ORDER BY datname
-"""
-COLUMNS = """
-    SELECT c.relname, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname)
-    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-    WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
-      AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> ALL(%s)
-    GROUP BY c.relname ORDER BY c.relname
-"""
-DEFINITIONS = """
-    SELECT a.attrelid::regclass::text, concat_ws(' ', a.attname,
-           format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
-           (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d
-             WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum))
-    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-    WHERE c.relkind IN ('r', 'S', 'v') AND c.relnamespace = 'public'::regnamespace
-      AND a.attnum > 0 AND NOT a.attisdropped
-    UNION ALL
-    SELECT conrelid::regclass::text, concat_ws(' ', conname, pg_get_constraintdef(oid))
-    FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
-    UNION ALL
-    SELECT tablename::text, indexdef FROM pg_indexes WHERE schemaname = 'public'
-    UNION ALL
-    SELECT sequencename::text, coalesce(last_value::text, 'never') FROM pg_sequences
-    ORDER BY 1, 2
-"""
-APART = {"local": ["applied", "translation_key"], "production": ["applied"]}
-"""Columns that are left out: times; and on the local side, where an original lies beside its copy
-for a while, the random key that it has then."""
-
-
-def _contents(connection: psycopg.Connection[Any], apart: Sequence[str]) -> dict[str, str]:
-    """Each table's rows and definition, each sequence's place, as short texts."""
-    connection.execute("SET timezone TO 'UTC'")
-    parts = [
-        sql.SQL(
-            "SELECT {}, count(*), coalesce(sum(('x' || left(md5(ROW({})::text), 15))::bit(60)"
-            "::bigint), 0) FROM {}"
-        ).format(sql.Literal(table), sql.SQL(columns), sql.Identifier(table))
-        for table, columns in connection.execute(COLUMNS, [list(apart)]).fetchall()
-    ]
-    if not parts:
-        return {}
-    rows = connection.execute(sql.SQL(" UNION ALL ").join(parts)).fetchall()
-    found = {table: f"{count} rows, {int(content):x}" for table, count, content in rows}
-    for name, definition in connection.execute(DEFINITIONS).fetchall():
-        digest = hashlib.sha256((found.get(f"{name}:", "") + definition).encode())
-        found[f"{name}:"] = digest.hexdigest()[:12]
-    return found
-
-
-@dataclass(frozen=True)
-class State:
-    """Databases by `place/name`, files by path, the session by operation."""
-
-    databases: dict[str, dict[str, str]]
-    files: dict[str, str]
-    session: dict[str, Any]
-
-    def difference(self, expected: State) -> list[str]:
-        """Sentences about what is otherwise than expected."""
-        lines = _difference("database", expected.databases, self.databases)
-        for name in self.databases.keys() & expected.databases.keys():
-            lines += _difference(name, expected.databases[name], self.databases[name])
-        lines += _difference("file", expected.files, self.files)
-        return lines + _difference("session", expected.session, self.session)
-
-
-def _difference(what: str, expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    lines = [f"{what} {name!r} is missing" for name in expected.keys() - found.keys()]
-    lines += [f"{what} {name!r} is too many" for name in found.keys() - expected.keys()]
-    return sorted(lines) + [
-        f"{what} {name!r}: expected {expected[name]}, found {found[name]}"
-        for name in sorted(expected.keys() & found.keys())
-        if expected[name] != found[name] and what != "database"
-    ]
-
-
-def _undated(comment: str | None) -> str:
-    return (comment or "").partition(", 2")[0]
-
-
 # Copies of a tree of files
-
-
-def _copy(source: Path, target: Path, shared: Path | None) -> None:
-    """Copy a tree; files that are the same in `shared` become links to those."""
-    _folder(source, target)
-    for entry in os.scandir(source):
-        place = target / entry.name
-        if entry.is_symlink():
-            place.symlink_to(Path(entry.path).readlink())
-        elif entry.is_dir():
-            _copy(Path(entry.path), place, shared / entry.name if shared else None)
-        elif entry.is_file():
-            known = shared / entry.name if shared else None
-            if known is not None and _same(entry.stat(), known):
-                os.link(known, place)
-            else:
-                _file(Path(entry.path), place)
-
-
-def _restore(kept: Path, live: Path) -> None:
-    """Make `live` what `kept` is; only what differs is written."""
-    _folder(kept, live)
-    wanted = {entry.name: entry for entry in os.scandir(kept)}
-    for entry in os.scandir(live):
-        if entry.name in wanted:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry.path)
-        else:
-            Path(entry.path).unlink()
-    for name, entry in wanted.items():
-        place = live / name
-        if entry.is_symlink():
-            if not place.is_symlink():
-                place.symlink_to(Path(entry.path).readlink())
-        elif entry.is_dir():
-            _restore(Path(entry.path), place)
-        elif not _same(entry.stat(), place):
-            _file(Path(entry.path), place)
-
-
-def _folder(source: Path, target: Path) -> None:
-    there = source.stat() if source.exists() else None
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if there is not None:
-        os.chown(target, there.st_uid, there.st_gid)
-        target.chmod(there.st_mode & 0o7777)
-
-
-def _same(known: os.stat_result, path: Path) -> bool:
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return False
-    return (known.st_size, known.st_mtime_ns) == (found.st_size, found.st_mtime_ns)
-
-
-def _file(source: Path, target: Path) -> None:
-    target.unlink(missing_ok=True)
-    shutil.copy2(source, target)
-    there = source.stat()
-    os.chown(target, there.st_uid, there.st_gid)
 
 
 @asynccontextmanager

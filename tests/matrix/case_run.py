@@ -9,17 +9,19 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from psycopg import sql
 
 from tests.matrix import observer
 from tests.matrix.cases import Direction
-from tests.matrix.environments import HERE, Version, environment, run
+from tests.support.environments import Version, environment, interpreter, run
 from wizard.base.errors import RemodelError
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
 from wizard.project.worker_client import WorkerClient
 from wizard.sandbox.cluster import Cluster
 
+HERE = Path(__file__).parent
 OWNER = "every"
 PASSWORD = Secret("every-password")
 PREFIX = "new_"
@@ -83,7 +85,7 @@ class Played:
     plan: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     pages: list[int] = field(default_factory=list)
-    map: dict[int, int] = field(default_factory=dict)
+    page_ids: dict[int, int] = field(default_factory=dict)
     after: observer.Tables = field(default_factory=dict)
     rebuilt: observer.Tables = field(default_factory=dict)
     expected: observer.Expected | None = None
@@ -141,12 +143,12 @@ async def play(home: Home, direction: Direction, ids: str) -> Played:
         case.failed = f"{type(error).__name__}: {error}\n{found}"
         return case
     case.after = await observer.snapshot(home.database)
-    case.expected = observer.Expected(case.before, case.after, direction, case.map)
+    case.expected = observer.Expected(case.before, case.after, direction, case.page_ids)
     case.differences = observer.differences(case.expected.tables, case.after)
     await home.django("-c", REBUILD)
     case.rebuilt = await observer.snapshot(home.database)
     only, views = (
-        ",".join(str(page) for page in pages) for pages in (case.map.values(), _near(case))
+        ",".join(str(page) for page in pages) for pages in (case.page_ids.values(), _near(case))
     )
     case.seen = await home.drive("--publish", "--only", only, "--views", views)
     return case
@@ -158,7 +160,7 @@ def _near(case: Played) -> list[int]:
     Every page's front end is asked for; every page's admin, on the real sites.
     """
     rows = case.after[observer.PAGE]
-    tops = {row["path"] for row in rows if row["id"] in case.map.values()}
+    tops = {row["path"] for row in rows if row["id"] in case.page_ids.values()}
     return [
         row["id"]
         for row in rows
@@ -186,9 +188,47 @@ async def _convert(site: WorkerClient, case: Played) -> None:
     given = conversion(direction, case.ids, case.pages)
     case.plan = await site.ask("convert_plan", **given)
     case.result = await site.ask("convert", **given)
-    case.map = {int(old): new for old, new in case.result["map"].items()}
+    case.page_ids = {int(old): new for old, new in case.result["map"].items()}
     if case.ids == "new":
         await site.restart()
-        await site.ask("delete_plan", map=case.map)
-        await site.ask("delete_originals", map=case.map)
-        await site.ask("restore_slugs", map=case.map, prefix=PREFIX)
+        await site.ask("delete_plan", map=case.page_ids)
+        await site.ask("delete_originals", map=case.page_ids)
+        await site.ask("restore_slugs", map=case.page_ids, prefix=PREFIX)
+
+
+class Stage:
+    """What has been made and played in this session."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self._cluster = cluster
+        self._folder = folder
+        self._homes: dict[str, Home] = {}
+        self._before: dict[str, dict[str, Any]] = {}
+        self._played: dict[tuple[str, str, str], Played] = {}
+
+    async def home(self, version: Version) -> Home:
+        """The filled project under this Wagtail. Skips where no interpreter runs it."""
+        base = interpreter(version)
+        if base is None:
+            wanted = " or ".join(version.pythons)
+            pytest.skip(f"Wagtail {version.name}: this machine has no Python {wanted}")
+        if version.name not in self._homes:
+            self._homes[version.name] = await filled(self._cluster, version, base, self._folder)
+        return self._homes[version.name]
+
+    async def clone(self, version: Version) -> Home:
+        """A copy of it to do something to."""
+        return await cloned(self._cluster, await self.home(version), self._folder)
+
+    async def answers(self, version: Version) -> dict[str, Any]:
+        """What the site answers before anything is done to it."""
+        if version.name not in self._before:
+            self._before[version.name] = await (await self.clone(version)).drive()
+        return self._before[version.name]
+
+    async def play(self, version: Version, direction: Direction, ids: str) -> Played:
+        """The case, played; later calls get what the first has seen."""
+        key = (version.name, direction.name, ids)
+        if key not in self._played:
+            self._played[key] = await play(await self.clone(version), direction, ids)
+        return self._played[key]

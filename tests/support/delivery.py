@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.unit.test_config import GOOD
+from tests.support.remodel_yml import GOOD
 from wizard.base.events import Events
 from wizard.config import config
 from wizard.config.config import Target
@@ -21,6 +21,7 @@ from wizard.engine.operation import Operation
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import baseline
+from wizard.postgres.dumps import restore
 from wizard.sandbox.cluster import Cluster, binaries
 from wizard.sandbox.sshd import SshServer
 from wizard.session import session as sessions
@@ -76,7 +77,7 @@ async def dumped(
     *,
     ssh: SshServer | None = None,
     backed_up: bool = False,
-    **how: Any,
+    **how: object,
 ) -> AsyncIterator[tuple[Context, Target]]:
     """A run whose local database is `new`, dumped and drilled, and the target `staging` at `far`,
     which is `old`; `how` it is delivered goes into remodel.yml. It is reached by `ssh` if given.
@@ -181,3 +182,15 @@ async def may_read(far: Address) -> None:
     async with await connect(far) as connection:
         row = await (await connection.execute(MAY.encode())).fetchone()
     assert row == (True, False, False, True, False, True, True, True, True)
+
+
+async def names(address: Address) -> set[str]:
+    """The databases that belong to that of `address`, without its name in front."""
+    own = address.database
+    found = {each.name for each in await server.databases(address)}
+    return {name.removeprefix(own) for name in found if name.startswith(own)}
+
+
+async def tidy(far: Address) -> None:
+    for name in await names(far) - {""}:
+        await restore.drop(far, far.database + name, force=True)

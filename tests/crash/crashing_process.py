@@ -19,10 +19,18 @@ import tempfile
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wizard.engine.engine import Engine
+    from wizard.engine.operation import Operation
+    from wizard.session.journal import Journal, Kind
+
+    Method = Callable[[Engine, Operation], Awaitable[object]]
 
 START = "start"
 OUTCOMES = ("done", "failed", "skipped", "undone", "cleared")
@@ -144,7 +152,7 @@ def install(victim: Victim) -> None:
     _after_starting(victim, asyncio)
     emit = events.Events.emit
 
-    def emitting(self: Any, event: Any) -> None:
+    def emitting(self: events.Events, event: events.Event) -> None:
         victim.by(f"event {event.kind}")
         emit(self, event)
 
@@ -152,10 +160,10 @@ def install(victim: Victim) -> None:
     sys.addaudithook(functools.partial(_files, victim))
 
 
-def _around_rows(victim: Victim, cls: Any) -> None:
+def _around_rows(victim: Victim, cls: type[Journal]) -> None:
     write = cls.write
 
-    def writing(self: Any, operation: str, kind: str, data: Any) -> None:
+    def writing(self: Journal, operation: str, kind: Kind, data: Mapping[str, object]) -> None:
         if kind in OUTCOMES:
             victim.phase = ""
         victim.passage(f"before {kind}", operation)
@@ -166,25 +174,25 @@ def _around_rows(victim: Victim, cls: Any) -> None:
         elif kind == "cleared":
             victim.phase = PLAN
 
-    cls.write = writing
+    cls.write = writing  # type: ignore[method-assign]
 
 
-def _around_notes(victim: Victim, cls: Any) -> None:
+def _around_notes(victim: Victim, cls: type[Journal]) -> None:
     note = cls.note
 
-    def noting(self: Any, key: str, value: Any) -> None:
+    def noting(self: Journal, key: str, value: object) -> None:
         victim.by(f"note {key}")
         note(self, key, value)
         victim.by(f"note {key}: done")
 
-    cls.note = noting
+    cls.note = noting  # type: ignore[method-assign]
 
 
-def _around_operations(victim: Victim, cls: Any) -> None:
+def _around_operations(victim: Victim, cls: type[Engine]) -> None:
     for name in ("_perform", "_undo"):
         method = getattr(cls, name)
 
-        async def going(self: Any, operation: Any, method: Any = method) -> Any:
+        async def going(self: Engine, operation: Operation, method: Method = method) -> object:
             victim.operation = operation.key
             if not self.context.facts.settled(operation.key):
                 victim.passage(BEGIN)
@@ -199,10 +207,10 @@ def _around_operations(victim: Victim, cls: Any) -> None:
         setattr(cls, name, going)
 
 
-def _around(victim: Victim, cls: Any, name: str, told: Callable[..., str]) -> None:
+def _around(victim: Victim, cls: type, name: str, told: Callable[..., str]) -> None:
     method = getattr(cls, name)
 
-    async def between(*args: Any, **kwargs: Any) -> Any:
+    async def between(*args: object, **kwargs: object) -> object:
         detail = told(*args, **kwargs)
         victim.by(detail)
         result = await method(*args, **kwargs)
@@ -212,15 +220,15 @@ def _around(victim: Victim, cls: Any, name: str, told: Callable[..., str]) -> No
     setattr(cls, name, between)
 
 
-def _after_starting(victim: Victim, module: Any) -> None:
+def _after_starting(victim: Victim, module: ModuleType) -> None:
     start = module.create_subprocess_exec
 
-    async def starting(*argv: Any, **options: Any) -> Any:
+    async def starting(*argv: object, **options: object) -> object:
         child = await start(*argv, **options)
         victim.by(f"child {Path(str(argv[0])).name}")
         return child
 
-    module.create_subprocess_exec = starting
+    setattr(module, "create_subprocess_exec", starting)  # noqa: B010
 
 
 def _files(victim: Victim, event: str, args: tuple[Any, ...]) -> None:
@@ -234,7 +242,7 @@ def _files(victim: Victim, event: str, args: tuple[Any, ...]) -> None:
     victim.by(f"file {event} {Path(os.fsdecode(name)).name}")
 
 
-def _shown(query: Any) -> str:
+def _shown(query: object) -> str:
     text = query if isinstance(query, str) else getattr(query, "as_string", lambda: str(query))()
     return " ".join(str(text).split())[:60]
 
