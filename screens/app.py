@@ -31,7 +31,7 @@ from screens.model import Model
 from screens.operator import ScreenOperator
 from screens.production import ProductionScreen
 from screens.project import ProjectScreen
-from screens.saying import Standing, doing, saying
+from screens.saying import PromptState, doing, saying
 from screens.slugs import SlugsScreen
 from screens.step import StepScreen
 from screens.stop import Choice, StopScreen
@@ -257,10 +257,10 @@ class RemodelApp(Host):
         """What the prompt of a step's screen says."""
         return saying(self.model, name, self._standing())
 
-    def _standing(self) -> Standing:
+    def _standing(self) -> PromptState:
         answered = self.context.session.answers.answers
         questions = self.steps[self.model.current].questions(self.context)
-        return Standing(
+        return PromptState(
             size=(self.size.width, self.size.height),
             waits=self._begin is not None,
             asks=bool(self._asking),

@@ -19,12 +19,12 @@ class CopyScreen(StepScreen):
     READING = "table"
 
     def compose_body(self) -> ComposeResult:
-        yield Operations(id="operations")
+        yield Operations(widget_id="operations")
         with Container(id="beside"):
             with Vertical(id="pages"):
                 yield Static(id="legend", markup=False)
-                yield PagesTree(self.context.pagetree, id="tree")
-            yield Reading(self.READING, id="reading")
+                yield PagesTree(self.context.pagetree, widget_id="tree")
+            yield Reading(self.READING, widget_id="reading")
 
     def show_body(self, state: StepState) -> None:
         """The tree besides what every step shows."""

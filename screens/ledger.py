@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
 from screens.theme import BLUE, MUTED, ORANGE, TEXT, VERMILION, WIDTHS
-from wizard.reports.ledger import ACCOUNTS, Entry, Ledger, number, summed
+from wizard.reports.ledger import ACCOUNTS, Ledger, LedgerEntry, number, summed
 
 WIDE = WIDTHS[-1][0]
 NUMBERS = ("before", *ACCOUNTS)
@@ -88,7 +88,7 @@ class EntryScreen(ModalScreen[None]):
         Binding("escape,q", "app.pop_screen", "Back", priority=True)
     ]
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: LedgerEntry) -> None:
         super().__init__()
         self.entry = entry
 
@@ -116,7 +116,7 @@ class EntryScreen(ModalScreen[None]):
             )
 
 
-def _number(name: str, entry: Entry) -> Text:
+def _number(name: str, entry: LedgerEntry) -> Text:
     count = getattr(entry, name)
     colour = COLOURS.get(name, TEXT) if count else MUTED
     return Text(_aligned(name, number(count)), colour)
@@ -134,7 +134,7 @@ def _short(name: str, width: int) -> str:
     return f"{name[: width // 2 - 1]}…{name[-width // 2 :]}"
 
 
-def _told(entry: Entry) -> Text:
+def _told(entry: LedgerEntry) -> Text:
     """`12 followed, 3 rewritten`: on a narrow terminal in place of five columns."""
     told = Text()
     for name in ACCOUNTS:

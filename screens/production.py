@@ -19,7 +19,7 @@ class ProductionScreen(StepScreen):
 
     def compose_body(self) -> ComposeResult:
         with Vertical(id="sections"):
-            yield Operations(id="operations")
+            yield Operations(widget_id="operations")
             for number, (name, target) in enumerate(self.context.config.targets.items()):
                 with Vertical(classes="section", id=f"section-{number}"):
                     yield Static(
@@ -27,8 +27,8 @@ class ProductionScreen(StepScreen):
                         classes="section-title",
                         markup=False,
                     )
-                    yield Operations(id=f"target-{number}")
-        yield Reading(self.READING, id="reading")
+                    yield Operations(widget_id=f"target-{number}")
+        yield Reading(self.READING, widget_id="reading")
         yield Static(f"Way back: {self.step.undo}", id="way-back", markup=False)
 
     def show_body(self, state: StepState) -> None:

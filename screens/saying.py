@@ -10,7 +10,7 @@ from screens.widgets.prompt import Saying
 
 
 @dataclass(frozen=True)
-class Standing:
+class PromptState:
     """How the work stands, besides what the model knows of it."""
 
     size: tuple[int, int]
@@ -25,7 +25,7 @@ class Standing:
     """How many of the current step's questions are not answered."""
 
 
-def saying(model: Model, name: str, standing: Standing) -> Saying:
+def saying(model: Model, name: str, standing: PromptState) -> Saying:
     """What the prompt of the step `name` says."""
     width, height = standing.size
     small = ""

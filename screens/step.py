@@ -74,8 +74,8 @@ class StepScreen(Screen[None], inherit_bindings=False):
 
     def compose_body(self) -> ComposeResult:
         """The step's own part, between its purpose and the prompt."""
-        yield Operations(id="operations")
-        yield Reading(self.READING, id="reading")
+        yield Operations(widget_id="operations")
+        yield Reading(self.READING, widget_id="reading")
 
     def on_mount(self) -> None:
         """Draw at once what is known by now."""
@@ -110,7 +110,7 @@ class StepScreen(Screen[None], inherit_bindings=False):
         """Enter at the prompt is the same as ctrl+n."""
         self.host.action_go_on()
 
-    def on_rail_chosen(self, event: Rail.Chosen) -> None:
+    def on_rail_step_chosen(self, event: Rail.StepChosen) -> None:
         """Look at another step."""
         self.host.action_look(event.number)
 

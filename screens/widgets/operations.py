@@ -22,8 +22,8 @@ FEW = 4  # operations that a short screen can outline with two lines each
 class Operations(VerticalScroll, can_focus=False):
     """The operations of a step, or of one of its parts."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, widget_id: str | None = None) -> None:
+        super().__init__(id=widget_id)
         self._list = Static(markup=False)
         self._shown: Sequence[OperationState] = ()
         self._outline = False

@@ -14,7 +14,7 @@ from screens.theme import MUTED, STATES, TEXT
 class Rail(Static):
     """Two lines a step: its number and name, then its state. The one looked at is marked."""
 
-    class Chosen(Message):
+    class StepChosen(Message):
         """A step was clicked; `number` counts from 1."""
 
         def __init__(self, number: int) -> None:
@@ -39,4 +39,4 @@ class Rail(Static):
 
     def on_click(self, event: events.Click) -> None:
         """Three lines a step, so the line tells the step."""
-        self.post_message(self.Chosen(event.y // 3 + 1))
+        self.post_message(self.StepChosen(event.y // 3 + 1))

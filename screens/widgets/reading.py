@@ -47,7 +47,7 @@ class Strip(Static, can_focus=True):
         Binding("right", "choose(1)", "Next", show=False),
     ]
 
-    class Chosen(Message):
+    class DocumentChosen(Message):
         """The operator chose a sheet."""
 
         def __init__(self, index: int) -> None:
@@ -71,7 +71,7 @@ class Strip(Static, can_focus=True):
     def action_choose(self, by: int) -> None:
         """Go to the next sheet or the one before."""
         if self.labels:
-            self.post_message(self.Chosen((self.active + by) % len(self.labels)))
+            self.post_message(self.DocumentChosen((self.active + by) % len(self.labels)))
 
     def on_click(self, event: events.Click) -> None:
         """Choose the title that was clicked."""
@@ -80,7 +80,7 @@ class Strip(Static, can_focus=True):
         for index in range(first, len(self.labels)):
             edge += cell_len(self.labels[index]) + 3
             if event.x < edge:
-                self.post_message(self.Chosen(index))
+                self.post_message(self.DocumentChosen(index))
                 return
 
     def _first(self) -> int:
@@ -94,8 +94,8 @@ class Strip(Static, can_focus=True):
 class Reading(Vertical):
     """A strip of titles and the sheet that is open. Follows what is new until one is chosen."""
 
-    def __init__(self, prefers: Prefers = "newest", *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, prefers: Prefers = "newest", *, widget_id: str | None = None) -> None:
+        super().__init__(id=widget_id)
         self._prefers = prefers
         self._sheets: list[Sheet] = []
         self._open = ""
@@ -117,7 +117,7 @@ class Reading(Vertical):
             self._open = self._preferred().key
         self._draw()
 
-    def on_strip_chosen(self, event: Strip.Chosen) -> None:
+    def on_strip_document_chosen(self, event: Strip.DocumentChosen) -> None:
         """From now on, stay with what the operator reads."""
         event.stop()
         self._chosen = True

@@ -35,8 +35,8 @@ class More:
 class PagesTree(Tree["Node | More | None"]):
     """Pages with type, status and number of children; marked when they are new, moved or going."""
 
-    def __init__(self, pages: PageTree, *, id: str | None = None) -> None:
-        super().__init__("Pages", None, id=id)
+    def __init__(self, pages: PageTree, *, widget_id: str | None = None) -> None:
+        super().__init__("Pages", None, id=widget_id)
         self.show_root = False
         self.guide_depth = 2
         self._pages = pages

@@ -13,7 +13,7 @@ from wizard.base.errors import OperationFailed
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import baseline, drift, keys
-from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.drift.baseline import DriftBaseline
 from wizard.sandbox.cluster import Cluster
 
 TABLES = """
@@ -41,13 +41,13 @@ async def run(address: Address, *statements: str) -> None:
             await connection.execute(statement.encode())
 
 
-async def taken(address: Address) -> Baseline:
+async def taken(address: Address) -> DriftBaseline:
     """The baseline, by way of the journal."""
     async with baseline.held(address) as held:
-        return Baseline.from_dict(json.loads(json.dumps(held.as_dict())))
+        return DriftBaseline.from_dict(json.loads(json.dumps(held.as_dict())))
 
 
-async def told(address: Address, since: Baseline) -> list[str]:
+async def told(address: Address, since: DriftBaseline) -> list[str]:
     return [str(change) for change in (await drift.find(address, since)).changes]
 
 
@@ -255,7 +255,7 @@ async def test_a_dump_from_elsewhere_is_compared_by_content(
         cursor = await far.execute("SELECT id, last_login FROM account")
         for key, at in await cursor.fetchall():
             await near.execute("UPDATE account SET last_login = %s WHERE id = %s", [at, key])
-    copied = Baseline.from_dict(json.loads(json.dumps(await baseline.of_copy(site))))
+    copied = DriftBaseline.from_dict(json.loads(json.dumps(await baseline.of_copy(site))))
     assert await told(far_database, copied) == []
     await run(
         far_database,

@@ -43,7 +43,7 @@ async def test_openssh_runs_commands_forwards_dumps_and_files(
     pg_dump: Tool,
     pg_restore: Tool,
 ) -> None:
-    done = await connected.run(["sh", "-c", "cat; echo $1 >&2; exit 7", "-", "a  b"], input=b"fed")
+    done = await connected.run(["sh", "-c", "cat; echo $1 >&2; exit 7", "-", "a  b"], stdin=b"fed")
     assert (done.returncode, done.stdout, done.stderr_tail) == (7, "fed", "a b")
     async with connected.forward_socket(far_filled.host, far_filled.port) as directory:
         here = replace(far_filled, host=directory)

@@ -34,7 +34,7 @@ def do_swap(live: Address, beside: str, kept: str, report: Report) -> DoSwap:
     return partial(swap.swap, live, beside, kept, report, terminate=True)
 
 
-async def facts(address: Address, name: str) -> server.Database:
+async def facts(address: Address, name: str) -> server.DatabaseRow:
     return {each.name: each for each in await server.databases(address)}[name]
 
 
@@ -96,7 +96,7 @@ async def test_swaps_under_four_writers(
     assert written.surprises == []
     assert await ask(live) == "new"
     after = await swap.observe(live, beside, kept)
-    assert after == swap.Standing(live=before.beside, beside=None, kept=before.live)
+    assert after == swap.SwapState(live=before.beside, beside=None, kept=before.live)
     now = await facts(live, live.database)
     assert (now.connection_limit, now.allows_connections) == (30, True)
     assert not (await facts(live, kept)).allows_connections
@@ -247,7 +247,7 @@ async def test_a_session_that_stays_reopens_the_live_database(
     await came[0].close()
     assert "role developer" in caught.value.found
     assert await ask(live) == "old"
-    assert await swap.observe(live, beside, kept) == swap.Standing(
+    assert await swap.observe(live, beside, kept) == swap.SwapState(
         live=(await facts(live, live.database)).oid,
         beside=(await facts(live, beside)).oid,
         kept=None,

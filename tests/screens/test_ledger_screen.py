@@ -16,13 +16,13 @@ from tests.support.scripted_app import Looks, ScriptedProject
 from wizard.engine.context import Context
 from wizard.engine.operation import Step
 from wizard.reports import ledger
-from wizard.reports.ledger import Entry, Ledger
+from wizard.reports.ledger import Ledger, LedgerEntry
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 ACCOUNT = Ledger(
     (
-        Entry("wagtailcore_page.alias_of_id", "foreign key", 2, kept=2),
-        Entry(
+        LedgerEntry("wagtailcore_page.alias_of_id", "foreign key", 2, kept=2),
+        LedgerEntry(
             "wagtailcore_comment.page_id",
             "foreign key",
             1204,
@@ -30,10 +30,10 @@ ACCOUNT = Ledger(
             dropped=1,
             rows=(("7", "4", "followed"), ("8 [/x]", "4", "dropped")),
         ),
-        Entry("cast_post.body", "link", 31, rewritten=31, rows=(("11", "4", "rewritten"),)),
-        Entry("wagtailcore_revision.content", "revision", 14, rewritten=12, kept=2),
-        Entry("wagtailcore_referenceindex.object_id", "index", 40, rebuilt=40),
-        Entry("django_redirects_of_a_long_name.redirect_page_id", "foreign key", 0),
+        LedgerEntry("cast_post.body", "link", 31, rewritten=31, rows=(("11", "4", "rewritten"),)),
+        LedgerEntry("wagtailcore_revision.content", "revision", 14, rewritten=12, kept=2),
+        LedgerEntry("wagtailcore_referenceindex.object_id", "index", 40, rebuilt=40),
+        LedgerEntry("django_redirects_of_a_long_name.redirect_page_id", "foreign key", 0),
     )
 )
 

@@ -85,7 +85,7 @@ async def delivered(found: Config) -> AsyncIterator[Session]:
                 await restore.drop(address, made[name])
 
 
-def names_of(databases: list[server.Database], stamp: str) -> list[str]:
+def names_of(databases: list[server.DatabaseRow], stamp: str) -> list[str]:
     return sorted(each.name.partition(stamp)[2] for each in databases if stamp in each.name)
 
 

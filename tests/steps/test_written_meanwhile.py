@@ -29,7 +29,7 @@ from wizard.engine.results import Fetched
 from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import swap
 from wizard.postgres.drift import baseline
-from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.drift.baseline import DriftBaseline
 from wizard.postgres.dumps import restore
 from wizard.reports.output import Output
 from wizard.session import session as sessions
@@ -203,7 +203,7 @@ async def test_the_guard_lets_only_accepted_drift_pass(database: Address, tmp_pa
     async with await connect(database) as guard:
         await guard.execute("CREATE TABLE page (id int PRIMARY KEY); CREATE TABLE hit (n int)")
         async with baseline.held(database) as held:
-            since = Baseline.from_dict(held.as_dict())
+            since = DriftBaseline.from_dict(held.as_dict())
         await guard.execute("INSERT INTO page VALUES (1); INSERT INTO hit VALUES (1)")
         refusing = DriftGuard(target, since, found.drift, {})
         with pytest.raises(OperationFailed, match="was written to after") as refused:

@@ -15,7 +15,7 @@ from wizard.delivery.rollback import Rollback
 from wizard.delivery.site import PlaceTargetSite
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen
-from wizard.postgres.admin.preflight import Found
+from wizard.postgres.admin.preflight import PreflightReport
 from wizard.postgres.server import Server
 from wizard.session.plan import Plan
 
@@ -36,7 +36,7 @@ class HandOver(Delivery):
         return await self._plan(
             context,
             address,
-            Found((), ()),
+            PreflightReport((), ()),
             title=f"Hand the dump over for {self.target.name}",
             does=(f"copy it to {copy.name}",),
             loss="nothing on the target",

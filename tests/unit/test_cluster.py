@@ -19,7 +19,7 @@ import pytest_asyncio
 from wizard.base.errors import ConfigError, ConnectionFailed, OperationFailed
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.sandbox.account import Account, as_nobody
+from wizard.sandbox.account import SystemAccount, as_nobody
 from wizard.sandbox.cluster import Cluster, binaries
 
 PASSWORD = Secret("a-long-password")
@@ -32,7 +32,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
     """Makes clusters below tmp_path, and stops them."""
     made = []
 
-    def make(root: Path | None = None, account: Account | None = None) -> Cluster:
+    def make(root: Path | None = None, account: SystemAccount | None = None) -> Cluster:
         root = root or tmp_path / "cluster"
         cluster = Cluster(root, user="me", password=PASSWORD, durable=False, account=account)
         made.append(cluster)

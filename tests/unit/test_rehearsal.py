@@ -19,7 +19,7 @@ from wizard.session import session as sessions
 from wizard.session.plan import Gate, Plan
 from wizard.session.session import Session
 from wizard.upkeep import rehearsal
-from wizard.upkeep.rehearsal import Account
+from wizard.upkeep.rehearsal import RehearsalAccount
 from wizard.upkeep.source_stash import SetAside, written_by
 
 CONVERT = Plan("copy.convert", "Convert", facts={"pages": ["/show/"]}, gate=Gate("Podcast"))
@@ -43,8 +43,8 @@ def session(found: Config) -> Iterator[Session]:
         yield begun
 
 
-def compared(found: Config, *plans: Plan) -> Account:
-    account = Account()
+def compared(found: Config, *plans: Plan) -> RehearsalAccount:
+    account = RehearsalAccount()
     with rehearsal.recorded(found, "", None) as of:
         rehearsal._compare(of, {plan.operation: plan for plan in plans}, account)
     return account
@@ -53,7 +53,7 @@ def compared(found: Config, *plans: Plan) -> Account:
 def test_the_same_plans_are_no_change(found: Config, session: Session) -> None:
     counted = replace(CONVERT, does=("convert 7 pages",), details={"rows": 7})
     account = compared(found, counted, MIGRATE, INSTALL)
-    assert account == Account()
+    assert account == RehearsalAccount()
     assert "nothing has changed" in "\n".join(account.lines(session.id))
 
 

@@ -164,7 +164,7 @@ async def connection(login: Login) -> AsyncIterator[Connection]:
 async def test_runs_a_command_with_its_output_and_exit_code(connection: Connection) -> None:
     heard: list[str] = []
     script = "cat; echo err >&2; exit 3"
-    done = await connection.run(["sh", "-c", script], input=b"fed\n", on_line=heard.append)
+    done = await connection.run(["sh", "-c", script], stdin=b"fed\n", on_line=heard.append)
     assert (done.returncode, done.stdout, done.stderr_tail) == (3, "fed\n", "err")
     assert sorted(heard) == ["err", "fed"]
 

@@ -77,7 +77,7 @@ class Completed:
     stderr_tail: str
 
 
-class Output(Protocol):
+class OutputStream(Protocol):
     """A running command whose standard output is read by iterating, here or over SSH.
 
     After the last chunk `returncode` is an integer, unless the connection was lost, which

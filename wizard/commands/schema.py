@@ -16,7 +16,7 @@ from wizard.commands import outline
 from wizard.config.config import Config
 from wizard.session.answers import FINGERPRINT, VERSION
 from wizard.steps import STEPS
-from wizard.upkeep.rehearsal import Account
+from wizard.upkeep.rehearsal import RehearsalAccount
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _WORDS = {"type": "array", "items": {"type": "string"}}
@@ -141,7 +141,7 @@ _SUMMARY = _line(
 
 
 def _rehearsal() -> dict[str, Any]:
-    told = {each.name: _WORDS for each in fields(Account)}
+    told = {each.name: _WORDS for each in fields(RehearsalAccount)}
     return _line(
         "rehearsal",
         "What a rehearsal found otherwise than it was recorded, as sentences.",

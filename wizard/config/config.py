@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 from wizard.base import yamlfile
 from wizard.base.errors import ConfigError
 from wizard.config.environment import Environment
-from wizard.config.section import Section
+from wizard.config.section import ConfigSection
 from wizard.postgres.address import Address
 
 FILE = "remodel.yml"
@@ -205,7 +205,7 @@ def read(path: Path) -> Config:
     data, lines = yamlfile.load(path, ConfigError)
     folder = path.resolve().parent
     secrets = Environment(folder / ".env")
-    top = Section(data, lines, path, "")
+    top = ConfigSection(data, lines, path, "")
     top.refuse_secrets()
 
     project = top.section("project")
@@ -307,7 +307,7 @@ def _no_source(source: str, targets: Mapping[str, Target], path: Path) -> Target
     )
 
 
-def _target(section: Section, name: str, folder: Path, secrets: Environment) -> Target:
+def _target(section: ConfigSection, name: str, folder: Path, secrets: Environment) -> Target:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", name):
         # It is a part of files' and variables' names, and typed at the gate.
         section.refuse("", f"{yamlfile.brief(name)} cannot be a target's name; use a plain word")
@@ -341,7 +341,7 @@ def _target(section: Section, name: str, folder: Path, secrets: Environment) -> 
     return _without_ssh(section, target)
 
 
-def _without_ssh(section: Section, target: Target) -> Target:
+def _without_ssh(section: ConfigSection, target: Target) -> Target:
     """A target that this machine reaches itself: over the network with TLS, unless told."""
     if not target.address.host:
         section.refuse("ssh", "the key 'ssh' is missing; a database without it needs a `host`")
@@ -355,7 +355,7 @@ def _without_ssh(section: Section, target: Target) -> Target:
     return replace(target, address=replace(target.address, sslmode=sslmode))
 
 
-def _address(section: Section, name: str, secrets: Environment) -> Address:
+def _address(section: ConfigSection, name: str, secrets: Environment) -> Address:
     return Address(
         database=section.text("database"),
         host=section.text("host", ""),
@@ -365,7 +365,7 @@ def _address(section: Section, name: str, secrets: Environment) -> Address:
     )
 
 
-def _site(section: Section, default: SiteAddress | None) -> SiteAddress:
+def _site(section: ConfigSection, default: SiteAddress | None) -> SiteAddress:
     if default is not None and "site" not in section.names():
         return default
     site = section.section("site")

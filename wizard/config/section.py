@@ -11,7 +11,7 @@ from wizard.base.errors import ConfigError
 from wizard.config import fieldmap
 
 
-class Section:
+class ConfigSection:
     """A mapping of remodel.yml: typed access, and at the end no key left over."""
 
     def __init__(self, data: Any, lines: Mapping[str, int], path: Path, at: str) -> None:
@@ -44,9 +44,9 @@ class Section:
     def names(self) -> list[str]:
         return list(self._data)
 
-    def section(self, key: str, *, optional: bool = False) -> Section:
+    def section(self, key: str, *, optional: bool = False) -> ConfigSection:
         value = self._take(key, {} if optional else None)
-        section = Section(value, self._lines, self._path, self._dotted(key))
+        section = ConfigSection(value, self._lines, self._path, self._dotted(key))
         section.origin = self.origin
         return section
 

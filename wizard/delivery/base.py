@@ -65,7 +65,7 @@ class Delivery(ForTarget):
         self,
         context: Context,
         address: Address,
-        found: preflight.Found,
+        found: preflight.PreflightReport,
         *,
         title: str,
         does: Sequence[str],

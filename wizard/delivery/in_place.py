@@ -27,7 +27,7 @@ from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight, replace_contents
-from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.drift.baseline import DriftBaseline
 from wizard.postgres.server import Server
 from wizard.session.plan import Plan
 
@@ -66,7 +66,12 @@ class InPlace(Overwriting):
         )
 
     async def overwrite(
-        self, context: Context, plan: Plan, address: Address, script: Path, saved: Baseline | None
+        self,
+        context: Context,
+        plan: Plan,
+        address: Address,
+        script: Path,
+        saved: DriftBaseline | None,
     ) -> None:
         def begun(number: int) -> None:
             files.write(self._transaction(context), str(number))

@@ -23,7 +23,7 @@ from wizard.postgres.address import Address
 from wizard.postgres.admin.delivery_lock import alone
 from wizard.postgres.drift import baseline as baselines
 from wizard.postgres.drift import drift
-from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.drift.baseline import DriftBaseline
 from wizard.postgres.dumps import archive
 from wizard.session.plan import Plan
 
@@ -33,7 +33,12 @@ class Overwriting(Delivery):
 
     @abstractmethod
     async def overwrite(
-        self, context: Context, plan: Plan, address: Address, script: Path, saved: Baseline | None
+        self,
+        context: Context,
+        plan: Plan,
+        address: Address,
+        script: Path,
+        saved: DriftBaseline | None,
     ) -> None:
         """Put what `script` holds in the place of what is there, having called `unchanged`."""
 
@@ -69,7 +74,7 @@ class Overwriting(Delivery):
             message=f"{target.address.database} holds the converted database",
         )
 
-    async def _save(self, context: Context, address: Address, safety: Path) -> Baseline | None:
+    async def _save(self, context: Context, address: Address, safety: Path) -> DriftBaseline | None:
         """A safety dump, and what it holds. None of a database that is gone: an earlier attempt
         dropped it, and has one."""
         if await server.database(address) is None:
@@ -79,7 +84,7 @@ class Overwriting(Delivery):
             return held.baseline
 
     async def unchanged(
-        self, context: Context, plan: Plan, address: Address, saved: Baseline | None
+        self, context: Context, plan: Plan, address: Address, saved: DriftBaseline | None
     ) -> None:
         """Raise OperationFailed unless the safety dump has all there is, and what the backup has
         not is what was consented to be lost. A session of its own, closed at the end."""

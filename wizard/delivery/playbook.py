@@ -28,8 +28,8 @@ from wizard.engine.operation import Observation, Seen
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight
-from wizard.postgres.admin.preflight import Found
-from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.admin.preflight import PreflightReport
+from wizard.postgres.drift.baseline import DriftBaseline
 from wizard.postgres.server import Server
 from wizard.session.plan import Plan
 
@@ -54,7 +54,7 @@ class Playbook(Overwriting):
                 hint=f"Add --limit {target.name} to targets.{target.name}.playbook.",
             )
         address = await self.reached(context)
-        found = Found((), ())
+        found = PreflightReport((), ())
         if await server.database(address) is not None:
             needs = await preflight.needs(context.config.local.address)
             found = await preflight.playbook(address, needs)
@@ -88,7 +88,12 @@ class Playbook(Overwriting):
         return await super().reached(context)
 
     async def overwrite(
-        self, context: Context, plan: Plan, address: Address, script: Path, saved: Baseline | None
+        self,
+        context: Context,
+        plan: Plan,
+        address: Address,
+        script: Path,
+        saved: DriftBaseline | None,
     ) -> None:
         # As near to the command as it can be: what that drops, nobody holds open for us.
         await self.unchanged(context, plan, address, saved)

@@ -30,7 +30,7 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Database:
+class DatabaseRow:
     """A database as its server's catalog has it. `size` is in bytes, None where not allowed."""
 
     name: str
@@ -64,7 +64,7 @@ SESSIONS = """
 
 
 @dataclass(frozen=True)
-class Session:
+class Backend:
     """Somebody connected to a database."""
 
     pid: int
@@ -150,18 +150,18 @@ async def about_session(connection: psycopg.AsyncConnection[Any]) -> Server:
     )
 
 
-async def databases(address: Address) -> list[Database]:
+async def databases(address: Address) -> list[DatabaseRow]:
     """Every database of the server but the templates, by name."""
     async with operations(address) as beside_it:
         return await databases_of(beside_it)
 
 
-async def database(address: Address) -> Database | None:
+async def database(address: Address) -> DatabaseRow | None:
     """The database of `address`, or None where there is none of that name."""
     return {found.name: found for found in await databases(address)}.get(address.database)
 
 
-async def databases_of(connection: psycopg.AsyncConnection[Any]) -> list[Database]:
+async def databases_of(connection: psycopg.AsyncConnection[Any]) -> list[DatabaseRow]:
     """`databases` over a connection that is open already, which may be in a transaction."""
     major = connection.info.server_version // 10_000
     provider: LiteralString = "datlocprovider::text" if major >= 15 else "'c'"
@@ -182,22 +182,22 @@ async def databases_of(connection: psycopg.AsyncConnection[Any]) -> list[Databas
             FROM pg_database WHERE NOT datistemplate ORDER BY datname
             """
         )
-        return [Database(**row) for row in await cursor.fetchall()]
+        return [DatabaseRow(**row) for row in await cursor.fetchall()]
 
 
-async def sessions(address: Address) -> list[Session]:
+async def sessions(address: Address) -> list[Backend]:
     """Who is connected to the database of `address`, autovacuum left out."""
     async with operations(address) as beside_it:
         return await sessions_of(beside_it, address.database)
 
 
-async def sessions_of(connection: psycopg.AsyncConnection[Any], name: str) -> list[Session]:
+async def sessions_of(connection: psycopg.AsyncConnection[Any], name: str) -> list[Backend]:
     """Who is connected to the database `name`, but for `connection` itself.
 
     Of other roles' sessions an ordinary role sees pid, role and application, and little else.
     """
     cursor = await connection.execute(sql.SQL(SESSIONS).format(name=sql.Literal(name)))
-    return [Session(*row) for row in await cursor.fetchall()]
+    return [Backend(*row) for row in await cursor.fetchall()]
 
 
 async def contents(address: Address) -> Contents:

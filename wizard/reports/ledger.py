@@ -28,7 +28,7 @@ ACCOUNTS: Final = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One place that refers to converted pages, such as `wagtailcore_comment.page_id`.
 
     Numbers count rows or values. `rows` are some of them, 1000 at most: the row's key, the page
@@ -46,7 +46,7 @@ class Entry:
     rows: tuple[tuple[str, str, str], ...] = ()
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Entry:
+    def of(cls, data: Mapping[str, Any]) -> LedgerEntry:
         """An entry as the worker tells it; numbers that it leaves out are 0."""
         numbers = {name: int(data.get(name) or 0) for name in ("before", *ACCOUNTS)}
         rows = tuple((_told(key), _told(page), str(is_)) for key, page, is_ in data.get("rows", ()))
@@ -75,12 +75,12 @@ class Entry:
 class Ledger:
     """All entries, in the worker's order."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[LedgerEntry, ...]
 
     @classmethod
     def of(cls, data: Iterable[Mapping[str, Any]]) -> Ledger:
         """From the worker's list of entries."""
-        return cls(tuple(Entry.of(entry) for entry in data))
+        return cls(tuple(LedgerEntry.of(entry) for entry in data))
 
     def as_list(self) -> list[dict[str, Any]]:
         """JSON-ready; `of` reads it back."""
@@ -95,7 +95,7 @@ class Ledger:
         }
 
     @property
-    def unbalanced(self) -> list[Entry]:
+    def unbalanced(self) -> list[LedgerEntry]:
         """Entries with rows that have no account."""
         return [entry for entry in self.entries if not entry.balanced]
 

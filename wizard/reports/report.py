@@ -24,7 +24,7 @@ from wizard.delivery.results import Delivered
 from wizard.engine.context import Context
 from wizard.reports import ledger
 from wizard.reports.ledger import ACCOUNTS
-from wizard.session.journal import Entry, Journal
+from wizard.session.journal import Journal, JournalEntry
 
 PAGES_SHOWN = 500
 STYLE = """
@@ -40,7 +40,7 @@ h2,th,td{border-color:#2a3850}}
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A heading, some lines, and a table whose first row are its headings."""
 
     title: str
@@ -67,7 +67,7 @@ def write_into(folder: Path, journal: Journal) -> list[Path]:
     return paths
 
 
-def gather(folder: Path, journal: Journal) -> list[Section]:
+def gather(folder: Path, journal: Journal) -> list[ReportSection]:
     """What there is to report of a session, finished or not; sections without content left out."""
     states = {
         entry.operation: entry
@@ -89,14 +89,14 @@ def gather(folder: Path, journal: Journal) -> list[Section]:
     return [section for section in sections if section.lines or section.table]
 
 
-def _conversion(journal: Journal, done: Mapping[str, Any]) -> Section:
+def _conversion(journal: Journal, done: Mapping[str, Any]) -> ReportSection:
     identity = journal.noted("identity", {})
     conversion = identity.get("conversion", {})
     pages = done.get("copy.convert", {}).get("map")
     how = "in place, ids kept" if conversion.get("ids") == "kept" else "as new pages, with new ids"
     finished = "finished" if journal.noted("finished") else "not finished"
     seconds = done.get("copy.convert", {}).get("seconds", {})
-    return Section(
+    return ReportSection(
         "Conversion",
         (
             f"From {conversion.get('from')} to {conversion.get('to')}, {how}",
@@ -113,7 +113,7 @@ def _conversion(journal: Journal, done: Mapping[str, Any]) -> Section:
     )
 
 
-def _pages(folder: Path, done: Mapping[str, Any]) -> Section:
+def _pages(folder: Path, done: Mapping[str, Any]) -> ReportSection:
     mapping = done.get("copy.convert", {}).get("map", {})
     path = folder / "urls-before.json"
     urls = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
@@ -123,30 +123,30 @@ def _pages(folder: Path, done: Mapping[str, Any]) -> Section:
         for old, new in list(mapping.items())[:PAGES_SHOWN]
     ]
     more = len(mapping) - len(rows)
-    return Section(
+    return ReportSection(
         "Pages",
         (f"And {more:,} more, which the session's journal has.",) if more > 0 else (),
         _table(("URL", "title", "id before", "id after"), rows),
     )
 
 
-def _field_map(journal: Journal) -> Section:
+def _field_map(journal: Journal) -> ReportSection:
     planned = journal.intent("copy.convert") or {}
     rows = [tuple(row) for row in planned.get("details", {}).get("field_map", ())]
-    return Section("Field map", (), _table(fieldmap.HEADINGS, rows))
+    return ReportSection("Field map", (), _table(fieldmap.HEADINGS, rows))
 
 
-def _losses(journal: Journal, done: Mapping[str, Any]) -> Section:
+def _losses(journal: Journal, done: Mapping[str, Any]) -> ReportSection:
     rows = [
         (key, what, "" if count is None else f"{count:,}")
         for key in ("copy.convert", "copy.delete", "slugs.migrate")
         if key in done
         for what, count in (journal.intent(key) or {}).get("destroys", ())
     ]
-    return Section("Let go, with consent", (), _table(("operation", "what", "count"), rows))
+    return ReportSection("Let go, with consent", (), _table(("operation", "what", "count"), rows))
 
 
-def _ledger(folder: Path) -> list[Section]:
+def _ledger(folder: Path) -> list[ReportSection]:
     account = ledger.read(folder)
     if account is None:
         return []
@@ -162,22 +162,22 @@ def _ledger(folder: Path) -> list[Section]:
     meaning = [f"{name}: {told}" for name, told in ACCOUNTS.items()]
     balance = "It balances." if not account.unbalanced else "IT DOES NOT BALANCE."
     return [
-        Section(
+        ReportSection(
             "Ledger",
             (f"{ledger.summed(account.totals)}. {balance}", *meaning),
             _table(("where", "kind", "before", *ACCOUNTS), rows),
         ),
-        Section("Rows that were dropped", (), _table(("where", "row", "page before"), gone)),
+        ReportSection("Rows that were dropped", (), _table(("where", "row", "page before"), gone)),
     ]
 
 
-def _left(done: Mapping[str, Any]) -> Section:
+def _left(done: Mapping[str, Any]) -> ReportSection:
     left = done.get("copy.convert", {}).get("left", ())
     rows = [(one["name"], str(one["count"]), one["why"]) for one in left]
-    return Section("Left as it is", (), _table(("what", "count", "why"), rows))
+    return ReportSection("Left as it is", (), _table(("what", "count", "why"), rows))
 
 
-def _verified(journal: Journal, states: Mapping[str, Entry]) -> Section:
+def _verified(journal: Journal, states: Mapping[str, JournalEntry]) -> ReportSection:
     """The last word of each check of the operations that are done."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for _, event in journal.events():
@@ -186,10 +186,10 @@ def _verified(journal: Journal, states: Mapping[str, Entry]) -> Section:
             told = (state.operation, event["status"], event["name"], event["value"])
             found[state.operation, event["name"]] = told
     rows = [row for row in found.values() if row[1] != "info"]
-    return Section("Checks", (), _table(("operation", "result", "what", "found"), rows))
+    return ReportSection("Checks", (), _table(("operation", "result", "what", "found"), rows))
 
 
-def _deliveries(journal: Journal, done: Mapping[str, Any]) -> Section:
+def _deliveries(journal: Journal, done: Mapping[str, Any]) -> ReportSection:
     targets = journal.noted("identity", {}).get("targets", {})
     rows, back = [], []
     for key, facts in done.items():
@@ -206,14 +206,14 @@ def _deliveries(journal: Journal, done: Mapping[str, Any]) -> Section:
             back.append(f"Back to how {name} was: {kind.way_back(name, delivered)}")
     if not rows:
         back = ["Back to before the conversion: remodel undo --to copy; before all: --to backup"]
-    return Section(
+    return ReportSection(
         "Deliveries and the way back",
         tuple(back),
         _table(("target", "what", "state", "kept as it was"), rows),
     )
 
 
-def _operations(states: Mapping[str, Entry]) -> Section:
+def _operations(states: Mapping[str, JournalEntry]) -> ReportSection:
     rows = [
         (
             key,
@@ -223,7 +223,7 @@ def _operations(states: Mapping[str, Entry]) -> Section:
         )
         for key, entry in states.items()
     ]
-    return Section("Operations", (), _table(("operation", "state", "at", "message"), rows))
+    return ReportSection("Operations", (), _table(("operation", "state", "at", "message"), rows))
 
 
 def _at(seconds: float) -> str:
@@ -235,7 +235,7 @@ def _table(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[tu
     return (tuple(headings), *rows) if rows else ()
 
 
-def markdown(title: str, sections: Sequence[Section]) -> str:
+def markdown(title: str, sections: Sequence[ReportSection]) -> str:
     """The report as Markdown with GitHub's tables; nothing in it is read as markup."""
 
     def lines() -> Iterator[str]:
@@ -259,7 +259,7 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(str(text).split()))
 
 
-def as_html(title: str, sections: Sequence[Section]) -> str:
+def as_html(title: str, sections: Sequence[ReportSection]) -> str:
     """The report as one page without scripts or anything from elsewhere."""
 
     def parts() -> Iterator[str]:

@@ -30,7 +30,7 @@ class SpawnOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Account:
+class SystemAccount:
     """How to start a program as this account, and which files are its own.
 
     `uid` and `gid` are what the account's files have outside of any namespace.
@@ -70,10 +70,10 @@ class Account:
 
 
 @cache
-def unprivileged() -> Account:
+def unprivileged() -> SystemAccount:
     """The account for this process's PostgreSQL servers. Raises ConfigError when there is none."""
     if os.geteuid() != 0:
-        return Account("ourselves", os.geteuid(), os.getegid())
+        return SystemAccount("ourselves", os.geteuid(), os.getegid())
     for account in (in_namespace(), as_nobody()):
         if account is not None and _runs(account):
             return account
@@ -84,7 +84,7 @@ def unprivileged() -> Account:
     )
 
 
-def in_namespace() -> Account | None:
+def in_namespace() -> SystemAccount | None:
     """Root under another uid, in a user namespace. None without util-linux's unshare."""
     unshare = shutil.which("unshare")
     if unshare is None:
@@ -97,13 +97,13 @@ def in_namespace() -> Account | None:
         f"--map-group={inside.pw_gid}",
         "--",
     )
-    return Account("root in a user namespace", 0, 0, prefix)
+    return SystemAccount("root in a user namespace", 0, 0, prefix)
 
 
-def as_nobody() -> Account:
+def as_nobody() -> SystemAccount:
     """The system's `nobody`, by switching to it."""
     entry = _nobody()
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, switches=True)
+    return SystemAccount(entry.pw_name, entry.pw_uid, entry.pw_gid, switches=True)
 
 
 def _nobody() -> pwd.struct_passwd:
@@ -116,7 +116,7 @@ def _nobody() -> pwd.struct_passwd:
     return next((entry for entry in others if entry.pw_name == "nobody"), others[0])
 
 
-def _runs(account: Account) -> bool:
+def _runs(account: SystemAccount) -> bool:
     try:
         probe = subprocess.run(
             account.argv(Path("/bin/sh"), "-c", "exit 0"),

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from wizard.base.errors import ConfigError
-from wizard.sandbox.account import Account
+from wizard.sandbox.account import SystemAccount
 
 INSTALLS = {16: "pginstall", 18: "pginstall18"}
 
@@ -42,7 +42,7 @@ def binaries(major: int) -> Path:
     return found
 
 
-def reachable(found: Path, home: Path, account: Account) -> Path:
+def reachable(found: Path, home: Path, account: SystemAccount) -> Path:
     """`found`, or a copy of it in `home` when the account cannot pass to the wheel's.
 
     So it is for nobody, when the virtual environment is in the home of root.

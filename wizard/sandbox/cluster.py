@@ -27,7 +27,7 @@ from psycopg import sql
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.sandbox.account import Account, unprivileged
+from wizard.sandbox.account import SystemAccount, unprivileged
 from wizard.sandbox.binaries import binaries, reachable
 
 __all__ = ["Cluster", "binaries"]
@@ -56,7 +56,7 @@ class Cluster:
         major: int = 18,
         port: int = 5432,
         durable: bool = True,
-        account: Account | None = None,
+        account: SystemAccount | None = None,
     ) -> None:
         self.root = root.absolute()
         self.user = user

@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, at REAL NOT NULL, data
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """A row of the journal. `data` is the plan for an intent, the facts for an outcome."""
 
     id: int
@@ -143,16 +143,16 @@ class Journal:
         )
         return [(number, json.loads(data)) for number, data in rows]
 
-    def entries(self, operation: str | None = None) -> Iterator[Entry]:
+    def entries(self, operation: str | None = None) -> Iterator[JournalEntry]:
         """Every row, or those of one operation, oldest first."""
         where, parameters = ("WHERE operation=?", (operation,)) if operation else ("", ())
         rows = self._database.execute(
             f"SELECT id, at, operation, kind, data FROM entry {where} ORDER BY id", parameters
         )
         for number, at, name, kind, data in rows.fetchall():
-            yield Entry(number, at, name, kind, json.loads(data))
+            yield JournalEntry(number, at, name, kind, json.loads(data))
 
-    def state(self, operation: str) -> Entry | None:
+    def state(self, operation: str) -> JournalEntry | None:
         """The row that tells where an operation stands: its last, answers and consents apart."""
         rows = [
             entry

@@ -141,7 +141,7 @@ class Connection:
         self,
         argv: Sequence[str],
         *,
-        input: bytes | None = None,
+        stdin: bytes | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
         """Run a command to its end. `on_line` gets each line of output and errors as it comes.
@@ -151,7 +151,7 @@ class Connection:
         """
         output = bytearray()
         lines = Lines(on_line)
-        async with self.stream(argv, input=input, on_stderr=on_line) as stream:
+        async with self.stream(argv, stdin=stdin, on_stderr=on_line) as stream:
             async for chunk in stream:
                 output += chunk
                 lines.feed(chunk)
@@ -164,13 +164,13 @@ class Connection:
         self,
         argv: Sequence[str],
         *,
-        input: bytes | None = None,
+        stdin: bytes | None = None,
         on_stderr: Callable[[str], None] | None = None,
     ) -> AsyncIterator[Stream]:
         """Start a command whose output is read by iterating over it; leaving ends it."""
         with self.losing(f"starting {argv[0]}"):
             process = await self._connection.create_process(shlex.join(argv), encoding=None)
-        stream = Stream(self, process, argv[0], input, on_stderr)
+        stream = Stream(self, process, argv[0], stdin, on_stderr)
         try:
             yield stream
         finally:
@@ -254,7 +254,7 @@ class Stream:
         connection: Connection,
         process: asyncssh.SSHClientProcess[bytes],
         name: str,
-        input: bytes | None,
+        stdin: bytes | None,
         on_stderr: Callable[[str], None] | None,
     ) -> None:
         self._connection = connection
@@ -262,7 +262,7 @@ class Stream:
         self._name = name
         self._errors = Lines(on_stderr)
         self._reading = asyncio.ensure_future(self._read_errors())
-        self._feeding = asyncio.ensure_future(self._feed(input))
+        self._feeding = asyncio.ensure_future(self._feed(stdin))
 
     @property
     def returncode(self) -> int | None:

@@ -17,8 +17,8 @@ from wizard.delivery import kinds
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import checkpoint
-from wizard.postgres.server import Database
-from wizard.session.journal import Entry, Journal
+from wizard.postgres.server import DatabaseRow
+from wizard.session.journal import Journal, JournalEntry
 from wizard.steps import checkpointed
 
 # The keys under which plans and what was kept for an undo have names of databases.
@@ -31,7 +31,7 @@ _LOCAL = {
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldDatabase:
     """A database that a session holds. `bytes` is None where our role may not know."""
 
     name: str
@@ -50,7 +50,7 @@ class Use:
 
     records: int
     files: tuple[Path, ...]
-    databases: tuple[Held, ...] | None
+    databases: tuple[HeldDatabase, ...] | None
     far: Mapping[str, tuple[str, ...]]
 
     @property
@@ -99,7 +99,7 @@ def far_names(config: Config, session: str, journal: Journal, target: str) -> di
     return {name: what for name, what in names.items() if name != live}
 
 
-def _named(entry: Entry, keys: Mapping[str, str], stamp: str) -> dict[str, str]:
+def _named(entry: JournalEntry, keys: Mapping[str, str], stamp: str) -> dict[str, str]:
     """The names under `keys` in a plan, or in what was kept for an undo."""
     data = entry.data.get("details", {}) if entry.kind == "intent" else entry.data
     if entry.kind not in ("intent", "kept"):
@@ -112,16 +112,16 @@ def _named(entry: Entry, keys: Mapping[str, str], stamp: str) -> dict[str, str]:
     }
 
 
-def among(databases: Iterable[Database], names: Mapping[str, str]) -> list[Held]:
+def among(databases: Iterable[DatabaseRow], names: Mapping[str, str]) -> list[HeldDatabase]:
     """Which of `names` are there, as a server's catalog has them."""
     return [
-        Held(found.name, names[found.name], found.oid, found.size)
+        HeldDatabase(found.name, names[found.name], found.oid, found.size)
         for found in databases
         if found.name in names
     ]
 
 
-async def local(address: Address) -> list[Database] | None:
+async def local(address: Address) -> list[DatabaseRow] | None:
     """Every database of the local server; None when it cannot be reached."""
     try:
         return await server.databases(address)
@@ -129,7 +129,7 @@ async def local(address: Address) -> list[Database] | None:
         return None
 
 
-def use(config: Config, session: str, databases: list[Database] | None) -> Use:
+def use(config: Config, session: str, databases: list[DatabaseRow] | None) -> Use:
     """What a session uses, from its journal and the databases of the local server."""
     folder = config.state / "sessions" / session
     journal = Journal((folder / "journal.sqlite").resolve(), read_only=True)

@@ -30,7 +30,7 @@ from wizard.session.answers import Answers
 from wizard.session.plan import Gate, Loss, Plan
 from wizard.session.session import Session
 from wizard.upkeep import artifacts
-from wizard.upkeep.artifacts import Held, megabytes
+from wizard.upkeep.artifacts import HeldDatabase, megabytes
 
 LOCAL = "purge.local"
 
@@ -116,7 +116,7 @@ class Purge(Repeatable):
             f"{megabytes(plan.details['bytes'])}",
         )
 
-    async def _held(self, context: Context) -> list[Held]:
+    async def _held(self, context: Context) -> list[HeldDatabase]:
         """What is there of what the journal names. Raises IdentityMismatch for a live one."""
         journal, session = context.session.journal, context.session.id
         names = (

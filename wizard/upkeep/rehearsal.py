@@ -29,7 +29,7 @@ from wizard.engine.operators import Replay
 from wizard.engine.result import Result
 from wizard.postgres import server
 from wizard.postgres.drift import drift
-from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.drift.baseline import DriftBaseline
 from wizard.postgres.dumps import restore
 from wizard.reports.narration import JsonLines
 from wizard.reports.output import Output
@@ -84,7 +84,7 @@ def recorded(config: Config, identifier: str, path: Path | None) -> Iterator[Rec
 
 
 @dataclass
-class Account:
+class RehearsalAccount:
     """What is otherwise than it was recorded, as sentences."""
 
     stale: list[str] = field(default_factory=list)
@@ -124,7 +124,7 @@ class Since(Repeatable):
     title = "Look at what was written to production since"
     about = "by table and by person, from the recorded backup's baseline"
 
-    def __init__(self, journal: Journal | None, account: Account) -> None:
+    def __init__(self, journal: Journal | None, account: RehearsalAccount) -> None:
         self.journal = journal
         self.account = account
 
@@ -150,7 +150,7 @@ class Since(Repeatable):
         self.account.written += [*map(str, changes), *(doings if changes else ())]
         return Result(message=f"{len(changes)} tables")
 
-    def _baseline(self) -> Baseline | None:
+    def _baseline(self) -> DriftBaseline | None:
         return written.of_backup(self.journal) if self.journal else None
 
 
@@ -163,7 +163,7 @@ class Rehearsing(Replay):
             await super().consent(plan, changed)
 
 
-def steps(of: Recorded, account: Account) -> tuple[Step, ...]:
+def steps(of: Recorded, account: RehearsalAccount) -> tuple[Step, ...]:
     """The recorded session's steps, without what touches a target."""
     first, *others = STEPS
     begin = _step("rehearsal", "Rehearsal", [SetAside(of.journal)])
@@ -192,7 +192,7 @@ async def rehearse(config: Config, of: Recorded, output: Output) -> None:
     Raises what stopped it, after all was taken back; PlanStale when it went through and a replay
     would not; OperationFailed when something could not be taken back.
     """
-    account, planned, findings = Account(), dict[str, Plan](), list[Finding]()
+    account, planned, findings = RehearsalAccount(), dict[str, Plan](), list[Finding]()
     account.changed += [f"remodel.yml: {line}" for line in of.differs]
 
     def hear(event: Event) -> None:
@@ -241,7 +241,8 @@ async def back(config: Config, output: Output) -> list[str]:
             output.listen(events)
             async with Context(config, session, events) as context:
                 operator = Rehearsing(nothing.answers, (), "")
-                await _take_back(context, Engine(context, steps(nothing, Account()), operator))
+                engine = Engine(context, steps(nothing, RehearsalAccount()), operator)
+                await _take_back(context, engine)
         done.append(folder.name)
     return done
 
@@ -281,7 +282,7 @@ def _begin(config: Config) -> Session:
     return session
 
 
-def _compare(of: Recorded, planned: Mapping[str, Plan], account: Account) -> None:
+def _compare(of: Recorded, planned: Mapping[str, Plan], account: RehearsalAccount) -> None:
     """Each plan of the rehearsal with the one that was consented to, or done, back then."""
     for key, plan in planned.items():
         if key.startswith(("rehearsal.", "project.")):

@@ -15,7 +15,7 @@ from psycopg import sql
 from wizard.postgres.address import Address
 from wizard.postgres.drift import baseline as base
 from wizard.postgres.drift import catalog
-from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.drift.baseline import DriftBaseline
 from wizard.postgres.drift.drift import fresh
 from wizard.postgres.server import session
 
@@ -55,7 +55,7 @@ LOGGED = ("wagtailcore_pagelogentry", "wagtailcore_modellogentry")
 REVISIONS = "wagtailcore_revision"
 
 
-async def since(address: Address, baseline: Baseline) -> list[str]:
+async def since(address: Address, baseline: DriftBaseline) -> list[str]:
     """Sentences such as `Ana edited 'About us' at 10:42`, oldest first; none without Wagtail."""
     async with session(address) as connection, base.looking(connection):
         now = await base.moment(connection)

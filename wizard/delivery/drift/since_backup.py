@@ -22,7 +22,7 @@ from wizard.engine.results import Fetched
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.drift import drift
-from wizard.postgres.drift.baseline import Baseline
+from wizard.postgres.drift.baseline import DriftBaseline
 from wizard.session.journal import Journal
 from wizard.session.plan import Gate, Loss, Plan
 
@@ -41,7 +41,7 @@ class DriftSinceBackup:
     """
 
     target: Target
-    baseline: Baseline | None = None
+    baseline: DriftBaseline | None = None
     judged: Judged = field(default_factory=Judged)
     doings: tuple[str, ...] = ()
     sequences: tuple[str, ...] = ()
@@ -143,7 +143,7 @@ async def since_backup(context: Context, target: Target, address: Address) -> Dr
     )
 
 
-async def _doings(address: Address, baseline: Baseline) -> Sequence[str]:
+async def _doings(address: Address, baseline: DriftBaseline) -> Sequence[str]:
     """Return who did what, to explain drift. Where that fails, the drift is no less certain."""
     try:
         return await authors.since(address, baseline)
@@ -151,12 +151,12 @@ async def _doings(address: Address, baseline: Baseline) -> Sequence[str]:
         return (f"who did it cannot be told: {error.message}",)
 
 
-def of_backup(journal: Journal) -> Baseline | None:
+def of_backup(journal: Journal) -> DriftBaseline | None:
     """Return the baseline of a session's backup: production's own, or else that of its copy."""
     for operation in ("backup.fetch", "backup.restore"):
         state = journal.state(operation)
         if state is not None and state.kind == "done" and state.data.get("baseline"):
-            return Baseline.from_dict(state.data["baseline"])
+            return DriftBaseline.from_dict(state.data["baseline"])
     return None
 
 
@@ -176,7 +176,7 @@ class DriftGuard:
     """
 
     def __init__(
-        self, target: Target, baseline: Baseline, policies: Mapping[str, str], consented: Any
+        self, target: Target, baseline: DriftBaseline, policies: Mapping[str, str], consented: Any
     ) -> None:
         self.target = target
         self.policies = policies
@@ -214,7 +214,7 @@ async def since_delivery(address: Address, delivered: Mapping[str, Any] | None) 
     """Return lines about what was written to a delivered database since its baseline."""
     if not delivered:
         return ("NOTE: what was written since the delivery is not known",)
-    baseline = Baseline.from_dict(delivered)
+    baseline = DriftBaseline.from_dict(delivered)
     try:
         written = await drift.find(address, baseline)
     except OperationFailed as error:

@@ -16,7 +16,7 @@ import psycopg
 from wizard.base.errors import OperationFailed
 from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.server import Session
+from wizard.postgres.server import Backend
 
 PATIENCE = 5.0  # seconds for a session of ours to be gone
 POLL = 0.002
@@ -58,7 +58,7 @@ async def _locked(session: psycopg.AsyncConnection[Any], key: int) -> bool:
     return await cursor.fetchone() == (True,)
 
 
-async def _holders(session: psycopg.AsyncConnection[Any], key: int) -> list[Session]:
+async def _holders(session: psycopg.AsyncConnection[Any], key: int) -> list[Backend]:
     cursor = await session.execute(
         """
         SELECT a.pid, coalesce(usename, ''), coalesce(application_name, ''),
@@ -69,7 +69,7 @@ async def _holders(session: psycopg.AsyncConnection[Any], key: int) -> list[Sess
         """,
         [key],
     )
-    return [Session(*row) for row in await cursor.fetchall()]
+    return [Backend(*row) for row in await cursor.fetchall()]
 
 
 def _person() -> str:

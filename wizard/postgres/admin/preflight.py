@@ -59,7 +59,7 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class Found:
+class PreflightReport:
     """What was found: `faults` that this delivery cannot succeed with, and `notes` to be told."""
 
     faults: tuple[str, ...]
@@ -88,7 +88,7 @@ async def needs(address: Address) -> Needs:
     return Needs(here.size if here else None, dict(rows))
 
 
-async def swap(address: Address, needed: Needs, ssh: Connection | None) -> Found:
+async def swap(address: Address, needed: Needs, ssh: Connection | None) -> PreflightReport:
     """For a delivery that makes a database beside the live one and renames both.
 
     `ssh` leads to the host that the database is on, so that its disk can be asked; None where
@@ -114,10 +114,10 @@ async def swap(address: Address, needed: Needs, ssh: Connection | None) -> Found
         lacking, notes = await _extensions(connection, needed, new=True)
         short, room = await _disk(connection, needed, ssh)
         notes += [*room, *await _sessions(connection, name), *await _bound(connection, name)]
-        return Found((*faults, *lacking, *short), tuple(notes))
+        return PreflightReport((*faults, *lacking, *short), tuple(notes))
 
 
-async def in_place(address: Address, needed: Needs) -> Found:
+async def in_place(address: Address, needed: Needs) -> PreflightReport:
     """For a delivery that replaces what is in the live database by one transaction."""
     async with server.session(address) as connection:
         name = address.database
@@ -125,16 +125,16 @@ async def in_place(address: Address, needed: Needs) -> Found:
         rows = await (await connection.execute(FOREIGN)).fetchall()
         faults += [f"{what} is not ours to drop" for (what,) in rows]
         lacking, notes = await _extensions(connection, needed, new=False)
-        return Found((*faults, *lacking), (*notes, *await _bound(connection, name)))
+        return PreflightReport((*faults, *lacking), (*notes, *await _bound(connection, name)))
 
 
-async def playbook(address: Address, needed: Needs) -> Found:
+async def playbook(address: Address, needed: Needs) -> PreflightReport:
     """For a command of the operator's, which may use other rights than ours: all is told only."""
     async with server.session(address) as connection:
         name = address.database
         lacking, notes = await _extensions(connection, needed, new=True)
         notes += [*await _sessions(connection, name), *await _bound(connection, name)]
-        return Found((), (*lacking, *notes))
+        return PreflightReport((), (*lacking, *notes))
 
 
 async def _pooled(connection: psycopg.AsyncConnection[Any]) -> list[str]:

@@ -28,7 +28,7 @@ from wizard.base.events import Report
 from wizard.base.process import to_its_end
 from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.server import Database, Session
+from wizard.postgres.server import Backend, DatabaseRow
 
 PATIENCE = 5.0  # seconds for terminated sessions to be gone
 LINGER = 1.0  # seconds that a session may take to go after its client has closed it
@@ -66,7 +66,7 @@ ENDING = (
 
 
 @dataclass(frozen=True)
-class Standing:
+class SwapState:
     """Which databases stand under the names of a swap, as OIDs; None is a name without one.
 
     `closed` says that the live database lets nobody in: a swap was cut off in its middle.
@@ -78,7 +78,7 @@ class Standing:
     closed: bool = False
 
 
-async def observe(address: Address, beside: str, kept: str) -> Standing:
+async def observe(address: Address, beside: str, kept: str) -> SwapState:
     """Look at the names, so that a resume can tell what was done.
 
     Raises OperationFailed where they stand as no swap leaves them, whose renames are one.
@@ -95,7 +95,7 @@ async def observe(address: Address, beside: str, kept: str) -> Standing:
             hint="Somebody made, renamed or dropped one. Find out which is which, put the names "
             "right by hand, then resume.",
         )
-    return Standing(
+    return SwapState(
         live=live.oid if live else None,
         beside=found[beside].oid if beside in found else None,
         kept=found[kept].oid if kept in found else None,
@@ -229,7 +229,7 @@ async def _terminate(session: psycopg.AsyncConnection[Any], name: str, guard: in
         arriving = await cursor.fetchone()
         cursor.nextset()
         cursor.nextset()
-        users = [Session(*row) for row in await cursor.fetchall() if row[0] != guard]
+        users = [Backend(*row) for row in await cursor.fetchall() if row[0] != guard]
         if not users and arriving == (False,):
             return
         if time.monotonic() > deadline:
@@ -237,7 +237,7 @@ async def _terminate(session: psycopg.AsyncConnection[Any], name: str, guard: in
         await asyncio.sleep(POLL)
 
 
-async def untouchable(session: psycopg.AsyncConnection[Any], name: str) -> list[Session]:
+async def untouchable(session: psycopg.AsyncConnection[Any], name: str) -> list[Backend]:
     """The sessions in a database that our role may not end."""
     cursor = await session.execute(
         f"""
@@ -301,7 +301,7 @@ async def _commit(
         ) from None
 
 
-def _limit(live: Database | None, other: Database) -> int:
+def _limit(live: DatabaseRow | None, other: DatabaseRow) -> int:
     """The connection limit that is meant: of a live database left closed, the other one's."""
     chosen = live if live is not None and live.connection_limit != 0 else other
     return chosen.connection_limit or -1
@@ -325,7 +325,7 @@ def _close(name: str, limit: int) -> sql.Composed:
     )
 
 
-def _expect(found: dict[str, Database], *, present: list[str], absent: list[str]) -> None:
+def _expect(found: dict[str, DatabaseRow], *, present: list[str], absent: list[str]) -> None:
     for name in present:
         if name not in found:
             raise OperationFailed(
@@ -340,7 +340,7 @@ def _expect(found: dict[str, Database], *, present: list[str], absent: list[str]
             )
 
 
-def _in_use(name: str, users: list[Session], error: str = "") -> OperationFailed:
+def _in_use(name: str, users: list[Backend], error: str = "") -> OperationFailed:
     return OperationFailed(
         f"The database {name} is in use.",
         found="\n".join(map(str, users)) or error,

@@ -70,7 +70,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Baseline:
+class DriftBaseline:
     """A database at one moment.
 
     `snapshot` is pg_current_snapshot() as text; without one there are the tables' contents to
@@ -112,7 +112,7 @@ class Baseline:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Baseline:
+    def from_dict(cls, data: Mapping[str, Any]) -> DriftBaseline:
         """The baseline as it stands in the journal."""
         tables = {
             name: Table(
@@ -135,7 +135,7 @@ class Baseline:
 _PLAIN = ("at", "database", "system_identifier", "oid", "snapshot")
 
 
-class Held:
+class HeldBaseline:
     """A session that holds one moment of a database open for pg_dump.
 
     `snapshot` is for its `--snapshot`; empty where the server, or a pooler before it, exports
@@ -143,7 +143,7 @@ class Held:
     drift all the same.
     """
 
-    def __init__(self, snapshot: str, baseline: Baseline) -> None:
+    def __init__(self, snapshot: str, baseline: DriftBaseline) -> None:
         self.snapshot = snapshot
         self.baseline = baseline
 
@@ -153,7 +153,7 @@ class Held:
 
 
 @asynccontextmanager
-async def held(address: Address) -> AsyncIterator[Held]:
+async def held(address: Address) -> AsyncIterator[HeldBaseline]:
     """Hold a REPEATABLE READ READ ONLY session on a database, its baseline read.
 
     Raises ConnectionFailed, or OperationFailed when a table may not be read. A session that is
@@ -176,7 +176,7 @@ async def held(address: Address) -> AsyncIterator[Held]:
                 found=str(error),
                 hint="The role needs SELECT on every table, as pg_dump does.",
             ) from None
-        yield Held(exported, baseline)
+        yield HeldBaseline(exported, baseline)
     finally:
         with suppress(psycopg.Error):
             await connection.close()
@@ -199,7 +199,7 @@ async def _exported(connection: psycopg.AsyncConnection[Any]) -> str:
     return str(row[0]) if row else ""
 
 
-async def read(connection: psycopg.AsyncConnection[Any], *, content: bool = False) -> Baseline:
+async def read(connection: psycopg.AsyncConnection[Any], *, content: bool = False) -> DriftBaseline:
     """The baseline of the moment that the open transaction sees; see `pin`.
 
     With `content`, digests of every row instead of the snapshot: for a copy, whose original may
@@ -231,7 +231,7 @@ async def read(connection: psycopg.AsyncConnection[Any], *, content: bool = Fals
         if each.key:
             runs = scattered[each.name] if each in gaps else ((first, last),) if rows else ()
         tables[each.name] = Table(rows, definitions[each.oid], runs, digest, logins)
-    return Baseline(
+    return DriftBaseline(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         database=now.database,
         system_identifier=now.system_identifier,

@@ -25,7 +25,7 @@ from wizard.base.errors import OperationFailed
 from wizard.postgres.address import Address
 from wizard.postgres.drift import baseline as base
 from wizard.postgres.drift import catalog, fingerprint
-from wizard.postgres.drift.baseline import Baseline, Moment, Table
+from wizard.postgres.drift.baseline import DriftBaseline, Moment, Table
 from wizard.postgres.drift.catalog import Relation
 from wizard.postgres.drift.keys import beyond, outside, runs_of
 from wizard.postgres.server import session
@@ -121,7 +121,7 @@ class Drift:
         return bool(self.changes)
 
 
-async def find(address: Address, baseline: Baseline) -> Drift:
+async def find(address: Address, baseline: DriftBaseline) -> Drift:
     """What was written to the database at `address` since `baseline`.
 
     A million rows take some tenths of a second. Raises OperationFailed when the baseline is of
@@ -131,7 +131,7 @@ async def find(address: Address, baseline: Baseline) -> Drift:
         return await look(connection, baseline)
 
 
-async def look(connection: psycopg.AsyncConnection[Any], baseline: Baseline) -> Drift:
+async def look(connection: psycopg.AsyncConnection[Any], baseline: DriftBaseline) -> Drift:
     """`find` over a session with autocommit."""
     async with base.looking(connection):
         relations = await catalog.tables(connection)
@@ -141,7 +141,7 @@ async def look(connection: psycopg.AsyncConnection[Any], baseline: Baseline) -> 
 
 async def _look(
     connection: psycopg.AsyncConnection[Any],
-    baseline: Baseline,
+    baseline: DriftBaseline,
     relations: Sequence[Relation],
     definitions: Mapping[int, str],
     only: Collection[str] | None = None,
@@ -197,7 +197,7 @@ class Watch:
     have ended: that is when the last of their writes are counted.
     """
 
-    def __init__(self, baseline: Baseline) -> None:
+    def __init__(self, baseline: DriftBaseline) -> None:
         self.baseline = baseline
         self._found = Drift(())
         self._activity: Activity | None = None
@@ -261,7 +261,7 @@ async def _activity(connection: psycopg.AsyncConnection[Any]) -> Activity | None
     return {oid: tuple(what) for oid, *what, _ in rows}
 
 
-def _require_comparable(now: Moment, baseline: Baseline) -> None:
+def _require_comparable(now: Moment, baseline: DriftBaseline) -> None:
     if not baseline.snapshot:
         return
     if (now.system_identifier, now.oid) != (baseline.system_identifier, baseline.oid):
@@ -279,7 +279,7 @@ def _require_comparable(now: Moment, baseline: Baseline) -> None:
         )
 
 
-def fresh(now: Moment, baseline: Baseline) -> sql.Composable:
+def fresh(now: Moment, baseline: DriftBaseline) -> sql.Composable:
     """The condition on a row `t`: written by a transaction that the baseline did not see."""
     late = base.late(now.next - baseline.horizon)
     if not baseline.seen:
@@ -293,7 +293,7 @@ async def _count(
     connection: psycopg.AsyncConnection[Any],
     relations: Sequence[Relation],
     now: Moment,
-    baseline: Baseline,
+    baseline: DriftBaseline,
 ) -> dict[str, tuple[int, int, str, str]]:
     """By table: its rows, the fresh ones, a digest of them or of all, one of all but log-ins."""
     questions = []
@@ -330,7 +330,7 @@ async def _told(
     rows: int,
     written: int,
     now: Moment,
-    baseline: Baseline,
+    baseline: DriftBaseline,
     altered: bool,
     same: bool,
 ) -> Change:

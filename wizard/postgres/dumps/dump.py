@@ -23,7 +23,7 @@ from pathlib import Path
 
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Report
-from wizard.base.process import READ, Output, start
+from wizard.base.process import READ, OutputStream, start
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import archive, tools
@@ -39,7 +39,7 @@ MOST = 8  # processes; a server takes 100 connections of everybody's
 GATHER = 0.01  # seconds: pg_dump writes little at a time, and each portion has a price of its own
 COMPRESSED_TO = 4  # a first guess, table bytes for one byte of archive, until measured
 
-Starting = Callable[[Callable[[str], None]], AbstractAsyncContextManager[Output]]
+Starting = Callable[[Callable[[str], None]], AbstractAsyncContextManager[OutputStream]]
 Filling = Callable[[Path, str, Report], Awaitable[str]]
 
 
@@ -100,7 +100,7 @@ async def dump(
         return await _take_in(filling, path, len(sizes), pg_restore, report)
     argv = [*making.argv(pg_dump), *tools.reach(address)]
 
-    def starting(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[Output]:
+    def starting(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[OutputStream]:
         return start(argv, env=env, on_stderr=on_stderr)
 
     filling = partial(_stream, starting, where, sizes, pg_restore)
@@ -134,8 +134,8 @@ async def fetch(
         argv = ["sh", "-c", script, "remodel", *argv]
         password = far.password.reveal().encode() + b"\n"
 
-    def starting(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[Output]:
-        return connection.stream(argv, input=password, on_stderr=on_stderr)
+    def starting(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[OutputStream]:
+        return connection.stream(argv, stdin=password, on_stderr=on_stderr)
 
     where = f"{far.database} on {connection}"
     filling = partial(_stream, starting, where, sizes, pg_restore)
@@ -269,7 +269,7 @@ async def _in_parallel(
     return await archive.sums(part, report, name)
 
 
-def _believe(output: Output, where: str) -> None:
+def _believe(output: OutputStream, where: str) -> None:
     if output.returncode != 0:
         raise OperationFailed(
             f"pg_dump of {where} failed with exit status {output.returncode}.",

@@ -20,7 +20,7 @@ from wizard.postgres.dumps import archive as archives
 from wizard.postgres.dumps import loader, tools
 from wizard.postgres.dumps.archive import Archive, watching
 from wizard.postgres.dumps.tools import Tool
-from wizard.postgres.server import Database
+from wizard.postgres.server import DatabaseRow
 
 # Publications and subscriptions need a superuser, and a restored copy must not replicate.
 OPTIONS = (
@@ -44,7 +44,7 @@ async def create_beside(address: Address, name: str, *, like: str | None, report
     and UTF8 for None. Raises OperationFailed when it exists or our role may not make it.
     """
     async with server.operations(address) as session:
-        model: Database | None = None
+        model: DatabaseRow | None = None
         if like is not None:
             found = {each.name: each for each in await server.databases_of(session)}
             if like not in found:
@@ -242,7 +242,7 @@ async def _create(
         raise OperationFailed(f"Creating the database {name} failed.", found=str(error)) from None
 
 
-def _locale(model: Database | None, major: int) -> sql.Composed:
+def _locale(model: DatabaseRow | None, major: int) -> sql.Composed:
     """The clauses that give a new database the encoding and locale of `model`."""
     if model is None:
         return sql.SQL("ENCODING {}").format(sql.Literal("UTF8"))

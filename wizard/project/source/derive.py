@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from wizard.project.source.entries import Entry, entries, listings
+from wizard.project.source.entries import SourceEntry, entries, listings
 from wizard.project.source.fields import definitions, reverse_names
 from wizard.project.source.parsed import (
     Assignment,
@@ -139,7 +139,7 @@ def _entry(
     module: Module,
     owner: cst.ClassDef,
     assignment: Assignment,
-    entry: Entry,
+    entry: SourceEntry,
     prefix: str,
     indent: str,
 ) -> str:

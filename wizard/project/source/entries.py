@@ -22,7 +22,7 @@ _NAME_KEYWORDS = ("field_name", "name")
 
 
 @dataclass(frozen=True)
-class Entry:
+class SourceEntry:
     """An entry of a list that names a field of the class."""
 
     field: str
@@ -37,7 +37,7 @@ def listings(node: cst.ClassDef) -> Iterator[Assignment]:
             yield assignment
 
 
-def entries(value: cst.BaseExpression, fields: Collection[str]) -> Iterator[Entry]:
+def entries(value: cst.BaseExpression, fields: Collection[str]) -> Iterator[SourceEntry]:
     """The entries in the lists of `value` that name one of the fields, in their order."""
     match value:
         case cst.BinaryOperation(operator=cst.Add()):
@@ -47,7 +47,7 @@ def entries(value: cst.BaseExpression, fields: Collection[str]) -> Iterator[Entr
             for element in value.elements:
                 named = _named(element, fields)
                 if named is not None:
-                    yield Entry(str(named.evaluated_value), element.value, named)
+                    yield SourceEntry(str(named.evaluated_value), element.value, named)
                 else:
                     yield from entries(element.value, fields)
         case cst.Call():
