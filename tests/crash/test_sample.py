@@ -1,4 +1,4 @@
-"""One walk through the demo that is cut off in every kind of operation, for `make test`.
+"""One walk through the demo that is cut off in every kind of operation.
 
 Each process is killed at another place of another operation, so each resume also begins where a
 resume was killed. What must come of it is judged by SQL that shares no code with the product.
@@ -72,6 +72,7 @@ def answers(demo: Demo) -> Demo:
     return demo
 
 
+@pytest.mark.slow  # two dozen processes one after the other, more than half a minute
 def test_resumes_after_a_cut_in_every_kind_of_operation(answers: Demo, commands: Commands) -> None:
     demo = answers
     assert {cut.operation for cut in CUTS} >= set(LOCAL) - ALIKE

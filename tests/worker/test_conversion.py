@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.worker.press import MOVE
+from tests.worker.press import MOVE, Press
 from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed, WorkerFailed
 
 MIGRATION = {
@@ -42,7 +42,7 @@ ACCOUNTS = ("kept", "followed", "rewritten", "rebuilt", "dropped")
 TREE = "SELECT path, depth, numchild, slug, url_path FROM wagtailcore_page ORDER BY path"
 
 
-async def holding(press: Any, page: int) -> dict[str, int]:
+async def holding(press: Press, page: int) -> dict[str, int]:
     found = {}
     for name in REFERENCES:
         table, column = name.split(".")
@@ -52,7 +52,7 @@ async def holding(press: Any, page: int) -> dict[str, int]:
     return found
 
 
-async def test_everything_is_on_the_new_page_afterwards(added: Any) -> None:
+async def test_everything_is_on_the_new_page_afterwards(added: Press) -> None:
     show = await added.page("show")
     tree = await added.query(TREE)
     key = "SELECT translation_key, path, owner_id FROM wagtailcore_page WHERE id = {}"
@@ -126,7 +126,7 @@ async def test_everything_is_on_the_new_page_afterwards(added: Any) -> None:
     assert kinds == [("podcast",)]
 
 
-async def test_links_follow_in_text_streams_and_revisions(added: Any) -> None:
+async def test_links_follow_in_text_streams_and_revisions(added: Press) -> None:
     show = await added.page("show")
     notes = await added.page("notes")
     pointing = "SELECT count(*) FROM wagtailcore_referenceindex WHERE to_object_id = '{}'"
@@ -173,7 +173,7 @@ ORDER BY 1, 2, 3, 4, 5, 6
 """
 
 
-async def finish(press: Any, site: Any) -> None:
+async def finish(press: Press, site: Any) -> None:
     """The moved fields lose their prefix, in the models and in the database."""
     press.finish_models()
     await site.restart()
@@ -182,7 +182,7 @@ async def finish(press: Any, site: Any) -> None:
     await site.ask("migrate")
 
 
-async def test_the_indexes_are_as_wagtail_would_build_them(added: Any) -> None:
+async def test_the_indexes_are_as_wagtail_would_build_them(added: Press) -> None:
     """Carried, not rebuilt: so what Wagtail builds from nothing must be no different."""
     show = await added.page("show")
     added.apart()
@@ -210,7 +210,7 @@ print(type(page).__name__, page.{prefix}keywords, page.{prefix}explicit,
 """
 
 
-async def test_an_old_draft_published_later_keeps_the_new_fields(added: Any) -> None:
+async def test_an_old_draft_published_later_keeps_the_new_fields(added: Press) -> None:
     show = await added.page("show")
     added.apart()
     async with added.site() as site:
@@ -240,7 +240,9 @@ async def test_an_old_draft_published_later_keeps_the_new_fields(added: Any) -> 
         ("wagtailcore_revision", "UPDATE"),
     ],
 )
-async def test_a_failure_in_the_middle_changes_nothing(added: Any, table: str, event: str) -> None:
+async def test_a_failure_in_the_middle_changes_nothing(
+    added: Press, table: str, event: str
+) -> None:
     show = await added.page("show")
     await added.query(
         "CREATE FUNCTION burst() RETURNS trigger AS $$ BEGIN RAISE 'the disk is on fire'; END $$ "
@@ -254,7 +256,7 @@ async def test_a_failure_in_the_middle_changes_nothing(added: Any, table: str, e
     assert await added.everything() == before
 
 
-async def test_a_value_that_changes_on_its_way_is_found(added: Any) -> None:
+async def test_a_value_that_changes_on_its_way_is_found(added: Press) -> None:
     """A trigger of the site's own database writes something else: verification must see it."""
     show = await added.page("show")
     await added.query(
@@ -271,7 +273,7 @@ async def test_a_value_that_changes_on_its_way_is_found(added: Any) -> None:
     assert await added.everything() == before
 
 
-async def test_many_pages_and_pages_below_each_other(added: Any) -> None:
+async def test_many_pages_and_pages_below_each_other(added: Press) -> None:
     """Every blog at once, one of them below another one."""
     await added.shell(
         "from press.models import Blog\n"
@@ -291,7 +293,7 @@ async def test_many_pages_and_pages_below_each_other(added: Any) -> None:
     assert [done["map"][str(page)] for page in pages] == [await added.page(slug) for slug in slugs]
 
 
-async def test_aliases_are_converted_with_their_source(added: Any) -> None:
+async def test_aliases_are_converted_with_their_source(added: Press) -> None:
     """They are not unpublished, as deleting the page through Wagtail would do."""
     show, diary = await added.page("show"), await added.page("diary")
     await added.query(f"UPDATE wagtailcore_page SET alias_of_id = {show} WHERE slug = 'diary'")
@@ -309,7 +311,7 @@ async def test_aliases_are_converted_with_their_source(added: Any) -> None:
     assert await added.page("diary") == done["map"][str(diary)]
 
 
-async def test_originals_that_somebody_works_on_stay(added: Any) -> None:
+async def test_originals_that_somebody_works_on_stay(added: Press) -> None:
     show = await added.page("show")
     async with added.site() as site:
         done = await site.ask("convert", **MOVE, pages=[show])
@@ -323,7 +325,7 @@ async def test_originals_that_somebody_works_on_stay(added: Any) -> None:
     assert await added.everything() == before
 
 
-async def test_slugs_do_not_come_back_beside_the_original(added: Any) -> None:
+async def test_slugs_do_not_come_back_beside_the_original(added: Press) -> None:
     show = await added.page("show")
     async with added.site() as site:
         done = await site.ask("convert", **MOVE, pages=[show])
@@ -331,7 +333,7 @@ async def test_slugs_do_not_come_back_beside_the_original(added: Any) -> None:
             await site.ask("restore_slugs", map=done["map"], prefix="new_")
 
 
-async def test_what_stands_in_the_way_is_told_before(added: Any) -> None:
+async def test_what_stands_in_the_way_is_told_before(added: Press) -> None:
     show, entry = (
         await added.page("show"),
         await added.value("SELECT min(page_ptr_id) FROM press_entry"),

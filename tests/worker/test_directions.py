@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from tests.worker.press import Press
 from wizard.base.errors import OperationFailed
 
 from .shapes import SIBLING, TO_CHILD, TO_PARENT
 
 
-async def convert(press: Any, how: dict[str, Any], pages: list[int], ids: str) -> dict[str, Any]:
+async def convert(press: Press, how: dict[str, Any], pages: list[int], ids: str) -> dict[str, Any]:
     async with press.site() as site:
         plan = await site.ask("convert_plan", **how, pages=pages, ids=ids)
         assert plan["faults"] == []
@@ -33,7 +34,7 @@ TREE = "SELECT path, depth, numchild, slug, url_path, live FROM wagtailcore_page
 
 
 @pytest.mark.parametrize("ids", ["new", "kept"])
-async def test_to_a_sibling(shapes: Any, ids: str) -> None:
+async def test_to_a_sibling(shapes: Press, ids: str) -> None:
     guide, below = await shapes.page("guide"), await shapes.page("below")
     tree = await shapes.query(TREE)
     done = await convert(shapes, SIBLING, [guide, below], ids)
@@ -106,7 +107,7 @@ print(json.dumps({
 
 
 @pytest.mark.parametrize("ids", ["new", "kept"])
-async def test_a_draft_of_a_sibling_publishes_as_it_was(shapes: Any, ids: str) -> None:
+async def test_a_draft_of_a_sibling_publishes_as_it_was(shapes: Press, ids: str) -> None:
     guide, below = await shapes.page("guide"), await shapes.page("below")
     done = await convert(shapes, SIBLING, [guide, below], ids)
     page, under = done["map"][str(guide)], done["map"][str(below)]
@@ -135,7 +136,7 @@ ORDER BY 1, 2, 3, 4, 5, 6
 @pytest.mark.parametrize("ids", ["new", "kept"])
 @pytest.mark.parametrize("how", [SIBLING, TO_PARENT, TO_CHILD], ids=["sibling", "parent", "child"])
 async def test_the_indexes_are_as_wagtail_would_build_them(
-    shapes: Any, how: dict[str, Any], ids: str
+    shapes: Press, how: dict[str, Any], ids: str
 ) -> None:
     slugs = {"shapes.StandardPage": ["guide", "below"], "shapes.NewsPage": ["news"]}
     pages = [await shapes.page(slug) for slug in slugs.get(how["source"], ["other"])]
@@ -145,7 +146,7 @@ async def test_the_indexes_are_as_wagtail_would_build_them(
     assert await shapes.query(INDEXES) == ours
 
 
-async def test_there_and_back_in_place_leaves_nothing(shapes: Any) -> None:
+async def test_there_and_back_in_place_leaves_nothing(shapes: Press) -> None:
     """To a child and back to the parent: every row of every table is what it was."""
     other = await shapes.page("other")
     await shapes.shell(
@@ -163,7 +164,7 @@ async def test_there_and_back_in_place_leaves_nothing(shapes: Any) -> None:
 
 
 @pytest.mark.parametrize("ids", ["new", "kept"])
-async def test_to_a_parent_lets_go_what_only_the_child_has(shapes: Any, ids: str) -> None:
+async def test_to_a_parent_lets_go_what_only_the_child_has(shapes: Press, ids: str) -> None:
     news = await shapes.page("news")
     done = await convert(shapes, TO_PARENT, [news], ids)
     told = done["plan"]["losses"]
@@ -183,7 +184,7 @@ async def test_to_a_parent_lets_go_what_only_the_child_has(shapes: Any, ids: str
 
 
 @pytest.mark.parametrize("ids", ["new", "kept"])
-async def test_protect_stands_in_the_way_before_anything_runs(shapes: Any, ids: str) -> None:
+async def test_protect_stands_in_the_way_before_anything_runs(shapes: Press, ids: str) -> None:
     guide = await shapes.page("guide")
     await shapes.query(f"INSERT INTO shapes_seal (page_id) VALUES ({guide})")
     before = await shapes.everything()

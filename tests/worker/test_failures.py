@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.worker.press import Press
 from wizard.base.errors import OperationFailed, VerificationFailed, WorkerFailed
 from wizard.postgres.address import connect
 
@@ -18,7 +19,7 @@ KEPT: dict[str, Any] = {**TO_CHILD, "ids": "kept"}
 LOCK = 7378
 
 
-async def trigger(press: Any, table: str, event: str, body: str) -> None:
+async def trigger(press: Press, table: str, event: str, body: str) -> None:
     """Have the database do something in the middle of a conversion."""
     await press.query(
         f"CREATE FUNCTION meddle() RETURNS trigger AS $$ BEGIN {body}; RETURN NEW; END $$ "
@@ -28,7 +29,7 @@ async def trigger(press: Any, table: str, event: str, body: str) -> None:
 
 
 @pytest.mark.parametrize("ids", ["new", "kept"])
-async def test_a_value_too_long(shapes: Any, ids: str) -> None:
+async def test_a_value_too_long(shapes: Press, ids: str) -> None:
     guide, below = await shapes.page("guide"), await shapes.page("below")
     await shapes.query(
         f"UPDATE shapes_standardpage SET code = repeat('c', 45) WHERE page_ptr_id = {guide}"
@@ -42,7 +43,7 @@ async def test_a_value_too_long(shapes: Any, ids: str) -> None:
     assert await shapes.everything() == before
 
 
-async def test_a_deferred_foreign_key(shapes: Any) -> None:
+async def test_a_deferred_foreign_key(shapes: Press) -> None:
     """Checked before the commit, where there is still a way back and somebody to tell."""
     other = await shapes.page("other")
     award = "INSERT INTO press_award (page_id) VALUES (424242)"
@@ -54,7 +55,7 @@ async def test_a_deferred_foreign_key(shapes: Any) -> None:
     assert await shapes.everything() == before
 
 
-async def test_a_change_that_nobody_planned(shapes: Any) -> None:
+async def test_a_change_that_nobody_planned(shapes: Press) -> None:
     other = await shapes.page("other")
     category = "INSERT INTO shapes_category (name) VALUES ('surprise')"
     await trigger(shapes, "shapes_newspage", "INSERT", category)
@@ -66,7 +67,7 @@ async def test_a_change_that_nobody_planned(shapes: Any) -> None:
     assert await shapes.everything() == before
 
 
-async def test_a_row_without_an_account(shapes: Any) -> None:
+async def test_a_row_without_an_account(shapes: Press) -> None:
     """A trigger of the site's own leaves a redirect behind with another page."""
     guide, below, home = [await shapes.page(slug) for slug in ("guide", "below", "home")]
     body = f"NEW.redirect_page_id = {home}"
@@ -79,7 +80,7 @@ async def test_a_row_without_an_account(shapes: Any) -> None:
     assert await shapes.everything() == before
 
 
-async def test_killed_in_the_middle(shapes: Any) -> None:
+async def test_killed_in_the_middle(shapes: Press) -> None:
     """SIGKILL while the pages' rows are written: PostgreSQL rolls back what was done."""
     other = await shapes.page("other")
     await trigger(shapes, "shapes_newspage", "INSERT", f"PERFORM pg_advisory_lock_shared({LOCK})")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.worker.press import Press
 from wizard.base.errors import VerificationFailed
 from wizard.worker.references.rewrite import is_plain
 
@@ -29,13 +30,13 @@ stays.save_revision().publish()
 """
 
 
-async def referred_to(shapes: Any, said: str) -> None:
+async def referred_to(shapes: Press, said: str) -> None:
     await shapes.query(f"SELECT setval('wagtailcore_page_id_seq', {FAR - 1})")
     await shapes.shell(REFER.format(said=said, link="{link}"))
 
 
 @pytest.mark.parametrize("said", ["", f"Tel. {FAR}. "])
-async def test_links_follow_and_digits_stay(shapes: Any, said: str) -> None:
+async def test_links_follow_and_digits_stay(shapes: Press, said: str) -> None:
     """A number that is the page's id without meaning it is left as it is, wherever it stands."""
     await referred_to(shapes, said)
     async with shapes.site() as site:
@@ -64,7 +65,7 @@ async def test_links_follow_and_digits_stay(shapes: Any, said: str) -> None:
 
 
 @pytest.mark.parametrize("said", ["", f"Tel. {FAR}. "])
-async def test_a_trigger_that_changes_them_on_their_way(shapes: Any, said: str) -> None:
+async def test_a_trigger_that_changes_them_on_their_way(shapes: Press, said: str) -> None:
     await referred_to(shapes, said)
     before = await shapes.everything()
     await shapes.query(
@@ -80,7 +81,7 @@ async def test_a_trigger_that_changes_them_on_their_way(shapes: Any, said: str) 
     assert await shapes.everything() == before
 
 
-async def test_a_table_without_a_primary_key(shapes: Any) -> None:
+async def test_a_table_without_a_primary_key(shapes: Press) -> None:
     """Rows are told apart by what the model has for a key, and by what they hold: a number that
     is not meant is left as it is, even in a row that has the key of another.
     """
@@ -121,11 +122,11 @@ def test_an_id_that_is_a_part_of_the_new_one() -> None:
     assert not is_plain('<a linktype="page" id="7">', {7: 1}, {7: 107})
 
 
-async def test_an_id_in_a_block_that_nobody_knows(shapes: Any) -> None:
+async def test_an_id_in_a_block_that_nobody_knows(shapes: Press) -> None:
     """Told with the number of rows; links, choosers and Wagtail's own blocks are no such thing."""
-    page = "class StandardPage("
+    marker = "class StandardPage("
     own = "class Own(blocks.CharBlock):\n    pass\n\n\n"
-    shapes.edit(old=page, new=own + page, app="shapes")
+    shapes.edit(old=marker, new=own + marker, app="shapes")
     shapes.edit(old='("quote", blocks.CharBlock())', new='("quote", Own())', app="shapes")
     guide, stays = await shapes.page("guide"), await shapes.page("stays")
     block = {"type": "quote", "value": str(guide), "id": "a"}

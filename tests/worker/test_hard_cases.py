@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.worker.press import Press
 from wizard.base.errors import OperationFailed, RemodelError
 
 from .shapes import SIBLING, TO_CHILD
@@ -48,13 +49,13 @@ class Vote(models.Model):
 """
 
 
-async def faults(press: Any, how: dict[str, Any], pages: list[int]) -> list[str]:
+async def faults(press: Press, how: dict[str, Any], pages: list[int]) -> list[str]:
     async with press.site() as site:
         plan = await site.ask("convert_plan", **how, pages=pages)
         return list(plan["faults"])
 
 
-async def test_a_generic_reference_to_a_row_that_moves(shapes: Any) -> None:
+async def test_a_generic_reference_to_a_row_that_moves(shapes: Press) -> None:
     """A like of a child row, which will be a row of another table with another key."""
     pages = [await shapes.page("guide"), await shapes.page("below")]
     await shapes.shell(
@@ -65,7 +66,7 @@ async def test_a_generic_reference_to_a_row_that_moves(shapes: Any) -> None:
     assert "press_like.object_id: 1 rows refer to rows of shapes_standardlink" in fault
 
 
-async def test_a_function_that_writes(shapes: Any) -> None:
+async def test_a_function_that_writes(shapes: Press) -> None:
     other = await shapes.page("other")
     before = await shapes.everything()
     shapes.apart()
@@ -85,7 +86,7 @@ async def test_a_function_that_writes(shapes: Any) -> None:
     )
 
 
-async def test_a_table_that_django_does_not_make(shapes: Any) -> None:
+async def test_a_table_that_django_does_not_make(shapes: Press) -> None:
     """An unmanaged model's link and foreign key without a constraint follow like any other."""
     guide, below = await shapes.page("guide"), await shapes.page("below")
     shapes.add(VISIT, app="shapes")
@@ -103,7 +104,7 @@ async def test_a_table_that_django_does_not_make(shapes: Any) -> None:
     assert names["shapes_visit.page_id"] == names["shapes_visit.text"] == 1
 
 
-async def test_a_table_outside_of_the_search_path(shapes: Any) -> None:
+async def test_a_table_outside_of_the_search_path(shapes: Press) -> None:
     other = await shapes.page("other")
     await shapes.query(
         "CREATE SCHEMA audit; CREATE TABLE audit.visits (page_id int REFERENCES wagtailcore_page)"
@@ -113,7 +114,7 @@ async def test_a_table_outside_of_the_search_path(shapes: Any) -> None:
             await site.ask("convert", **TO_CHILD, ids="kept", pages=[other])
 
 
-async def test_what_only_a_draft_holds(shapes: Any) -> None:
+async def test_what_only_a_draft_holds(shapes: Press) -> None:
     """A field that is let go, empty on the page; and a block that the target has not.
 
     The draft with the block is the latest first, and then an older one that is scheduled.
@@ -141,7 +142,7 @@ async def test_what_only_a_draft_holds(shapes: Any) -> None:
     assert await faults(shapes, NEW, [guide, below]) == [fault]
 
 
-async def test_a_link_in_a_text_that_is_not_rich_any_more(shapes: Any) -> None:
+async def test_a_link_in_a_text_that_is_not_rich_any_more(shapes: Press) -> None:
     """Nothing follows a link in plain text, so that the ledger does not balance."""
     other = await shapes.page("other")
     await shapes.query(
@@ -158,7 +159,7 @@ async def test_a_link_in_a_text_that_is_not_rich_any_more(shapes: Any) -> None:
     assert await shapes.everything() == before
 
 
-async def test_a_foreign_key_that_only_django_knows(shapes: Any) -> None:
+async def test_a_foreign_key_that_only_django_knows(shapes: Press) -> None:
     """To a row that goes to another table, and to one whose key is the page's id."""
     guide, below = await shapes.page("guide"), await shapes.page("below")
     shapes.add(CLICK_POLL_VOTE, app="shapes")
@@ -182,7 +183,7 @@ async def test_a_foreign_key_that_only_django_knows(shapes: Any) -> None:
     assert fault.startswith("shapes_click.link_id")
 
 
-async def test_a_unique_value_with_no_room_for_a_prefix(shapes: Any) -> None:
+async def test_a_unique_value_with_no_room_for_a_prefix(shapes: Press) -> None:
     """The copy has it; what the original has until it goes is of no account."""
     other, code = await shapes.page("other"), "c" * 40
     await shapes.query(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.worker.press import Press
 from wizard.base.errors import WorkerFailed
 
 MOVE: dict[str, Any] = {
@@ -22,7 +23,7 @@ async def make(site: Any, kind: str) -> Any:
     return await site.ask("make_migration", app="press", kind=kind, **MOVE)
 
 
-async def test_the_migration_that_adds_is_the_same_every_time(press: Any) -> None:
+async def test_the_migration_that_adds_is_the_same_every_time(press: Press) -> None:
     press.add_target()
     async with press.site() as site:
         first = await make(site, "add")
@@ -42,7 +43,7 @@ async def test_the_migration_that_adds_is_the_same_every_time(press: Any) -> Non
     assert await press.query(KEYWORDS) == []
 
 
-async def test_other_changes_do_not_slip_into_the_migration(press: Any) -> None:
+async def test_other_changes_do_not_slip_into_the_migration(press: Press) -> None:
     press.add_target()
     press.edit(old="note = models.TextField", new="remark = models.TextField")
     async with press.site() as site:
@@ -56,7 +57,7 @@ async def test_other_changes_do_not_slip_into_the_migration(press: Any) -> None:
     assert "Remove field note from banner" in caught.value.found
 
 
-async def test_the_end_removes_then_renames_and_loses_nothing(added: Any) -> None:
+async def test_the_end_removes_then_renames_and_loses_nothing(added: Press) -> None:
     show = await added.page("show")
     added.apart()
     async with added.site() as site:
@@ -82,7 +83,7 @@ async def test_the_end_removes_then_renames_and_loses_nothing(added: Any) -> Non
     assert after == before
 
 
-async def test_a_model_that_is_not_final_is_told(added: Any) -> None:
+async def test_a_model_that_is_not_final_is_told(added: Press) -> None:
     """Only the source's fields are gone: the rename would not lead to these models."""
     added.finish_models()
     added.edit(old="    keywords = models.CharField", new="    catchwords = models.CharField")
@@ -92,7 +93,7 @@ async def test_a_model_that_is_not_final_is_told(added: Any) -> None:
     assert "catchwords" in str(caught.value)
 
 
-async def test_the_naive_order_fails_in_django_itself(added: Any) -> None:
+async def test_the_naive_order_fails_in_django_itself(added: Press) -> None:
     """Why the order is as it is: renamed first, the field clashes with the parent's."""
     added.finish_models()
     async with added.site() as site:

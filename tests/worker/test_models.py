@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.worker.press import Press
 from wizard.base.errors import ConfigError
 
 
-async def test_describe(press: Any) -> None:
+async def test_describe(press: Press) -> None:
     async with press.site() as site:
         told = await site.ask("describe", model="press.blog")
         counts = {model["label"]: model["count"] for model in await site.ask("page_models")}
@@ -33,14 +34,14 @@ async def test_describe(press: Any) -> None:
     assert fields["explicit"]["deconstruct"]["path"] == "django.db.models.PositiveSmallIntegerField"
 
 
-async def test_an_unknown_model_is_told_with_the_nearest(press: Any) -> None:
+async def test_an_unknown_model_is_told_with_the_nearest(press: Press) -> None:
     async with press.site() as site:
         with pytest.raises(ConfigError, match=r"no page model 'press.Blogs'") as caught:
             await site.ask("describe", model="press.Blogs")
     assert "press.Blog" in caught.value.hint
 
 
-async def test_pages_are_found_by_slug_path_and_id(press: Any) -> None:
+async def test_pages_are_found_by_slug_path_and_id(press: Press) -> None:
     show = await press.page("show")
     async with press.site() as site:
         for selector in (
@@ -55,7 +56,7 @@ async def test_pages_are_found_by_slug_path_and_id(press: Any) -> None:
     assert found["has_unpublished_changes"]
 
 
-async def test_pages_that_are_not_there_or_several(press: Any) -> None:
+async def test_pages_that_are_not_there_or_several(press: Press) -> None:
     async with press.site() as site:
         for selector, said in [
             ({"slug": "shaw"}, "show"),
@@ -73,8 +74,8 @@ async def test_pages_that_are_not_there_or_several(press: Any) -> None:
     assert "under 'The Show'" in caught.value.found
 
 
-async def test_check_models_tells_what_is_there(added: Any) -> None:
-    check = {"source": "press.Blog", "target": "press.Podcast", "prefix": "new_"}
+async def test_check_models_tells_what_is_there(added: Press) -> None:
+    check: dict[str, Any] = {"source": "press.Blog", "target": "press.Podcast", "prefix": "new_"}
     fields = ["artwork", "keywords", "explicit"]
     added.apart()
     async with added.site() as site:
@@ -94,7 +95,7 @@ async def test_check_models_tells_what_is_there(added: Any) -> None:
     assert wrong_one["detail"] == "max_length 255 became 100"
 
 
-async def test_check_models_without_the_target(press: Any) -> None:
+async def test_check_models_without_the_target(press: Press) -> None:
     async with press.site() as site:
         findings = await site.ask(
             "check_models",
@@ -107,7 +108,7 @@ async def test_check_models_without_the_target(press: Any) -> None:
     assert [finding["ok"] for finding in findings] == [False]
 
 
-async def test_the_site_is_placed_and_told_as_it_was(press: Any) -> None:
+async def test_the_site_is_placed_and_told_as_it_was(press: Press) -> None:
     async with press.site() as site:
         placed = await site.ask("place_site", hostname="example.org", port=443)
         assert (placed["before"]["hostname"], placed["before"]["port"]) == ("localhost", 80)
@@ -115,7 +116,7 @@ async def test_the_site_is_placed_and_told_as_it_was(press: Any) -> None:
     assert ("example.org", 443) in await press.query("SELECT hostname, port FROM wagtailcore_site")
 
 
-async def test_urls_are_those_that_wagtail_computes(press: Any) -> None:
+async def test_urls_are_those_that_wagtail_computes(press: Press) -> None:
     async with press.site() as site:
         told = await site.ask("urls")
     wagtail = await press.shell(

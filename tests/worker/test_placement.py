@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.worker.press import Press
+
 JUDGE = """
 import json
 from django.db import transaction
@@ -34,27 +36,27 @@ def judge(source, target, pages, ids="new", prefix="new_"):
 ENTRIES = {"url_path__startswith": "/home/show/entry"}
 
 
-async def judged(press: Any, *cases: str, first: str = "") -> list[Any]:
+async def judged(press: Press, *cases: str, first: str = "") -> list[Any]:
     """What is told of each case, the arguments of `judge` above, after the code `first`."""
     calls = "\n".join(f"judge({case})" for case in cases)
     lines = (await press.shell(f"{JUDGE}\n{first}\n{calls}")).splitlines()
     return [json.loads(line) for line in lines]
 
 
-def rule(press: Any, model: str, *lines: str) -> None:
+def rule(press: Press, model: str, *lines: str) -> None:
     """Add lines to the class of a model."""
     head = f"class {model}(Page):\n"
     press.edit(old=head, new=head + "".join(f"    {line}\n" for line in lines))
 
 
-async def ids_of(press: Any, pattern: str) -> list[int]:
+async def ids_of(press: Press, pattern: str) -> list[int]:
     rows = await press.query(
         f"SELECT id FROM wagtailcore_page WHERE url_path LIKE '{pattern}' ORDER BY path"
     )
     return [row[0] for row in rows]
 
 
-async def test_nothing_stands_in_the_way_where_there_are_no_rules(press: Any) -> None:
+async def test_nothing_stands_in_the_way_where_there_are_no_rules(press: Press) -> None:
     new, kept = await judged(
         press,
         f"'press.Entry', 'press.Blog', {ENTRIES}",
@@ -64,7 +66,7 @@ async def test_nothing_stands_in_the_way_where_there_are_no_rules(press: Any) ->
     assert new["warnings"] == kept["warnings"] == {}
 
 
-async def test_types_of_parents_and_children(press: Any) -> None:
+async def test_types_of_parents_and_children(press: Press) -> None:
     rule(press, "Blog", 'parent_page_types = ["wagtailcore.Page"]')
     rule(press, "Entry", 'subpage_types = ["press.Blog"]')
     entries, shows = await judged(
@@ -83,7 +85,7 @@ async def test_types_of_parents_and_children(press: Any) -> None:
     ]
 
 
-async def test_a_rule_that_is_broken_already_is_only_warned_of(press: Any) -> None:
+async def test_a_rule_that_is_broken_already_is_only_warned_of(press: Press) -> None:
     rule(press, "Blog", 'parent_page_types = ["wagtailcore.Page"]')
     rule(press, "Entry", 'parent_page_types = ["wagtailcore.Page"]')
     (entries,) = await judged(press, f"'press.Entry', 'press.Blog', {ENTRIES}")
@@ -91,7 +93,7 @@ async def test_a_rule_that_is_broken_already_is_only_warned_of(press: Any) -> No
     assert "cannot be press.Blog below press.Blog" in entries["warnings"]["placement"]
 
 
-async def test_a_converted_parent_counts_as_what_it_will_be(press: Any) -> None:
+async def test_a_converted_parent_counts_as_what_it_will_be(press: Press) -> None:
     rule(press, "Blog", 'subpage_types = ["press.Entry"]')
     (nested,) = await judged(
         press,
@@ -108,7 +110,7 @@ inner = outer.add_child(instance=Entry(title="Inner", slug="inner"))
     ]
 
 
-async def test_limits_hold_for_the_number_at_the_end(press: Any) -> None:
+async def test_limits_hold_for_the_number_at_the_end(press: Press) -> None:
     rule(press, "Blog", "max_count = 5", "max_count_per_parent = 2")
     two, four = await judged(
         press,
@@ -126,7 +128,7 @@ async def test_limits_hold_for_the_number_at_the_end(press: Any) -> None:
     ]
 
 
-async def test_a_child_type_is_counted_already(added: Any) -> None:
+async def test_a_child_type_is_counted_already(added: Press) -> None:
     rule(added, "Blog", "max_count = 4", "max_count_per_parent = 4")
     back, there = await judged(
         added,
@@ -140,7 +142,7 @@ Page.objects.get(depth=2).add_child(instance=Podcast(title="Waves", slug="waves"
     assert back["faults"] == there["faults"] == []
 
 
-async def test_the_projects_own_rule_is_asked_without_the_limits(press: Any) -> None:
+async def test_the_projects_own_rule_is_asked_without_the_limits(press: Press) -> None:
     rule(
         press,
         "Blog",
@@ -167,7 +169,7 @@ async def test_the_projects_own_rule_is_asked_without_the_limits(press: Any) -> 
     assert after == [told, told]  # the class is as it was
 
 
-async def test_slugs_that_the_new_pages_cannot_have(press: Any) -> None:
+async def test_slugs_that_the_new_pages_cannot_have(press: Press) -> None:
     (first,), (second,) = (
         await ids_of(press, "%/show/entry-0/"),
         await ids_of(press, "%/show/entry-1/"),
@@ -194,7 +196,7 @@ async def test_slugs_that_the_new_pages_cannot_have(press: Any) -> None:
     assert kept["faults"] == short["faults"] == []
 
 
-async def test_the_root_and_aliases_apart_from_their_source(press: Any) -> None:
+async def test_the_root_and_aliases_apart_from_their_source(press: Press) -> None:
     first, alias = map(
         int,
         (
@@ -218,7 +220,7 @@ async def test_the_root_and_aliases_apart_from_their_source(press: Any) -> None:
     assert "Page 1 is the root of the tree" in root["faults"][0]
 
 
-async def test_what_an_operator_should_know_of_the_pages(press: Any) -> None:
+async def test_what_an_operator_should_know_of_the_pages(press: Press) -> None:
     await press.shell(
         "import datetime\n"
         "from django.contrib.auth.models import User\n"
@@ -298,7 +300,7 @@ def thank(request, page):
 """
 
 
-async def test_the_projects_code_that_is_not_called_is_listed(press: Any) -> None:
+async def test_the_projects_code_that_is_not_called_is_listed(press: Press) -> None:
     press.add(RECEIVERS)
     (press.project / "press" / "wagtail_hooks.py").write_text(HOOKS)
     new, kept = await judged(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from psycopg.conninfo import make_conninfo
+
+from tests.worker.press import Press
 
 SCRIPT = Path(__file__).with_name("there_and_back.py")
 
 
-async def test_random_sites_there_and_back(press: Any) -> None:
+async def test_random_sites_there_and_back(press: Press) -> None:
     server = press.superuser
     password = server.password.reveal() if server.password else None
     dsn = make_conninfo(

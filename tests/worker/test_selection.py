@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.worker.press import Press
 from wizard.base.errors import ConfigError, RemodelError
 
 ALIASES = """
@@ -19,13 +20,13 @@ print(first.pk, alias.pk, again.pk)
 """
 
 
-async def found(press: Any, *selectors: dict[str, Any], model: str = "press.Entry") -> list[Any]:
+async def found(press: Press, *selectors: dict[str, Any], model: str = "press.Entry") -> list[Any]:
     async with press.site() as site:
         pages: list[Any] = await site.ask("find_pages", model=model, selectors=list(selectors))
     return pages
 
 
-async def refused(press: Any, *selectors: dict[str, Any], match: str) -> RemodelError:
+async def refused(press: Press, *selectors: dict[str, Any], match: str) -> RemodelError:
     with pytest.raises(RemodelError, match=match) as caught:
         await found(press, *selectors)
     return caught.value
@@ -35,7 +36,7 @@ def paths(pages: list[Any]) -> list[str]:
     return [page["url_path"].removeprefix("/home") for page in pages]
 
 
-async def test_all_pages_of_a_type_come_in_the_order_of_the_tree(press: Any) -> None:
+async def test_all_pages_of_a_type_come_in_the_order_of_the_tree(press: Press) -> None:
     pages = await found(press, {"all": True})
     rows = await press.query(
         "SELECT id, url_path FROM wagtailcore_page JOIN press_entry ON page_ptr_id = id "
@@ -45,7 +46,7 @@ async def test_all_pages_of_a_type_come_in_the_order_of_the_tree(press: Any) -> 
     assert len(pages) == 12
 
 
-async def test_under_is_strictly_below_and_leads_to_one_type(press: Any) -> None:
+async def test_under_is_strictly_below_and_leads_to_one_type(press: Press) -> None:
     numbers = range(4)
     for path in ("/notes/", "notes", "/home/notes"):
         pages = await found(press, {"under": path})
@@ -60,7 +61,7 @@ async def test_under_is_strictly_below_and_leads_to_one_type(press: Any) -> None
         await found(press, {"under": "/notes/"}, model="press.Blog")
 
 
-async def test_selectors_are_united_and_each_page_comes_once(press: Any) -> None:
+async def test_selectors_are_united_and_each_page_comes_once(press: Press) -> None:
     diary = await press.value("SELECT id FROM wagtailcore_page WHERE url_path LIKE '%/diary/%-3/'")
     pages = await found(
         press,
@@ -76,7 +77,7 @@ async def test_selectors_are_united_and_each_page_comes_once(press: Any) -> None
     ]
 
 
-async def test_the_facts_are_those_of_the_row(press: Any) -> None:
+async def test_the_facts_are_those_of_the_row(press: Press) -> None:
     (show,) = await found(press, {"slug": "show"}, model="press.Blog")
     ((page, path, parent),) = await press.query(
         "SELECT p.id, p.path, h.id FROM wagtailcore_page p JOIN wagtailcore_page h "
@@ -101,7 +102,7 @@ async def test_the_facts_are_those_of_the_row(press: Any) -> None:
     }
 
 
-async def test_where_is_a_filter_of_django(press: Any) -> None:
+async def test_where_is_a_filter_of_django(press: Press) -> None:
     shown = await press.page("show")
     assert len(await found(press, {"where": {"home": shown, "live": True}})) == 12
     (page,) = await found(
@@ -110,7 +111,7 @@ async def test_where_is_a_filter_of_django(press: Any) -> None:
     assert page["slug"] == "show"
 
 
-async def test_pages_of_child_types_are_not_of_the_type(added: Any) -> None:
+async def test_pages_of_child_types_are_not_of_the_type(added: Press) -> None:
     await added.shell(
         "from press.models import Blog, Podcast\n"
         "from wagtail.models import Page\n"
@@ -121,7 +122,7 @@ async def test_pages_of_child_types_are_not_of_the_type(added: Any) -> None:
     assert slugs == {"notes", "show", "diary"}
 
 
-async def test_a_filter_that_cannot_be_is_told_with_the_reason(press: Any) -> None:
+async def test_a_filter_that_cannot_be_is_told_with_the_reason(press: Press) -> None:
     async with press.site() as site:
         for where, said in [
             ({"colour": "red"}, r"Choices are: .*body"),
@@ -141,7 +142,7 @@ async def test_a_filter_that_cannot_be_is_told_with_the_reason(press: Any) -> No
             assert re.search(said, str(caught.value)), caught.value
 
 
-async def test_selectors_that_name_nothing(press: Any) -> None:
+async def test_selectors_that_name_nothing(press: Press) -> None:
     async with press.site() as site:
         for selectors, said in [
             ([{"under": "/noted/"}], r"No page has the path '/noted/'[\s\S]*/home/notes/"),
@@ -156,7 +157,7 @@ async def test_selectors_that_name_nothing(press: Any) -> None:
             assert re.search(said, str(caught.value)), caught.value
 
 
-async def test_aliases_come_along_and_those_of_aliases(press: Any) -> None:
+async def test_aliases_come_along_and_those_of_aliases(press: Press) -> None:
     first, alias, again = map(int, (await press.shell(ALIASES)).split())
     pages = await found(press, {"id": first})
     assert {page["id"]: page["alias_of"] for page in pages} == {
@@ -167,7 +168,7 @@ async def test_aliases_come_along_and_those_of_aliases(press: Any) -> None:
     assert pages == await found(press, {"id": again}, {"id": first})
 
 
-async def test_an_alias_is_not_converted_without_its_source(press: Any) -> None:
+async def test_an_alias_is_not_converted_without_its_source(press: Press) -> None:
     first, alias, again = map(int, (await press.shell(ALIASES)).split())
     error = await refused(press, {"under": "/show/"}, match="1 of the selected .* are aliases")
     assert f"page {again} is an alias of page {alias}" in error.found
@@ -175,7 +176,7 @@ async def test_an_alias_is_not_converted_without_its_source(press: Any) -> None:
     assert f"page {alias} is an alias of page {first}" in error.found
 
 
-async def test_an_alias_of_another_type_stands_in_the_way(press: Any) -> None:
+async def test_an_alias_of_another_type_stands_in_the_way(press: Press) -> None:
     first, alias, _ = map(int, (await press.shell(ALIASES)).split())
     await press.query(
         f"UPDATE wagtailcore_page SET content_type_id = (SELECT content_type_id "
@@ -185,7 +186,7 @@ async def test_an_alias_of_another_type_stands_in_the_way(press: Any) -> None:
     assert f"page {alias} is an alias of page {first}" in error.found
 
 
-async def test_the_number_of_statements_does_not_grow_with_the_pages(press: Any) -> None:
+async def test_the_number_of_statements_does_not_grow_with_the_pages(press: Press) -> None:
     counted = await press.shell(
         """
 from django.db import connection

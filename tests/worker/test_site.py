@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.worker.press import Press
 from wizard.base.errors import ConfigError, ConnectionFailed, IdentityMismatch, WorkerFailed
 from wizard.base.events import Events, Line, Report
 from wizard.postgres.address import connect
@@ -22,17 +23,17 @@ SETTINGS = "config/settings.py"
 
 
 @pytest.fixture(autouse=True)
-def apart(press: Any) -> None:
+def apart(press: Press) -> None:
     """Each test has workers of its own."""
     press.apart()
 
 
-def add_settings(press: Any, text: str) -> None:
+def add_settings(press: Press, text: str) -> None:
     path = press.project / SETTINGS
     path.write_text(path.read_text() + text)
 
 
-async def test_hello_tells_the_project_and_its_database(press: Any) -> None:
+async def test_hello_tells_the_project_and_its_database(press: Press) -> None:
     async with press.site() as site:
         hello = site.hello
     assert (hello.wagtail, hello.settings) == ("8.0.1", "config.settings")
@@ -46,7 +47,7 @@ async def test_hello_tells_the_project_and_its_database(press: Any) -> None:
     assert hello.database.identity == (system, oid)
 
 
-async def test_what_the_settings_print_and_ask_cannot_disturb(press: Any) -> None:
+async def test_what_the_settings_print_and_ask_cannot_disturb(press: Press) -> None:
     add_settings(
         press,
         """
@@ -64,7 +65,7 @@ except EOFError:
         assert (await site.ask("sites"))[0]["hostname"] == "localhost"
 
 
-async def test_settings_that_raise_show_the_projects_traceback_only(press: Any) -> None:
+async def test_settings_that_raise_show_the_projects_traceback_only(press: Press) -> None:
     add_settings(press, "\nMODE = os.environ['PRESS_MODE']\n")
     with pytest.raises(ConfigError) as caught:
         await press.site().start()
@@ -75,14 +76,14 @@ async def test_settings_that_raise_show_the_projects_traceback_only(press: Any) 
     assert "config.settings" in caught.value.message
 
 
-async def test_settings_that_exit_are_an_error_not_a_silence(press: Any) -> None:
+async def test_settings_that_exit_are_an_error_not_a_silence(press: Press) -> None:
     add_settings(press, "\nraise SystemExit('No licence')\n")
     with pytest.raises(ConfigError, match="Importing the project's settings") as caught:
         await press.site().start()
     assert "No licence" in caught.value.found
 
 
-async def test_models_that_do_not_import_show_the_projects_traceback(press: Any) -> None:
+async def test_models_that_do_not_import_show_the_projects_traceback(press: Press) -> None:
     press.edit(old="class BlogTag", new="from press import nothing\n\n\nclass BlogTag")
     with pytest.raises(ConfigError, match="apps cannot be loaded") as caught:
         await press.site().start()
@@ -90,27 +91,27 @@ async def test_models_that_do_not_import_show_the_projects_traceback(press: Any)
     assert "wizard/worker" not in caught.value.found
 
 
-async def test_an_interpreter_without_django_says_so(press: Any) -> None:
+async def test_an_interpreter_without_django_says_so(press: Press) -> None:
     site = WorkerClient(Path("/usr/bin/python3"), press.project, "config.settings")
     with pytest.raises(ConfigError, match="Django cannot be imported"):
         await site.start()
 
 
-async def test_missing_interpreter_and_project_are_named(press: Any, tmp_path: Path) -> None:
+async def test_missing_interpreter_and_project_are_named(press: Press, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere does not exist"):
         await WorkerClient(Path("/nowhere"), press.project, "config.settings").start()
     with pytest.raises(ConfigError, match=r"no manage\.py"):
         await WorkerClient(Path("/usr/bin/python3"), tmp_path, "config.settings").start()
 
 
-async def test_a_pinned_target_is_refused(press: Any) -> None:
+async def test_a_pinned_target_is_refused(press: Press) -> None:
     async with press.site() as site:
         identity = site.hello.database.identity
     with pytest.raises(IdentityMismatch, match="delivery target"):
         await press.site(pinned=[identity]).start()
 
 
-async def test_a_pinned_target_is_refused_when_it_appears_later(press: Any) -> None:
+async def test_a_pinned_target_is_refused_when_it_appears_later(press: Press) -> None:
     """The worker started while there was no database; then a target took the name."""
     name = press.database.database
     async with press.site() as site:
@@ -130,16 +131,17 @@ async def test_a_pinned_target_is_refused_when_it_appears_later(press: Any) -> N
                 await connection.execute(f'ALTER DATABASE not_there RENAME TO "{name}"')
 
 
-async def test_an_idle_worker_holds_no_connection(press: Any) -> None:
+async def test_an_idle_worker_holds_no_connection(press: Press) -> None:
     async with press.site() as site:
         await site.ask("sites")
         others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         assert await press.value(others) == 1
 
 
-async def test_a_killed_worker_is_an_error_with_its_last_words(press: Any) -> None:
+async def test_a_killed_worker_is_an_error_with_its_last_words(press: Press) -> None:
     add_settings(press, "\nprint('so far so good')\n")
     async with press.site() as site:
+        assert site._process is not None
         os.kill(site._process.pid, signal.SIGKILL)
         with pytest.raises(WorkerFailed, match="killed by SIGKILL") as caught:
             await site.ask("page_models")
@@ -151,9 +153,10 @@ async def test_a_killed_worker_is_an_error_with_its_last_words(press: Any) -> No
         assert await site.ask("page_models")
 
 
-async def test_a_cancelled_question_ends_the_worker_and_its_statement(press: Any) -> None:
+async def test_a_cancelled_question_ends_the_worker_and_its_statement(press: Press) -> None:
     """Waiting for a lock when it is cancelled: the process and the session must both go."""
     async with press.site() as site, _superuser(press, database=press.database.database) as blocker:
+        assert site._process is not None
         pid = site._process.pid
         await blocker.execute("BEGIN")
         await blocker.execute("LOCK TABLE wagtailcore_site IN ACCESS EXCLUSIVE MODE")
@@ -170,7 +173,7 @@ async def test_a_cancelled_question_ends_the_worker_and_its_statement(press: Any
             await asyncio.sleep(0.02)
 
 
-async def test_nothing_of_the_wizard_is_needed_and_no_file_is_deleted(press: Any) -> None:
+async def test_nothing_of_the_wizard_is_needed_and_no_file_is_deleted(press: Press) -> None:
     """The project's interpreter need not have us; an image that goes leaves its file."""
     add_settings(
         press, "\nimport sys\nsys.modules['wizard'] = sys.modules['psycopg_pool'] = None\n"
@@ -202,7 +205,7 @@ class BlogTag""",
     assert lines == ["Left the media file mast.png where it is."]
 
 
-async def test_results_and_output_of_any_length(press: Any) -> None:
+async def test_results_and_output_of_any_length(press: Press) -> None:
     await press.query(
         "UPDATE wagtailcore_site SET site_name = repeat('ö', 255);"
         "INSERT INTO wagtailcore_site (hostname, port, site_name, root_page_id, is_default_site)"
@@ -212,7 +215,7 @@ async def test_results_and_output_of_any_length(press: Any) -> None:
         assert len(await site.ask("sites")) == 2002
 
 
-async def test_migrations_speak_while_they_run(press: Any) -> None:
+async def test_migrations_speak_while_they_run(press: Press) -> None:
     events = Events()
     lines: list[str] = []
     events.subscribe(lambda event: lines.append(event.text) if isinstance(event, Line) else None)
@@ -238,6 +241,6 @@ def test_find_project(tmp_path: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _superuser(press: Any, *, database: str = "postgres") -> AsyncIterator[Any]:
+async def _superuser(press: Press, *, database: str = "postgres") -> AsyncIterator[Any]:
     async with await connect(press.superuser.at(database)) as connection:
         yield connection
