@@ -31,14 +31,14 @@ from screens.model import Model
 from screens.operator import ScreenOperator
 from screens.production import ProductionScreen
 from screens.project import ProjectScreen
-from screens.saying import PromptState, doing, saying
+from screens.prompt_text import PromptState, doing, prompt_text
 from screens.slugs import SlugsScreen
 from screens.step import StepScreen
 from screens.stop import Choice, StopScreen
 from screens.structure import StructureScreen
 from screens.summary import SummaryScreen
 from screens.theme import HEIGHTS, REMODEL, WIDTHS
-from screens.widgets.prompt import Saying
+from screens.widgets.prompt import PromptText
 from wizard.base.errors import Declined, ExitCode, RemodelError
 from wizard.base.events import Answered, Event, StepEntered
 from wizard.base.redaction import redact
@@ -103,7 +103,7 @@ class RemodelApp(Host):
         for step in steps:
             self.model.outline(step.name, step.operations(context))
         self.model.seed(context.session.journal)
-        self.looking_at = self._worked_on = self.model.current
+        self.shown_step = self._worked_on = self.model.current
         self.work: asyncio.Task[None] | None = None
         self.stopping = False
         self.finished = False
@@ -119,7 +119,7 @@ class RemodelApp(Host):
     def on_mount(self) -> None:
         """Show the first step and begin to work."""
         self._catch_signals()
-        self.push_screen(self._screen_of(self.looking_at))
+        self.push_screen(self._screen_of(self.shown_step))
         self.work = asyncio.create_task(self._work(), name="remodel engine")
 
     async def _work(self) -> None:
@@ -192,9 +192,9 @@ class RemodelApp(Host):
 
     def _follow(self, name: str) -> None:
         """Show the step that is worked on now, unless somebody looks back."""
-        follow, self._worked_on = self.looking_at == self._worked_on, name
+        follow, self._worked_on = self.shown_step == self._worked_on, name
         if follow:
-            self.looking_at = name
+            self.shown_step = name
             self.catch_up()
 
     @contextmanager
@@ -243,8 +243,8 @@ class RemodelApp(Host):
 
     def catch_up(self) -> None:
         """Bring up the step that is looked at, once no dialog is in front."""
-        if isinstance(self.screen, StepScreen) and self.screen.step.name != self.looking_at:
-            self.switch_screen(self._screen_of(self.looking_at))
+        if isinstance(self.screen, StepScreen) and self.screen.step.name != self.shown_step:
+            self.switch_screen(self._screen_of(self.shown_step))
 
     def _screen_of(self, name: str) -> StepScreen:
         return SCREENS.get(name, StepScreen)(self.context, self.steps[name])
@@ -253,9 +253,9 @@ class RemodelApp(Host):
         """The prompt tells when the terminal is too small for a gate."""
         self.call_later(self.draw)
 
-    def saying(self, name: str) -> Saying:
+    def prompt_text(self, name: str) -> PromptText:
         """What the prompt of a step's screen says."""
-        return saying(self.model, name, self._standing())
+        return prompt_text(self.model, name, self._standing())
 
     def _standing(self) -> PromptState:
         answered = self.context.session.answers.answers
@@ -275,7 +275,7 @@ class RemodelApp(Host):
         """`go_on` is shown dimmed while there is nothing to begin or to go to; `ledger` is there
         once the pages are converted."""
         if action == "go_on":
-            waits = self._begin is not None or self.looking_at != self.model.current
+            waits = self._begin is not None or self.shown_step != self.model.current
             return True if waits and not self.finished else None
         if action == "ledger":
             return self.has_ledger
@@ -283,8 +283,8 @@ class RemodelApp(Host):
 
     def action_go_on(self) -> None:
         """Go to the step that is worked on; there, begin it."""
-        if self.looking_at != self.model.current:
-            self.looking_at = self.model.current
+        if self.shown_step != self.model.current:
+            self.shown_step = self.model.current
             self.catch_up()
         elif self._begin is not None and not self._begin.done():
             self._begin.set_result(None)
@@ -293,17 +293,17 @@ class RemodelApp(Host):
         """Look at the step with this number, without disturbing the work."""
         names = list(self.model.steps)
         if 1 <= number <= len(names):
-            self.looking_at = names[number - 1]
+            self.shown_step = names[number - 1]
             self.catch_up()
 
     def action_look_by(self, by: int) -> None:
         """Look at the step before or after."""
-        self.action_look(list(self.model.steps).index(self.looking_at) + 1 + by)
+        self.action_look(list(self.model.steps).index(self.shown_step) + 1 + by)
 
     def action_help(self) -> None:
         """What the step touches and how to undo it."""
         if not isinstance(self.screen, HelpScreen):
-            name = self.looking_at if isinstance(self.screen, StepScreen) else self.model.current
+            name = self.shown_step if isinstance(self.screen, StepScreen) else self.model.current
             self.push_screen(HelpScreen(self.steps[name]))
 
     def action_log(self) -> None:

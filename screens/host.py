@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.app import App
 
 from screens.model import Model
-from screens.widgets.prompt import Saying
+from screens.widgets.prompt import PromptText
 
 if TYPE_CHECKING:
     from wizard.engine.context import Context
@@ -20,7 +20,7 @@ class Host(App[None]):
 
     context: Context
     model: Model
-    looking_at: str
+    shown_step: str
     """The name of the step that is in front."""
     stopping: bool
     """Whether the operator, or a signal, asked to stop."""
@@ -30,7 +30,7 @@ class Host(App[None]):
         """Whether the pages are converted, so that there is an account of it."""
         raise NotImplementedError
 
-    def saying(self, name: str) -> Saying:
+    def prompt_text(self, name: str) -> PromptText:
         """Return what the prompt of a step's screen says."""
         raise NotImplementedError
 

@@ -26,7 +26,7 @@ def commands(app: Host, screen: Screen[object]) -> Iterator[SystemCommand]:
     if not isinstance(screen, StepScreen):
         return
     if app.check_action("go_on", ()):
-        yield SystemCommand("Begin", app.saying(app.looking_at).text, app.action_go_on)
+        yield SystemCommand("Begin", app.prompt_text(app.shown_step).text, app.action_go_on)
     for number, step in enumerate(app.model.steps.values(), 1):
         look = partial(app.action_look, number)
         yield SystemCommand(f"Step {number}: {step.title}", "Look at this step", look)

@@ -91,7 +91,7 @@ class StepScreen(Screen[None], inherit_bindings=False):
         # Once there is something to read, a short screen has no room for the purpose.
         self.set_class(bool(self.state.findings or self.state.documents), "-told")
         self.show_body(self.state)
-        self.query_one("#prompt", Prompt).show(host.saying(self.step.name))
+        self.query_one("#prompt", Prompt).show(host.prompt_text(self.step.name))
 
     def show_body(self, state: StepState) -> None:
         """Draw the step's own part."""

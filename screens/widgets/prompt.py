@@ -15,7 +15,7 @@ from screens.theme import MUTED, NIGHT, ORANGE, TEXT, YELLOW
 
 
 @dataclass(frozen=True)
-class Saying:
+class PromptText:
     """What the prompt says. `go` is what pressing Enter does, empty when it does nothing."""
 
     text: str
@@ -31,19 +31,19 @@ class Prompt(Static, can_focus=True):
     class Pressed(Message):
         """Enter on the prompt, or a click."""
 
-    def show(self, saying: Saying) -> None:
+    def show(self, prompt_text: PromptText) -> None:
         """Draw what there is to say."""
         text = Text()
-        if saying.warning:
+        if prompt_text.warning:
             text.append(
-                f" ▲ {saying.warning}\n" if saying.text else f" ▲ {saying.warning}",
+                f" ▲ {prompt_text.warning}\n" if prompt_text.text else f" ▲ {prompt_text.warning}",
                 YELLOW,
             )
-        if saying.go:
-            text.append(f" {saying.go} ", f"bold {NIGHT} on {ORANGE}")
-            text.append(f"  {saying.text}", TEXT)
+        if prompt_text.go:
+            text.append(f" {prompt_text.go} ", f"bold {NIGHT} on {ORANGE}")
+            text.append(f"  {prompt_text.text}", TEXT)
         else:
-            text.append(f" {saying.text}", MUTED)
+            text.append(f" {prompt_text.text}", MUTED)
         self.update(text)
 
     def action_press(self) -> None:

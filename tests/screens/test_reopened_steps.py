@@ -45,7 +45,7 @@ async def test_opens_one_step_with_the_recorded_answers(project: ScriptedProject
     recorded = Recorded()
     async with project.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
         # Nobody has begun anything, and the screen has followed.
-        await scripted_app.until(pilot, lambda: app.looking_at == "copy" and app._begin is not None)
+        await scripted_app.until(pilot, lambda: app.shown_step == "copy" and app._begin is not None)
         assert (recorded.fetch.done, recorded.copy.done) == (1, 0)
         assert app.context.facts.answer(ARCHIVE.key) == "taken.dump"
         await pilot.press("enter")

@@ -59,7 +59,7 @@ async def to_the_gate(app: RemodelApp, pilot: Pilot[None]) -> None:
     await scripted_app.until(pilot, lambda: at_gate(app, "harbour"))
     await pilot.press(*"harbour", "enter")
     await scripted_app.until(
-        pilot, lambda: app.looking_at == "production" and app._begin is not None
+        pilot, lambda: app.shown_step == "production" and app._begin is not None
     )
     await pilot.press("enter")
     await scripted_app.until(pilot, lambda: at_gate(app, "loses"))

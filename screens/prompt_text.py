@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from screens.gate import MINIMUM
 from screens.model import Model, StepState
-from screens.widgets.prompt import Saying
+from screens.widgets.prompt import PromptText
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class PromptState:
     """How many of the current step's questions are not answered."""
 
 
-def saying(model: Model, name: str, standing: PromptState) -> Saying:
+def prompt_text(model: Model, name: str, standing: PromptState) -> PromptText:
     """What the prompt of the step `name` says."""
     width, height = standing.size
     small = ""
@@ -33,20 +33,20 @@ def saying(model: Model, name: str, standing: PromptState) -> Saying:
         small = f"{width}x{height}: gates stay closed below {MINIMUM[0]}x{MINIMUM[1]}"
     current = model.steps[model.current]
     if standing.finished:
-        return Saying("Everything is done.", warning=small)
+        return PromptText("Everything is done.", warning=small)
     if name != current.name:
         how = "waits to begin" if standing.waits else "is being worked on"
-        return Saying(f"goes to {current.title}, which {how}", "ctrl+n", warning=small)
+        return PromptText(f"goes to {current.title}, which {how}", "ctrl+n", warning=small)
     if standing.waits:
         told = outlook(current, standing.questions) + _look_back(model)
-        return Saying(told, "Enter", warning=small)
+        return PromptText(told, "Enter", warning=small)
     told = doing(current)
     if standing.stops:
-        return Saying(f"Stopping. Until then: {told}", warning=small)
+        return PromptText(f"Stopping. Until then: {told}", warning=small)
     if standing.asks:
         what = current.active.title if current.active else current.title
-        return Saying(f"Nothing is done before your answer: {what}", warning=small)
-    return Saying(f"Working: {told}. ctrl+c asks how to stop.", warning=small)
+        return PromptText(f"Nothing is done before your answer: {what}", warning=small)
+    return PromptText(f"Working: {told}. ctrl+c asks how to stop.", warning=small)
 
 
 def doing(step: StepState) -> str:
