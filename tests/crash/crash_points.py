@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from tests.crash.crashing_process import ACT, BEGIN, PLAN, Order
+from wizard.delivery import kinds
 
 TARGETS = ("staging", "production")
 LOCAL = (
@@ -20,7 +21,8 @@ LOCAL = (
     *("slugs.pages", "slugs.fields", "slugs.install", "slugs.check", "slugs.migrations"),
     *("slugs.install_migrations", "slugs.migrate", "slugs.urls"),
 )
-DELIVERING = ("site", "dump", "drill", "deliver", "after", "check")
+DELIVERING = tuple(operation.name for operation in kinds.named("swap").operations)
+"""What the demo's kind of delivery does for each target."""
 OPERATIONS = (
     *LOCAL,
     *(f"production.{name}:{target}" for target in TARGETS for name in DELIVERING),
