@@ -65,7 +65,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 async def run_app(
     context: Context, steps: Sequence[Step], deciding: Deciding = lambda person: person
 ) -> int:
-    """Walk through `steps` on the terminal. Returns the process's exit code.
+    """Walk through `steps` on the terminal. Return the process's exit code.
 
     `deciding` makes of the person at the screens the operator that decides.
     """
@@ -139,14 +139,14 @@ class RemodelApp(Host):
             await self.push_screen(SummaryScreen(self.context, self.model, self.steps))
 
     def _report(self) -> None:
-        """The session's report; without one, what was done is done all the same."""
+        """Write the session's report; where that fails, only notify."""
         try:
             report.write(self.context)
         except (RemodelError, OSError) as error:
             self.notify(f"No report: {redact(str(error))}", severity="error", markup=False)
 
     async def _go(self) -> bool:
-        """False when a gate was declined: the work is taken up again where it stands."""
+        """Run the engine. Return False when a gate was declined: it is run again."""
         try:
             await self.engine.go()
         except Declined as declined:
@@ -250,11 +250,11 @@ class RemodelApp(Host):
         return SCREENS.get(name, StepScreen)(self.context, self.steps[name])
 
     def on_resize(self, event: events.Resize) -> None:
-        """The prompt tells when the terminal is too small for a gate."""
+        """Draw again: the prompt tells when the terminal is too small for a gate."""
         self.call_later(self.draw)
 
     def prompt_text(self, name: str) -> PromptText:
-        """What the prompt of a step's screen says."""
+        """Return what the prompt of a step's screen says."""
         return prompt_text(self.model, name, self._standing())
 
     def _standing(self) -> PromptState:
@@ -301,13 +301,13 @@ class RemodelApp(Host):
         self.action_look(list(self.model.steps).index(self.shown_step) + 1 + by)
 
     def action_help(self) -> None:
-        """What the step touches and how to undo it."""
+        """Show what the step touches and how to undo it."""
         if not isinstance(self.screen, HelpScreen):
             name = self.shown_step if isinstance(self.screen, StepScreen) else self.model.current
             self.push_screen(HelpScreen(self.steps[name]))
 
     def action_log(self) -> None:
-        """The session's log."""
+        """Show the session's log."""
         if not isinstance(self.screen, LogScreen):
             self.push_screen(LogScreen(self.context.session))
 
@@ -317,7 +317,7 @@ class RemodelApp(Host):
         return self.context.artefact(ledger.FILE).exists()
 
     def action_ledger(self) -> None:
-        """The conversion's ledger; from there, back."""
+        """Show the conversion's ledger, or go back from it."""
         if isinstance(self.screen, LedgerScreen | EntryScreen):
             self.pop_screen()
             return
@@ -349,7 +349,7 @@ class RemodelApp(Host):
         self.draw()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the palette offers."""
+        """Return what the palette offers."""
         return palette.commands(self, screen)
 
     # The end
@@ -383,7 +383,7 @@ class RemodelApp(Host):
             await asyncio.wait([self.work], timeout=PATIENCE)
 
     def _fatal_error(self) -> None:
-        """A crash of ours: its traceback without the values of variables, and redacted."""
+        """Show a crash of ours: its traceback, redacted, without the values of variables."""
         self.bell()
         session = self.context.session.id
         told = f"{redact(traceback.format_exc())}\nThis is a fault in remodel. The session is "

@@ -27,7 +27,7 @@ class CopyScreen(StepScreen):
             yield Reading(self.READING, widget_id="reading")
 
     def show_body(self, state: StepState) -> None:
-        """The tree besides what every step shows."""
+        """Draw the tree besides what every step shows."""
         super().show_body(state)
         model = self.host.model
         planned = model.marks_planned

@@ -66,12 +66,12 @@ class FailedScreen(ModalScreen[Verdict]):
         self.dismiss(verdict)
 
     def action_copy(self) -> None:
-        """The whole error into the terminal's clipboard."""
+        """Copy the whole error into the terminal's clipboard."""
         self.app.copy_to_clipboard(redact(str(self.error)))
         self.notify("The error is in the clipboard.")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """The mouse's way to the same ends."""
+        """Do what the button's key does."""
         event.stop()
         if event.button.id == "copy":
             self.action_copy()

@@ -87,7 +87,7 @@ class GateScreen(ModalScreen[Answer]):
         self.watch(self.query_one("#gate-plan"), "scroll_y", self._measure)
 
     def on_resize(self, event: events.Resize) -> None:
-        """A terminal that becomes too small closes the gate; one that grows opens it."""
+        """Close the gate on a terminal that is too small; open it on one that grows."""
         self._judge()
         self._measure()
 
@@ -140,7 +140,7 @@ class GateScreen(ModalScreen[Answer]):
         self._go()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """The mouse's way to the same ends."""
+        """Do what the button's key does."""
         event.stop()
         if event.button.id == "gate-go":
             self._go()
@@ -166,7 +166,7 @@ class GateScreen(ModalScreen[Answer]):
         self.dismiss("again")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The other way only at a gate that has one."""
+        """Offer the other way only at a gate that has one."""
         if action == "again":
             return bool(self.plan.gate and self.plan.gate.again)
         return super().check_action(action, parameters)
@@ -176,7 +176,7 @@ class GateScreen(ModalScreen[Answer]):
         self.query_one("#gate-plan").scroll_relative(y=lines, animate=False)
 
     def _plan(self) -> Table:
-        """What is done, destroyed and undone; each line with a glyph of its own."""
+        """Lay out what is done, destroyed and undone; each line with a glyph of its own."""
         table = Table.grid(padding=(0, 1), expand=True)
         table.add_column(width=1)
         table.add_column(ratio=1)

@@ -106,7 +106,7 @@ class EntryScreen(ModalScreen[None]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """The rows as the worker told them."""
+        """Fill in the rows as the worker reported them."""
         table: DataTable[Text] = self.query_one(DataTable)
         for heading in ("row", "page before", "account"):
             table.add_column(Text(heading, f"bold {BLUE}"))
@@ -128,7 +128,7 @@ def _aligned(heading: str, text: str) -> str:
 
 
 def _short(name: str, width: int) -> str:
-    """A long name without its middle, so that there is room for the account."""
+    """Shorten a long name in its middle, so that there is room for the account."""
     if len(name) <= width:
         return name
     return f"{name[: width // 2 - 1]}…{name[-width // 2 :]}"

@@ -169,7 +169,7 @@ class Model:
             step.finished = bool(operations) and not step.left
 
     def step_of(self, event: Event) -> StepState | None:
-        """The step that an event belongs to."""
+        """Return the step that an event belongs to."""
         name = getattr(event, "step", "") or event.operation.partition(".")[0]
         return self.steps.get(name) or self.steps.get(self.current)
 
@@ -210,8 +210,8 @@ class Model:
         return step
 
     def told(self, operation: str) -> list[Finding | Document]:
-        """What there is to read before consenting to this operation's plan: its documents, and
-        its findings that warn."""
+        """Return what there is to read before consenting to this operation's plan: its documents,
+        and its findings that warn."""
         step = self.steps[operation.partition(".")[0]]
         findings = [f for f in step.findings.values() if f.status in ("warn", "fail")]
         every: list[Finding | Document] = [*findings, *step.documents.values()]
@@ -249,7 +249,7 @@ def _advance(operation: OperationState, event: Event) -> None:
 
 
 def revive(data: Mapping[str, Any]) -> Event | None:
-    """An event from its line in the journal; None for a kind that leaves nothing to see."""
+    """Return an event from its line in the journal; None for a kind that leaves nothing to see."""
     kind = _KINDS.get(str(data.get("kind")))
     if kind is None:
         return None

@@ -38,12 +38,12 @@ class ScreenOperator:
     async def ask(
         self, questions: Sequence[Question], recorded: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """The questions as a form."""
+        """Ask the questions as a form."""
         self._unless_stopping()
         return await self._answer(FormScreen(questions, recorded))
 
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
-        """The gate; raises Declined when it was not passed."""
+        """Open the gate. Raise Declined when it was not passed."""
         self._unless_stopping()
         shown = GateScreen(plan, changed, self._app.model.told(plan.operation))
         answer = await self._answer(shown)
@@ -56,7 +56,7 @@ class ScreenOperator:
             )
 
     async def failed(self, error: RemodelError, operation: str) -> Verdict:
-        """The error, and the choice between another attempt and the end."""
+        """Show the error, and the choice between another attempt and the end."""
         return await self._answer(FailedScreen(error, operation))
 
     def _unless_stopping(self) -> None:

@@ -13,7 +13,7 @@ from screens.step import StepScreen
 
 
 def commands(app: Host, screen: Screen[object]) -> Iterator[SystemCommand]:
-    """What can be done while `screen` is in front."""
+    """Yield what can be done while `screen` is in front."""
     yield SystemCommand("Help", "What this step touches, how to undo it", app.action_help)
     yield SystemCommand("Log", "Everything that was reported, as it comes", app.action_log)
     if app.has_ledger:

@@ -26,7 +26,7 @@ class PromptState:
 
 
 def prompt_text(model: Model, name: str, standing: PromptState) -> PromptText:
-    """What the prompt of the step `name` says."""
+    """Return what the prompt of the step `name` says."""
     width, height = standing.size
     small = ""
     if width < MINIMUM[0] or height < MINIMUM[1]:
@@ -50,13 +50,13 @@ def prompt_text(model: Model, name: str, standing: PromptState) -> PromptText:
 
 
 def doing(step: StepState) -> str:
-    """The title of what is worked on or planned."""
+    """Return the title of what is worked on or planned."""
     operation = step.active or next(iter(step.left), None)
     return operation.title if operation else step.title
 
 
 def outlook(step: StepState, questions: int) -> str:
-    """What happens on Enter: how much is done before the next gate or question."""
+    """Return what happens on Enter: how much is done before the next gate or question."""
     fresh = len(step.left) == len(step.operations)
     told = f"{'begins' if fresh else 'goes on with'} {step.title}: "
     if questions:

@@ -73,7 +73,7 @@ class StepScreen(Screen[None], inherit_bindings=False):
         yield Footer(show_command_palette=False)
 
     def compose_body(self) -> ComposeResult:
-        """The step's own part, between its purpose and the prompt."""
+        """Lay out the step's own part, between its purpose and the prompt."""
         yield Operations(widget_id="operations")
         yield Reading(self.READING, widget_id="reading")
 
@@ -115,7 +115,7 @@ class StepScreen(Screen[None], inherit_bindings=False):
         self.host.action_look(event.number)
 
     def on_screen_resume(self) -> None:
-        """The model may have moved on under a dialog."""
+        """Draw again: the model may have moved on under a dialog."""
         self.show()
         self.host.catch_up()
 

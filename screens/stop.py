@@ -67,10 +67,10 @@ class StopScreen(ModalScreen[Choice]):
         self.dismiss("now")
 
     def action_choose(self, choice: Choice) -> None:
-        """A key."""
+        """Choose by a key."""
         self.dismiss(choice)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """A button, named as its choice."""
+        """Choose by a button, named as its choice."""
         event.stop()
         self.dismiss(event.button.id)  # type: ignore[arg-type]

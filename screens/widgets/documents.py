@@ -20,7 +20,7 @@ _DIFF = {"+": BLUE, "-": ORANGE, "@": MUTED, " ": TEXT}
 
 
 def drawn(document: Document) -> RenderableType | Content:
-    """What a Static can show of `document`. Nothing in it is read as markup."""
+    """Return what a Static can show of `document`. Nothing in it is read as markup."""
     text = document.text[:CHARACTERS_SHOWN]
     match document.form:
         case "diff":

@@ -32,7 +32,7 @@ class FieldMapTable(DataTable[Text]):
         return dict(self.table.entries)
 
     def on_mount(self) -> None:
-        """The headings, then the rows."""
+        """Fill in the headings, then the rows."""
         for heading in HEADINGS:
             self.add_column(Text(heading, f"bold {BLUE}"))
         self._fill()

@@ -39,7 +39,7 @@ class Source(VerticalScroll, can_focus=True):
         yield Static(highlight(self.text, language="python"), classes="source", markup=False)
 
     def action_edit(self) -> None:
-        """The terminal belongs to the editor until it is closed."""
+        """Give the terminal to the editor until that is closed."""
         try:
             with self.app.suspend():
                 self.text = edit(self.text, ".py")
@@ -140,7 +140,7 @@ class Field(Vertical):
 
 
 def _plain(text: str) -> str:
-    """A choice as it is written: these widgets read markup, so that brackets are escaped."""
+    """Escape a choice: these widgets read brackets as markup."""
     return text.replace("[", "\\[")
 
 

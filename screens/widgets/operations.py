@@ -44,7 +44,7 @@ class Operations(VerticalScroll, can_focus=False):
         self.call_after_refresh(self._follow)
 
     def on_resize(self) -> None:
-        """The bar is as wide as there is room."""
+        """Draw the bar as wide as there is room."""
         self._list.update(self._table())
 
     def _table(self) -> Table:

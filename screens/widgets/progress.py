@@ -21,7 +21,7 @@ def amount(number: int, unit: str) -> str:
 
 
 def _bare(progress: Progress) -> str:
-    """The amount without a unit that the total repeats right behind it."""
+    """Return the amount without a unit that the total repeats right behind it."""
     return amount(progress.done, "bytes" if progress.unit == "bytes" else "")
 
 
@@ -33,7 +33,7 @@ def duration(seconds: float) -> str:
 
 
 def bar(progress: Progress, width: int) -> Text:
-    """A bar with what is done, of how much, how long it still takes, and the note."""
+    """Draw a bar: how much is done, of how much, how long it still takes, and the note."""
     words = [amount(progress.done, progress.unit)]
     if progress.total:
         share = min(1.0, progress.done / progress.total)

@@ -51,5 +51,5 @@ class Prompt(Static, can_focus=True):
         self.post_message(self.Pressed())
 
     def on_click(self, event: events.Click) -> None:
-        """The mouse."""
+        """Take a click for Enter."""
         self.post_message(self.Pressed())

@@ -84,7 +84,7 @@ class Strip(Static, can_focus=True):
                 return
 
     def _first(self) -> int:
-        """The first title shown, such that the active one fits."""
+        """Return the first title shown, such that the active one fits."""
         first, widths = 0, [cell_len(label) + 3 for label in self.labels]
         while first < self.active and sum(widths[first : self.active + 1]) > self.size.width:
             first += 1

@@ -112,7 +112,7 @@ class PagesTree(Tree["Node | More | None"]):
             self._shut.add(event.node.data.id)
 
     def on_tree_node_highlighted(self, event: Tree.NodeHighlighted[Node | More | None]) -> None:
-        """Walking onto the last line reads on."""
+        """Read on when the last line is reached."""
         event.stop()
         node = event.node
         parent = node.parent

@@ -14,7 +14,7 @@ from wizard.base.errors import OperationFailed
 def edit(text: str, suffix: str) -> str:
     """`text` as it is after $VISUAL or $EDITOR was closed; the terminal must be free for it.
 
-    Raises OperationFailed when the editor cannot be started or fails; `text` is then unchanged.
+    Raise OperationFailed when the editor cannot be started or fails; `text` is then unchanged.
     """
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory(prefix="remodel-") as folder:

@@ -27,7 +27,7 @@ class Event:
     at: float = field(default_factory=time.time, kw_only=True)
 
     def as_dict(self) -> dict[str, Any]:
-        """A JSON-ready dictionary, `kind` first: the schema of `--json`."""
+        """Return a JSON-ready dictionary, `kind` first: the schema of `--json`."""
         return {"kind": self.kind, **asdict(self)}
 
 

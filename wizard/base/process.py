@@ -159,7 +159,7 @@ class Child:
         await asyncio.wait({self._reading}, timeout=GRACE)
 
     async def _next(self, stream: asyncio.StreamReader) -> bytes:
-        """The next chunk; nothing more once the child is gone and its pipe stays silent."""
+        """Return the next chunk; b'' once the child is gone and its pipe stays silent."""
         reading = asyncio.ensure_future(stream.read(READ))
         try:
             await asyncio.wait({reading, self._exited}, return_when=asyncio.FIRST_COMPLETED)
@@ -230,7 +230,7 @@ async def start(
     """Start a command whose output is read by iterating over it; leaving ends it.
 
     `env` is added to our own environment. A `stdin` that is a number is a file descriptor that the
-    command gets as it is. Raises OperationFailed when there is no such command.
+    command gets as it is. Raise OperationFailed when there is no such command.
     """
     command = [str(part) for part in argv]
     try:
@@ -278,7 +278,7 @@ async def run(
 ) -> Completed:
     """Run a command to its end. `on_line` gets each line of output and errors as it comes.
 
-    The exit status is the caller's to judge. Raises OperationFailed when there is no such command.
+    The exit status is the caller's to judge. Raise OperationFailed when there is no such command.
     """
     output = bytearray()
     lines = Lines(on_line)

@@ -34,7 +34,7 @@ class Secret:
             _known.add(value)
 
     def reveal(self) -> str:
-        """The value itself, for the one call that hands it to PostgreSQL or SSH."""
+        """Return the value itself, for the one call that hands it to PostgreSQL or SSH."""
         return self._value
 
     def __repr__(self) -> str:
@@ -61,7 +61,7 @@ def register(environment: Mapping[str, str]) -> None:
 
 
 def public(texts: Iterable[str]) -> None:
-    """What a config says in the clear, such as a database's name, which `sealed` leaves alone."""
+    """Register what a config says in the clear, such as a database's name; `sealed` leaves it."""
     _public.update(texts)
 
 
@@ -103,7 +103,7 @@ def shows_secret(text: str) -> bool:
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment for children that have no business with the databases' passwords."""
+    """Return an environment for children that have no business with the databases' passwords."""
     return {name: value for name, value in environment.items() if not _OURS.fullmatch(name)}
 
 

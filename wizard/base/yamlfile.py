@@ -71,9 +71,9 @@ def _refuse(why: str, at: yaml.Event | yaml.Node) -> NoReturn:
 
 
 def load(path: Path, error: type[RemodelError]) -> tuple[Any, dict[str, int]]:
-    """The data of a YAML file, and the line (from 1) of each value by its dotted key.
+    """Return the data of a YAML file, and the line (from 1) of each value by its dotted key.
 
-    Raises `error` when the file is missing, too large, no file, or not plain YAML.
+    Raise `error` when the file is missing, too large, no file, or not plain YAML.
     """
     try:
         # Not to wait for a pipe's other end, nor to read a device without one.

@@ -272,7 +272,7 @@ async def _wizard(config_path: Path | None, plain: bool) -> None:
 
 
 def _resumed(found: Config, left: sessions.Summary) -> sessions.Session | None:
-    """The session with work left, unless the operator wants a new one."""
+    """Return the session with work left, unless the operator wants a new one."""
     click.echo(f"Session {left.id} has work left: {len(left.done)} operations are done.")
     wanted = click.prompt(
         "Go on with it, or begin a new one?", type=click.Choice(["on", "new"]), default="on"
@@ -308,7 +308,7 @@ async def _ask(
 
 
 def _delivered(found: Config, identifier: str, target: str) -> sessions.Session:
-    """The named session, or the newest that delivered to `target`."""
+    """Return the named session, or the newest that delivered to `target`."""
     if not identifier:
         key = f"production.deliver:{target}"
         having = [one.id for one in sessions.summaries(found) if key in one.done]
@@ -336,7 +336,7 @@ def _exit(code: int) -> None:
 
 
 def main() -> None:
-    """The entry point: turns errors into one message and the documented exit code."""
+    """Run the command; turn errors into one message and the documented exit code."""
     # asyncio warns about every write to a connection that has just ended; we see it end anyway.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):

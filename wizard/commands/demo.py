@@ -59,7 +59,7 @@ def _how_to_go_on(folder: Path | None) -> str:
 
 
 def _told(output: Output) -> Report:
-    """A voice for the layout: how far it is, without every line that Django's migrate prints."""
+    """Return a report for the layout: its progress, without each line of Django's migrate."""
     events, told = Events(), Events()
     output.listen(told)
     events.subscribe(lambda event: None if isinstance(event, Line) else told.emit(event))

@@ -42,7 +42,7 @@ class Discovery:
 
 
 def missing(project: DjangoProject) -> tuple[Question, ...]:
-    """What has to be asked before the project can be started at all."""
+    """Return what has to be asked before the project can be started at all."""
     questions = []
     if project.settings is None:
         questions.append(SETTINGS)
@@ -54,7 +54,7 @@ def missing(project: DjangoProject) -> tuple[Question, ...]:
 async def discover(project: DjangoProject, given: Mapping[str, Any]) -> Discovery:
     """Look at a Django project through a Python of its own; `given` answers what was `missing`.
 
-    Raises ConfigError when the settings cannot be imported (with the project's own traceback).
+    Raise ConfigError when the settings cannot be imported (with the project's own traceback).
     """
     folder = project.root
     settings = project.settings or given[SETTINGS.key]
@@ -158,7 +158,7 @@ def _label(value: str) -> None:
 def write(discovery: Discovery, answers: Mapping[str, Any]) -> Path:
     """Write remodel.yml from what was found and answered; returns its path.
 
-    Raises ConfigError when there is one already: it is never overwritten.
+    Raise ConfigError when there is one already: it is never overwritten.
     """
     path = discovery.folder / config.FILE
     if path.exists():

@@ -35,7 +35,7 @@ SET = click.option(
 
 
 def the_config(path: Path | None) -> Config:
-    """The config that is named, or the one of this folder. Raises ConfigError."""
+    """Return the config that is named, or the one of this folder. Raise ConfigError."""
     path = path or config.find(Path.cwd())
     if path is None:
         raise ConfigError(
@@ -47,7 +47,8 @@ def the_config(path: Path | None) -> Config:
 
 
 def recorded(found: Config, path: Path, settings: Sequence[str]) -> Answers:
-    """The recorded answers with what --set changes. Raises AnswersError with all their faults."""
+    """Return the recorded answers with what --set changes. Raise AnswersError with all their
+    faults."""
     given = answers.read(path).with_changes(answers.settings(settings))
     outline.check(found, given)
     return given

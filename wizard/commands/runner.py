@@ -92,7 +92,7 @@ def terminal_is_dumb() -> bool:
 
 
 async def interactive(config: Config, session: Session, plain: bool = False) -> int:
-    """A person goes on with `session`, at the screens or at prompts; returns the exit code."""
+    """Go on with `session` at the screens or at prompts; return the exit code."""
     if not (plain or terminal_is_dumb()):
         return await screens(config, session)
     await prompts(config, session, Output())
@@ -109,8 +109,8 @@ async def screens(
     session: Session,
     deciding: Callable[[Operator], Operator] = lambda person: person,
 ) -> int:
-    """The Textual app; returns its exit code. `deciding` makes of the person who is at the screens
-    the operator that decides."""
+    """Run the Textual app; return its exit code. `deciding` makes the operator of the person
+    there."""
     from screens.app import run_app  # the one way from the engine to the screens
 
     async with Context(config, session, Events()) as context:

@@ -24,7 +24,7 @@ _NUMBERS = {"type": "object", "additionalProperties": {"type": "integer"}}
 
 
 def answers(config: Config) -> dict[str, Any]:
-    """The schema of answers.yml, with the questions, gates and targets of this config.
+    """Return the schema of answers.yml, with the questions, gates and targets of this config.
 
     Whether something is missing depends on what is replayed: that, `remodel check` tells.
     """
@@ -64,7 +64,7 @@ def answers(config: Config) -> dict[str, Any]:
 
 
 def events() -> dict[str, Any]:
-    """The schema of each line of `--json`."""
+    """Return the schema of each line of `--json`."""
     return {
         "$schema": DRAFT,
         "title": "A line of remodel --json",
@@ -78,7 +78,7 @@ def _object(properties: Mapping[str, Any], required: list[str] | None = None) ->
 
 
 def _line(kind: str, about: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """An object of this kind, which has all of these."""
+    """Return an object of this kind, which has all of these."""
     whole = {"kind": {"const": kind}, **properties}
     return {"title": kind, "description": about, **_object(whole, list(whole))}
 
@@ -90,7 +90,7 @@ def _event(kind: type[Event]) -> dict[str, Any]:
 
 
 def _of(hint: Any) -> dict[str, Any]:
-    """The schema of a type, as JSON has it."""
+    """Return the schema of a type, as JSON has it."""
     if get_origin(hint) in (Union, types.UnionType):
         return {"anyOf": [_of(each) for each in get_args(hint)]}
     if get_origin(hint) is Literal:

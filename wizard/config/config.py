@@ -168,7 +168,7 @@ class Config:
         return self.folder / "backups"
 
     def identity(self) -> dict[str, Any]:
-        """What a session belongs to: opened against anything else, it stops."""
+        """Return what a session belongs to; `resume` refuses a config with another."""
         conversion = self.conversion
         return {
             "project": str(self.project.path.resolve()),
@@ -193,7 +193,7 @@ class Config:
 
 
 def find(start: Path) -> Path | None:
-    """The nearest remodel.yml in `start` or above it."""
+    """Return the nearest remodel.yml in `start` or above it."""
     for folder in (start, *start.parents):
         if (folder / FILE).is_file():
             return folder / FILE
@@ -201,7 +201,7 @@ def find(start: Path) -> Path | None:
 
 
 def read(path: Path) -> Config:
-    """Read remodel.yml and the .env beside it. Raises ConfigError with the line at fault."""
+    """Read remodel.yml and the .env beside it. Raise ConfigError with the line at fault."""
     data, lines = yamlfile.load(path, ConfigError)
     folder = path.resolve().parent
     secrets = Environment(folder / ".env")
@@ -342,7 +342,7 @@ def _target(section: ConfigSection, name: str, folder: Path, secrets: Environmen
 
 
 def _without_ssh(section: ConfigSection, target: Target) -> Target:
-    """A target that this machine reaches itself: over the network with TLS, unless told."""
+    """Return a target that this machine reaches itself: over the network with TLS, unless told."""
     if not target.address.host:
         section.refuse("ssh", "the key 'ssh' is missing; a database without it needs a `host`")
     for key in ("ssh_config", "before", "after", "check"):
@@ -375,7 +375,7 @@ def _site(section: ConfigSection, default: SiteAddress | None) -> SiteAddress:
 
 
 def _rooted(folder: Path, given: str) -> Path:
-    """An absolute path without resolving links: a venv's python is one."""
+    """Make a path absolute without resolving links: a venv's python is one."""
     try:
         return Path(os.path.normpath(folder / Path(given).expanduser()))
     except RuntimeError as problem:

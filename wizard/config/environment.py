@@ -22,7 +22,7 @@ class Environment:
         """Name -> `.env` or `the environment`, of what was asked for and found."""
 
     def get(self, name: str) -> Secret | None:
-        """The secret of this name; None where there is none."""
+        """Return the secret of this name; None where there is none."""
         if name in os.environ:
             self.origin[name] = "the environment"
             return Secret(os.environ[name])

@@ -47,10 +47,10 @@ HEADINGS = ("field", "how", "from or value", "type", "note")
 
 
 def entries(raw: Any) -> dict[str, Any]:
-    """The field map in its proper form, from YAML data or its text.
+    """Return the field map in its proper form, from YAML data or its text.
 
     `{field: drop}`, or `{field: {from: name}}`, `{value: anything}`, `{call: dotted.path}`.
-    Raises ValueError with a sentence about what is wrong.
+    Raise ValueError with a sentence about what is wrong.
     """
     if isinstance(raw, str):
         try:
@@ -96,9 +96,9 @@ def plain(value: Any) -> Any:
 
 
 def constant(typed: str) -> dict[str, Any]:
-    """The entry for a constant as it is typed: YAML, so that 3 is a number and '3' a text.
+    """Return the entry for a constant as it is typed: YAML, so that 3 is a number and '3' a text.
 
-    Raises ValueError.
+    Raise ValueError.
     """
     try:
         return {"value": plain(yamlfile.parse(typed, "the constant", ConfigError)[0])}
@@ -107,7 +107,7 @@ def constant(typed: str) -> dict[str, Any]:
 
 
 def text(value: Mapping[str, Any]) -> str:
-    """The field map in one line of YAML."""
+    """Return the field map in one line of YAML."""
     return yaml.safe_dump(
         dict(value), default_flow_style=True, width=100_000, allow_unicode=True, sort_keys=False
     ).strip()
@@ -130,7 +130,7 @@ class Row:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Row:
-        """A row as the worker's `field_map` tells it."""
+        """Return a row as the worker's `field_map` tells it."""
         return cls(
             new_field=data.get("target") or None,
             how=data["how"],
@@ -180,7 +180,7 @@ class FieldTable:
         )
 
     def changed(self, entries: Mapping[str, Any]) -> FieldTable:
-        """The same table with other entries."""
+        """Return the same table with other entries."""
         return replace(self, entries=dict(entries))
 
     @property
@@ -213,6 +213,6 @@ class FieldTable:
 
 
 def table(rows: tuple[Row, ...] | list[Row]) -> str:
-    """The rows as a document: tab-separated, the headings first."""
+    """Return the rows as a document: tab-separated, the headings first."""
     lines = [HEADINGS, *(row.cells() for row in rows)]
     return "\n".join("\t".join(" ".join(cell.split()) for cell in cells) for cells in lines)

@@ -22,7 +22,7 @@ def live(there: Mapping[str, DatabaseRow], name: str) -> dict[str, int]:
 
 
 def free(there: Mapping[str, DatabaseRow], database: str, label: str) -> str:
-    """A name that no database has: the same session may deliver and roll back again."""
+    """Return a name that no database has: the same session may deliver and roll back again."""
     names = (server.beside(database, f"{label}{'' if n == 1 else f'_{n}'}") for n in count(1))
     return next(name for name in names if name not in there)
 

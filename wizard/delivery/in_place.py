@@ -113,7 +113,7 @@ class InPlace(Overwriting):
         )
 
     def _transaction(self, context: Context) -> Path:
-        """The file with the id of the transaction that was begun last."""
+        """Return the file with the id of the transaction that was begun last."""
         return context.artefact(f"transaction.{self.target.name}")
 
 

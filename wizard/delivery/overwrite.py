@@ -43,7 +43,7 @@ class Overwriting(Delivery):
         """Put what `script` holds in the place of what is there, having called `unchanged`."""
 
     async def reached(self, context: Context) -> Address:
-        """The target's database, its identity checked."""
+        """Return the target's database, its identity checked."""
         return (await context.far.checked(self.target)).address
 
     async def apply(self, context: Context, plan: Plan) -> Delivered:
@@ -75,8 +75,7 @@ class Overwriting(Delivery):
         )
 
     async def _save(self, context: Context, address: Address, safety: Path) -> DriftBaseline | None:
-        """A safety dump, and what it holds. None of a database that is gone: an earlier attempt
-        dropped it, and has one."""
+        """Take a safety dump and return what it holds; None if there is no database."""
         if await server.database(address) is None:
             return None
         async with baselines.held(address) as held:

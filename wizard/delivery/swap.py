@@ -140,7 +140,7 @@ class Swap(Delivery):
         )
 
     def _delivered(self, context: Context) -> Path:
-        """The file with the baseline of what is swapped in, for a rollback after a crash."""
+        """Return the file with the baseline of what is swapped in, for a rollback after a crash."""
         return context.artefact(f"delivered.{self.target.name}.json")
 
     async def _give_rights(self, live: Address, new: Address, report: Report) -> None:
@@ -184,7 +184,7 @@ class Swap(Delivery):
 
 
 def _its_host(target: Target, far: Far) -> Connection | None:
-    """The SSH connection, where it leads to the very host that the database is on."""
+    """Return the SSH connection, where it leads to the very host that the database is on."""
     host = target.address.host
     return far.ssh if host.startswith("/") or host in preflight.LOCAL_HOSTS else None
 

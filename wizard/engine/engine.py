@@ -51,7 +51,7 @@ class Engine:
         self._stop = True
 
     async def go(self) -> None:
-        """Do everything that is left. Raises what stopped it; the journal knows how far."""
+        """Do everything that is left. Raise what stopped it; the journal knows how far."""
         await self._tell_how_far()
         while True:
             try:
@@ -271,7 +271,7 @@ class Engine:
     async def undo(self, to: str) -> list[str]:
         """Take back every finished operation from the end to the beginning of step `to`.
 
-        The answers of those steps are forgotten, so that they are asked anew. Raises UsageError
+        The answers of those steps are forgotten, so that they are asked anew. Raise UsageError
         when the step is unknown, OperationFailed once a target was delivered to: from then on
         the way back is `remodel rollback`.
         """
@@ -327,7 +327,7 @@ class Engine:
         journal.write(operation.key, "undone", {})
 
     def _log(self, event: Event) -> None:
-        """The log is a table of the journal: what was said, without what only moves a screen."""
+        """Write an event into the journal's log, but for what only moves a screen."""
         if isinstance(event, Progress | TreeChanged | LedgerKept):
             return  # the ledger is a file of its own
         if isinstance(event, Document):  # a table of all URLs may have a million lines

@@ -138,7 +138,7 @@ class FarSide:
         snapshot: str = "",
         without: tuple[str, ...] = (),
     ) -> Archive:
-        """Dump the target's database into `path`, by its best route. Raises as `dump.by`."""
+        """Dump the target's database into `path`, by its best route. Raise as `dump.by`."""
         far = await self.checked(target)
         route = route or await self.route(target)
         return await dump.by(

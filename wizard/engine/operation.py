@@ -50,7 +50,7 @@ class Operation(ABC):
 
     @abstractmethod
     async def plan(self, context: Context) -> Plan:
-        """Compute what would be done. Reads only. Raises what would make it impossible."""
+        """Compute what would be done. Reads only. Raise what would make it impossible."""
 
     @abstractmethod
     async def apply(self, context: Context, plan: Plan) -> Result:
@@ -66,7 +66,7 @@ class Operation(ABC):
     async def finalize(  # noqa: B027, most have nothing to add
         self, context: Context, plan: Plan, facts: Mapping[str, Any]
     ) -> None:
-        """What has to hold once it is done, after `apply` or after `observe` found it done.
+        """Do what has to hold once it is done, after `apply` or after `observe` saw it done.
 
         May run more than once. The place for what a crash right after the act would miss.
         """
@@ -87,7 +87,7 @@ class Operation(ABC):
         """
 
     async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
-        """What it has done and is there no more, in words; empty while it stands.
+        """Describe what is missing of a finished operation; '' if it is intact.
 
         Asked of what is done before a session goes on. Reads only, and no target.
         """

@@ -42,12 +42,12 @@ class Operator(Protocol):
     """Whether it can be asked again, when a plan went stale or an operation failed."""
 
     async def begin(self, step: Step) -> None:
-        """A step is about to begin. Returns when it may; raises Declined to stop."""
+        """Wait until the step may begin. Raise Declined to stop."""
 
     async def ask(
         self, questions: Sequence[Question], recorded: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """An accepted answer for each question; `recorded` holds earlier ones as defaults."""
+        """Return an accepted answer for each question; `recorded` has earlier ones as defaults."""
 
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
         """Show the gate of `plan`; returns when it was passed, raises Declined otherwise, or
@@ -57,7 +57,7 @@ class Operator(Protocol):
         """
 
     async def failed(self, error: RemodelError, operation: str) -> Verdict:
-        """An operation failed; the operator may mend the cause and have it tried again."""
+        """Ask whether an operation that failed is tried again, its cause mended."""
 
 
 class Replay:
@@ -81,7 +81,7 @@ class Replay:
     async def ask(
         self, questions: Sequence[Question], recorded: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """The recorded answers; all missing keys are named at once."""
+        """Return the recorded answers; all missing keys are named at once."""
         missing = [q for q in questions if q.key not in self._answers.answers]
         if missing:
             raise InputMissing(
@@ -121,7 +121,7 @@ class Replay:
         return "stop"
 
     def recorded(self, questions: Sequence[Question]) -> dict[str, Any]:
-        """The recorded answers to these questions, as far as there are any."""
+        """Return the recorded answers to these questions, as far as there are any."""
         return answers.accepted(self._answers, questions)
 
     def differs(self, plan: Plan) -> list[str]:
@@ -141,7 +141,7 @@ class Reopened:
         self.interactive = False
 
     async def begin(self, step: Step) -> None:
-        """The person begins a step that is opened again."""
+        """Have the person begin a step that is opened again."""
         await self._of(step.name).begin(step)
 
     async def ask(
@@ -152,7 +152,7 @@ class Reopened:
         return await self._of(questions[0].key).ask(questions, known)
 
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
-        """A person is told what is different from what was consented to when it was recorded."""
+        """Tell a person what differs from what was consented to when it was recorded."""
         await self._of(plan.operation).consent(plan, changed or self._replay.differs(plan))
 
     async def failed(self, error: RemodelError, operation: str) -> Verdict:
@@ -245,7 +245,7 @@ class Plain:
 
 
 async def _in_the_background(read: Callable[[str], str], prompt: str) -> str:
-    """The line that `read` waits for; a signal need not wait for it.
+    """Return the line that `read` waits for; a signal need not wait for it.
 
     `asyncio.to_thread` would have the interpreter wait for the thread at its end.
     """
@@ -267,7 +267,7 @@ async def _in_the_background(read: Callable[[str], str], prompt: str) -> str:
 
 
 def gate_lines(plan: Plan, changed: Sequence[str] = ()) -> list[str]:
-    """A gate as lines of text: what, what is destroyed, how to undo, which fingerprint."""
+    """Return a gate as lines of text: what, what is destroyed, how to undo, which fingerprint."""
     lines = [f"GATE: {plan.title}"]
     lines += [f"  changed since you looked: {line}" for line in changed]
     lines += [f"  {line}" for line in plan.does]

@@ -52,7 +52,7 @@ async def require_same(context: Context, steps: Sequence[Step]) -> None:
 
 
 async def _commit(folder: Path) -> str:
-    """The commit that is checked out; empty where there is no Git or nothing was committed."""
+    """Return the commit that is checked out; '' without Git or a commit."""
     try:
         asked = await process.run(["git", "-C", folder, "rev-parse", "--verify", "HEAD"])
     except OperationFailed:
@@ -61,7 +61,7 @@ async def _commit(folder: Path) -> str:
 
 
 async def _elsewhere(folder: Path, commit: str) -> str:
-    """That another line of commits is checked out than the one with `commit`, or nothing."""
+    """Say that another line of commits is checked out than the one with `commit`; '' if not."""
     if not commit or not (now := await _commit(folder)) or now == commit:
         return ""
     asked = await process.run(["git", "-C", folder, "merge-base", "--is-ancestor", commit, now])
@@ -79,7 +79,7 @@ class Survey:
 
 
 async def survey(context: Context, steps: Sequence[Step]) -> Survey:
-    """What is done, what was interrupted, what comes next.
+    """Return what is done, what was interrupted, what comes next.
 
     Empty for what has not begun, and for what has ended.
     """

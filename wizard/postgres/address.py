@@ -39,7 +39,7 @@ class Address:
             raise ConfigError(f"The host {self.host!r} is more than one.", hint="Name one host.")
 
     def at(self, database: str) -> Address:
-        """The same server, another database."""
+        """Return the same server, another database."""
         return replace(self, database=database)
 
     def parameters(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class Address:
 async def connect(address: Address, *, autocommit: bool = True) -> psycopg.AsyncConnection[Any]:
     """Open a connection that names itself `remodel`.
 
-    Raises ConnectionFailed with the server's own words.
+    Raise ConnectionFailed with the server's own words.
     """
     try:
         return await psycopg.AsyncConnection.connect(

@@ -65,7 +65,7 @@ async def mark(address: Address, text: str) -> None:
 
 
 async def marked(address: Address) -> str:
-    """What is written on a database; nothing when it does not exist."""
+    """Return what is written on a database; nothing when it does not exist."""
     async with server.operations(address) as session:
         cursor = await session.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
@@ -114,7 +114,7 @@ class Pins:
             )
 
     def role_of(self, identity: Identity, *, but: str = "") -> str | None:
-        """The role, another than `but`, pinned to this very database under whatever name."""
+        """Return the role, another than `but`, pinned to this very database under whatever name."""
         for role, pinned in self.all().items():
             if role != but and pinned.is_same_database(identity):
                 return role

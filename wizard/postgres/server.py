@@ -90,7 +90,7 @@ class Contents:
 async def session(
     address: Address, *, autocommit: bool = True
 ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """A session in the database of `address`, whose failures are ours.
+    """Open a session in the database of `address`; its failures are ours.
 
     ConnectionFailed when it cannot be had or is lost, OperationFailed when the server refuses a
     statement.
@@ -113,9 +113,9 @@ async def session(
 
 @asynccontextmanager
 async def operations(address: Address) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """A session beside `address.database`, for what cannot be done from inside it.
+    """Open a session beside `address.database`, for what cannot be done from inside it.
 
-    In `postgres`, or in `template1` where there is no `postgres`. Raises as `session`.
+    In `postgres`, or in `template1` where there is no `postgres`. Raise as `session`.
     """
     place = address.at("postgres")
     try:
@@ -127,13 +127,13 @@ async def operations(address: Address) -> AsyncIterator[psycopg.AsyncConnection[
 
 
 async def about(address: Address) -> Server:
-    """The server of `address`, and what our role may do. Needs the database to exist."""
+    """Return the server of `address`, and what our role may do. Needs the database to exist."""
     async with session(address) as connection:
         return await about_session(connection)
 
 
 async def about_session(connection: psycopg.AsyncConnection[Any]) -> Server:
-    """The server that `connection` is to."""
+    """Return the server that `connection` is to."""
     cursor = await connection.execute(
         """
         SELECT current_setting('server_version'), rolname, rolcreatedb OR rolsuper, rolsuper
@@ -157,7 +157,7 @@ async def databases(address: Address) -> list[DatabaseRow]:
 
 
 async def database(address: Address) -> DatabaseRow | None:
-    """The database of `address`, or None where there is none of that name."""
+    """Return the database of `address`, or None where there is none of that name."""
     return {found.name: found for found in await databases(address)}.get(address.database)
 
 
@@ -207,7 +207,7 @@ async def contents(address: Address) -> Contents:
 
 
 async def table_sizes(address: Address) -> dict[str, int]:
-    """The bytes of each table's rows on disk, out-of-line values included, indexes not.
+    """Return the bytes of each table's rows on disk, out-of-line values included, indexes not.
 
     Keys are `schema.table`, as pg_dump names them in its messages.
     """
@@ -227,7 +227,7 @@ async def table_sizes(address: Address) -> dict[str, int]:
 
 
 def beside(database: str, label: str) -> str:
-    """The name of a database that belongs to `database`: `podcast__checkpoint`.
+    """Return the name of a database that belongs to `database`: `podcast__checkpoint`.
 
     At most 63 bytes, as PostgreSQL would cut it silently; what is too long is shortened and told
     apart by a digest.

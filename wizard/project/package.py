@@ -13,11 +13,11 @@ from wizard.config.config import Project
 
 
 def source_of(project: Project, installed: Path) -> Path:
-    """The file in the operator's own tree that an installed file of the app was made from.
+    """Return the file in the operator's own tree that an installed file of the app was made from.
 
     `installed` is what the project's Python imports. It is the source itself when the app
     belongs to the project or is installed in editable mode; otherwise the file below the
-    configured package that ends in the same parts. Raises ConfigError when there is none.
+    configured package that ends in the same parts. Raise ConfigError when there is none.
     """
     real = installed.resolve()
     if is_editable(project, installed):
@@ -55,7 +55,7 @@ def is_editable(project: Project, installed: Path) -> bool:
 
 
 async def install(project: Project, report: Report) -> None:
-    """Run the configured command; its output is live. Raises OperationFailed with its end."""
+    """Run the configured command; its output is live. Raise OperationFailed with its end."""
     if not project.install:
         raise ConfigError(
             "The package has to be installed into the project, and no command is configured.",
@@ -99,6 +99,6 @@ def write(path: Path, text: str) -> None:
 
 
 def read(path: Path) -> str:
-    """A source file with its line ends as they are."""
+    """Return a source file with its line ends as they are."""
     with path.open(encoding="utf-8", newline="") as file:
         return file.read()

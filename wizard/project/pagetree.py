@@ -96,12 +96,12 @@ class PageTree:
         )
 
     async def node(self, page_id: int) -> Node | None:
-        """The page with this id, if there is one."""
+        """Return the page with this id, if there is one."""
         found = await self._read(_SELECT + "WHERE page.id = %(id)s", {"id": page_id})
         return found[0] if found else None
 
     async def lineage(self, page_id: int) -> list[Node]:
-        """The page and all above it, from the root down; empty when there is no such page."""
+        """Return the page and all above it, from the root down; [] when there is no such page."""
         page = await self.node(page_id)
         if page is None:
             return []
@@ -111,14 +111,14 @@ class PageTree:
         )
 
     async def among(self, ids: Iterable[int]) -> list[Node]:
-        """The pages with these ids, as far as they are there, in the tree's order."""
+        """Return the pages with these ids, as far as they are there, in the tree's order."""
         return await self._read(
             _SELECT + "WHERE page.id = ANY(%(ids)s) ORDER BY page.path", {"ids": list(ids)}
         )
 
     async def select(self, selector: Mapping[str, Any]) -> list[Node]:
-        """The pages with this `slug`, `id` or `path` (a URL path: from the tree's root, or from
-        a site's)."""
+        """Return the pages with this `slug`, `id` or `path` (a URL path: from the tree's root, or
+        from a site's)."""
         column, value = next(iter(selector.items()))
         if column == "path":
             path = "/" + str(value).strip("/") + "/"
@@ -128,7 +128,7 @@ class PageTree:
         return await self._read(f"{_SELECT} WHERE {where} ORDER BY page.path", {"value": value})
 
     async def first(self, type_: str, *, below: str = "") -> Node | None:
-        """The first page of this type (`app.Model`) strictly below treebeard path `below`."""
+        """Return the first page of this type (`app.Model`) below the treebeard path `below`."""
         app, _, model = type_.lower().partition(".")
         found = await self._read(
             f"{_SELECT} WHERE type.app_label = %(app)s AND type.model = %(model)s"
@@ -138,7 +138,8 @@ class PageTree:
         return found[0] if found else None
 
     async def slugs(self) -> list[str]:
-        """The slugs of the upper three levels, to suggest one that is near to what was typed."""
+        """Return the slugs of the upper three levels, to suggest one that is near to what was
+        typed."""
         found = await self._read(_SELECT + "WHERE page.depth <= 4 LIMIT 1000", {})
         return [page.slug for page in found]
 

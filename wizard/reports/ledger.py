@@ -47,7 +47,7 @@ class LedgerEntry:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> LedgerEntry:
-        """An entry as the worker tells it; numbers that it leaves out are 0."""
+        """Return an entry as the worker tells it; numbers that it leaves out are 0."""
         numbers = {name: int(data.get(name) or 0) for name in ("before", *ACCOUNTS)}
         rows = tuple((_told(key), _told(page), str(is_)) for key, page, is_ in data.get("rows", ()))
         return cls(name=str(data["name"]), kind=str(data["kind"]), rows=rows, **numbers)
@@ -107,7 +107,7 @@ def summed(totals: Mapping[str, int]) -> str:
 
 
 def table(ledger: Ledger, accounts: Sequence[str] = tuple(ACCOUNTS)) -> str:
-    """A document: tab-separated, headings first; a dash where there is nothing."""
+    """Return a document: tab-separated, headings first; a dash where there is nothing."""
     lines = ["\t".join(("where", "kind", "before", *accounts))]
     for entry in ledger.entries:
         numbers = (entry.before, *(getattr(entry, name) for name in accounts))
@@ -126,7 +126,8 @@ def write(folder: Path, ledger: Ledger) -> None:
 
 
 def read(folder: Path) -> Ledger | None:
-    """The ledger of a session; None when it has none. Raises OperationFailed when it is broken."""
+    """Return the ledger of a session; None when it has none. Raise OperationFailed when it is
+    broken."""
     path = folder / FILE
     if not path.exists():
         return None

@@ -119,7 +119,7 @@ class JsonLines:
         print(json.dumps(redacted(data)), file=self._stream, flush=True)
 
     def error(self, error: RemodelError) -> None:
-        """The error that ended the run, as the last object."""
+        """Write the error that ended the run, as the last object."""
         self.write(
             {
                 "kind": "error",

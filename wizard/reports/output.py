@@ -22,7 +22,7 @@ class Output:
         events.subscribe(JsonLines(sys.stdout) if self.json else Narrator(sys.stdout))
 
     def end(self, context: Context) -> None:
-        """The report into the session's folder, and the summary as the last thing on stdout."""
+        """Write the report into the session's folder, and the summary at the end of stdout."""
         report.write(context)
         data = summary.summary(context)
         if self.json:

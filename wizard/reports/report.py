@@ -68,7 +68,8 @@ def write_into(folder: Path, journal: Journal) -> list[Path]:
 
 
 def gather(folder: Path, journal: Journal) -> list[ReportSection]:
-    """What there is to report of a session, finished or not; sections without content left out."""
+    """Return what there is to report of a session, finished or not; sections without content left
+    out."""
     states = {
         entry.operation: entry
         for entry in journal.entries()
@@ -178,7 +179,7 @@ def _left(done: Mapping[str, Any]) -> ReportSection:
 
 
 def _verified(journal: Journal, states: Mapping[str, JournalEntry]) -> ReportSection:
-    """The last word of each check of the operations that are done."""
+    """Return the last word of each check of the operations that are done."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for _, event in journal.events():
         state = states.get(event.get("operation", ""))
@@ -236,7 +237,7 @@ def _table(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[tu
 
 
 def markdown(title: str, sections: Sequence[ReportSection]) -> str:
-    """The report as Markdown with GitHub's tables; nothing in it is read as markup."""
+    """Return the report as Markdown with GitHub's tables; nothing in it is read as markup."""
 
     def lines() -> Iterator[str]:
         yield f"# {_plain(title)}"
@@ -260,7 +261,7 @@ def _plain(text: str) -> str:
 
 
 def as_html(title: str, sections: Sequence[ReportSection]) -> str:
-    """The report as one page without scripts or anything from elsewhere."""
+    """Return the report as one page without scripts or anything from elsewhere."""
 
     def parts() -> Iterator[str]:
         yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_safe(title)}'

@@ -10,7 +10,7 @@ from wizard.reports.ledger import summed
 
 
 def summary(context: Context) -> dict[str, Any]:
-    """What was converted, which URLs there are, what was verified, where it was delivered."""
+    """Return what was converted and verified, which URLs there are, where it was delivered."""
     done = {
         entry.operation: entry.data
         for entry in context.session.journal.entries()
@@ -65,7 +65,7 @@ _CHECKS = (
 
 
 def lines(data: dict[str, Any]) -> list[str]:
-    """The summary as lines for a person."""
+    """Return the summary as lines for a person."""
     text = ["", f"Session {data['session']}"]
     for page in data["converted"][:NAMED]:
         old, new = page["old_id"], page["new_id"]

@@ -43,11 +43,11 @@ class SystemAccount:
     switches: bool = False
 
     def argv(self, program: Path, *arguments: str) -> list[str]:
-        """The command line that runs `program` as this account."""
+        """Return the command line that runs `program` as this account."""
         return [*self.prefix, str(program), *arguments]
 
     def spawn(self) -> SpawnOptions:
-        """What to pass on to `subprocess.Popen` or `asyncio.create_subprocess_exec`."""
+        """Return what to pass on to `subprocess.Popen` or `asyncio.create_subprocess_exec`."""
         if not self.switches:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
@@ -71,7 +71,8 @@ class SystemAccount:
 
 @cache
 def unprivileged() -> SystemAccount:
-    """The account for this process's PostgreSQL servers. Raises ConfigError when there is none."""
+    """Return the account for this process's PostgreSQL servers. Raise ConfigError when there is
+    none."""
     if os.geteuid() != 0:
         return SystemAccount("ourselves", os.geteuid(), os.getegid())
     for account in (in_namespace(), as_nobody()):
@@ -101,7 +102,7 @@ def in_namespace() -> SystemAccount | None:
 
 
 def as_nobody() -> SystemAccount:
-    """The system's `nobody`, by switching to it."""
+    """Switch to the system's `nobody`."""
     entry = _nobody()
     return SystemAccount(entry.pw_name, entry.pw_uid, entry.pw_gid, switches=True)
 

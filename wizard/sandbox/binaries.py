@@ -17,9 +17,9 @@ INSTALLS = {16: "pginstall", 18: "pginstall18"}
 
 
 def binaries(major: int) -> Path:
-    """The `bin` directory of PostgreSQL `major` in the installed wheel.
+    """Return the `bin` directory of PostgreSQL `major` in the installed wheel.
 
-    Raises ConfigError when the wheel is not installed or does not ship that version.
+    Raise ConfigError when the wheel is not installed or does not ship that version.
     """
     if major not in INSTALLS:
         raise ConfigError(

@@ -106,7 +106,7 @@ class Cluster:
         return Address(database, str(self.sockets), self.port, self.user, self.password)
 
     def _elsewhere(self, name: str, parent: Path) -> Path:
-        """A private directory below `parent`, remembered by the symlink `name` in the root."""
+        """Return a private directory below `parent`, noted by the symlink `name` in the root."""
         link = self.root / name
         if not link.is_symlink():
             link.symlink_to(tempfile.mkdtemp(prefix="remodel-", dir=parent))
@@ -132,7 +132,7 @@ class Cluster:
     async def start(self) -> None:
         """Make the cluster if it is not there yet, start it, wait until it accepts connections.
 
-        Raises OperationFailed with the end of the server's log.
+        Raise OperationFailed with the end of the server's log.
         """
         if self.running:
             return
@@ -181,7 +181,7 @@ class Cluster:
             password.unlink(missing_ok=True)
 
     def _locale(self) -> list[str]:
-        """The same sorting everywhere, by code points, and character classes of Unicode."""
+        """Return options that sort by code points everywhere, with Unicode's character classes."""
         if self._major >= 17:  # PostgreSQL's own, whatever the system has
             return [
                 "--locale=C",

@@ -80,7 +80,7 @@ def copy_templates(site: Path, package: Path) -> None:
 
 
 def installer(site: Path) -> list[str]:
-    """The command that, with a source folder added, installs it into the site's environment.
+    """Return the command that, with a source folder added, installs it into the site's environment.
 
     Offline: the build backend is borrowed from this interpreter, as Django and Wagtail are.
     """
@@ -99,7 +99,7 @@ def installer(site: Path) -> list[str]:
 
 
 async def make_environment(site: Path, package: Path, report: Report) -> None:
-    """The site's own virtual environment, with the package installed in it, not editable.
+    """Make the site's own virtual environment, with the package installed in it, not editable.
 
     Django, Wagtail and the rest are this interpreter's, so that nothing is downloaded.
     """
@@ -115,7 +115,7 @@ async def make_environment(site: Path, package: Path, report: Report) -> None:
 
 
 def _borrowed() -> list[Path]:
-    """The folders that this interpreter has the sample's dependencies in."""
+    """Return the folders that this interpreter has the sample's dependencies in."""
     places = set()
     for name in BORROWED:
         spec = find_spec(name)

@@ -97,7 +97,7 @@ class Sandbox:
         return self.root / "production" / "home"
 
     def secret(self, name: str) -> Secret:
-        """A password by its name in .env. Raises ConfigError when it is not there."""
+        """Return a password by its name in .env. Raise ConfigError when it is not there."""
         value = dotenv_values(self.environment).get(name)
         if not value:
             raise ConfigError(
@@ -118,12 +118,12 @@ class RunningSandbox:
     ssh: SshServer
 
     def local_address(self) -> Address:
-        """The developer's database, as the developer."""
+        """Return the developer's database, as the developer."""
         secret = self.sandbox.secret("REMODEL_LOCAL_PASSWORD")
         return Address(DATABASE, str(self.local.sockets), self.local.port, "dev", secret)
 
     def production_address(self, database: str = DATABASE) -> Address:
-        """A database of production, as its owner and past SSH: for looking, and for tests."""
+        """Return a database of production, as its owner and past SSH: to look, and for tests."""
         secret = self.sandbox.secret("REMODEL_PRODUCTION_PASSWORD")
         cluster = self.production
         return Address(database, str(cluster.sockets), cluster.port, "deploy", secret)
@@ -132,7 +132,7 @@ class RunningSandbox:
 async def lay_out(root: Path, *, posts: int, report: Report) -> Sandbox:
     """Make the sandbox in `root`, or take the one that is there, whatever its number of posts.
 
-    What an interrupted layout left is removed and made again. Raises UsageError for a folder
+    What an interrupted layout left is removed and made again. Raise UsageError for a folder
     that holds something else, or for too few posts.
     """
     if posts < MIN_POSTS:
@@ -198,7 +198,7 @@ async def _make(sandbox: Sandbox, posts: int, report: Report) -> None:
 
 
 async def _make_database(cluster: Cluster, address: Address) -> None:
-    """The empty database of `address`, owned by its role, which may make more of them."""
+    """Make the empty database of `address`, owned by its role, which may make more of them."""
     assert address.password is not None
     await cluster.create_role(address.user, address.password)
     await cluster.create_database(address.database, address.user)
@@ -218,7 +218,7 @@ async def _together(*work: Coroutine[Any, Any, None]) -> None:
 async def running(sandbox: Sandbox) -> AsyncIterator[RunningSandbox]:
     """Start both clusters and the SSH server; leaving stops them.
 
-    Raises OperationFailed when another process runs this sandbox.
+    Raise OperationFailed when another process runs this sandbox.
     """
     with _locked(sandbox.root):
         async with _servers(sandbox) as servers:

@@ -26,7 +26,7 @@ CHUNK = 64 * 1024  # bytes
 def login_environment(home: Path, address: Address, binaries: Path) -> dict[str, str]:
     """Make `home` the home of a user who reaches `address` by default, as a site's user does.
 
-    The password goes into `home`/.pgpass. Returns the environment of the user's commands.
+    The password goes into `home`/.pgpass. Return the environment of the user's commands.
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     password = address.password.reveal() if address.password else ""
@@ -108,7 +108,7 @@ class SshServer:
         _write_private(path, ("\n".join(lines) + "\n").encode())
 
     async def start(self) -> None:
-        """Listen. Raises OperationFailed when no port can be opened."""
+        """Listen. Raise OperationFailed when no port can be opened."""
         if self._acceptor is not None:
             return
         try:
@@ -312,7 +312,7 @@ class _Files(asyncssh.SFTPServer):
 
 
 def _key(path: Path) -> asyncssh.SSHKey:
-    """The key in `path`, made when there is none."""
+    """Return the key in `path`, made when there is none."""
     if not path.exists():
         _write_private(path, asyncssh.generate_private_key("ssh-ed25519").export_private_key())
     return asyncssh.read_private_key(path)

@@ -53,7 +53,7 @@ class Answers:
         }
 
     def with_changes(self, changes: Mapping[str, Any]) -> Answers:
-        """These answers, some of them set otherwise."""
+        """Return these answers, some of them set otherwise."""
         return replace(
             self,
             answers={**self.answers, **changes},
@@ -62,14 +62,14 @@ class Answers:
         )
 
     def at(self, key: str) -> str:
-        """A dotted key as messages name it, with its line where that is known."""
+        """Return a dotted key as messages name it, with its line where that is known."""
         if key in self.lines:
             return f"line {self.lines[key]}: {key}"
         return f"--set {_answer(key)}" if _answer(key) in self.changed else key
 
 
 def read(path: Path) -> Answers:
-    """Read answers.yml. Raises AnswersError with every fault of its form, secrets in the clear
+    """Read answers.yml. Raise AnswersError with every fault of its form, secrets in the clear
     among them; `check` judges its content."""
     data, lines = yamlfile.load(path, AnswersError)
     if not isinstance(data, dict) or "remodel" not in data:
@@ -142,7 +142,7 @@ def _take(given: Answers, data: Mapping[str, Any]) -> list[str]:
 
 
 def _exposed(answers: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
-    """The dotted keys of secrets in the clear, in the file's order."""
+    """Return the dotted keys of secrets in the clear, in the file's order."""
     found = [at for at, text in yamlfile.texts(data) if redaction.shows_secret(text)]
     found += [
         f"answers.{key}"
@@ -167,7 +167,7 @@ def _refers(value: Any) -> bool:
 
 
 def _answer(key: str) -> str:
-    """The key of the answer that a dotted key of the file is about, or empty."""
+    """Return the key of the answer that a dotted key of the file is about, or empty."""
     return key.partition("[")[0].removeprefix("answers.") if key.startswith("answers.") else ""
 
 
@@ -180,7 +180,8 @@ def faulty(name: str, faults: Sequence[str]) -> AnswersError:
 
 
 def settings(given: Iterable[str]) -> dict[str, Any]:
-    """What `--set KEY=VALUE` says, by key. A value is YAML, as in the file. Raises UsageError."""
+    """Return what `--set KEY=VALUE` says, by key. A value is YAML, as in the file. Raise
+    UsageError."""
     changes: dict[str, Any] = {}
     for one in given:
         key, equals, text = one.partition("=")

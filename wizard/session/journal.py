@@ -93,7 +93,7 @@ class Journal:
         )
 
     def noted(self, key: str, default: Any = None) -> Any:
-        """A fact about the session as a whole; `default` also where it has not begun."""
+        """Return a fact about the session as a whole; `default` also where it has not begun."""
         if not self._made:
             return default
         row = self._database.execute("SELECT value FROM session WHERE key=?", (key,)).fetchone()
@@ -102,7 +102,7 @@ class Journal:
     def write(self, operation: str, kind: Kind, data: Mapping[str, Any]) -> None:
         """Add a row; it is on the disk when this returns.
 
-        Raises OperationFailed for what an undo needs where a secret is in it: it would be put
+        Raise OperationFailed for what an undo needs where a secret is in it: it would be put
         back without.
         """
         self._flush()
@@ -136,7 +136,7 @@ class Journal:
             self._database.execute("COMMIT")
 
     def events(self, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
-        """The log's lines with their numbers, those after `after`."""
+        """Return the log's lines with their numbers, those after `after`."""
         self._flush()
         rows = self._database.execute(
             "SELECT id, data FROM event WHERE id > ? ORDER BY id", (after,)
@@ -153,7 +153,8 @@ class Journal:
             yield JournalEntry(number, at, name, kind, json.loads(data))
 
     def state(self, operation: str) -> JournalEntry | None:
-        """The row that tells where an operation stands: its last, answers and consents apart."""
+        """Return the row that tells where an operation stands: its last, answers and consents
+        apart."""
         rows = [
             entry
             for entry in self.entries(operation)
@@ -162,15 +163,15 @@ class Journal:
         return rows[-1] if rows else None
 
     def intent(self, operation: str) -> dict[str, Any] | None:
-        """The plan of the current attempt; None before it began to act."""
+        """Return the plan of the current attempt; None before it began to act."""
         return self._of_this_attempt(operation, "intent")
 
     def kept(self, operation: str) -> dict[str, Any]:
-        """What the current attempt secured for its undo."""
+        """Return what the current attempt secured for its undo."""
         return self._of_this_attempt(operation, "kept") or {}
 
     def _of_this_attempt(self, operation: str, kind: Kind) -> dict[str, Any] | None:
-        """The last row of a kind since the operation was last undone or cleared away."""
+        """Return the last row of a kind since the operation was last undone or cleared away."""
         found = None
         for entry in self.entries(operation):
             if entry.kind == kind:

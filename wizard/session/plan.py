@@ -64,7 +64,7 @@ class Plan:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def consented(self) -> dict[str, Any]:
-        """What a consent is about: the part of the plan under the fingerprint."""
+        """Return what a consent is about: the part of the plan under the fingerprint."""
         return {
             "operation": self.operation,
             "target": self.gate.target if self.gate else "",
@@ -89,7 +89,7 @@ class Plan:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Plan:
-        """The plan as it stands in the journal."""
+        """Return the plan as it stands in the journal."""
         return cls(
             operation=data["operation"],
             title=data["title"],

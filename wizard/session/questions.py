@@ -39,9 +39,9 @@ class Question:
     """Whether an empty answer is one."""
 
     def accept(self, raw: Any) -> Any:
-        """The answer in its proper type, from a typed line or from YAML.
+        """Return the answer in its proper type, from a typed line or from YAML.
 
-        Raises ValueError with a sentence about what is wrong.
+        Raise ValueError with a sentence about what is wrong.
         """
         value = self._shaped(raw)
         if redaction.exposed(self.key, str(value)):
@@ -55,8 +55,8 @@ class Question:
         return value
 
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of an answer as answers.yml has it. What it allows, `accept` takes,
-        but for what only `check` and the project know."""
+        """Return the JSON schema of an answer as answers.yml has it. What it allows, `accept`
+        takes, but for what only `check` and the project know."""
         return {"description": "\n".join(filter(None, (self.text, self.help))), **self._form()}
 
     def _form(self) -> dict[str, Any]:

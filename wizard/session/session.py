@@ -103,7 +103,7 @@ class Session:
 
 
 def rehearsals(config: Config) -> list[Path]:
-    """The folders of rehearsals that are at work, or were cut off."""
+    """Return the folders of rehearsals that are at work, or were cut off."""
     return [path.parent for path in (config.state / "rehearsals").glob("*/journal.sqlite")]
 
 
@@ -118,7 +118,7 @@ def _require_no_rehearsal(config: Config) -> None:
 
 
 def begin(config: Config) -> Session:
-    """A new session for `config`, locked."""
+    """Begin a session for `config`, locked."""
     _require_no_rehearsal(config)
     sessions = config.state / "sessions"
     config.state.mkdir(mode=0o700, exist_ok=True)
@@ -143,9 +143,9 @@ def begin(config: Config) -> Session:
 
 
 def resume(config: Config, identifier: str = "") -> Session:
-    """The session with this id, or the newest with work left.
+    """Open the session with this id, or the newest with work left.
 
-    Raises UsageError when there is none, IdentityMismatch when remodel.yml is about
+    Raise UsageError when there is none, IdentityMismatch when remodel.yml is about
     something else by now.
     """
     known = summaries(config)
@@ -175,9 +175,10 @@ def resume(config: Config, identifier: str = "") -> Session:
 
 
 def folder_of(config: Config, identifier: str = "") -> Path:
-    """The folder of the session with this id, or of the newest, which may be at work meanwhile.
+    """Return the folder of the session with this id, or of the newest, which may be at work
+    meanwhile.
 
-    Raises UsageError when there is none.
+    Raise UsageError when there is none.
     """
     names = [one.id for one in summaries(config)]
     if not names or (identifier and identifier not in names):
@@ -190,7 +191,7 @@ def folder_of(config: Config, identifier: str = "") -> Path:
 
 @contextmanager
 def scratch(questions: Sequence[Question]) -> Iterator[Session]:
-    """A session that leaves nothing behind, the questions answered by their defaults."""
+    """Yield a session that leaves nothing behind, the questions answered by their defaults."""
     with tempfile.TemporaryDirectory(prefix="remodel-") as temporary:
         folder = Path(temporary) / "sessions" / "plan"
         folder.mkdir(mode=0o700, parents=True)

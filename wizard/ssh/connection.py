@@ -45,9 +45,9 @@ class _Client(asyncssh.SSHClient):
 
 
 async def host_key(login: Login) -> HostKey:
-    """The key that the host presents now, and what it is to us. Nobody is logged in there.
+    """Return the key that the host presents now, and what it is to us. Nobody is logged in there.
 
-    Raises ConnectionFailed when there is no SSH server, or no way through the jump hosts.
+    Raise ConnectionFailed when there is no SSH server, or no way through the jump hosts.
     """
     *before, last = await asyncio.to_thread(way, login)
     options = await asyncio.to_thread(resolve, last)
@@ -72,7 +72,7 @@ async def host_key(login: Login) -> HostKey:
 async def connect(login: Login) -> AsyncIterator[Connection]:
     """Log in. Leaving closes the connection, with everything that runs over it.
 
-    Raises ConnectionFailed (unreachable, refused, host key unknown), or IdentityMismatch when
+    Raise ConnectionFailed (unreachable, refused, host key unknown), or IdentityMismatch when
     the host key is another than the known one; the same for each jump host of the ssh_config.
     """
     # Not in the event loop: what `Match exec` runs may take its time.
@@ -85,7 +85,7 @@ async def connect(login: Login) -> AsyncIterator[Connection]:
 async def _logged_in(
     logins: Sequence[Login],
 ) -> AsyncIterator[asyncssh.SSHClientConnection | None]:
-    """The connection to the last of some hosts, each through the one before it."""
+    """Connect to the last of some hosts, each through the one before it."""
     async with AsyncExitStack() as stack:
         through = None
         for login in logins:
@@ -146,7 +146,7 @@ class Connection:
     ) -> Completed:
         """Run a command to its end. `on_line` gets each line of output and errors as it comes.
 
-        The exit status is the caller's to judge. Raises ConnectionFailed when the connection
+        The exit status is the caller's to judge. Raise ConnectionFailed when the connection
         ends before the command does.
         """
         output = bytearray()
@@ -178,7 +178,7 @@ class Connection:
 
     @asynccontextmanager
     async def forward_socket(self, host: str, port: int = 5432) -> AsyncIterator[str]:
-        """A directory whose unix socket `.s.PGSQL.PORT` leads to a PostgreSQL of the far side.
+        """Forward to a directory whose socket `.s.PGSQL.PORT` leads to the far PostgreSQL.
 
         `host` is what libpq would be given over there: a socket's directory, a host name, or
         empty for the default socket. The directory is ours alone (0700); a TCP listener would be
@@ -206,7 +206,7 @@ class Connection:
 
     @asynccontextmanager
     async def sftp(self) -> AsyncIterator[asyncssh.SFTPClient]:
-        """The far side's files. asyncssh's own errors are the caller's to tell apart."""
+        """Open the far side's files. The caller tells asyncssh's own errors apart."""
         with self.losing("opening SFTP"):
             client = await self._connection.start_sftp_client()
         try:

@@ -59,7 +59,7 @@ class KnownHosts:
         return list(dict.fromkeys((*certified, *known, *KEY_ALGORITHMS)))
 
     def judge(self, key: asyncssh.SSHKey) -> Standing:
-        """What a presented key is to us."""
+        """Judge a presented key: known, new, changed or revoked."""
         if key in self.revoked:
             return "revoked"
         if key in self.trusted:
@@ -67,7 +67,7 @@ class KnownHosts:
         return "changed" if self.exact else "unknown"
 
     def describe(self, key: asyncssh.SSHKey) -> HostKey:
-        """A presented key as a person and a known_hosts file see it."""
+        """Describe a presented key as a person and a known_hosts file see it."""
         public = key.export_public_key("openssh").decode().split()
         return HostKey(
             algorithm=public[0],

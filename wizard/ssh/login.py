@@ -73,7 +73,7 @@ def _jumps(login: Login, passed: tuple[str, ...]) -> tuple[Login, ...]:
 
 
 def _jump(hop: str, login: Login) -> Login:
-    """A hop of ProxyJump: `[user@]host[:port]`, an IPv6 address in brackets."""
+    """Parse a hop of ProxyJump: `[user@]host[:port]`, an IPv6 address in brackets."""
     user, at, place = hop.removeprefix("ssh://").rpartition("@")
     match = re.fullmatch(r"(?:\[(?P<v6>[^]]+)\]|(?P<host>[^:]+))(?::(?P<port>\d+))?", place)
     if match is None:
@@ -87,9 +87,9 @@ def _jump(hop: str, login: Login) -> Login:
 
 
 def resolve(login: Login) -> asyncssh.SSHClientConnectionOptions:
-    """What the ssh_config makes of a destination.
+    """Return what the ssh_config makes of a destination.
 
-    Raises ConfigError when it, or a key that it names, cannot be read.
+    Raise ConfigError when it, or a key that it names, cannot be read.
     """
     try:
         return asyncssh.SSHClientConnectionOptions(**arguments(login))
@@ -111,7 +111,7 @@ def resolve(login: Login) -> asyncssh.SSHClientConnectionOptions:
 
 
 def arguments(login: Login) -> dict[str, object]:
-    """What asyncssh is given of a login; all else comes from the ssh_config."""
+    """Return what asyncssh is given of a login; all else comes from the ssh_config."""
     given: dict[str, object] = {
         "host": login.host,
         "username": login.user or None,
@@ -122,7 +122,7 @@ def arguments(login: Login) -> dict[str, object]:
 
 
 def known_hosts(login: Login, options: asyncssh.SSHClientConnectionOptions) -> KnownHosts:
-    """What our known_hosts, the user's and the system's say about the host."""
+    """Return what our known_hosts, the user's and the system's say about the host."""
     users = names(options, "UserKnownHostsFile", ["~/.ssh/known_hosts"])
     systems = names(options, "GlobalKnownHostsFile", ["/etc/ssh/ssh_known_hosts"])
     files = [login.known_hosts, *(Path(name).expanduser() for name in (*users, *systems))]
@@ -132,5 +132,5 @@ def known_hosts(login: Login, options: asyncssh.SSHClientConnectionOptions) -> K
 def names(
     options: asyncssh.SSHClientConnectionOptions, keyword: str, default: list[str]
 ) -> list[str]:
-    """A list of file names from the ssh_config."""
+    """Return a list of file names from the ssh_config."""
     return [str(name) for name in cast("Sequence[object]", options.config.get(keyword, default))]

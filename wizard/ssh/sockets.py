@@ -15,7 +15,7 @@ YOUNG = 0.1  # seconds in which a socket may not be listened on yet
 
 
 def make_directory() -> Path:
-    """A new directory for a socket, ours alone (0700)."""
+    """Make a directory for a socket, ours alone (0700)."""
     return Path(tempfile.mkdtemp(prefix=PREFIX, dir=_parent()))
 
 
@@ -45,6 +45,6 @@ def _is_dead(path: Path) -> bool:
 
 
 def _parent() -> Path:
-    """A short one: the whole path of a socket must stay below about 103 bytes."""
+    """Return a short folder: a socket's whole path must stay below about 103 bytes."""
     directory = tempfile.gettempdir()
     return Path(directory if len(os.fsencode(directory)) < 60 else "/tmp")

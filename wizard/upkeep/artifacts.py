@@ -66,7 +66,7 @@ class Use:
 
 
 def files(config: Config, session: str) -> list[Path]:
-    """The dumps that the session made, with their checksums."""
+    """Return the dumps that the session made, with their checksums."""
     return sorted(path for path in config.backups.glob(f"db.*.{session}.*") if path.exists())
 
 
@@ -100,7 +100,7 @@ def far_names(config: Config, session: str, journal: Journal, target: str) -> di
 
 
 def _named(entry: JournalEntry, keys: Mapping[str, str], stamp: str) -> dict[str, str]:
-    """The names under `keys` in a plan, or in what was kept for an undo."""
+    """Return the names under `keys` in a plan, or in what was kept for an undo."""
     data = entry.data.get("details", {}) if entry.kind == "intent" else entry.data
     if entry.kind not in ("intent", "kept"):
         return {}
@@ -130,7 +130,7 @@ async def local(address: Address) -> list[DatabaseRow] | None:
 
 
 def use(config: Config, session: str, databases: list[DatabaseRow] | None) -> Use:
-    """What a session uses, from its journal and the databases of the local server."""
+    """Return what a session uses, from its journal and the databases of the local server."""
     folder = config.state / "sessions" / session
     journal = Journal((folder / "journal.sqlite").resolve(), read_only=True)
     try:
@@ -149,7 +149,7 @@ def use(config: Config, session: str, databases: list[DatabaseRow] | None) -> Us
 
 
 def _left(config: Config, session: str, journal: Journal, target: str) -> list[str]:
-    """What the journal knows to be on a target: delivered there, and not purged since."""
+    """Return what the journal knows to be on a target: delivered there, and not purged since."""
     state = journal.state(f"production.deliver:{target}")
     if state is None or state.kind != "done":
         return []
@@ -168,7 +168,7 @@ def _left(config: Config, session: str, journal: Journal, target: str) -> list[s
 
 
 def sized(paths: Iterable[Path]) -> int:
-    """The bytes of files and of those in folders; what vanishes meanwhile is left out."""
+    """Return the bytes of files and of those in folders; what vanishes meanwhile is left out."""
     total = 0
     for path in paths:
         with suppress(FileNotFoundError):

@@ -117,7 +117,7 @@ class Purge(Repeatable):
         )
 
     async def _held(self, context: Context) -> list[HeldDatabase]:
-        """What is there of what the journal names. Raises IdentityMismatch for a live one."""
+        """Return what is there of what the journal names. Raise IdentityMismatch for a live one."""
         journal, session = context.session.journal, context.session.id
         names = (
             artifacts.far_names(context.config, session, journal, self.target.name)
@@ -140,7 +140,7 @@ class Purge(Repeatable):
         return held
 
     async def _address(self, context: Context) -> Address:
-        """The server, which for a target has to be the one that the session delivered to.
+        """Return the server, which for a target has to be the one that the session delivered to.
 
         Not its live database: a later session may have replaced that, and what this one kept is
         there all the same.
@@ -196,7 +196,8 @@ def _only_one(path: Path) -> str:
 
 
 async def _system(address: Address) -> str:
-    """The identifier of a server, asked beside the database of `address`, which may be gone."""
+    """Return the identifier of a server, asked beside the database of `address`, which may be
+    gone."""
     async with server.operations(address) as connection:
         cursor = await connection.execute("SELECT system_identifier::text FROM pg_control_system()")
         row = await cursor.fetchone()
@@ -204,7 +205,7 @@ async def _system(address: Address) -> str:
 
 
 def step(config: Config, session: Session) -> Step:
-    """This machine first, then each target that the journal names databases on."""
+    """Return the step: this machine first, then each target that the journal names databases on."""
     journal = session.journal
     operations: list[Purge] = [Purge()]
     for target in config.targets.values():
@@ -225,7 +226,8 @@ def step(config: Config, session: Session) -> Step:
 
 
 async def listed(config: Config) -> list[str]:
-    """What each session holds, as lines. Reads the local server; targets only by the journals."""
+    """Return what each session holds, as lines. Reads the local server; targets only by the
+    journals."""
     databases = await artifacts.local(config.local.address)
     lines: list[str] = []
     for one in sessions.summaries(config):

@@ -58,16 +58,16 @@ class Recorded:
     """Where remodel.yml is another than the session was begun with."""
 
     def plan(self, operation: str) -> Plan | None:
-        """What was done then; None for what was not, or was skipped."""
+        """Return what was done then; None for what was not, or was skipped."""
         found = self.journal.intent(operation) if self.journal else None
         return Plan.from_dict(found) if found else None
 
 
 @contextmanager
 def recorded(config: Config, identifier: str, path: Path | None) -> Iterator[Recorded]:
-    """The named session, or else the newest; `path` has other answers than the session's own.
+    """Yield the named session, or the newest; `path` has other answers than its own.
 
-    With `path` alone there is no session to compare with, only its consents. Raises UsageError
+    With `path` alone there is no session to compare with, only its consents. Raise UsageError
     when there is no such session.
     """
     if path is not None and not identifier:
@@ -164,7 +164,7 @@ class Rehearsing(Replay):
 
 
 def steps(of: Recorded, account: RehearsalAccount) -> tuple[Step, ...]:
-    """The recorded session's steps, without what touches a target."""
+    """Return the recorded session's steps, without what touches a target."""
     first, *others = STEPS
     begin = _step("rehearsal", "Rehearsal", [SetAside(of.journal)])
     look = _step("since", "Since then", [Since(of.journal, account)])
@@ -189,7 +189,7 @@ def _rehearsed(context: Context) -> list[Operation]:
 async def rehearse(config: Config, of: Recorded, output: Output) -> None:
     """Rehearse, take everything back, and tell on stdout what has changed.
 
-    Raises what stopped it, after all was taken back; PlanStale when it went through and a replay
+    Raise what stopped it, after all was taken back; PlanStale when it went through and a replay
     would not; OperationFailed when something could not be taken back.
     """
     account, planned, findings = RehearsalAccount(), dict[str, Plan](), list[Finding]()
@@ -269,7 +269,7 @@ async def _take_back(
 
 
 def _begin(config: Config) -> Session:
-    """A session that no list shows, locked like any other."""
+    """Begin a session that no list shows, locked like any other."""
     folder = config.state / "rehearsals" / time.strftime("%Y%m%d-%H%M%S-rehearsal")
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700)
@@ -309,7 +309,7 @@ def _compare(of: Recorded, planned: Mapping[str, Plan], account: RehearsalAccoun
 
 
 def _warnings(journal: Journal | None, findings: Sequence[Finding]) -> list[str]:
-    """What is warned of now, and was not then. Without a session all of it."""
+    """Return what is warned of now, and was not then. Without a session all of it."""
     known = {
         (event.get("operation"), event.get("name"))
         for _, event in (journal.events() if journal else ())

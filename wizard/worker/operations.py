@@ -42,7 +42,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def perform(reply: Reply, name: str, args: dict[str, Any]) -> object:
-    """Return the result of an operation. Raises Refusal `unknown_operation` for another name."""
+    """Return the result of an operation. Raise Refusal `unknown_operation` for another name."""
     operation = OPERATIONS.get(name)
     if operation is None:
         raise Refusal("unknown_operation", f"The worker knows no operation {name!r}.")

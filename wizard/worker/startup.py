@@ -56,7 +56,7 @@ media = Media()
 def start() -> dict[str, Any]:
     """Set Django up and describe what was found: the contents of `hello`.
 
-    Raises Refusal with type `no_django`, `settings`, `setup`, `no_wagtail` or `pinned`.
+    Raise Refusal with type `no_django`, `settings`, `setup`, `no_wagtail` or `pinned`.
     """
     name = os.environ.get(SETTINGS, "")
     try:

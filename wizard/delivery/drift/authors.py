@@ -96,7 +96,7 @@ async def _done(
     parts: list[sql.Composed],
     user: tuple[str, str] | None,
 ) -> list[tuple[datetime, str, str, str, int | None]]:
-    """What was done: when, by whom, what, to what, and the revision that it is about."""
+    """Return what was done: when, by whom, what, to what, and the revision that it is about."""
     name: sql.Composable = sql.SQL("'Somebody'")
     join: sql.Composable = sql.SQL("")
     if user is not None:

@@ -38,7 +38,8 @@ class Judged:
     ignore: tuple[Change, ...] = ()
 
     def facts(self) -> dict[str, str]:
-        """What would be consented to: exactly this loss, by table. Empty when nothing blocks."""
+        """Return what would be consented to: exactly this loss, by table. Empty when nothing
+        blocks."""
         return {change.table: f"{change.what} [{change.digest}]" for change in self.block}
 
     @property
@@ -56,7 +57,7 @@ def judge(drift: Drift, policies: Mapping[str, str]) -> Judged:
 
 
 def of(change: Change, policies: Mapping[str, str]) -> str:
-    """The policy for one table. A log-in alone, of whatever user model, only warns."""
+    """Return the policy for one table. A log-in alone, of whatever user model, only warns."""
     for pattern, policy in policies.items():
         if fnmatchcase(change.table, pattern):
             return policy

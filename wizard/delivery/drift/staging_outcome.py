@@ -36,7 +36,7 @@ def tell(context: Context, target: Target) -> None:
 
 
 def _findings(context: Context, target: Target) -> list[dict[str, Any]]:
-    """What its last delivery was judged by, from when it began to act."""
+    """Return what its last delivery was judged by, from when it began to act."""
     keys = [f"production.{name}:{target.name}" for name in OPERATIONS]
     found: dict[str, list[dict[str, Any]]] = {key: [] for key in keys}
     for _, event in context.session.journal.events():

@@ -34,7 +34,7 @@ class Checkpoint:
 async def make(address: Address, name: str, report: Report) -> Checkpoint:
     """Copy the database of `address` into the new database `name`.
 
-    Raises OperationFailed that lists the sessions when the database is in use: PostgreSQL copies
+    Raise OperationFailed that lists the sessions when the database is in use: PostgreSQL copies
     only what nobody is connected to.
     """
     async with server.operations(address) as session:
@@ -54,7 +54,7 @@ async def bring_back(address: Address, name: str, report: Report) -> None:
     """Make the database of `address` what the checkpoint `name` is; the checkpoint stays.
 
     What the database was is dropped, after the copy of the checkpoint has taken its place.
-    Raises OperationFailed when either is in use.
+    Raise OperationFailed when either is in use.
     """
     live = address.database
     fresh, discarded = passing(name)
@@ -74,8 +74,8 @@ async def bring_back(address: Address, name: str, report: Report) -> None:
 
 
 def passing(name: str) -> tuple[str, str]:
-    """The databases that are there while the checkpoint `name` is brought back, or were left by
-    that: the copy that takes the live name, and what had it."""
+    """Return the databases that are there while the checkpoint `name` is brought back, or were
+    left by that: the copy that takes the live name, and what had it."""
     return server.beside(name, "back"), server.beside(name, "discarded")
 
 

@@ -26,7 +26,7 @@ POLL = 0.002
 async def alone(address: Address, work: str) -> AsyncIterator[None]:
     """Be the only one of us at work on the database of that name on its server.
 
-    `work` says to another who comes what this one is at. Raises OperationFailed that names who
+    `work` says to another who comes what this one is at. Raise OperationFailed that names who
     holds it. The lock goes with its session, whatever ends it; but after a cut connection the
     server may not know of that for hours. One that is at the very same work is ours, then.
     """

@@ -81,7 +81,7 @@ class PreflightReport:
 
 
 async def needs(address: Address) -> Needs:
-    """What the database at `address` would need on a target."""
+    """Return what the database at `address` would need on a target."""
     here = await server.database(address)
     async with server.session(address) as connection:
         rows = await (await connection.execute(EXTENSIONS)).fetchall()
@@ -138,7 +138,7 @@ async def playbook(address: Address, needed: Needs) -> PreflightReport:
 
 
 async def _pooled(connection: psycopg.AsyncConnection[Any]) -> list[str]:
-    """A pooler hands out a process id of its own making for the one that serves us."""
+    """Return a fault where a pooler is between: it makes up the process id that it hands out."""
     pid = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
     if pid == (connection.info.backend_pid,):
         return []
@@ -202,7 +202,7 @@ async def _sessions(connection: psycopg.AsyncConnection[Any], name: str) -> list
 
 
 async def _bound(connection: psycopg.AsyncConnection[Any], name: str) -> list[str]:
-    """What hangs on the database itself rather than on its name, or is in no dump of ours."""
+    """Return notes on what is bound to the database itself, or is in no dump of ours."""
     cursor = await connection.execute(
         """
         SELECT 'logical replication slot ' || slot_name FROM pg_replication_slots

@@ -97,7 +97,8 @@ async def refill(
 
 
 async def outcome(address: Address, transaction: int) -> str:
-    """What became of a transaction that `refill` began: `committed`, `aborted`, `in progress`.
+    """Return what became of a transaction that `refill` began: `committed`, `aborted`, `in
+    progress`.
 
     Empty when it is too long ago to be known (PostgreSQL documentation, 9.27.5, txid_status).
     """
@@ -120,7 +121,7 @@ async def _lock(connection: psycopg.AsyncConnection[Any]) -> None:
 
 
 async def _objects(connection: psycopg.AsyncConnection[Any]) -> list[tuple[str, str]]:
-    """What there is to drop, by kind and identity."""
+    """Return what there is to drop, by kind and identity."""
     return await (await connection.execute(OBJECTS)).fetchall()
 
 

@@ -104,7 +104,7 @@ class Rights:
 
 
 async def read(connection: psycopg.AsyncConnection[Any]) -> Rights:
-    """The rights in the database of `connection`, extensions' objects left out."""
+    """Return the rights in the database of `connection`, extensions' objects left out."""
     async with connection.transaction():
         await connection.execute("SELECT set_config('search_path', 'pg_catalog', true)")
         rows = await (await connection.execute(RIGHTS)).fetchall()
@@ -161,7 +161,7 @@ async def give(connection: psycopg.AsyncConnection[Any], rights: Rights, report:
 
 
 async def _owner_and_us(connection: psycopg.AsyncConnection[Any]) -> tuple[str, str]:
-    """The owner of the database, and our own role."""
+    """Return the owner of the database, and our own role."""
     ((owner, us),) = await (await connection.execute(OWNER)).fetchall()
     return owner, us
 

@@ -81,7 +81,7 @@ class SwapState:
 async def observe(address: Address, beside: str, kept: str) -> SwapState:
     """Look at the names, so that a resume can tell what was done.
 
-    Raises OperationFailed where they stand as no swap leaves them, whose renames are one.
+    Raise OperationFailed where they stand as no swap leaves them, whose renames are one.
     """
     found = {each.name: each for each in await server.databases(address)}
     live = found.get(address.database)
@@ -116,7 +116,7 @@ async def swap(
 
     With `terminate` the live database is closed and our own role's sessions in it are ended;
     without, sessions are an error. The old database is kept and lets nobody in. Where there is
-    no live database yet, only the new one is renamed. Raises OperationFailed that names the
+    no live database yet, only the new one is renamed. Raise OperationFailed that names the
     sessions in the way, or what `check` raises; the live database is open again then.
     """
     live = address.database
@@ -181,7 +181,7 @@ async def _emptied(
     report: Report,
     check: Check | None = None,
 ) -> AsyncIterator[None]:
-    """The live database without sessions, and closed to new ones when `terminate`.
+    """Empty the live database of sessions, and close it to new ones when `terminate`.
 
     Leaving by an exception opens it again.
     """
@@ -238,7 +238,7 @@ async def _terminate(session: psycopg.AsyncConnection[Any], name: str, guard: in
 
 
 async def untouchable(session: psycopg.AsyncConnection[Any], name: str) -> list[Backend]:
-    """The sessions in a database that our role may not end."""
+    """Return the sessions in a database that our role may not end."""
     cursor = await session.execute(
         f"""
         SELECT a.pid FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid, pg_roles me
@@ -270,7 +270,7 @@ async def require_unused(address: Address) -> None:
 
 
 async def _refuse_sessions(session: psycopg.AsyncConnection[Any], name: str) -> None:
-    """A session that its client has just closed is still there for a moment: wait for it."""
+    """Wait for sessions that their clients have just closed, then refuse those that stay."""
     deadline = time.monotonic() + LINGER
     while users := await server.sessions_of(session, name):
         if time.monotonic() > deadline:
@@ -302,7 +302,7 @@ async def _commit(
 
 
 def _limit(live: DatabaseRow | None, other: DatabaseRow) -> int:
-    """The connection limit that is meant: of a live database left closed, the other one's."""
+    """Return the connection limit that is meant: of a closed live database, the other one's."""
     chosen = live if live is not None and live.connection_limit != 0 else other
     return chosen.connection_limit or -1
 

@@ -113,7 +113,7 @@ class DriftBaseline:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> DriftBaseline:
-        """The baseline as it stands in the journal."""
+        """Return the baseline as it stands in the journal."""
         tables = {
             name: Table(
                 rows,
@@ -148,7 +148,7 @@ class HeldBaseline:
         self.baseline = baseline
 
     def as_dict(self) -> dict[str, Any]:
-        """The baseline, JSON-ready."""
+        """Return the baseline, JSON-ready."""
         return self.baseline.as_dict()
 
 
@@ -156,7 +156,7 @@ class HeldBaseline:
 async def held(address: Address) -> AsyncIterator[HeldBaseline]:
     """Hold a REPEATABLE READ READ ONLY session on a database, its baseline read.
 
-    Raises ConnectionFailed, or OperationFailed when a table may not be read. A session that is
+    Raise ConnectionFailed, or OperationFailed when a table may not be read. A session that is
     lost later on takes nothing away from a dump that has begun: pg_dump holds the moment too.
     """
     connection = await connect(address, autocommit=False)
@@ -183,7 +183,8 @@ async def held(address: Address) -> AsyncIterator[HeldBaseline]:
 
 
 async def _exported(connection: psycopg.AsyncConnection[Any]) -> str:
-    """The name of the snapshot of a transaction that is begun here; empty where that is refused.
+    """Return the name of the snapshot of a transaction that is begun here; empty where that is
+    refused.
 
     PostgreSQL exports none from a subtransaction, so no savepoint can be around it.
     """
@@ -200,7 +201,7 @@ async def _exported(connection: psycopg.AsyncConnection[Any]) -> str:
 
 
 async def read(connection: psycopg.AsyncConnection[Any], *, content: bool = False) -> DriftBaseline:
-    """The baseline of the moment that the open transaction sees; see `pin`.
+    """Return the baseline of the moment that the open transaction sees; see `pin`.
 
     With `content`, digests of every row instead of the snapshot: for a copy, whose original may
     be on another server. Reads every row of every table once.
@@ -244,7 +245,7 @@ async def read(connection: psycopg.AsyncConnection[Any], *, content: bool = Fals
 
 
 async def moment(connection: psycopg.AsyncConnection[Any]) -> Moment:
-    """What the open transaction sees, and from where `age()` counts in it.
+    """Return what the open transaction sees, and from where `age()` counts in it.
 
     age() is of 32 bits and its zero point is fixed at its first call in a transaction
     (src/backend/access/transam/varsup.c, xact.c: GetStableLatestTransactionId).
@@ -255,14 +256,14 @@ async def moment(connection: psycopg.AsyncConnection[Any]) -> Moment:
 
 
 def but_logins_of(relation: Relation) -> sql.Composable:
-    """A digest of all rows without last_login; empty for a table that has no such column."""
+    """Return a digest of all rows without last_login; empty for a table that has no such column."""
     if not relation.logins:
         return sql.SQL("''")
     return fingerprint.digest(sql.SQL("(to_jsonb(t) - 'last_login')::text"))
 
 
 def _count(number: int, relation: Relation, span: int, content: bool) -> sql.Composable:
-    """The question for a table's rows, those of transactions after the horizon, its keys' ends."""
+    """Build the query for a table's rows, those after the horizon, and its keys' ends."""
     key = sql.Identifier(relation.key) if relation.key else sql.SQL("NULL::bigint")
     recent: sql.Composable = sql.SQL("0::bigint")
     if span:
@@ -280,7 +281,7 @@ def _count(number: int, relation: Relation, span: int, content: bool) -> sql.Com
 
 
 def late(span: int) -> sql.Composable:
-    """The condition on a row `t`: of one of the last `span` transactions.
+    """Build the condition that a row `t` is of one of the last `span` transactions.
 
     What is older than age() can tell is frozen, and has an age below 1.
     """
@@ -295,7 +296,7 @@ def _late(relation: Relation, next_: int, span: int) -> sql.Composable:
 
 @asynccontextmanager
 async def looking(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
-    """A transaction of its own that sees one moment, over a session with autocommit."""
+    """Open a transaction that sees one moment, over a session with autocommit."""
     await connection.execute(sql.SQL("BEGIN; ") + PINNING)  # in one go: a site may be waiting
     try:
         yield
@@ -305,7 +306,7 @@ async def looking(connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[Non
 
 
 async def of_copy(address: Address) -> dict[str, Any]:
-    """The baseline of an untouched copy, JSON-ready: contents to hold the original against."""
+    """Return the baseline of an untouched copy, JSON-ready, to hold the original against."""
     async with server.session(address, autocommit=False) as connection:
         await pin(connection)
         return (await read(connection, content=True)).as_dict()

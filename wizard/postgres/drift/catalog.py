@@ -82,7 +82,7 @@ async def tables(connection: psycopg.AsyncConnection[Any]) -> list[Relation]:
 async def definitions(
     connection: psycopg.AsyncConnection[Any], relations: Sequence[Relation]
 ) -> dict[int, str]:
-    """A digest of each table's columns, constraints and indexes, by OID.
+    """Return a digest of each table's columns, constraints and indexes, by OID.
 
     Names are written out with their schemas as `search_path` has it: it has to be pinned.
     """
@@ -97,15 +97,15 @@ async def definitions(
 
 
 async def sequences(connection: psycopg.AsyncConnection[Any]) -> dict[str, int | None]:
-    """The last value of every sequence, named as tables are; None for one never used. They know
-    no snapshot."""
+    """Return the last value of every sequence, named as tables are; None for one never used. They
+    know no snapshot."""
     return dict(await (await connection.execute(SEQUENCES)).fetchall())
 
 
 async def together(
     connection: psycopg.AsyncConnection[Any], questions: Sequence[sql.Composable]
 ) -> list[tuple[Any, ...]]:
-    """The answers of all questions in one: a far database is a round trip away."""
+    """Return the answers of all questions in one: a far database is a round trip away."""
     if not questions:
         return []
     return await (await connection.execute(sql.SQL(" UNION ALL ").join(questions))).fetchall()

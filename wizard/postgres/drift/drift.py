@@ -122,9 +122,9 @@ class Drift:
 
 
 async def find(address: Address, baseline: DriftBaseline) -> Drift:
-    """What was written to the database at `address` since `baseline`.
+    """Return what was written to the database at `address` since `baseline`.
 
-    A million rows take some tenths of a second. Raises OperationFailed when the baseline is of
+    A million rows take some tenths of a second. Raise OperationFailed when the baseline is of
     another database, or too long ago to be compared with.
     """
     async with session(address) as connection:
@@ -205,7 +205,7 @@ class Watch:
         self._definitions: Mapping[int, str] = {}
 
     async def look(self, connection: psycopg.AsyncConnection[Any]) -> Drift:
-        """What was written since the baseline, as `find` tells it."""
+        """Return what was written since the baseline, as `find` tells it."""
         before = self._activity
         # Before the snapshot: what is counted later is looked at again.
         self._activity = await _activity(connection)
@@ -222,7 +222,7 @@ class Watch:
     async def _again(
         self, connection: psycopg.AsyncConnection[Any], found: Drift, changed: set[int]
     ) -> Drift:
-        """What was found before, with the tables `changed` since, by OID, looked at again."""
+        """Look again at the tables `changed` since, by OID; keep what was found of the others."""
         touched = set()
         if changed - {each.oid for each in self._relations}:  # of them the catalog's own
             await self._read_catalog(connection)
@@ -252,7 +252,8 @@ class Watch:
 
 
 async def _activity(connection: psycopg.AsyncConnection[Any]) -> Activity | None:
-    """What changes with every write to a table, by OID; None where it is not counted reliably."""
+    """Return what changes with every write to a table, by OID; None where it is not counted
+    reliably."""
     if connection.info.server_version < 150000:
         return None
     rows = await (await connection.execute(ACTIVITY)).fetchall()
@@ -280,7 +281,7 @@ def _require_comparable(now: Moment, baseline: DriftBaseline) -> None:
 
 
 def fresh(now: Moment, baseline: DriftBaseline) -> sql.Composable:
-    """The condition on a row `t`: written by a transaction that the baseline did not see."""
+    """Build the condition that a row `t` was written since the baseline's snapshot."""
     late = base.late(now.next - baseline.horizon)
     if not baseline.seen:
         return late
@@ -334,7 +335,7 @@ async def _told(
     altered: bool,
     same: bool,
 ) -> Change:
-    """A table that differs, row by row as far as its keys tell."""
+    """Compare a table that differs row by row, as far as its keys tell."""
     missing = was.rows - rows + written
     name = relation.name
     if same:

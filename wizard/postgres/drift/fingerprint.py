@@ -57,7 +57,7 @@ class TableFingerprint:
 
 
 async def tables(address: Address, exclude: Collection[str] = ()) -> dict[str, TableFingerprint]:
-    """The fingerprint of every table but those in `exclude`, as of one moment.
+    """Return the fingerprint of every table but those in `exclude`, as of one moment.
 
     Keys are table names, with the schema in front where it is not `public`. Reads every row;
     200,000 rows of 700 bytes take about a second.
@@ -75,7 +75,7 @@ async def tables(address: Address, exclude: Collection[str] = ()) -> dict[str, T
 
 
 async def sequences(address: Address) -> dict[str, int | None]:
-    """The last value of every sequence, by name as for `tables`; None for one never used."""
+    """Return the last value of every sequence, by name as for `tables`; None for one never used."""
     async with server.session(address) as connection:
         return await catalog.sequences(connection)
 
@@ -83,7 +83,7 @@ async def sequences(address: Address) -> dict[str, int | None]:
 def difference(
     before: Mapping[str, TableFingerprint], after: Mapping[str, TableFingerprint]
 ) -> list[str]:
-    """What differs, a line for each table and kind of difference; empty when nothing does."""
+    """Return what differs, a line for each table and kind of difference; empty when equal."""
     lines = []
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)

@@ -21,7 +21,8 @@ Runs = tuple[tuple[int, int], ...]
 async def runs_of(
     connection: psycopg.AsyncConnection[Any], relations: Sequence[Relation]
 ) -> dict[str, Runs | None]:
-    """The keys of these tables, which have one, by name; None where there are more than `MOST`."""
+    """Return the keys of these tables, which have one, by name; None where there are more than
+    `MOST`."""
     question = sql.SQL(
         "(SELECT {number}::int, min(k), max(k) FROM (SELECT {key}::bigint AS k, "
         "{key} - row_number() OVER (ORDER BY {key}) AS run FROM {table}) keys "
@@ -57,7 +58,7 @@ def outside(keys: Sequence[int], runs: Runs) -> list[int]:
 
 
 def beyond(keys: Runs, runs: Runs) -> list[int]:
-    """The keys of the first that are not in the second."""
+    """Return the keys of the first that are not in the second."""
     found: list[int] = []
     position = 0
     for first, last in keys:

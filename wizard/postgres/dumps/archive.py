@@ -82,7 +82,7 @@ class Archive:
 async def describe(path: Path, pg_restore: Tool) -> Header:
     """Read an archive's header. This proves nothing about the rest of the file.
 
-    Raises VerificationFailed when there is no file or it is no archive.
+    Raise VerificationFailed when there is no file or it is no archive.
     """
     _check_magic(path)
     done = await run([pg_restore.path, "--list", path], env=ENVIRONMENT)
@@ -99,7 +99,7 @@ async def describe(path: Path, pg_restore: Tool) -> Header:
 async def read(path: Path, pg_restore: Tool | None, report: Report) -> Header:
     """Read a dump of either kind from its first byte to its last, into nothing.
 
-    Raises VerificationFailed when it is not whole, OperationFailed when it is in another format
+    Raise VerificationFailed when it is not whole, OperationFailed when it is in another format
     of pg_dump's. Without `pg_restore` it has to be a script.
     """
     if _head(path, len(TAR)) == TAR:
@@ -120,7 +120,7 @@ def is_archive(path: Path) -> bool:
 
 
 def other_format(path: str, name: str) -> OperationFailed:
-    """What to do with a dump in a format that pg_restore reads and we do not take."""
+    """Return what to do with a dump in a format that pg_restore reads and we do not take."""
     return OperationFailed(
         f"The dump {path} is in pg_dump's {name} format, which is not taken.",
         hint=f"Make a script of it, and take that: pg_restore --file=dump.sql {shlex.quote(path)}",
@@ -150,7 +150,7 @@ async def take(path: Path, pg_restore: Tool, report: Report) -> Archive:
 
 
 def noted_checksum(path: Path) -> Path:
-    """The file beside a dump that holds its SHA-256, in the form that `sha256sum -c` reads."""
+    """Return the file beside a dump that holds its SHA-256, as `sha256sum -c` reads it."""
     return path.with_name(path.name + ".sha256")
 
 
@@ -176,12 +176,13 @@ def delete(path: Path) -> None:
 
 
 def size(path: Path) -> int:
-    """The bytes of all files of a dump."""
+    """Return the bytes of all files of a dump."""
     return sum(file.stat().st_size for file in _files(path))
 
 
 def _files(path: Path) -> list[Path]:
-    """The files that a dump consists of. Raises VerificationFailed for what is no file in it."""
+    """Return the files that a dump consists of. Raise VerificationFailed for what is no file in
+    it."""
     if not path.is_dir():
         return [path]
     files = sorted(path.iterdir())
@@ -209,7 +210,7 @@ def writing(part: Path) -> Iterator[None]:
 async def prove(archive: Archive, report: Report) -> None:
     """Check that a dump is byte for byte what it was when it was read to its end.
 
-    Raises VerificationFailed: missing, another size, another checksum.
+    Raise VerificationFailed: missing, another size, another checksum.
     """
     _head(archive.path)
     if (found_bytes := size(archive.path)) != archive.bytes:
@@ -286,25 +287,25 @@ def write_all(file: FileIO, data: bytes) -> None:
 
 
 async def checksum(path: Path, report: Report) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return (await hashed(file, report)).hexdigest()
 
 
 async def sums(path: Path, report: Report, name: str = "") -> str:
-    """What `sha256sum` prints of the files of a dump that is, or will be, called `name`."""
+    """Return what `sha256sum` prints of the files of a dump that is, or will be, called `name`."""
     folder = f"{name or path.name}/" if path.is_dir() else ""
     files = _files(path)
     return "".join([note(await checksum(file, report), folder + file.name) for file in files])
 
 
 def note(sha256: str, name: str) -> str:
-    """A line as `sha256sum` prints it."""
+    """Return a line as `sha256sum` prints it."""
     return f"{sha256}  {name}\n"
 
 
 def digest(path: Path, noted: str) -> str:
-    """The one SHA-256 that stands for what `sums` told of a dump."""
+    """Return the one SHA-256 that stands for what `sums` told of a dump."""
     return hashlib.sha256(noted.encode()).hexdigest() if path.is_dir() else _hashes(noted)[0]
 
 
@@ -313,7 +314,7 @@ def _hashes(noted: str) -> list[str]:
 
 
 async def hashed(file: BinaryIO, report: Report) -> hashlib._Hash:
-    """The SHA-256 of all that is left to read of a file."""
+    """Return the SHA-256 of all that is left to read of a file."""
     digest, done, total = hashlib.sha256(), 0, os.fstat(file.fileno()).st_size
     while chunk := await asyncio.to_thread(file.read, 1 << 22):
         await asyncio.to_thread(digest.update, chunk)
@@ -376,7 +377,7 @@ def _check_magic(path: Path) -> None:
 
 
 def _modified(path: Path) -> str:
-    """A script does not tell when it was made; the file does, as long as it is not copied."""
+    """Return when the file changed: a script does not tell when it was made."""
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
 
 

@@ -44,8 +44,8 @@ async def download(
 ) -> Archive:
     """Bring a dump of the far side to `path`, and prove it whole.
 
-    Raises ConnectionFailed when the connection ends, OperationFailed when the disk is full; what
-    has come by then is kept for the next attempt. Raises OperationFailed when there is no such
+    Raise ConnectionFailed when the connection ends, OperationFailed when the disk is full; what
+    has come by then is kept for the next attempt. Raise OperationFailed when there is no such
     file, or one at `path`, and VerificationFailed when it changed meanwhile or is not whole.
     """
     if path.exists():
@@ -135,7 +135,7 @@ async def _receive(
     digest: hashlib._Hash,
     report: Report,
 ) -> None:
-    """What is missing of `original` at the end of `file`, and onto the disk."""
+    """Append what is missing of `original` to `file`, and sync it to the disk."""
     done = file.tell()
     while done < original.size:
         data = await far.read(min(PORTION, original.size - done), done)
@@ -152,7 +152,7 @@ async def _receive(
 
 
 async def _checksum(connection: Connection, far_path: str) -> str:
-    """What the far side says the SHA-256 is; empty where it has no such command."""
+    """Return what the far side says the SHA-256 is; empty where it has no such command."""
     done = await connection.run(["sha256sum", "--", far_path])
     word = done.stdout.partition(" ")[0].lstrip("\\")
     return word if done.returncode == 0 and len(word) == 64 else ""

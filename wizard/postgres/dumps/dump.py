@@ -57,7 +57,7 @@ class Making:
     without: tuple[str, ...] = ()
 
     def argv(self, pg_dump: Tool, form: str = "custom") -> list[str]:
-        """The command, without the database.
+        """Return the command, without the database.
 
         Without --no-owner and its like: the dump holds everything, restoring chooses.
         """
@@ -122,7 +122,7 @@ async def fetch(
 
     `far` is the database as its own host reaches it; its password, if any, goes through standard
     input. `here` is the same database as this machine reaches it, `pg_dump` one of the far side.
-    Raises as `dump`, and ConnectionFailed when the connection ends in the middle.
+    Raise as `dump`, and ConnectionFailed when the connection ends in the middle.
     """
     making = making or Making()
     sizes = _without(await server.table_sizes(here), making)
@@ -155,7 +155,7 @@ async def by(
 ) -> Archive:
     """Dump a database by the route that was found for it.
 
-    `far` is the database as its own host reaches it, `here` as this machine does. Raises as
+    `far` is the database as its own host reaches it, `here` as this machine does. Raise as
     `dump` and `fetch`.
     """
     making = Making(route.pg_restore is None, route.method, snapshot, without)
@@ -170,7 +170,7 @@ async def by(
 async def _take_in(
     filling: Filling, path: Path, tables: int, pg_restore: Tool | None, report: Report
 ) -> Archive:
-    """The contract: see the module."""
+    """Take a dump in, as the module's docstring promises."""
     if path.exists():
         raise OperationFailed(
             f"There is a file {path} already; a dump never replaces one.",
@@ -300,7 +300,7 @@ class _Gauge:
     _current: str = ""
 
     def heard(self, line: str) -> None:
-        """A line of pg_dump's messages."""
+        """Take a line of pg_dump's messages."""
         if match := TABLE.search(line):
             self._finished += self.sizes.get(self._current, 0)
             self._before = self.received
@@ -336,7 +336,7 @@ def _quoted(name: str) -> str:
 
 
 def _complaint(said: str) -> str:
-    """What pg_dump complained of, without what --verbose had it tell before."""
+    """Return what pg_dump complained of, without what --verbose had it tell before."""
     lines = said.splitlines()
     for number, line in enumerate(lines):
         if "error:" in line or "FATAL" in line:

@@ -19,9 +19,10 @@ REFERRING = """
 
 
 async def resolve(address: Address, names: Collection[str]) -> tuple[str, ...]:
-    """The tables called `names` in a database, as `schema.table`; `public` need not be named.
+    """Return the tables called `names` in a database, as `schema.table`; `public` need not be
+    named.
 
-    Raises ConfigError when one is not there, or when rows that do come refer to it: restoring
+    Raise ConfigError when one is not there, or when rows that do come refer to it: restoring
     would stop at their foreign key.
     """
     if not names:

@@ -48,7 +48,7 @@ NOT_OURS = re.compile(
 async def load(path: Path, into: Address, report: Report) -> None:
     """Fill the empty database `into` from a .sql or .sql.gz; progress is in bytes of the file.
 
-    Raises VerificationFailed for what is no whole dump, and OperationFailed in the server's own
+    Raise VerificationFailed for what is no whole dump, and OperationFailed in the server's own
     words; either way nothing is left of it.
     """
     total = path.stat().st_size if path.exists() else 0
@@ -86,7 +86,7 @@ class _Loading:
         self._left_out = 0
 
     async def take(self, pieces: AsyncIterator[Piece]) -> None:
-        """Send every piece. Raises as `load`; the transaction is the caller's to end."""
+        """Send every piece. Raise as `load`; the transaction is the caller's to end."""
         async for piece in pieces:
             if piece.kind == "copy":
                 await self._flush()
@@ -168,7 +168,7 @@ class _Loading:
 
 
 def _line(batch: list[Piece], error: psycopg.Error) -> int:
-    """The line of the script that an error is about, or where its batch begins."""
+    """Return the line of the script that an error is about, or where its batch begins."""
     position = int(error.diag.statement_position or 0)
     for piece in batch:
         if position <= len(piece.data):

@@ -41,7 +41,7 @@ async def create_beside(address: Address, name: str, *, like: str | None, report
     """Make the empty database `name` on the server of `address`, ours to fill.
 
     It has the encoding, locale and settings of the database `like`, or the server's own locale
-    and UTF8 for None. Raises OperationFailed when it exists or our role may not make it.
+    and UTF8 for None. Raise OperationFailed when it exists or our role may not make it.
     """
     async with server.operations(address) as session:
         model: DatabaseRow | None = None
@@ -65,7 +65,7 @@ async def restore(
 
     Proven once more, for a file may have changed since it was taken. The objects belong to our
     role. A script needs no `pg_restore`. On any failure, and when cancelled, the half-filled
-    database is dropped, if it can be. Raises OperationFailed with pg_restore's or the server's
+    database is dropped, if it can be. Raise OperationFailed with pg_restore's or the server's
     own words.
     """
     try:
@@ -157,7 +157,7 @@ async def _fill(
 async def _pour(
     archive: Archive, into: Address, toc: int, report: Report, pg_restore: Tool
 ) -> None:
-    """What pg_restore writes as a script, through the loader."""
+    """Load what pg_restore writes as a script."""
     archived = str(archive.path)
     argv = [str(pg_restore.path), *OPTIONS, "--use-list=/dev/stdin", "--file=-", archived]
 
@@ -181,7 +181,7 @@ async def _pour(
 
 
 async def _contents(archive: Archive, into: Address, report: Report, pg_restore: Tool) -> str:
-    """The archive's table of contents without what only a superuser may do.
+    """Return the archive's table of contents without what only a superuser may do.
 
     An extension that this server lacks or our role may not make is left out with a warning, and
     is not the end of a restore that may do without it.
@@ -243,7 +243,7 @@ async def _create(
 
 
 def _locale(model: DatabaseRow | None, major: int) -> sql.Composed:
-    """The clauses that give a new database the encoding and locale of `model`."""
+    """Return the clauses that give a new database the encoding and locale of `model`."""
     if model is None:
         return sql.SQL("ENCODING {}").format(sql.Literal("UTF8"))
     clauses = {

@@ -54,10 +54,10 @@ async def find(
     sslmode: str = "",
     configured: Path | None,
 ) -> Route:
-    """The best route from a server `server_major` to one of `into_major`.
+    """Return the best route from a server `server_major` to one of `into_major`.
 
     `connection` leads to the host of the first; without one this machine reaches it itself, by
-    `sslmode` where that is given. Raises ConfigError when no pg_dump on either side may read the
+    `sslmode` where that is given. Raise ConfigError when no pg_dump on either side may read the
     server.
     """
     far = await tools.far_dumps(connection) if connection is not None else []

@@ -95,7 +95,7 @@ class Splitter:
                 return
 
     def close(self) -> None:
-        """The script is over. Raises VerificationFailed unless it ends as pg_dump ends."""
+        """End the script. Raise VerificationFailed unless it ends as pg_dump ends."""
         if not self._begun:
             self._begin(final=True)
         if self._in_rows:
@@ -109,7 +109,7 @@ class Splitter:
             )
 
     def broken(self, how: str, found: str = "") -> VerificationFailed:
-        """What is wrong, with the line that it is at."""
+        """Return what is wrong, with the line that it is at."""
         return VerificationFailed(
             f"The script {self.name} cannot be trusted: {how} (line {self._line:,}).",
             found=found,
@@ -244,9 +244,9 @@ def _shown(data: bytes) -> str:
 
 
 async def chunks(path: Path, tell: Callable[[int], None] = lambda done: None) -> Chunks:
-    """The text of a script in portions, unzipped where it is a .gz.
+    """Return the text of a script in portions, unzipped where it is a .gz.
 
-    `tell` hears how many bytes of the file are read. Raises VerificationFailed when the file
+    `tell` hears how many bytes of the file are read. Raise VerificationFailed when the file
     cannot be opened, or is a .gz that is cut off or broken.
     """
     try:
@@ -266,7 +266,7 @@ async def chunks(path: Path, tell: Callable[[int], None] = lambda done: None) ->
 
 
 async def pieces(portions: Chunks, splitter: Splitter) -> AsyncGenerator[Piece, None]:
-    """What the splitter makes of a text, to its proper end."""
+    """Yield what the splitter makes of a text, to its proper end."""
     async with aclosing(portions):
         async for data in portions:
             for piece in splitter.feed(data):

@@ -52,7 +52,7 @@ class Tool:
 
 
 def reach(address: Address) -> list[str]:
-    """The options that lead a client program to `address`; a password is never among them.
+    """Return the options that lead a client program to `address`; a password is never among them.
 
     Options and not PG* variables, because a service file (PGSERVICE) would override those.
     """
@@ -69,7 +69,7 @@ def reach(address: Address) -> list[str]:
 
 
 def environment(address: Address) -> dict[str, str]:
-    """What a client program needs in its environment to reach `address`."""
+    """Return what a client program needs in its environment to reach `address`."""
     password = {"PGPASSWORD": address.password.reveal()} if address.password else {}
     sslmode = {"PGSSLMODE": address.sslmode} if address.sslmode else {}
     return {**ENVIRONMENT, **sslmode, **password}
@@ -88,7 +88,7 @@ def variables(address: Address) -> dict[str, str]:
 
 
 def compressing(pg_dump: Tool, method: str) -> str:
-    """The option of pg_dump for a method of compression.
+    """Return the option of pg_dump for a method of compression.
 
     gzip at its lowest level: at its default one, pg_dump and not the network sets the pace. As a
     number, since pg_dump before 16 knows no names.
@@ -116,11 +116,11 @@ async def find(name: str, *, configured: Path | None = None) -> list[Tool]:
 
 
 async def choose_dump(server_major: int, *, configured: Path | None = None) -> Tool:
-    """The pg_dump for a server: of its own version, else the next newer one.
+    """Return the pg_dump for a server: of its own version, else the next newer one.
 
     Its `methods` are those that whatever pg_restore here reads its archives understands.
 
-    Raises ConfigError when every pg_dump found is older than the server.
+    Raise ConfigError when every pg_dump found is older than the server.
     """
     tools = await find("pg_dump", configured=configured)
     fitting = [tool for tool in tools if tool.major >= server_major]
@@ -135,7 +135,7 @@ async def choose_dump(server_major: int, *, configured: Path | None = None) -> T
 async def choose_restore(
     dump_major: int, server_major: int, *, configured: Path | None = None
 ) -> Tool:
-    """The pg_restore for an archive of pg_dump `dump_major` into a server `server_major`.
+    """Return the pg_restore for an archive of pg_dump `dump_major` into a server `server_major`.
 
     Where none can do both, from 17 or later to before 17, it is one that reads the archive; what
     it writes as a script, the loader takes in (`wizard.postgres.dumps.loader`). Raises
@@ -149,7 +149,7 @@ async def choose_restore(
 
 
 async def newest_restore(*, configured: Path | None = None) -> Tool:
-    """The newest pg_restore here, which reads every archive that any of them reads."""
+    """Return the newest pg_restore here, which reads every archive that any of them reads."""
     tools = await find("pg_restore", configured=configured)
     newest = max((tool.major for tool in tools), default=0)
     return _closest("pg_restore", tools, [tool for tool in tools if tool.major == newest], "")
@@ -164,7 +164,7 @@ def fits(restore_major: int, server_major: int) -> bool:
 
 
 async def with_methods(tools: Iterable[Tool]) -> list[Tool]:
-    """The same pg_dumps, with the compressions that each was built with.
+    """Return the same pg_dumps, with the compressions that each was built with.
 
     pg_dump looks at its options before it connects, so one that has the method complains of the
     socket's directory, which is not there.

@@ -36,7 +36,7 @@ def derived_class(
     to differ: names of the source's class body are reached through the source, and a
     related_name gets the prefix, because the old field still holds it. Panels, search and API
     fields that name a moved field are added to what the source has.
-    Raises SourceError when a field has no definition that can be copied.
+    Raise SourceError when a field has no definition that can be copied.
     """
     parsed = Module(module)
     node = find_class(parsed, source)
@@ -55,7 +55,7 @@ def derived_class(
 def _copy(
     module: Module, owner: cst.ClassDef, assignment: Assignment, prefix: str, indent: str
 ) -> str:
-    """A definition with its comments under the prefixed name, newline at the end."""
+    """Return a definition with its comments under the prefixed name, newline at the end."""
     start, end = assigned_lines(module, assignment)
     at = module.inner_span(assignment.target)[0]
     expressions: list[cst.CSTNode] = [assignment.value]
@@ -108,7 +108,7 @@ def _templates(node: cst.ClassDef) -> list[str]:
 def _lists(
     module: Module, owner: cst.ClassDef, fields: Sequence[str], prefix: str, indent: str
 ) -> list[str]:
-    """The assignments that add the prefixed fields to the lists of the source class."""
+    """Return the assignments that add the prefixed fields to the lists of the source class."""
     source, newline = owner.name.value, module.newline
     found: dict[str, list[str]] = {}
     tuples: set[str] = set()
@@ -161,7 +161,8 @@ def _is_tuple(value: cst.BaseExpression) -> bool:
 
 
 def _meta(module: Module, node: cst.ClassDef, target: str, indent: str) -> str:
-    """A Meta with a verbose_name in the manner of the source's, but saying what this class is.
+    """Return a Meta with a verbose_name in the manner of the source's, but saying what this
+    class is.
 
     The source's own name would put two types of one name into Wagtail's menus.
     """

@@ -28,7 +28,8 @@ _LINE_END = re.compile(r"\r\n?|\n")
 
 
 def insert_class(module: str, *, after: str, text: str) -> str:
-    """The file with the class `text` put right below the class `after`, two blank lines between.
+    """Return the file with the class `text` put right below the class `after`, two blank lines
+    between.
 
     A class of the same name that is there already is replaced where it stands.
     """
@@ -57,10 +58,10 @@ def insert_class(module: str, *, after: str, text: str) -> str:
 
 
 def remove_fields(module: str, *, cls: str, fields: Sequence[str]) -> str:
-    """The file without the fields in class `cls`, nor in its panels, search and API fields.
+    """Return the file without the fields in class `cls`, nor in its panels, search and API fields.
 
     Comment lines directly above a removed definition or entry go with it.
-    Raises SourceError when a field has no definition in the class.
+    Raise SourceError when a field has no definition in the class.
     """
     parsed = Module(module)
     node = find_class(parsed, cls)
@@ -70,12 +71,12 @@ def remove_fields(module: str, *, cls: str, fields: Sequence[str]) -> str:
 
 
 def unprefix_fields(module: str, *, cls: str, fields: Sequence[str], prefix: str) -> str:
-    """The file with PREFIX_FIELD called FIELD again throughout class `cls`.
+    """Return the file with PREFIX_FIELD called FIELD again throughout class `cls`.
 
     Within the class that covers definitions, attributes, keywords, and strings that are the
     name or a lookup on it (`-new_keywords`, `new_keywords__icontains`); in the definitions
     also a related_name that begins with the prefix.
-    Raises SourceError when a prefixed field is not there, or its old name is still taken.
+    Raise SourceError when a prefixed field is not there, or its old name is still taken.
     """
     parsed = Module(module)
     node = find_class(parsed, cls)
@@ -103,13 +104,13 @@ def unprefix_fields(module: str, *, cls: str, fields: Sequence[str], prefix: str
 def final_models(
     module: str, *, source: str, target: str, fields: Sequence[str], prefix: str
 ) -> str:
-    """The file as it is when all is done: fields only in `target`, under their own names."""
+    """Return the file as it is when all is done: fields only in `target`, under their own names."""
     without = remove_fields(module, cls=source, fields=fields)
     return unprefix_fields(without, cls=target, fields=fields, prefix=prefix)
 
 
 def unified_diff(old: str, new: str, path: str) -> str:
-    """The change as a unified diff for reading; line endings are shown as newlines."""
+    """Return the change as a unified diff for reading; line endings are shown as newlines."""
     lines = _unified_diff(
         _LINE_END.split(old), _LINE_END.split(new), f"a/{path}", f"b/{path}", lineterm=""
     )
@@ -147,7 +148,7 @@ def _without(module: Module, node: cst.ClassDef, gone: Collection[Assignment]) -
 
 
 def _blanks_above(module: Module, start: int) -> list[int]:
-    """The beginnings of the blank lines directly above, the nearest first."""
+    """Return the beginnings of the blank lines directly above, the nearest first."""
     found: list[int] = []
     above = module.line_before(start)
     while above is not None and not module.text[above:start].strip():

@@ -31,14 +31,14 @@ class SourceEntry:
 
 
 def listings(node: cst.ClassDef) -> Iterator[Assignment]:
-    """The attributes of a page class whose lists may name fields."""
+    """Yield the attributes of a page class whose lists may name fields."""
     for assignment in assignments(node):
         if assignment.name.endswith(("panels", "_fields")) or assignment.name == "edit_handler":
             yield assignment
 
 
 def entries(value: cst.BaseExpression, fields: Collection[str]) -> Iterator[SourceEntry]:
-    """The entries in the lists of `value` that name one of the fields, in their order."""
+    """Yield the entries in the lists of `value` that name one of the fields, in their order."""
     match value:
         case cst.BinaryOperation(operator=cst.Add()):
             yield from entries(value.left, fields)
@@ -143,7 +143,7 @@ def _pruned_elements(
 def _cut(
     module: Module, display: cst.List | cst.Tuple, gone: list[bool], first: int, last: int
 ) -> list[Edit]:
-    """Takes the elements from `first` to `last` out; at least one other element stays."""
+    """Take the elements from `first` to `last` out; at least one other element stays."""
     elements = display.elements
     lines = [_own_lines(module, display, index) for index in range(first, last + 1)]
     if all(line is not None for line in lines):
@@ -172,7 +172,7 @@ def _comma(element: cst.BaseElement) -> bool:
 
 
 def _own_lines(module: Module, display: cst.List | cst.Tuple, index: int) -> tuple[int, int] | None:
-    """The lines of an element, when nothing else stands on them, and of its comments above."""
+    """Return the lines of an element and of its comments above, if nothing else is on them."""
     element = display.elements[index]
     start, end = _span(module, element)
     if isinstance(element.comma, cst.Comma):
@@ -186,7 +186,7 @@ def _own_lines(module: Module, display: cst.List | cst.Tuple, index: int) -> tup
 
 
 def _emptied(module: Module, value: cst.BaseExpression) -> Edit:
-    """A value of nothing but removed entries: its list stays, with nothing in it."""
+    """Return a value of nothing but removed entries: its list stays, with nothing in it."""
     match value:
         case cst.Call():
             children = _children(value)

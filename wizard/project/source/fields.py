@@ -13,9 +13,9 @@ _REVERSE_NAMES = ("related_name", "related_query_name")
 
 
 def definition(module: Module, node: cst.ClassDef, field: str) -> Assignment:
-    """The one assignment that defines `field` in the body of the class.
+    """Return the one assignment that defines `field` in the body of the class.
 
-    Raises SourceError when there is none, or it is written in a way that cannot be moved.
+    Raise SourceError when there is none, or it is written in a way that cannot be moved.
     """
     found = [one for one in _plain(node) if one.name == field]
     if len(found) == 1:
@@ -31,7 +31,7 @@ def definition(module: Module, node: cst.ClassDef, field: str) -> Assignment:
 
 
 def definitions(module: Module, node: cst.ClassDef, fields: Iterable[str]) -> list[Assignment]:
-    """The definitions of the fields, in the order of the file."""
+    """Return the definitions of the fields, in the order of the file."""
     found = [definition(module, node, field) for field in dict.fromkeys(fields)]
     return sorted(found, key=lambda one: module.span(one.target)[0])
 
@@ -42,7 +42,8 @@ def defined_here(node: cst.ClassDef, field: str) -> bool:
 
 
 def reverse_names(value: cst.BaseExpression) -> list[cst.Arg]:
-    """The arguments of a field that name it on the other model, where no two may be the same.
+    """Return the arguments of a field that name it on the other model, where no two may be the
+    same.
 
     (Django's checks fields.E302 to E305.)
     """

@@ -27,7 +27,8 @@ class Mention:
 
 
 def mentions(module: str, cls: str, fields: Sequence[str]) -> list[Mention]:
-    """The lines that speak of the fields of `cls` and stay when the fields are removed from it.
+    """Return the lines that speak of the fields of `cls` and stay when the fields are removed
+    from it.
 
     Looked for: attributes of the fields' names anywhere in the file; in the class also strings,
     keywords and bare names; outside it strings and keywords in calls on the class

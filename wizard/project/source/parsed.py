@@ -115,7 +115,7 @@ class Module:
         return self.inner_span(string)[0] + len(string.prefix) + len(string.quote)
 
     def slice(self, node: cst.CSTNode) -> str:
-        """An expression as it is written."""
+        """Return an expression as it is written."""
         start, end = self.span(node)
         return self.text[start:end]
 
@@ -124,20 +124,20 @@ class Module:
         return bisect_right(self._starts, offset)
 
     def line_start(self, offset: int) -> int:
-        """The beginning of the line that holds `offset`."""
+        """Return the beginning of the line that holds `offset`."""
         return self._starts[max(self.line_number(offset), 1) - 1]
 
     def line_end(self, offset: int) -> int:
-        """The end of the line that holds `offset`, its newline included."""
+        """Return the end of the line that holds `offset`, its newline included."""
         following = self.line_number(offset)
         return self._starts[following] if following < len(self._starts) else len(self.text)
 
     def line_before(self, start: int) -> int | None:
-        """The beginning of the line above the one that begins at `start`; None at the top."""
+        """Return the beginning of the line above that which begins at `start`; None at the top."""
         return None if start <= self._skipped else self.line_start(start - 1)
 
     def comments_above(self, start: int, floor: int) -> int:
-        """The beginning of the comment lines directly above the line at `start`.
+        """Return the beginning of the comment lines directly above the line at `start`.
 
         `floor` is the end of what stands before; nothing above it is looked at, so that a
         string whose last line looks like a comment is not mistaken for one.
@@ -151,12 +151,12 @@ class Module:
 
 
 def classes(module: Module) -> Iterator[cst.ClassDef]:
-    """The classes at the top level of the file."""
+    """Yield the classes at the top level of the file."""
     return (node for node in module.tree.body if isinstance(node, cst.ClassDef))
 
 
 def find_class(module: Module, name: str) -> cst.ClassDef:
-    """The class of that name at the top level of the file."""
+    """Return the class of that name at the top level of the file."""
     found = [node for node in classes(module) if node.name.value == name]
     if len(found) == 1:
         return found[0]
@@ -178,18 +178,18 @@ def find_class(module: Module, name: str) -> cst.ClassDef:
 
 
 def statements(node: cst.ClassDef) -> Sequence[cst.BaseStatement]:
-    """What the body of a class consists of; nothing for `class A(B): pass` on one line."""
+    """Return what the body of a class consists of; nothing for `class A(B): pass` on one line."""
     return node.body.body if isinstance(node.body, cst.IndentedBlock) else ()
 
 
 def indentation(module: Module, node: cst.ClassDef) -> str:
-    """What the body of the class is indented with."""
+    """Return what the body of the class is indented with."""
     own = node.body.indent if isinstance(node.body, cst.IndentedBlock) else None
     return own if own is not None else module.tree.default_indent
 
 
 def class_lines(module: Module, node: cst.ClassDef) -> tuple[int, int]:
-    """The lines of a class from its first decorator, newline at the end included."""
+    """Return the lines of a class from its first decorator, newline at the end included."""
     first = node.decorators[0] if node.decorators else node
     start = module.line_start(module.inner_span(first)[0])
     # The tree counts blank lines below an indented class to it; they belong to no one.
@@ -198,7 +198,7 @@ def class_lines(module: Module, node: cst.ClassDef) -> tuple[int, int]:
 
 
 def assignments(node: cst.ClassDef) -> Iterator[Assignment]:
-    """The assignments to one name that stand on a line of their own in the body of a class."""
+    """Yield the assignments to one name on a line of their own in the body of a class."""
     for line in statements(node):
         if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
             continue
@@ -213,7 +213,8 @@ def assignments(node: cst.ClassDef) -> Iterator[Assignment]:
 
 
 def assigned_lines(module: Module, assignment: Assignment) -> tuple[int, int]:
-    """The lines of an assignment with the comment lines directly above it, newline included."""
+    """Return the lines of an assignment with the comment lines directly above it, newline
+    included."""
     start, end = module.inner_span(assignment.line)
     start = module.line_start(start)
     floor = module.span(assignment.line)[0]
@@ -221,7 +222,8 @@ def assigned_lines(module: Module, assignment: Assignment) -> tuple[int, int]:
 
 
 def class_source(module: str, name: str) -> str:
-    """The text of a class as it stands in the file, from its first decorator to its last line."""
+    """Return the text of a class as it stands in the file, from its first decorator to its last
+    line."""
     parsed = Module(module)
     start, end = class_lines(parsed, find_class(parsed, name))
     return module[start:end]

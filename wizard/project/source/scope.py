@@ -15,7 +15,7 @@ from wizard.project.source.parsed import Edit, Module, statements
 
 
 def scope_names(node: cst.CSTNode) -> list[cst.Name]:
-    """The bare names below `node` that are evaluated in the scope that `node` stands in."""
+    """Return the bare names below `node` that are evaluated in the scope that `node` stands in."""
     finder = _Names()
     node.visit(finder)
     return finder.found
@@ -44,7 +44,7 @@ def qualified(
 
 
 def bound_names(statement: cst.BaseStatement) -> set[str]:
-    """The names that a statement of a class body leaves in the class."""
+    """Return the names that a statement of a class body leaves in the class."""
     finder = _Bound()
     statement.visit(finder)
     return finder.found

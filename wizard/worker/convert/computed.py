@@ -84,7 +84,7 @@ def values_from(field_map: FieldMap, field_sources: Iterable[FieldSource]) -> st
 
 
 def require(cursor: Cursor, field_map: FieldMap) -> None:
-    """Make the table. Raises Refusal `values` when a value cannot be made or is refused."""
+    """Make the table. Raise Refusal `values` when a value cannot be made or is refused."""
     wrong = make(cursor, field_map)
     if wrong:
         raise Refusal(
@@ -175,7 +175,7 @@ def _instances(field_map: FieldMap, pages: list[int], wanted: bool) -> list[tupl
 
 
 def _value(field_source: FieldSource, call: Function | None, page: Instance) -> object:
-    """Return the page's value, checked. Raises ValueError with what is wrong with it."""
+    """Return the page's value, checked. Raise ValueError with what is wrong with it."""
     from django.db import DatabaseError
 
     if call is None:

@@ -97,7 +97,7 @@ def convert(
 ) -> dict[str, Any]:
     """Convert the pages, and drop what the plan named as losses.
 
-    Returns `map` (old id to new), `inserted` (rows by table), `moved` (pages that have a new
+    Return `map` (old id to new), `inserted` (rows by table), `moved` (pages that have a new
     parent, or a parent of a new type), `ledger`, `left` as in the plan, `verified` and
     `seconds` by stage. On any fault the transaction is rolled back: raises Refusal with the reason.
     """

@@ -51,7 +51,7 @@ def delete_plan(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
 def delete_originals(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
     """Delete the originals' rows.
 
-    Returns `{deleted: {table: rows}}`. Raises Refusal `referenced` when anything still refers to
+    Return `{deleted: {table: rows}}`. Raise Refusal `referenced` when anything still refers to
     them or is below them, and `verification` when the tree would not be sound afterwards.
     """
     from django.db import transaction
@@ -85,7 +85,7 @@ def delete_originals(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
 
 
 def _type(pages: dict[int, int]) -> Model:
-    """Return the originals' model. Raises Refusal `no_page` or `wrong_type`."""
+    """Return the originals' model. Raise Refusal `no_page` or `wrong_type`."""
     from django.contrib.contenttypes.models import ContentType
 
     types = []

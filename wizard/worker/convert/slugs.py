@@ -19,8 +19,8 @@ KEPT = 7  # characters of a column that Django keeps at least when it shortens a
 def restore_slugs(reply: Reply, *, id_map: dict[str, int], prefix: str) -> dict[str, Any]:
     """Take the prefix from the new pages' slugs, and from the url_paths of all below them.
 
-    Returns `slugs` (page id to slug) of the pages that had the prefix, `urls` and `drafts`, the
-    numbers of url_paths and revisions changed. Doing it again changes nothing. Raises Refusal
+    Return `slugs` (page id to slug) of the pages that had the prefix, `urls` and `drafts`, the
+    numbers of url_paths and revisions changed. Doing it again changes nothing. Raise Refusal
     `clash` when a sibling has the slug, and `verification` when the tree would not be sound.
     """
     from django.db import transaction

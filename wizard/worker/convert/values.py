@@ -20,7 +20,7 @@ from .computed import expression, values_from
 def fill(cursor: Cursor, field_map: FieldMap) -> dict[str, int]:
     """Insert the joined levels' rows of the new pages: `{table: rows}`.
 
-    Raises Refusal `values` when a function of the project fails or gives what a field refuses.
+    Raise Refusal `values` when a function of the project fails or gives what a field refuses.
     """
     computed.require(cursor, field_map)
     inserted = {}

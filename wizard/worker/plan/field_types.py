@@ -129,7 +129,7 @@ def _equal(old: object, new: object) -> bool:
 
 
 def checked(field: Field, value: object) -> object:
-    """Return the value as the field keeps it in Python. Raises ValueError with the field's words.
+    """Return the value as the field keeps it in Python. Raise ValueError with the field's words.
 
     An empty value passes where the database takes it: pages may be older than the rule that
     forms ask for one.

@@ -66,7 +66,7 @@ class FieldMap:
 def resolve(
     old_type: Model, new_type: Model, *, prefix: str, move: list[str], fields: Mapping[str, Any]
 ) -> FieldMap:
-    """Decide on every field. Raises Refusal `field_map` with every fault, not only the first."""
+    """Decide on every field. Raise Refusal `field_map` with every fault, not only the first."""
     resolved, faults = resolve_with_faults(old_type, new_type, prefix, move, fields)
     if faults:
         raise Refusal(
@@ -253,7 +253,7 @@ def _constant(field: Field, value: object, faults: list[str]) -> object:
 
 
 def function(path: str) -> Function:
-    """Return the project's function at a dotted path. Raises ImportError or TypeError."""
+    """Return the project's function at a dotted path. Raise ImportError or TypeError."""
     from django.utils.module_loading import import_string
 
     imported: object = import_string(path)

@@ -68,7 +68,7 @@ def insert_copies(
 ) -> dict[str, int]:
     """Insert rows for the map's new pages at these levels, as the old pages have them.
 
-    Returns `{table: rows}`. A new page takes the original's place, and whatever value only one
+    Return `{table: rows}`. A new page takes the original's place, and whatever value only one
     page may have; the original is left aside with others.
     """
     return {

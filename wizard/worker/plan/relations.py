@@ -100,7 +100,7 @@ def pair(
 ) -> tuple[list[RelatedRows], list[Any], set[str]]:
     """Find for each relation of the left levels its counterpart on the joined ones.
 
-    Returns what follows, what does not, and every name that the field map may speak of.
+    Return what follows, what does not, and every name that the field map may speak of.
     """
     old, new = sides(left), sides(joined)
     pairs: list[RelatedRows] = []

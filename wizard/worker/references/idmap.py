@@ -27,7 +27,7 @@ def from_json(given: dict[str, int]) -> dict[int, int]:
 def load(cursor: Cursor, pages: Mapping[int, int | None]) -> None:
     """Make the temporary table; it goes with the transaction. A plan may have no new ids yet.
 
-    Raises Refusal `no_page` for a map without any.
+    Raise Refusal `no_page` for a map without any.
     """
     if not pages:
         raise Refusal("no_page", "No page is named to be converted.")

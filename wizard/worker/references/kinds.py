@@ -46,7 +46,7 @@ def find(ledger: ReferenceLedger, values: Values) -> None:
 
 
 def verify(ledger: ReferenceLedger) -> None:
-    """Look everything up again. Raises Refusal `ledger` when a row has no account."""
+    """Look everything up again. Raise Refusal `ledger` when a row has no account."""
     for kind in KINDS:
         kind.verify(ledger)
     ledger.settle()

@@ -227,7 +227,7 @@ class ReferenceLedger:
             )
 
     def settle(self) -> None:
-        """Give every row its account. Raises Refusal `ledger` when one was not found again."""
+        """Give every row its account. Raise Refusal `ledger` when one was not found again."""
         self.cursor.execute("ANALYZE remodel_confirmed")
         self.cursor.execute(
             """

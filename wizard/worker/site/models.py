@@ -34,7 +34,7 @@ def _page_models() -> list[Model]:
 
 
 def page_model(label: str) -> Model:
-    """Return the page model with this label. Raises Refusal `unknown_model`."""
+    """Return the page model with this label. Raise Refusal `unknown_model`."""
     for model in _page_models():
         if model._meta.label_lower == label.lower():
             return model
@@ -51,7 +51,7 @@ def page_model(label: str) -> Model:
 def chain(model: Model) -> list[Model]:
     """Return the models that a page's row is spread over, from the base page to `model` itself.
 
-    Raises Refusal `unsupported` when a level has more than one concrete parent.
+    Raise Refusal `unsupported` when a level has more than one concrete parent.
     """
     levels = [model]
     while parents := _direct_parents(levels[0]):
@@ -161,7 +161,7 @@ def _deconstruct(field: Field) -> dict[str, Any]:
 def check_models(
     reply: Reply, *, source: str, target: str, fields: list[str], prefix: str, phase: str
 ) -> list[dict[str, Any]]:
-    """Findings on whether the models are what this phase needs: `{name, ok, detail}` each.
+    """Report whether the models are what this phase needs: `{name, ok, detail}` each.
 
     `added`: the new type is a child of the old type and has a prefixed equal of every moved field.
     `final`: the old type has none of them, the new type has them under their own names.

@@ -30,7 +30,7 @@ def find_pages(
     - `{all: true}`, every page of the model;
     - `{where: {lookup: value}}`, every page of the model that a Django filter finds.
 
-    Their aliases come along, and the aliases of those. Raises Refusal `no_page`, `ambiguous`,
+    Their aliases come along, and the aliases of those. Raise Refusal `no_page`, `ambiguous`,
     or `placement` where an alias is selected and its source is not, or has another type.
     """
     page_type = page_model(model)
@@ -236,7 +236,7 @@ def _type_name(page: Instance) -> str:
 
 
 def _aliases(model: Model, ids: set[int]) -> set[int]:
-    """Return aliases of the pages, and theirs. Raises Refusal `placement`; see `find_pages`.
+    """Return aliases of the pages, and theirs. Raise Refusal `placement`; see `find_pages`.
 
     Wagtail updates only those aliases that have their source's type (Page.update_aliases in
     wagtail/models/pages.py), so that an alias and its source are converted together.

@@ -21,7 +21,7 @@ def place_site(
 ) -> dict[str, dict[str, Any]]:
     """Put a Site, the default one unless named, on a hostname and port: its row before and after.
 
-    Raises Refusal `no_site`, or `clash` when another Site is already there.
+    Raise Refusal `no_site`, or `clash` when another Site is already there.
     """
     from django.db import transaction
     from wagtail.models import Site

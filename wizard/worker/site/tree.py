@@ -160,7 +160,7 @@ def respell(cursor: Cursor, slugs: dict[int, str]) -> int:
     """Give new pages of the map another slug, and url_paths that follow.
 
     Also to pages below them that somebody has given a URL with the present slug in it; the
-    others have the one that they will have. Returns how many url_paths changed. The highest
+    others have the one that they will have. Return how many url_paths changed. The highest
     first, so that each url_path is built on its parent's final one.
     """
     pages, size = table(), step()
