@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from tests.matrix import observer
+from tests.matrix import observer, table_differences
 from tests.matrix.cases import Direction
 from tests.support.environments import Version, environment, interpreter, run
 from wizard.base.errors import RemodelError
@@ -144,7 +144,7 @@ async def play(home: Home, direction: Direction, ids: str) -> Played:
         return case
     case.after = await observer.snapshot(home.database)
     case.expected = observer.Expected(case.before, case.after, direction, case.page_ids)
-    case.differences = observer.differences(case.expected.tables, case.after)
+    case.differences = table_differences.differences(case.expected.tables, case.after)
     await home.django("-c", REBUILD)
     case.rebuilt = await observer.snapshot(home.database)
     only, views = (

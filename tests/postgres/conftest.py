@@ -128,3 +128,8 @@ async def login(ssh_server: SshServer, tmp_path: Path) -> Login:
 async def connection(login: Login) -> AsyncIterator[Connection]:
     async with log_in(login) as connection:
         yield connection
+
+
+@pytest.fixture
+def backups(tmp_path: Path) -> Path:
+    return tmp_path / "backups"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import shlex
@@ -13,18 +12,16 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from tests.support.postgres import APP_PASSWORD, CONTENT, OWNER, Fetching
+from tests.support.postgres import APP_PASSWORD, CONTENT, OWNER, files
 from tests.support.small_disk import SmallDisk
 from wizard.base.errors import (
     ConfigError,
-    ConnectionFailed,
     ExitCode,
     OperationFailed,
     VerificationFailed,
 )
 from wizard.base.events import Event, Progress, Report
 from wizard.base.process import run
-from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import baseline
 from wizard.postgres.drift.fingerprint import difference, tables
@@ -36,18 +33,6 @@ from wizard.postgres.dumps.tools import METHODS, Tool, environment, find, reach,
 from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer
 from wizard.ssh.connection import Connection
-
-
-def files(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
-
-
-@pytest.fixture
-def backups(tmp_path: Path) -> Path:
-    return tmp_path / "backups"
-
-
-# Made here
 
 
 async def test_a_dump_is_private_counted_hashed_and_provable(
@@ -174,117 +159,6 @@ async def test_compresses_better_where_the_build_can(
     assert not difference(await tables(database_16), await tables(database))
 
 
-# Fetched over SSH
-
-
-async def test_fetching_over_ssh(fetching: Fetching, backups: Path, report: Report) -> None:
-    made = await fetching(backups / "db")
-    assert files(backups) == ["db", "db.sha256"]
-    await archive.prove(made, report)
-
-
-async def test_the_password_goes_through_standard_input(
-    fetching: Fetching,
-    spying: tuple[Tool, Path],
-    connection: Connection,
-    ssh_server: SshServer,
-    far_filled: Address,
-    backups: Path,
-    report: Report,
-    pg_dump: Tool,
-    pg_restore: Tool,
-) -> None:
-    """On a far side that knows no password."""
-    ssh_server.environment["PGPASSFILE"] = "/dev/null"
-    spy, seen = spying
-    await fetching(backups / "db", pg_dump=spy)
-    assert far_filled.password is not None
-    called = seen.read_text()
-    assert "--dbname=" in called
-    assert far_filled.password.reveal() not in called
-    with pytest.raises(OperationFailed) as caught:
-        await fetch(
-            connection,
-            replace(far_filled, password=Secret("wrong-password")),
-            far_filled,
-            backups / "other",
-            report,
-            pg_dump=pg_dump,
-            pg_restore=pg_restore,
-        )
-    assert "password authentication failed" in caught.value.found
-    assert "wrong-password" not in str(caught.value)
-
-
-async def test_a_connection_cut_in_the_middle_leaves_nothing(
-    fetching: Fetching, ssh_server: SshServer, backups: Path
-) -> None:
-    await fetching(backups / "whole")
-    ssh_server.drop_after((backups / "whole").stat().st_size // 2)
-    with pytest.raises(ConnectionFailed) as caught:
-        await fetching(backups / "db")
-    assert caught.value.exit_code == ExitCode.CONNECTION
-    assert files(backups) == ["whole", "whole.sha256"]
-
-
-async def test_refuses_a_pg_dump_that_is_missing_or_too_old_on_the_far_side(
-    fetching: Fetching, backups: Path, pg_dump: Tool, pg_dump_16: Tool
-) -> None:
-    """No route leads there; and if it was taken away since, its exit status is believed."""
-    for tool, words in (
-        (replace(pg_dump, path=Path("pg_absent")), "pg_absent"),
-        (pg_dump_16, "server version mismatch"),
-    ):
-        with pytest.raises(OperationFailed, match="exit status") as caught:
-            await fetching(backups / "db", pg_dump=tool)
-        assert words in caught.value.found
-    assert files(backups) == []
-
-
-async def test_a_cancelled_fetch_leaves_nothing(
-    fetching: Fetching, backups: Path, tmp_path: Path, report: Report, pg_dump: Tool
-) -> None:
-    """A pg_dump that stops in the middle and says so."""
-    stalls = tmp_path / "pg_dump"
-    stalls.write_text(
-        "#!/bin/sh\nprintf PGDMP; echo 'pg_dump: dumping contents of table \"public.page\"' >&2\n"
-        "exec sleep 60\n"
-    )
-    stalls.chmod(0o755)
-    stalled = asyncio.Event()
-    report.line = lambda source, text: stalled.set()  # type: ignore[method-assign]
-    task = asyncio.create_task(fetching(backups / "db", pg_dump=replace(pg_dump, path=stalls)))
-    await asyncio.wait_for(stalled.wait(), 20)
-    assert files(backups) == ["db.part"]
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert files(backups) == []
-
-
-async def test_a_full_disk_leaves_no_dump(fetching: Fetching, small_disk: SmallDisk) -> None:
-    with pytest.raises(OperationFailed, match="disk is full") as caught:
-        await fetching(small_disk.folder / "db")
-    assert "bytes were free before" in caught.value.found
-    assert files(small_disk.folder) == []
-    small_disk.make_room()
-    assert (await fetching(small_disk.folder / "db")).bytes > small_disk.SIZE
-
-
-async def test_a_full_disk_leaves_no_script(
-    made: Archive, small_disk: SmallDisk, pg_restore: Tool
-) -> None:
-    script = small_disk.folder / "db.psql.gz"
-    with pytest.raises(OperationFailed, match="disk is full"):
-        await plain.write(made, script, pg_restore)
-    assert files(small_disk.folder) == []
-    small_disk.make_room()
-    assert await plain.write(made, script, pg_restore) > small_disk.SIZE
-
-
-# Proof
-
-
 @pytest.fixture
 async def made(
     filled: Address, backups: Path, report: Report, pg_dump: Tool, pg_restore: Tool
@@ -311,6 +185,17 @@ async def test_refuses_an_archive_with_a_flipped_bit(
     with pytest.raises(VerificationFailed, match="checksum") as caught:
         await archive.prove(made, report)
     assert made.sha256 in caught.value.found
+
+
+async def test_a_full_disk_leaves_no_script(
+    made: Archive, small_disk: SmallDisk, pg_restore: Tool
+) -> None:
+    script = small_disk.folder / "db.psql.gz"
+    with pytest.raises(OperationFailed, match="disk is full"):
+        await plain.write(made, script, pg_restore)
+    assert files(small_disk.folder) == []
+    small_disk.make_room()
+    assert await plain.write(made, script, pg_restore) > small_disk.SIZE
 
 
 async def test_refuses_other_dump_formats(
@@ -351,9 +236,6 @@ async def test_refuses_a_missing_file(made: Archive, pg_restore: Tool, report: R
     made.path.unlink()
     with pytest.raises(VerificationFailed, match="cannot be opened"):
         await archive.prove(made, report)
-
-
-# Names that mean something to somebody
 
 
 @pytest.mark.parametrize(

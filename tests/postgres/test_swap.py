@@ -391,37 +391,3 @@ async def test_leaves_and_reports_names_that_no_swap_leaves(
         await swap.observe(live, beside, kept)
     there = await facts(live, kept)
     assert f"{kept}: OID {there.oid}" in caught.value.found
-
-
-# Checkpoints
-
-
-async def test_a_checkpoint_is_made_and_brought_back_more_than_once(
-    live: Address, report: Report
-) -> None:
-    name = server.beside(live.database, "checkpoint")
-    before = await fingerprint.tables(live)
-    made = await checkpoint.make(live, name, report)
-    assert made.size
-    for _ in range(2):
-        async with await connect(live) as connection:
-            await connection.execute("DROP TABLE who")
-        await checkpoint.bring_back(live, name, report)
-        assert fingerprint.difference(before, await fingerprint.tables(live)) == []
-    found = {each.name for each in await server.databases(live)}
-    assert {each for each in found if each.startswith(live.database)} == {live.database, name}
-
-
-async def test_a_checkpoint_of_a_database_in_use_names_who(live: Address, report: Report) -> None:
-    name = server.beside(live.database, "checkpoint")
-    async with await connect(live):
-        with pytest.raises(OperationFailed, match="in use") as caught:
-            await checkpoint.make(live, name, report)
-        assert "role app, remodel" in caught.value.found
-    await checkpoint.make(live, name, report)
-    async with await connect(live):
-        with pytest.raises(OperationFailed, match="in use"):
-            await checkpoint.bring_back(live, name, report)
-    assert await ask(live) == "old"
-    with pytest.raises(OperationFailed, match="already exists"):
-        await checkpoint.make(live, name, report)

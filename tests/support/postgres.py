@@ -92,3 +92,7 @@ async def ended(address: Address, but: int) -> None:
     """Until all sessions but one are gone, which is after their client has closed them."""
     while any(each.pid != but for each in await server.sessions(address)):
         await asyncio.sleep(0.005)
+
+
+def files(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir()) if directory.exists() else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from wizard.base.events import Event, Events
 from wizard.config import config
 from wizard.engine.context import Context
 from wizard.engine.engine import Engine
-from wizard.engine.operation import Observation, Operation, Seen, Step
+from wizard.engine.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.engine.operators import Operator
 from wizard.engine.result import Result
 from wizard.session.plan import Gate, Loss, Plan
@@ -96,3 +96,11 @@ async def go(
     ) as context:
         await Engine(context, steps, operator).go()
         return context
+
+
+def step(*operations: Operation, questions: Sequence[StepQuestion] = ()) -> Step:
+    return Step("one", "One", "", "", "", lambda context: operations, lambda context: questions)
+
+
+def kinds(session: Session, key: str) -> list[str]:
+    return [entry.kind for entry in session.journal.entries(key)]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from tests.support.consenting_operator import Consenting
-from tests.support.remodel_yml import write
-from tests.unit.counting_operation import WORLD, Act, go
+from tests.unit.counting_operation import WORLD, Act, go, kinds, step
 from wizard.base.errors import (
     ConfigError,
     ConsentMissing,
@@ -21,7 +18,6 @@ from wizard.base.errors import (
     OperationFailed,
     PlanStale,
     RemodelError,
-    UsageError,
 )
 from wizard.base.events import Event, Events, Finished, Progress
 from wizard.base.redaction import Secret
@@ -29,41 +25,12 @@ from wizard.config import config
 from wizard.config.fieldmap import FieldTable
 from wizard.engine.context import Context
 from wizard.engine.engine import Engine
-from wizard.engine.operation import Operation, Step, StepQuestion
+from wizard.engine.operation import StepQuestion
 from wizard.engine.operators import Plain, Replay, Verdict
 from wizard.engine.result import Result
 from wizard.session import session as sessions
 from wizard.session.answers import Answers
 from wizard.session.plan import Plan
-from wizard.session.session import Session
-
-
-@pytest.fixture(autouse=True)
-def _world() -> Iterator[None]:
-    WORLD.clear()
-    yield
-    WORLD.clear()
-
-
-@pytest.fixture
-def found(tmp_path: Path) -> config.Config:
-    return config.read(write(tmp_path))
-
-
-def step(*operations: Operation, questions: Sequence[StepQuestion] = ()) -> Step:
-    return Step("one", "One", "", "", "", lambda context: operations, lambda context: questions)
-
-
-def kinds(session: Session, key: str) -> list[str]:
-    return [entry.kind for entry in session.journal.entries(key)]
-
-
-async def test_consent_then_intent_then_undo_then_outcome(found: config.Config) -> None:
-    with sessions.begin(found) as session:
-        await go(session, Consenting(), step(Act("one.act", gate="go")))
-        assert kinds(session, "one.act") == ["consent", "intent", "kept", "done"]
-        assert WORLD["one.act"] == 1
-        assert session.journal.noted("finished") is True
 
 
 async def test_a_finished_operation_does_not_run_again(found: config.Config) -> None:
@@ -177,112 +144,6 @@ async def test_stop_after_this_leaves_the_next_one(found: config.Config) -> None
     assert (WORLD["one.a"], WORLD.get("one.b")) == (1, None)
 
 
-async def test_undo_goes_back_to_a_step(found: config.Config) -> None:
-    steps = [step(Act("one.a"), Act("one.b"))]
-    with sessions.begin(found) as session:
-        await go(session, Consenting(), *steps)
-        engine = Engine(Context(found, session, Events()), steps, Consenting())
-        assert await engine.undo("one") == ["one.b", "one.a"]
-        assert (WORLD["one.a"], WORLD["one.b"]) == (0, 0)
-        with pytest.raises(UsageError):
-            await engine.undo("two")
-        await go(session, Consenting(), *steps)
-    assert (WORLD["one.a"], WORLD["one.b"]) == (1, 1)
-
-
-async def test_a_resume_finishes_a_crashed_undo_first(found: config.Config) -> None:
-    broken, whole = Act("one.a", breaks="undo"), Act("one.a")
-    with sessions.begin(found) as session:
-        await go(session, Consenting(), step(broken))
-        engine = Engine(Context(found, session, Events()), [step(broken)], Consenting())
-        with pytest.raises(KeyboardInterrupt):
-            await engine.undo("one")
-        assert kinds(session, "one.a")[-1] == "undoing"
-        assert sessions.summaries(found)[0].interrupted == ["one.a"]
-        WORLD["one.a"] = 7  # what the half-done undo left: neither before nor after
-        await go(session, Consenting(), step(whole))
-        assert kinds(session, "one.a")[-4:] == ["undone", "intent", "kept", "done"]
-    assert WORLD["one.a"] == 1
-
-
-async def test_a_failed_undo_is_resumed_as_an_undo(found: config.Config) -> None:
-    class Refusing(Act):
-        async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
-            raise OperationFailed("cannot")
-
-    with sessions.begin(found) as session:
-        await go(session, Consenting(), step(Refusing("one.a")))
-        engine = Engine(Context(found, session, Events()), [step(Refusing("one.a"))], Consenting())
-        with pytest.raises(OperationFailed):
-            await engine.undo("one")
-        with pytest.raises(OperationFailed):
-            await go(session, Consenting(), step(Refusing("one.a")))
-        assert kinds(session, "one.a")[-1] == "undoing"
-
-
-async def test_undo_data_is_taken_anew_for_each_attempt(found: config.Config) -> None:
-    with sessions.begin(found) as session:
-        await go(session, Consenting(), step(Act("one.a")))
-        await Engine(Context(found, session, Events()), [step(Act("one.a"))], Consenting()).undo(
-            "one"
-        )
-        WORLD["one.a"] = 40  # the operator's own work in between
-        await go(session, Consenting(), step(Act("one.a")))
-        assert session.journal.kept("one.a") == {"before": 40}
-
-
-async def test_undo_data_with_a_secret_is_refused(found: config.Config) -> None:
-    WORLD["one.a"] = f"API_KEY = {Secret('sk-4fT9-undo-7w').reveal()!r}"  # as a models file has it
-    with sessions.begin(found) as session:
-        with pytest.raises(OperationFailed, match="cannot be written down") as raised:
-            await go(session, Consenting(), step(Act("one.a")))
-        assert kinds(session, "one.a") == ["intent", "failed"]
-    assert "(before)" in raised.value.found and "sk-4fT9" not in str(raised.value)
-    assert WORLD == {"one.a": "API_KEY = 'sk-4fT9-undo-7w'"}
-
-
-async def test_an_intent_from_before_an_undo_is_not_observed(found: config.Config) -> None:
-    with sessions.begin(found) as session:
-        await go(session, Consenting(), step(Act("one.a")))
-        await Engine(Context(found, session, Events()), [step(Act("one.a"))], Consenting()).undo(
-            "one"
-        )
-        session.journal.write("one.a", "failed", {"message": "its plan could not be made"})
-        WORLD["one.a"] = 1  # looks as if it were done; it is not of this attempt
-        await go(session, Consenting(), step(Act("one.a")))
-    assert WORLD["one.a"] == 2
-
-
-async def test_finalize_runs_after_a_crash_hid_the_outcome(found: config.Config) -> None:
-    with sessions.begin(found) as session:
-        with pytest.raises(KeyboardInterrupt):
-            await go(session, Consenting(), step(Act("one.a", breaks="after")))
-        assert "settled" not in WORLD
-        await go(session, Consenting(), step(Act("one.a")))
-    assert WORLD["settled"] == 1
-
-
-async def test_undo_forgets_the_answers_of_its_steps(found: config.Config) -> None:
-    question = StepQuestion("one.a", "A?", default="yes")
-    steps = [step(Act("one.act"), questions=[question])]
-    with sessions.begin(found) as session:
-        await go(session, Consenting(), *steps)
-        await Engine(Context(found, session, Events()), steps, Consenting()).undo("one")
-        assert session.answers.answers == {}
-        await go(session, Consenting({"one.a": "no"}), *steps)
-        assert session.answers.answers == {"one.a": "no"}
-
-
-async def test_undo_stops_where_a_target_was_touched(found: config.Config) -> None:
-    steps = [step(Act("one.a"), Act("one.b", gate="production", target="production"))]
-    with sessions.begin(found) as session:
-        await go(session, Consenting(), *steps)
-        engine = Engine(Context(found, session, Events()), steps, Consenting())
-        with pytest.raises(OperationFailed, match="production"):
-            await engine.undo("one")
-    assert (WORLD["one.a"], WORLD["one.b"]) == (1, 1)
-
-
 class Impatient(Consenting):
     """Has a failed operation tried again, once."""
 
@@ -388,7 +249,7 @@ async def test_a_cancellation_waits_for_what_must_not_be_left_half_done() -> Non
 
 
 def test_a_secret_with_quotes_is_masked_in_json() -> None:
-    from wizard.base.redaction import Secret, redacted
+    from wizard.base.redaction import redacted
 
     Secret('pa"ss\\word')
     assert redacted({"a": ['the pa"ss\\word was refused']}) == {"a": ["the •••••• was refused"]}

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import os
 import select
-import shutil
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,28 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.accepted_host import accept
 from wizard.base.errors import ConfigError, ConnectionFailed, ExitCode, IdentityMismatch
 from wizard.postgres.address import Address
 from wizard.postgres.address import connect as connect_to_database
 from wizard.sandbox.sshd import SshServer
 from wizard.ssh.connection import Connection, Login, connect, host_key
 from wizard.ssh.hostkeys import trust
-from wizard.ssh.login import resolve, way
-
-
-@pytest.fixture
-def login(ssh_server: SshServer, tmp_path: Path) -> Login:
-    """A login to `ssh_server`, whose host key nobody has accepted yet."""
-    config = tmp_path / "ssh_config"
-    ssh_server.write_ssh_config(config, "far")
-    return Login("far", tmp_path / "ours" / "known_hosts", config)
-
-
-async def accept(login: Login) -> None:
-    trust(login.known_hosts, await host_key(login))
-
-
-# Host keys
+from wizard.ssh.login import resolve
 
 
 async def test_refuses_an_unknown_host_key_with_its_fingerprint(
@@ -118,9 +103,6 @@ async def test_a_key_of_another_port_does_not_contradict(
     assert (await host_key(login)).standing == "changed"
 
 
-# Logging in
-
-
 async def test_a_refused_login_says_what_was_tried(login: Login, ssh_server: SshServer) -> None:
     await accept(login)
     ssh_server.refuse_logins = True
@@ -143,9 +125,6 @@ async def test_a_host_that_does_not_answer_fails(login: Login, ssh_server: SshSe
 def test_refuses_malformed_destinations(destination: str) -> None:
     with pytest.raises(ConfigError):
         Login(destination, Path("known_hosts"))
-
-
-# Commands
 
 
 def test_refuses_a_user_that_ssh_has_no_encoding_for(login: Login) -> None:
@@ -215,9 +194,6 @@ async def test_a_cancelled_command_ends_on_the_far_side(connection: Connection) 
     assert ended
 
 
-# Forwards
-
-
 async def test_a_forwarded_socket_is_private_and_leads_to_the_database(
     connection: Connection, far_database: Address
 ) -> None:
@@ -263,148 +239,3 @@ async def test_forwards_to_a_database_that_its_host_reaches_by_tcp(
             async with await connect_to_database(address) as database:
                 cursor = await database.execute("SELECT current_database()")
                 assert await cursor.fetchone() == (far_database.database,)
-
-
-# What the ssh_config says
-
-
-@pytest.fixture
-def jumping(login: Login, ssh_server: SshServer, bastion: SshServer, tmp_path: Path) -> Login:
-    """`login`, whose ssh_config goes by way of `bastion`."""
-    assert login.config is not None
-    bastion.write_ssh_config(tmp_path / "bastion_config", "bastion")
-    text = login.config.read_text() + "    ProxyJump bastion\n\n"
-    login.config.write_text(text + (tmp_path / "bastion_config").read_text())
-    return login
-
-
-async def test_checks_both_keys_behind_a_jump_host(
-    jumping: Login, ssh_server: SshServer, bastion: SshServer
-) -> None:
-    with pytest.raises(ConnectionFailed, match="host key of bastion is not known") as caught:
-        await host_key(jumping)
-    assert bastion.fingerprint in caught.value.found
-    trust(jumping.known_hosts, await host_key(replace(jumping, destination="bastion")))
-    seen = await host_key(jumping)
-    assert (seen.fingerprint, seen.standing) == (ssh_server.fingerprint, "unknown")
-    with pytest.raises(ConnectionFailed, match="host key of far is not known"):
-        async with connect(jumping):
-            pass
-    trust(jumping.known_hosts, seen)
-    async with connect(jumping) as connection:
-        assert (await connection.run(["echo", "there"])).stdout == "there\n"
-        bastion.cut()
-        with pytest.raises(ConnectionFailed):
-            await connection.run(["true"])
-
-
-async def test_refuses_a_jump_host_that_leads_to_itself(
-    jumping: Login, bastion: SshServer, ssh_server: SshServer
-) -> None:
-    assert jumping.config is not None
-    jumping.config.write_text(jumping.config.read_text() + "    ProxyJump bastion\n")
-    with pytest.raises(ConfigError, match="from bastion to itself"):
-        await host_key(jumping)
-
-
-async def test_goes_through_several_jump_hosts(
-    jumping: Login, bastion: SshServer, ssh_server: SshServer
-) -> None:
-    """`ProxyJump a,b`: b is reached through a alone, whatever its own block says."""
-    assert jumping.config is not None
-    ssh_server.lets_through = True
-    again = jumping.config.read_text().replace("Host far\n", "Host behind\n", 1)
-    jumping.config.write_text(
-        f"Host last\n    HostName 127.0.0.1\n    Port {ssh_server.port}\n    User deploy\n"
-        f'    IdentityFile "{ssh_server.client_key}"\n    ProxyJump bastion,behind\n\n'
-        + again.replace("ProxyJump bastion", "ProxyJump elsewhere")
-    )
-    hops = way(replace(jumping, destination="last"))
-    assert [each.destination for each in hops] == ["bastion", "behind", "last"]
-    for hop in hops:
-        trust(hop.known_hosts, await host_key(hop))
-    async with connect(replace(jumping, destination="last")) as connection:
-        assert connection.host_key == ssh_server.fingerprint
-        assert (await connection.run(["echo", "there"])).stdout == "there\n"
-
-
-@pytest.mark.parametrize(
-    ("named", "hops"),
-    [
-        ("none", []),
-        ("a", [("a", None)]),
-        ("me@a:2222,b", [("me@a", 2222), ("b", None)]),
-        ("ssh://me@[fe80::1]:22", [("me@fe80::1", 22)]),
-    ],
-)
-def test_reads_each_form_of_a_jump_host(
-    named: str, hops: list[tuple[str, int | None]], tmp_path: Path
-) -> None:
-    config = tmp_path / "ssh_config"
-    config.write_text(f"Host far\n    ProxyJump {named}\n")
-    *found, last = way(Login("far", tmp_path / "known_hosts", config))
-    assert [(each.destination, each.port) for each in found] == hops
-    assert last.by == tuple(found)
-
-
-async def test_an_alias_has_its_own_known_host(
-    login: Login, ssh_server: SshServer, tmp_path: Path
-) -> None:
-    assert login.config is not None
-    login.config.write_text(login.config.read_text() + "    HostKeyAlias production\n")
-    seen = await host_key(login)
-    assert seen.line == f"production {ssh_server.host_key}"
-    trust(login.known_hosts, seen)
-    async with connect(login) as connection:
-        assert (await connection.run(["true"])).returncode == 0
-
-
-async def test_agrees_on_the_quickest_cipher_without_compression(
-    login: Login, ssh_server: SshServer
-) -> None:
-    """The quickest cipher, no compression, and the user's own choice where there is one."""
-    await accept(login)
-    async with connect(login) as connection:
-        assert _agreed(connection) == ("aes128-gcm@openssh.com", "none")
-    assert login.config is not None
-    login.config.write_text(
-        login.config.read_text() + "    Ciphers aes256-ctr\n    Compression yes\n"
-    )
-    async with connect(login) as connection:
-        assert _agreed(connection) == ("aes256-ctr", "none")
-
-
-def _agreed(connection: Connection) -> tuple[str, str]:
-    inner = connection._connection
-    return inner.get_extra_info("send_cipher"), inner.get_extra_info("send_compression")
-
-
-async def test_logs_in_by_an_agent(
-    login: Login, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    if not (shutil.which("ssh-agent") and shutil.which("ssh-add")):
-        pytest.skip("there is no ssh-agent here")
-    await accept(login)
-    assert login.config is not None
-    lines = login.config.read_text().splitlines()
-    login.config.write_text("\n".join(line for line in lines if "Identit" not in line))
-    socket = tmp_path / "agent"
-    agent = await asyncio.create_subprocess_exec(
-        "ssh-agent", "-D", "-a", str(socket), stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        assert agent.stdout is not None
-        await agent.stdout.readline()  # it listens once it tells where
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
-        with pytest.raises((ConnectionFailed, ConfigError)):
-            async with connect(login):
-                pass
-        adding = await asyncio.create_subprocess_exec(
-            "ssh-add", "-q", str(ssh_server.client_key), stderr=asyncio.subprocess.DEVNULL
-        )
-        assert await adding.wait() == 0
-        async with connect(login) as connection:
-            assert (await connection.run(["true"])).returncode == 0
-    finally:
-        agent.terminate()
-        await agent.wait()

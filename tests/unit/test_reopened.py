@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from tests.support.consenting_operator import Consenting
-from tests.support.remodel_yml import write
 from tests.unit.counting_operation import WORLD, Act, go
 from wizard.base.errors import ConsentMissing, Declined, InputMissing, PlanStale
 from wizard.config import config
@@ -19,18 +16,6 @@ from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.answers import Answers
 from wizard.session.plan import Gate, Plan
-
-
-@pytest.fixture(autouse=True)
-def _world() -> Iterator[None]:
-    WORLD.clear()
-    yield
-    WORLD.clear()
-
-
-@pytest.fixture
-def found(tmp_path: Path) -> config.Config:
-    return config.read(write(tmp_path))
 
 
 def step(name: str, target: str = "") -> Step:

@@ -15,10 +15,8 @@ from typing import Any
 import pytest
 
 from tests.support.consenting_operator import Consenting
-from tests.support.remodel_yml import write
 from wizard.base.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.base.events import Event, Events, Finding
-from wizard.config import config
 from wizard.config.config import Config
 from wizard.engine import resume
 from wizard.engine.context import Context
@@ -40,11 +38,6 @@ child = subprocess.Popen(["sleep", "600"], pass_fds=[held.lock])
 print(held.id, child.pid, flush=True)
 child.wait()
 """
-
-
-@pytest.fixture
-def found(tmp_path: Path) -> Config:
-    return config.read(write(tmp_path))
 
 
 # Who holds it
