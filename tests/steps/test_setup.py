@@ -12,7 +12,7 @@ from wizard.base.errors import ConfigError
 from wizard.commands import discover
 from wizard.config import config
 from wizard.engine.operators import Plain
-from wizard.project.discover import find_project
+from wizard.project.django_project import find_project
 
 TYPED = [
     "Blog",  # not taken: no such model

@@ -16,7 +16,7 @@ from tests.worker.press import Press
 from wizard.base.errors import ConfigError, ConnectionFailed, IdentityMismatch, WorkerFailed
 from wizard.base.events import Events, Line, Report
 from wizard.postgres.address import connect
-from wizard.project.discover import find_project
+from wizard.project.django_project import find_project
 from wizard.project.worker_client import WorkerClient
 
 SETTINGS = "config/settings.py"

@@ -31,12 +31,12 @@ from wizard.commands.options import (
     recorded,
     the_config,
 )
-from wizard.config import config
+from wizard.config import config as configs
 from wizard.config.config import Config
 from wizard.delivery import kinds
 from wizard.engine.operation import Step
 from wizard.engine.operators import Operator, Plain, Replay
-from wizard.project.discover import find_project
+from wizard.project.django_project import find_project
 from wizard.reports.narration import JsonLines
 from wizard.reports.output import Output
 from wizard.session import answers
@@ -92,14 +92,14 @@ def replay(
     config_path: Path | None,
 ) -> None:
     """Do everything headless, from recorded answers."""
-    found = the_config(config_path)
-    given = recorded(found, path, settings)
-    need_targets(found, allow)
+    config = the_config(config_path)
+    given = recorded(config, path, settings)
+    need_targets(config, allow)
     need_person(given, as_json)
 
     async def work() -> int:
-        with sessions.begin(found) as session:
-            return await runner.replay(found, session, given, allow, Output(as_json), plain)
+        with sessions.begin(config) as session:
+            return await runner.replay(config, session, given, allow, Output(as_json), plain)
 
     _exit(runner.run(work()))
 
@@ -122,8 +122,8 @@ def resume(
     config_path: Path | None,
 ) -> None:
     """Go on with a session where its journal says; the newest with work left by default."""
-    found = the_config(config_path)
-    given = recorded(found, path, settings) if path else None
+    config = the_config(config_path)
+    given = recorded(config, path, settings) if path else None
     if given is not None:
         need_person(given, as_json)
     elif settings:
@@ -134,11 +134,11 @@ def resume(
         need_terminal("Run it headless: remodel resume --answers answers.yml --allow TARGET")
 
     async def work() -> int:
-        with sessions.resume(found, identifier) as session:
+        with sessions.resume(config, identifier) as session:
             if given is None:
-                return await runner.interactive(found, session, plain)
+                return await runner.interactive(config, session, plain)
             _need_unanswered(session, answers.settings(settings))
-            return await runner.replay(found, session, given, allow, Output(as_json), plain)
+            return await runner.replay(config, session, given, allow, Output(as_json), plain)
 
     _exit(runner.run(work()))
 
@@ -149,8 +149,8 @@ def resume(
 @CONFIG
 def undo(identifier: str, to: str, config_path: Path | None) -> None:
     """Take the local database and the source files back, until a target was touched."""
-    found = the_config(config_path)
-    undone = runner.run(runner.undo(found, identifier, to))
+    config = the_config(config_path)
+    undone = runner.run(runner.undo(config, identifier, to))
     click.echo(f"Undone: {', '.join(undone) or 'nothing'}")
 
 
@@ -170,12 +170,12 @@ def rollback(
     config_path: Path | None,
 ) -> None:
     """Swap the database that was live before a delivery back in."""
-    found = the_config(config_path)
-    need_targets(found, (target, *allow))
+    config = the_config(config_path)
+    need_targets(config, (target, *allow))
 
     async def work() -> None:
-        with _delivered(found, identifier, target) as session:
-            named = found.targets[target]
+        with _delivered(config, identifier, target) as session:
+            named = config.targets[target]
             operations = [operation(named) for operation in kinds.kind_of(named).rollback]
             key = operations[0].key
             operator: Operator = Plain()
@@ -184,7 +184,7 @@ def rollback(
                 by_hand = "on a terminal, or with --consent and the plan's fingerprint"
                 operator = Replay(answers.Answers(consents=given), allow, by_hand)
             step = Step("rollback", "Rollback", "", "", "", lambda context: operations)
-            await runner.once(found, session, operator, Output(as_json), step)
+            await runner.once(config, session, operator, Output(as_json), step)
 
     runner.run(work())
 
@@ -203,20 +203,22 @@ def purge_(
     config_path: Path | None,
 ) -> None:
     """Drop and delete what a session holds, behind a gate; without an ID, list what all hold."""
-    found = the_config(config_path)
-    need_targets(found, allow)
+    config = the_config(config_path)
+    need_targets(config, allow)
     if not identifier:
-        for line in runner.run(purge.listed(found)):
+        for line in runner.run(purge.listed(config)):
             click.echo(line)
         return
 
     async def work() -> None:
-        with sessions.resume(found, identifier) as session:
+        with sessions.resume(config, identifier) as session:
             operator: Operator = Plain()
             if consent or not sys.stdin.isatty():
                 by_hand = "on a terminal, or with --consent and the plan's fingerprint"
                 operator = purge.Fingerprints(consent, allow, by_hand)
-            await runner.once(found, session, operator, Output(as_json), purge.step(found, session))
+            await runner.once(
+                config, session, operator, Output(as_json), purge.step(config, session)
+            )
 
     runner.run(work())
 
@@ -241,17 +243,17 @@ def rehearse(
     No target is written to. The exit code is 5 when a replay would stop at a gate that was
     consented to, and that of the fault when there is one.
     """
-    found, output = the_config(config_path), Output(as_json)
+    config, output = the_config(config_path), Output(as_json)
 
     async def work() -> None:
-        for taken in await rehearsal.back(found, output):
+        for taken in await rehearsal.back(config, output):
             click.echo(f"Taken back: {taken}", err=True)
         if not back:
-            with rehearsal.recorded(found, identifier, path) as of:
+            with rehearsal.recorded(config, identifier, path) as of:
                 given = of.answers.with_changes(answers.settings(settings))
                 # A session's own answers may go as far as it went.
-                outline.check(found, given, partial=path is None)
-                await rehearsal.rehearse(found, replace(of, answers=given), output)
+                outline.check(config, given, partial=path is None)
+                await rehearsal.rehearse(config, replace(of, answers=given), output)
 
     runner.run(work())
 
@@ -261,23 +263,23 @@ for command in inspect.COMMANDS:
 
 
 async def _wizard(config_path: Path | None, plain: bool) -> None:
-    path = config_path or config.find(Path.cwd())
+    path = config_path or configs.find(Path.cwd())
     if path is None:
         path = await _set_up(plain)
-    found = kinds.require_known(config.read(path))
-    unfinished = [one for one in sessions.summaries(found) if not one.finished]
-    opened = _resumed(found, unfinished[-1]) if unfinished else None
-    with opened or sessions.begin(found) as session:
-        _exit(await runner.interactive(found, session, plain))
+    config = kinds.require_known(configs.read(path))
+    unfinished = [one for one in sessions.summaries(config) if not one.finished]
+    opened = _resumed(config, unfinished[-1]) if unfinished else None
+    with opened or sessions.begin(config) as session:
+        _exit(await runner.interactive(config, session, plain))
 
 
-def _resumed(found: Config, left: sessions.Summary) -> sessions.Session | None:
+def _resumed(config: Config, left: sessions.Summary) -> sessions.Session | None:
     """Return the session with work left, unless the operator wants a new one."""
     click.echo(f"Session {left.id} has work left: {len(left.done)} operations are done.")
     wanted = click.prompt(
         "Go on with it, or begin a new one?", type=click.Choice(["on", "new"]), default="on"
     )
-    return sessions.resume(found, left.id) if wanted == "on" else None
+    return sessions.resume(config, left.id) if wanted == "on" else None
 
 
 async def _set_up(plain: bool) -> Path:
@@ -307,17 +309,17 @@ async def _ask(
     return given
 
 
-def _delivered(found: Config, identifier: str, target: str) -> sessions.Session:
+def _delivered(config: Config, identifier: str, target: str) -> sessions.Session:
     """Return the named session, or the newest that delivered to `target`."""
     if not identifier:
         key = f"production.deliver:{target}"
-        having = [one.id for one in sessions.summaries(found) if key in one.done]
+        having = [one.id for one in sessions.summaries(config) if key in one.done]
         if not having:
             raise UsageError(
                 f"No session has delivered to {target}.", hint="`remodel sessions` lists them."
             )
         identifier = having[-1]
-    return sessions.resume(found, identifier)
+    return sessions.resume(config, identifier)
 
 
 def _need_unanswered(session: sessions.Session, changes: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wizard.base.events import Events, Line, Report
 from wizard.commands import runner
-from wizard.config import config
+from wizard.config import config as configs
 from wizard.reports.output import Output
 from wizard.sandbox.layout import RunningSandbox, lay_out, running
 from wizard.session import answers
@@ -31,24 +31,24 @@ async def play(folder: Path | None, posts: int, screens: bool, serve: bool, outp
         sandbox = await lay_out(root.resolve(), posts=posts, report=_told(output))
         async with running(sandbox) as servers:
             if serve:
-                _accept_host_key(config.read(sandbox.config), servers)
+                _accept_host_key(configs.read(sandbox.config), servers)
                 print(f"Serving {root}; ctrl+c ends it. In another terminal: cd {root}; remodel")
                 sys.stdout.flush()
                 await asyncio.Event().wait()
-            found = config.read(sandbox.config)
+            config = configs.read(sandbox.config)
             if not screens:
                 # Pinned beforehand, as a CI job would; on the screens the operator accepts it.
-                _accept_host_key(found, servers)
-            unfinished = [one.id for one in sessions.summaries(found) if not one.finished]
-            opened = sessions.resume(found) if unfinished else sessions.begin(found)
+                _accept_host_key(config, servers)
+            unfinished = [one.id for one in sessions.summaries(config) if not one.finished]
+            opened = sessions.resume(config) if unfinished else sessions.begin(config)
             with opened as session:
                 if screens:
-                    code = await runner.interactive(found, session)
+                    code = await runner.interactive(config, session)
                     if code:
                         print(_how_to_go_on(folder), file=sys.stderr)
                     return code
                 recorded = answers.read(sandbox.answers)
-                await runner.replay(found, session, recorded, ("staging", "production"), output)
+                await runner.replay(config, session, recorded, ("staging", "production"), output)
     return 0
 
 
@@ -66,7 +66,7 @@ def _told(output: Output) -> Report:
     return Report(events, "sandbox")
 
 
-def _accept_host_key(found: config.Config, servers: RunningSandbox) -> None:
+def _accept_host_key(config: configs.Config, servers: RunningSandbox) -> None:
     """Put the sandbox's own host key among those that an operator has accepted."""
     line = f"[127.0.0.1]:{servers.ssh.port} {servers.ssh.host_key}"
-    hostkeys.add(found.state / "known_hosts", line)
+    hostkeys.add(config.state / "known_hosts", line)

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from wizard.base.errors import ConfigError
-from wizard.config import config
-from wizard.project.discover import DjangoProject
+from wizard.config import config as configs
+from wizard.project.django_project import DjangoProject
 from wizard.project.handshake import Hello
 from wizard.project.worker_client import WorkerClient
 from wizard.session.questions import Question
@@ -160,7 +160,7 @@ def write(discovery: Discovery, answers: Mapping[str, Any]) -> Path:
 
     Raise ConfigError when there is one already: it is never overwritten.
     """
-    path = discovery.folder / config.FILE
+    path = discovery.folder / configs.FILE
     if path.exists():
         raise ConfigError(f"{path} is there already.", hint="Edit it, or move it away.")
     project = dict(discovery.fixed["project"])

@@ -41,16 +41,16 @@ def schema_(what: str, config_path: Path | None) -> None:
 @CONFIG
 def plan(identifier: str, config_path: Path | None) -> None:
     """Print what would be done next, as far as it can be told; does nothing of it."""
-    found = the_config(config_path)
-    unfinished = [one.id for one in sessions.summaries(found) if not one.finished]
+    config = the_config(config_path)
+    unfinished = [one.id for one in sessions.summaries(config) if not one.finished]
     opened = (
-        sessions.resume(found, identifier)
+        sessions.resume(config, identifier)
         if identifier or unfinished
-        else sessions.scratch(outline.questions(found))
+        else sessions.scratch(outline.questions(config))
     )
 
     async def tell(session: sessions.Session) -> None:
-        async for line in outline.lines(found, session):
+        async for line in outline.lines(config, session):
             click.echo(line)
 
     with opened as session:
@@ -61,9 +61,9 @@ def plan(identifier: str, config_path: Path | None) -> None:
 @CONFIG
 def sessions_(config_path: Path | None) -> None:
     """List the sessions of this project, and the disk that they use."""
-    found = the_config(config_path)
-    known = sessions.summaries(found)
-    databases = asyncio.run(artifacts.local(found.local.address)) if known else None
+    config = the_config(config_path)
+    known = sessions.summaries(config)
+    databases = asyncio.run(artifacts.local(config.local.address)) if known else None
     if not known:
         click.echo("No session yet. `remodel` begins one.")
     for one in known:
@@ -72,7 +72,7 @@ def sessions_(config_path: Path | None) -> None:
         if one.interrupted:
             state += f", interrupted in {', '.join(one.interrupted)}"
         click.echo(f"{one.id}  begun {begun}  {one.conversion}  {state}")
-        click.echo(f"    {artifacts.use(found, one.id, databases)}")
+        click.echo(f"    {artifacts.use(config, one.id, databases)}")
 
 
 @click.command()

@@ -10,7 +10,7 @@ import click
 
 from wizard.base.errors import ConfigError, UsageError
 from wizard.commands import outline
-from wizard.config import config
+from wizard.config import config as configs
 from wizard.config.config import Config
 from wizard.delivery import kinds
 from wizard.session import answers
@@ -36,31 +36,31 @@ SET = click.option(
 
 def the_config(path: Path | None) -> Config:
     """Return the config that is named, or the one of this folder. Raise ConfigError."""
-    path = path or config.find(Path.cwd())
+    path = path or configs.find(Path.cwd())
     if path is None:
         raise ConfigError(
             "There is no remodel.yml in this folder or above it.",
             found=str(Path.cwd()),
             hint="Go to your project's folder, or run `remodel` there to write one.",
         )
-    return kinds.require_known(config.read(path))
+    return kinds.require_known(configs.read(path))
 
 
-def recorded(found: Config, path: Path, settings: Sequence[str]) -> Answers:
+def recorded(config: Config, path: Path, settings: Sequence[str]) -> Answers:
     """Return the recorded answers with what --set changes. Raise AnswersError with all their
     faults."""
     given = answers.read(path).with_changes(answers.settings(settings))
-    outline.check(found, given)
+    outline.check(config, given)
     return given
 
 
-def need_targets(found: Config, names: Sequence[str]) -> None:
+def need_targets(config: Config, names: Sequence[str]) -> None:
     """Raise UsageError unless each of these is a target."""
     for name in names:
-        if name not in found.targets:
+        if name not in config.targets:
             raise UsageError(
                 f"There is no target {name!r}.",
-                hint=f"Targets in remodel.yml: {', '.join(found.targets)}",
+                hint=f"Targets in remodel.yml: {', '.join(config.targets)}",
             )
 
 
