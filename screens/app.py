@@ -322,12 +322,12 @@ class RemodelApp(Host):
             self.pop_screen()
             return
         try:
-            found = ledger.read(self.context.session.folder)
+            ledger_read = ledger.read(self.context.session.folder)
         except RemodelError as error:
             self.notify(str(error), severity="error", markup=False)
             return
-        if found is not None:
-            self.push_screen(LedgerScreen(found))
+        if ledger_read is not None:
+            self.push_screen(LedgerScreen(ledger_read))
 
     def action_stop(self) -> None:
         """Ask how to stop, or whether to leave."""
@@ -386,6 +386,6 @@ class RemodelApp(Host):
         """Show a crash of ours: its traceback, redacted, without the values of variables."""
         self.bell()
         session = self.context.session.id
-        told = f"{redact(traceback.format_exc())}\nThis is a fault in remodel. The session is "
-        self._exit_renderables.append(Text(f"{told}kept: remodel resume {session}"))
+        text = f"{redact(traceback.format_exc())}\nThis is a fault in remodel. The session is "
+        self._exit_renderables.append(Text(f"{text}kept: remodel resume {session}"))
         self._close_messages_no_wait()

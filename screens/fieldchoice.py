@@ -54,14 +54,14 @@ class FieldChoiceScreen(ModalScreen[tuple[Any] | None]):
         yield Footer(show_command_palette=False)
 
     def _options(self) -> list[Option]:
-        told = {
+        wordings = {
             UNSAID: "as it is when nothing is said of it",
             DROP: "nothing: its own default; a field of that name is let go",
             CONSTANT: "a constant …",
             COMPUTED: "computed by a function …",
         }
         keys = [*self._entries, DROP] if self._rows else [*self._entries, *ASKS, DROP]
-        return [Option(Text(told.get(key, key), TEXT), id=key) for key in keys]
+        return [Option(Text(wordings.get(key, key), TEXT), id=key) for key in keys]
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Chosen; a constant and a function are asked for below."""

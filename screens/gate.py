@@ -109,8 +109,8 @@ class GateScreen(ModalScreen[Answer]):
         plan = self.query_one("#gate-plan")
         below = round(plan.max_scroll_y - plan.scroll_y)
         lines = "line" if below == 1 else "lines"
-        told = f"▼ {below} more {lines}: ↓ and PgDn" if below > 0 else ""
-        self.query_one("#gate-more", Static).update(Text(told, f"bold {BLUE}"))
+        hint = f"▼ {below} more {lines}: ↓ and PgDn" if below > 0 else ""
+        self.query_one("#gate-more", Static).update(Text(hint, f"bold {BLUE}"))
 
     def _judge(self) -> None:
         field = self.query_one("#gate-input", Input)
@@ -126,10 +126,10 @@ class GateScreen(ModalScreen[Answer]):
         elif self.open:
             say.update(Text("✓ Enter goes through this gate.", BLUE))
         else:
-            told = Text.assemble("Type ", (self.phrase, f"bold {YELLOW}"), " to go on.")
+            line = Text.assemble("Type ", (self.phrase, f"bold {YELLOW}"), " to go on.")
             if self.check_action("again", ()):
-                told.append(" F5 fetches again and replays.")
-            say.update(told)
+                line.append(" F5 fetches again and replays.")
+            say.update(line)
 
     def on_input_changed(self) -> None:
         """Open or close with every key."""
@@ -153,8 +153,8 @@ class GateScreen(ModalScreen[Answer]):
             return
         typed = self.query_one("#gate-input", Input).value
         if not self.too_small:
-            told = f"{typed!r} is not {self.phrase!r}" if typed else "Nothing was typed"
-            say = f"▲ {told}. Type {self.phrase} exactly, or Esc to decline."
+            problem = f"{typed!r} is not {self.phrase!r}" if typed else "Nothing was typed"
+            say = f"▲ {problem}. Type {self.phrase} exactly, or Esc to decline."
             self.query_one("#gate-say", Static).update(Text(say, VERMILION))
 
     def action_decline(self) -> None:
@@ -187,9 +187,9 @@ class GateScreen(ModalScreen[Answer]):
         for line in self.plan.does:
             table.add_row(Text("▶", MUTED), Text(line, TEXT))
         for loss in self.plan.destroys:
-            told = Text.assemble(("Destroys: ", f"bold {VERMILION}"), (str(loss), VERMILION))
-            table.add_row(Text("✗", VERMILION), told)
+            cell = Text.assemble(("Destroys: ", f"bold {VERMILION}"), (str(loss), VERMILION))
+            table.add_row(Text("✗", VERMILION), cell)
         if self.plan.undo:
-            told = Text.assemble(("Undo: ", f"bold {BLUE}"), (self.plan.undo, TEXT))
-            table.add_row(Text("←", BLUE), told)
+            cell = Text.assemble(("Undo: ", f"bold {BLUE}"), (self.plan.undo, TEXT))
+            table.add_row(Text("←", BLUE), cell)
         return table

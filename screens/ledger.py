@@ -136,9 +136,9 @@ def _short(name: str, width: int) -> str:
 
 def _told(entry: LedgerEntry) -> Text:
     """`12 followed, 3 rewritten`: on a narrow terminal in place of five columns."""
-    told = Text()
+    text = Text()
     for name in ACCOUNTS:
         if count := getattr(entry, name):
-            told.append(", " if told else "", MUTED)
-            told.append(f"{count:,} {name}", COLOURS.get(name, TEXT))
-    return told or Text("-", MUTED)
+            text.append(", " if text else "", MUTED)
+            text.append(f"{count:,} {name}", COLOURS.get(name, TEXT))
+    return text or Text("-", MUTED)

@@ -38,15 +38,15 @@ def prompt_text(model: Model, name: str, standing: PromptState) -> PromptText:
         how = "waits to begin" if standing.waits else "is being worked on"
         return PromptText(f"goes to {current.title}, which {how}", "ctrl+n", warning=small)
     if standing.waits:
-        told = outlook(current, standing.questions) + _look_back(model)
-        return PromptText(told, "Enter", warning=small)
-    told = doing(current)
+        text = outlook(current, standing.questions) + _look_back(model)
+        return PromptText(text, "Enter", warning=small)
+    text = doing(current)
     if standing.stops:
-        return PromptText(f"Stopping. Until then: {told}", warning=small)
+        return PromptText(f"Stopping. Until then: {text}", warning=small)
     if standing.asks:
         what = current.active.title if current.active else current.title
         return PromptText(f"Nothing is done before your answer: {what}", warning=small)
-    return PromptText(f"Working: {told}. ctrl+c asks how to stop.", warning=small)
+    return PromptText(f"Working: {text}. ctrl+c asks how to stop.", warning=small)
 
 
 def doing(step: StepState) -> str:
@@ -58,15 +58,15 @@ def doing(step: StepState) -> str:
 def outlook(step: StepState, questions: int) -> str:
     """Return what happens on Enter: how much is done before the next gate or question."""
     fresh = len(step.left) == len(step.operations)
-    told = f"{'begins' if fresh else 'goes on with'} {step.title}: "
+    text = f"{'begins' if fresh else 'goes on with'} {step.title}: "
     if questions:
-        told += "one question, then " if questions == 1 else f"{questions} questions, then "
+        text += "one question, then " if questions == 1 else f"{questions} questions, then "
     count, gates = len(step.left), sum(operation.gated for operation in step.left)
-    told += "one operation" if count == 1 else f"{count} operations"
+    text += "one operation" if count == 1 else f"{count} operations"
     if gates:
         some = "" if count == 1 else ", one of them" if gates == 1 else f", {gates} of them"
-        told += f"{some} behind a gate"
-    return f"{told}."
+        text += f"{some} behind a gate"
+    return f"{text}."
 
 
 def _look_back(model: Model) -> str:

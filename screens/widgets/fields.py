@@ -63,8 +63,10 @@ class Field(Vertical):
     def compose(self) -> ComposeResult:
         yield Static(self.question.text, classes="question", markup=False)
         if self.question.help:
-            told = " ".join(self.question.help.split())  # wrapped here, not where it was written
-            yield Static(told, classes="question-help", markup=False)
+            help_text = " ".join(
+                self.question.help.split()
+            )  # wrapped here, not where it was written
+            yield Static(help_text, classes="question-help", markup=False)
         yield self._value()
         if self.question.kind in ("choice", "many"):
             yield Static(classes="question-chosen", markup=False)
@@ -86,8 +88,8 @@ class Field(Vertical):
         """Their boxes tell by colour alone what is chosen; this tells it in words."""
         for chosen in self.query(".question-chosen").results(Static):
             raw = self.raw
-            told = ", ".join(raw) if isinstance(raw, list) else raw
-            chosen.update(f"✓ {told}" if told else "nothing is chosen")
+            chosen_text = ", ".join(raw) if isinstance(raw, list) else raw
+            chosen.update(f"✓ {chosen_text}" if chosen_text else "nothing is chosen")
 
     def _value(self) -> Widget:
         question, first = self.question, self._first

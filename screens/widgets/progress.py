@@ -45,12 +45,12 @@ def bar(progress: Progress, width: int) -> Text:
             words.append(f"{duration(progress.eta)} left")
         if progress.note:
             words.append(progress.note)
-        told = "  ".join(words)
-        cells = min(24, width - len(told) - 4)
+        suffix = "  ".join(words)
+        cells = min(24, width - len(suffix) - 4)
         if cells < 6:  # the words say it all
-            return Text(told)
+            return Text(suffix)
         full = round(share * cells)
-        return Text.assemble(("━" * full, ORANGE), ("─" * (cells - full), MUTED), f"  {told}")
+        return Text.assemble(("━" * full, ORANGE), ("─" * (cells - full), MUTED), f"  {suffix}")
     if progress.note:
         words.append(progress.note)
     return Text.assemble(("━╸  ", ORANGE), "  ".join(words))

@@ -151,13 +151,13 @@ class Reading(Vertical):
 def _sheets(step: StepState) -> list[Sheet]:
     sheets = []
     if step.findings:
-        found = list(step.findings.values())
+        findings = list(step.findings.values())
         sheets.append(
             Sheet(
                 "findings",
-                f"Findings {summary_of(found)}",
-                tuple(found),
-                lambda: FindingsTable(found),
+                f"Findings {summary_of(findings)}",
+                tuple(findings),
+                lambda: FindingsTable(findings),
                 "findings",
             )
         )

@@ -53,8 +53,8 @@ def register(environment: Mapping[str, str]) -> None:
     """Know the secrets of an environment that are not ours: a project's own traceback may show
     them. By their names, or as the password within a URL."""
     for name, value in environment.items():
-        for found in _IN_URL.finditer(value):
-            Secret(found[2])
+        for password in _IN_URL.finditer(value):
+            Secret(password[2])
         # A path is where a secret is, not one, and stands in many an innocent text.
         if _NAMED.search(name) and len(value) >= 2 * MIN_LENGTH and not value.startswith("/"):
             Secret(value)

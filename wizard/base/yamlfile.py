@@ -35,8 +35,8 @@ class _Loader(yaml.SafeLoader):
             _refuse("aliases (*name) are not used here", event)
         if getattr(event, "tag", None) is not None:
             _refuse(f"tags ({event.tag}) are not used here", event)
-        if isinstance(event, yaml.ScalarEvent) and (found := _CONTROL.search(event.value)):
-            _refuse(f"a text has the control character {found[0]!r} in it", event)
+        if isinstance(event, yaml.ScalarEvent) and (control := _CONTROL.search(event.value)):
+            _refuse(f"a text has the control character {control[0]!r} in it", event)
         if self.depth >= DEPTH:
             _refuse(f"this is nested more than {DEPTH} levels deep", event)
         self.depth += 1
@@ -114,10 +114,10 @@ def parse(text: str, name: str, error: type[RemodelError]) -> tuple[Any, dict[st
         # Without the snippet that PyYAML would show: there may be a secret in that line.
         mark = getattr(problem, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark is not None else ""
-        told = [getattr(problem, part, None) for part in ("context", "problem")]
+        details = [getattr(problem, part, None) for part in ("context", "problem")]
         raise error(
             f"{name}{where} is not the plain YAML that is expected.",
-            found=", ".join(part for part in told if part) or str(problem).partition("\n")[0],
+            found=", ".join(part for part in details if part) or str(problem).partition("\n")[0],
             hint="Mend that line." if where else "Mend the file.",
         ) from None
     return data, lines

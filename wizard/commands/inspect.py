@@ -32,8 +32,8 @@ def check(path: Path, settings: tuple[str, ...], config_path: Path | None) -> No
 @CONFIG
 def schema_(what: str, config_path: Path | None) -> None:
     """Print the JSON schema of answers.yml for this remodel.yml, or of the lines of --json."""
-    told = schema.events() if what == "events" else schema.answers(the_config(config_path))
-    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    document = schema.events() if what == "events" else schema.answers(the_config(config_path))
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 @click.command()

@@ -141,11 +141,11 @@ _SUMMARY = _line(
 
 
 def _rehearsal() -> dict[str, Any]:
-    told = {each.name: _WORDS for each in fields(RehearsalAccount)}
+    properties = {each.name: _WORDS for each in fields(RehearsalAccount)}
     return _line(
         "rehearsal",
         "What a rehearsal found otherwise than it was recorded, as sentences.",
-        {"session": {"type": "string"}, **told},
+        {"session": {"type": "string"}, **properties},
     )
 
 

@@ -65,7 +65,7 @@ class Delivery(ForTarget):
         self,
         context: Context,
         address: Address,
-        found: preflight.PreflightReport,
+        checked: preflight.PreflightReport,
         *,
         title: str,
         does: Sequence[str],
@@ -90,7 +90,7 @@ class Delivery(ForTarget):
                 f"the backup this is made from is {age(backup)}",
                 *does,
                 *(f"then run {' '.join(words)}" for words in target.after),
-                *found.told,
+                *checked.told,
                 *lost.does,
             ),
             destroys=(*lost.destroys, Loss(loss, pages)),
@@ -184,18 +184,18 @@ async def stopping(context: Context, target: Target) -> AsyncIterator[None]:
     """Run the commands of `before`, then the block. An error in either says that the service may
     be stopped."""
     by_hand = "; ".join(" ".join(words) for words in target.after)
-    told = f"Commands of `before` have run on {target.where}: its service may be stopped. "
-    told += f"Try again, or start it by hand: {by_hand}" if by_hand else "Try again."
+    warning = f"Commands of `before` have run on {target.where}: its service may be stopped. "
+    warning += f"Try again, or start it by hand: {by_hand}" if by_hand else "Try again."
     try:
         await run_commands(context, target, target.before)
         yield
     except RemodelError as error:
         if target.before:
-            error.hint += f" {told}"
+            error.hint += f" {warning}"
         raise
     except BaseException:
         if target.before:
-            context.report.finding("interrupted", told, "warn")
+            context.report.finding("interrupted", warning, "warn")
         raise
 
 

@@ -43,15 +43,15 @@ class InPlace(Overwriting):
         script = script_of(context.facts.of(Dumped, target.name))
         context.facts.require(f"production.drill:{target.name}")
         address = await self.reached(context)
-        found = await preflight.in_place(
+        checked = await preflight.in_place(
             address, await preflight.needs(context.config.local.address)
         )
-        found.require(target.name, target.delivery)
+        checked.require(target.name, target.delivery)
         database, safety = target.address.database, overwriting.safety(context, target)
         return await self._plan(
             context,
             address,
-            found,
+            checked,
             title=f"Replace what is in {database} on {target.where} ({target.name})",
             does=(
                 *(f"run {' '.join(words)} on {target.where}" for words in target.before),

@@ -90,8 +90,8 @@ class Overwriting(Delivery):
         if saved is None:
             return
         async with server.session(address) as connection:
-            found = await drift.look(connection, saved)
-            since = policy.judge(found, context.config.drift)
+            written = await drift.look(connection, saved)
+            since = policy.judge(written, context.config.drift)
             if since.block or since.warn:  # whatever the policy lets go, no old database has it
                 raise OperationFailed(
                     f"{address.database} was written to after its safety dump had begun.",
@@ -136,8 +136,8 @@ def safety(context: Context, target: Target) -> Path:
 def taken(context: Context, target: Target) -> list[Path]:
     """Return the safety dumps of this session, oldest first."""
     name = f"db.{glob.escape(target.name)}.{context.session.id}.*.safety.dump"
-    found = (path for path in context.config.backups.glob(name) if _number(path))
-    return sorted(found, key=_number)
+    dumps = (path for path in context.config.backups.glob(name) if _number(path))
+    return sorted(dumps, key=_number)
 
 
 def _number(path: Path) -> int:
@@ -159,8 +159,8 @@ def ways_back(context: Context, target: Target) -> str:
     dumps = taken(context, target)
     if not dumps:
         return "No safety dump was taken yet."
-    told = f"The safety dump is {dumps[-1]}."
+    text = f"The safety dump is {dumps[-1]}."
     if dumps[1:]:
         names = ", ".join(path.name for path in dumps[:-1])
-        told += f" Of before the earlier attempts, the oldest first: {names}."
-    return told
+        text += f" Of before the earlier attempts, the oldest first: {names}."
+    return text

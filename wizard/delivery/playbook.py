@@ -54,16 +54,16 @@ class Playbook(Overwriting):
                 hint=f"Add --limit {target.name} to targets.{target.name}.playbook.",
             )
         address = await self.reached(context)
-        found = PreflightReport((), ())
+        checked = PreflightReport((), ())
         if await server.database(address) is not None:
             needs = await preflight.needs(context.config.local.address)
-            found = await preflight.playbook(address, needs)
+            checked = await preflight.playbook(address, needs)
         database, safety = target.address.database, overwriting.safety(context, target)
         earlier = overwriting.taken(context, target)
         return await self._plan(
             context,
             address,
-            found,
+            checked,
             title=f"Run the restore playbook against {target.name}",
             does=(
                 *(f"run {' '.join(words)} on {target.where}" for words in target.before),

@@ -1,4 +1,4 @@
-"""Delivery by swap, and back: names are exchanged, and no database is written over.
+"""Delivery by swap: names are exchanged, and no database is written over.
 
 The result is restored beside the live database; whichever gives its name away is kept.
 """
@@ -51,17 +51,17 @@ class Swap(Delivery):
         context.facts.require(f"production.drill:{target.name}")
         taken = context.facts.of(Dumped, target.name).archive
         far = await context.far.checked(target)
-        found = await preflight.swap(
+        checked = await preflight.swap(
             far.address, await preflight.needs(context.config.local.address), _its_host(target, far)
         )
-        found.require(target.name, target.delivery)
+        checked.require(target.name, target.delivery)
         database = target.address.database
         there = await beside.databases(far.address)
         kept = beside.free(there, database, f"{context.stamp}_old")
         return await self._plan(
             context,
             far.address,
-            found,
+            checked,
             title=f"Replace {database} on {target.where} ({target.name})",
             does=(
                 f"restore {Path(taken.path).name} ({taken.bytes:,} bytes) beside {database}",

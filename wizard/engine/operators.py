@@ -102,10 +102,10 @@ class Replay:
                 f"The missing key is consents.{plan.operation}.",
             )
         if recorded["fingerprint"] != plan.fingerprint:
-            told = f"consented to {recorded['fingerprint']}, the plan is {plan.fingerprint}"
+            difference_ = f"consented to {recorded['fingerprint']}, the plan is {plan.fingerprint}"
             raise PlanStale(
                 f"The consent to {plan.operation} was given to another plan.",
-                found="\n".join([told, *(self.differs(plan) or gate_lines(plan))]),
+                found="\n".join([difference_, *(self.differs(plan) or gate_lines(plan))]),
                 hint=f"Look at the plan and consent anew: {self._by_hand}",
             )
         target = plan.gate.target if plan.gate else ""

@@ -42,10 +42,10 @@ async def require_same(context: Context, steps: Sequence[Step]) -> None:
         if state is not None and state.kind == "done" and intent is not None:
             gone = await operation.missing(context, Plan.from_dict(intent), state.data)
             differs.append(f"{operation.key}: {gone}" if gone else "")
-    if found := [line for line in differs if line]:
+    if differences := [line for line in differs if line]:
         raise IdentityMismatch(
             f"The project is not as session {context.session.id} left it.",
-            found="\n".join(found),
+            found="\n".join(differences),
             hint="Bring back what is missing and resume; `remodel undo` takes the session's steps "
             "back instead, or begin a new session with `remodel`.",
         )
@@ -90,15 +90,17 @@ async def survey(context: Context, steps: Sequence[Step]) -> Survey:
     if not left or not any(states.values()):
         return Survey()
     done = [each for each in operations if context.facts.settled(each.key)]
-    told = [f"Session {context.session.id}: {len(done)} of {len(operations)} operations are done"]
-    told[0] += f", the last of them {done[-1].key}." if done else "."
+    sentences = [
+        f"Session {context.session.id}: {len(done)} of {len(operations)} operations are done"
+    ]
+    sentences[0] += f", the last of them {done[-1].key}." if done else "."
     seen: dict[str, Observation] = {}
     for operation in left:
         if clause := await _interrupted(context, operation, seen):
-            told.append(f"{operation.key} was interrupted: {clause}.")
+            sentences.append(f"{operation.key} was interrupted: {clause}.")
     names = ", ".join(each.key for each in left[:NAMED])
     more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
-    return Survey(" ".join([*told, f"To be done: {names}{more}."]), seen)
+    return Survey(" ".join([*sentences, f"To be done: {names}{more}."]), seen)
 
 
 async def _interrupted(context: Context, operation: Operation, seen: dict[str, Observation]) -> str:
@@ -113,11 +115,11 @@ async def _interrupted(context: Context, operation: Operation, seen: dict[str, O
         return ""
     try:
         with context.reporting(operation.key):
-            found = await operation.observe(context, Plan.from_dict(intent))
+            observation = await operation.observe(context, Plan.from_dict(intent))
     except RemodelError as error:  # it will say so again where somebody may have it tried again
         return f"how far it came cannot be seen, {error.message.rstrip('.')}"
-    seen[operation.key] = found
-    return f"it is {found.seen.value}, {found.why}; {THEN[found.seen]}"
+    seen[operation.key] = observation
+    return f"it is {observation.seen.value}, {observation.why}; {THEN[observation.seen]}"
 
 
 def _operations(context: Context, steps: Sequence[Step]) -> list[Operation]:

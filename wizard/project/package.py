@@ -30,13 +30,13 @@ def source_of(project: Project, installed: Path) -> Path:
         )
     for start in range(len(real.parts) - 1, 0, -1):
         tail = Path(*real.parts[start:])
-        found = [
+        sources = [
             path
             for path in (project.package / "src" / tail, project.package / tail)
             if path.is_file()
         ]
-        if found and len(tail.parts) > 1:
-            return found[0]
+        if sources and len(tail.parts) > 1:
+            return sources[0]
     raise ConfigError(
         f"The source of {installed.name} is not below the package.",
         found=f"looked for …/{real.parent.name}/{real.name} in {project.package}",

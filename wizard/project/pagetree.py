@@ -97,8 +97,8 @@ class PageTree:
 
     async def node(self, page_id: int) -> Node | None:
         """Return the page with this id, if there is one."""
-        found = await self._read(_SELECT + "WHERE page.id = %(id)s", {"id": page_id})
-        return found[0] if found else None
+        pages = await self._read(_SELECT + "WHERE page.id = %(id)s", {"id": page_id})
+        return pages[0] if pages else None
 
     async def lineage(self, page_id: int) -> list[Node]:
         """Return the page and all above it, from the root down; [] when there is no such page."""
@@ -130,18 +130,18 @@ class PageTree:
     async def first(self, type_: str, *, below: str = "") -> Node | None:
         """Return the first page of this type (`app.Model`) below the treebeard path `below`."""
         app, _, model = type_.lower().partition(".")
-        found = await self._read(
+        pages = await self._read(
             f"{_SELECT} WHERE type.app_label = %(app)s AND type.model = %(model)s"
             " AND page.path > %(low)s AND page.path < %(high)s ORDER BY page.path LIMIT 1",
             {"app": app, "model": model, "low": below, "high": below + "~"},
         )
-        return found[0] if found else None
+        return pages[0] if pages else None
 
     async def slugs(self) -> list[str]:
         """Return the slugs of the upper three levels, to suggest one that is near to what was
         typed."""
-        found = await self._read(_SELECT + "WHERE page.depth <= 4 LIMIT 1000", {})
-        return [page.slug for page in found]
+        pages = await self._read(_SELECT + "WHERE page.depth <= 4 LIMIT 1000", {})
+        return [page.slug for page in pages]
 
     async def count(self) -> int | None:
         """How many pages there are; None where there is no database or no Wagtail in it."""

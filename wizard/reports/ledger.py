@@ -102,8 +102,8 @@ class Ledger:
 
 def summed(totals: Mapping[str, int]) -> str:
     """`1,204 rows and values: 12 kept, 1,192 followed`."""
-    told = [f"{totals[name]:,} {name}" for name in ACCOUNTS if totals.get(name)]
-    return f"{totals['before']:,} rows and values: {', '.join(told) or 'none'}"
+    parts = [f"{totals[name]:,} {name}" for name in ACCOUNTS if totals.get(name)]
+    return f"{totals['before']:,} rows and values: {', '.join(parts) or 'none'}"
 
 
 def table(ledger: Ledger, accounts: Sequence[str] = tuple(ACCOUNTS)) -> str:

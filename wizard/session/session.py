@@ -109,10 +109,10 @@ def rehearsals(config: Config) -> list[Path]:
 
 def _require_no_rehearsal(config: Config) -> None:
     """Raise OperationFailed while local database and source files are a rehearsal's."""
-    if found := rehearsals(config):
+    if folders := rehearsals(config):
         raise OperationFailed(
             "A rehearsal is at work, or was cut off: it has the local database.",
-            found="\n".join(str(path) for path in found),
+            found="\n".join(str(path) for path in folders),
             hint="Let it end; if it does not run any more: remodel rehearse --back",
         )
 
@@ -208,7 +208,7 @@ def summaries(config: Config) -> list[Summary]:
     One that was cut off before it had begun is none.
     """
     folder = config.state / "sessions"
-    found = []
+    summaries_ = []
     for path in sorted(folder.glob("*/journal.sqlite")):
         journal = Journal(path.resolve(), read_only=True)
         if journal.noted("begun") is None:
@@ -219,7 +219,7 @@ def summaries(config: Config) -> list[Summary]:
             if entry.kind not in ("answer", "consent", "kept"):
                 states[entry.operation] = entry.kind
         conversion = journal.noted("identity", {}).get("conversion", {})
-        found.append(
+        summaries_.append(
             Summary(
                 id=path.parent.name,
                 begun=journal.noted("begun", 0.0),
@@ -230,4 +230,4 @@ def summaries(config: Config) -> list[Summary]:
             )
         )
         journal.close()
-    return found
+    return summaries_

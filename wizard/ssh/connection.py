@@ -340,18 +340,18 @@ def _untrusted(
     login: Login, known: KnownHosts, key: asyncssh.SSHKey | None, error: Exception
 ) -> RemodelError:
     presented = known.describe(key) if key else None
-    found = f"{presented.algorithm} {presented.fingerprint}" if presented else str(error)
+    evidence = f"{presented.algorithm} {presented.fingerprint}" if presented else str(error)
     if presented is not None and presented.standing == "unknown":
         return ConnectionFailed(
             f"The host key of {login.destination} is not known.",
-            found=found,
+            found=evidence,
             hint="Start `remodel` once on a terminal to see and accept the host key, or put its "
             f"line into {login.known_hosts}.",
         )
     trusted = "\n".join(f"known: {known.describe(each).fingerprint}" for each in known.trusted)
     return IdentityMismatch(
         f"The host key of {login.destination} is not the known one.",
-        found=f"presented: {found}\n{trusted}".rstrip(),
+        found=f"presented: {evidence}\n{trusted}".rstrip(),
         hint="Somebody may be listening in, or the host was set up anew: ask whoever runs it. "
         f"Then remove the lines for {known.pattern} from {login.known_hosts} and your own "
         "known_hosts.",

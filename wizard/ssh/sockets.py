@@ -24,8 +24,8 @@ def remove_dead() -> None:
     for directory in _parent().glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             held = list(directory.iterdir())
-            found = directory.lstat()
-            ours = found.st_uid == os.getuid() and found.st_mtime < time.time() - YOUNG
+            status = directory.lstat()
+            ours = status.st_uid == os.getuid() and status.st_mtime < time.time() - YOUNG
             if ours and held and all(map(_is_dead, held)):
                 for path in held:
                     path.unlink()

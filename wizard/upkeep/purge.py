@@ -93,13 +93,13 @@ class Purge(Repeatable):
         async with self._alone(context):
             for name, oid in plan.details["oids"].items():
                 address = await self._address(context)
-                found = await server.database(address.at(name))
-                if found is None:
+                there = await server.database(address.at(name))
+                if there is None:
                     continue
-                if found.oid != oid:
+                if there.oid != oid:
                     raise IdentityMismatch(
                         f"{name} is another database than when its purge was consented to.",
-                        found=f"OID {found.oid}, was {oid}",
+                        found=f"OID {there.oid}, was {oid}",
                         hint="Find out who made it. It was left as it is.",
                     )
                 await restore.drop(address, name)

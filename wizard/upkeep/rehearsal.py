@@ -59,8 +59,8 @@ class Recorded:
 
     def plan(self, operation: str) -> Plan | None:
         """Return what was done then; None for what was not, or was skipped."""
-        found = self.journal.intent(operation) if self.journal else None
-        return Plan.from_dict(found) if found else None
+        intent = self.journal.intent(operation) if self.journal else None
+        return Plan.from_dict(intent) if intent else None
 
 
 @contextmanager
@@ -101,7 +101,7 @@ class RehearsalAccount:
 
     def lines(self, of: str) -> list[str]:
         """For a person."""
-        told = [
+        sections = [
             ("a replay would stop here, its consent is to another plan", self.stale),
             ("not consented to yet", self.open),
             ("planned otherwise", self.changed),
@@ -109,7 +109,7 @@ class RehearsalAccount:
             ("found now and not then", self.warned),
         ]
         lines = ["", f"Rehearsal of {f'session {of}' if of else 'the recorded answers'}"]
-        for title, sentences in told:
+        for title, sentences in sections:
             if sentences:
                 lines += [f"  {title}:", *(f"    {each}" for each in sentences)]
         if len(lines) == 2:

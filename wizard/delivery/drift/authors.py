@@ -117,5 +117,5 @@ def _sentence(at: datetime, who: str, action: str, what: str) -> str:
     when = at.astimezone()
     today = when.date() == datetime.now().astimezone().date()
     verb = "saved a revision of" if action == "saved" else VERBS.get(action)
-    told = f"{verb} {what!r}" if verb else f"did {action} to {what!r}"
-    return f"{who} {told} {'at' if today else 'on'} {when:{'%H:%M' if today else '%Y-%m-%d %H:%M'}}"
+    deed = f"{verb} {what!r}" if verb else f"did {action} to {what!r}"
+    return f"{who} {deed} {'at' if today else 'on'} {when:{'%H:%M' if today else '%Y-%m-%d %H:%M'}}"

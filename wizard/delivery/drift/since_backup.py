@@ -130,15 +130,15 @@ async def since_backup(context: Context, target: Target, address: Address) -> Dr
         unknown = "nothing was noted with the backup"
         return DriftSinceBackup(target, None, left_out=left_out, unknown=unknown, open=True)
     try:
-        found = await drift.find(address, baseline)
+        written = await drift.find(address, baseline)
     except OperationFailed as error:
         return DriftSinceBackup(target, None, left_out=left_out, unknown=error.message, open=True)
     return DriftSinceBackup(
         target,
         baseline,
-        policy.judge(found, context.config.drift),
-        tuple(await _doings(address, baseline) if found else ()),
-        found.sequences,
+        policy.judge(written, context.config.drift),
+        tuple(await _doings(address, baseline) if written else ()),
+        written.sequences,
         left_out,
     )
 

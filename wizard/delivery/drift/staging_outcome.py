@@ -29,20 +29,23 @@ def tell(context: Context, target: Target) -> None:
             context.report.finding(other.name, f"delivered and checked: {message}", "ok")
         else:
             context.report.finding(other.name, f"its delivery is {state.kind}, not checked", "warn")
-        for found in _findings(context, other):
+        for finding in _findings(context, other):
             context.report.finding(
-                f"{other.name}: {found['name']}", found["value"], found["status"], found["hint"]
+                f"{other.name}: {finding['name']}",
+                finding["value"],
+                finding["status"],
+                finding["hint"],
             )
 
 
 def _findings(context: Context, target: Target) -> list[dict[str, Any]]:
     """Return what its last delivery was judged by, from when it began to act."""
     keys = [f"production.{name}:{target.name}" for name in OPERATIONS]
-    found: dict[str, list[dict[str, Any]]] = {key: [] for key in keys}
+    findings: dict[str, list[dict[str, Any]]] = {key: [] for key in keys}
     for _, event in context.session.journal.events():
         key = event["operation"]
-        if key in found and event["kind"] == "started":
-            found[key] = []
-        elif key in found and event["kind"] == "finding" and event["status"] != "info":
-            found[key].append(event)
-    return [event for key in keys for event in found[key]]
+        if key in findings and event["kind"] == "started":
+            findings[key] = []
+        elif key in findings and event["kind"] == "finding" and event["status"] != "info":
+            findings[key].append(event)
+    return [event for key in keys for event in findings[key]]

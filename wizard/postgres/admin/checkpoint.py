@@ -45,9 +45,9 @@ async def make(address: Address, name: str, report: Report) -> Checkpoint:
                 sql.Identifier(name), sql.Literal(comment)
             )
         )
-        found = {each.name: each for each in await server.databases_of(session)}
-    report.finding("checkpoint", f"{name}, {found[name].size or 0:,} bytes")
-    return Checkpoint(name, found[name].oid, found[name].size)
+        there = {each.name: each for each in await server.databases_of(session)}
+    report.finding("checkpoint", f"{name}, {there[name].size or 0:,} bytes")
+    return Checkpoint(name, there[name].oid, there[name].size)
 
 
 async def bring_back(address: Address, name: str, report: Report) -> None:
@@ -100,9 +100,9 @@ async def _copy(session: psycopg.AsyncConnection[Any], source: str, target: str)
         ) from None
 
 
-def _in_use(name: str, found: str) -> OperationFailed:
+def _in_use(name: str, users: str) -> OperationFailed:
     return OperationFailed(
         f"The database {name} is in use, so it cannot be copied.",
-        found=found,
+        found=users,
         hint="End these programs (a development server, a shell, psql) and try again.",
     )

@@ -244,5 +244,5 @@ async def _disk(
     if len(fields) < 4 or not fields[3].isdigit():
         return [], [f"{need}; how much is free there is not known (df does not tell of {place})"]
     free = int(fields[3]) * 1024
-    told = f"{need}; {free:,} are free in {place}"
-    return ([told], []) if free < needed.bytes else ([], [told])
+    sentence = f"{need}; {free:,} are free in {place}"
+    return ([sentence], []) if free < needed.bytes else ([], [sentence])

@@ -83,22 +83,22 @@ async def observe(address: Address, beside: str, kept: str) -> SwapState:
 
     Raise OperationFailed where they stand as no swap leaves them, whose renames are one.
     """
-    found = {each.name: each for each in await server.databases(address)}
-    live = found.get(address.database)
-    if kept in found and (beside in found or live is None):
+    there = {each.name: each for each in await server.databases(address)}
+    live = there.get(address.database)
+    if kept in there and (beside in there or live is None):
         names = (address.database, beside, kept)
         raise OperationFailed(
             f"The databases beside {address.database} stand as no swap leaves them.",
             found="\n".join(
-                f"{name}: {f'OID {found[name].oid}' if name in found else 'none'}" for name in names
+                f"{name}: {f'OID {there[name].oid}' if name in there else 'none'}" for name in names
             ),
             hint="Somebody made, renamed or dropped one. Find out which is which, put the names "
             "right by hand, then resume.",
         )
     return SwapState(
         live=live.oid if live else None,
-        beside=found[beside].oid if beside in found else None,
-        kept=found[kept].oid if kept in found else None,
+        beside=there[beside].oid if beside in there else None,
+        kept=there[kept].oid if kept in there else None,
         closed=live is not None and live.closed,
     )
 
@@ -121,10 +121,10 @@ async def swap(
     """
     live = address.database
     async with server.operations(address) as session:
-        found = {each.name: each for each in await server.databases_of(session)}
-        _expect(found, present=[beside], absent=[keep_as])
-        old = found.get(live)
-        limit = _limit(old, found[beside])
+        there = {each.name: each for each in await server.databases_of(session)}
+        _expect(there, present=[beside], absent=[keep_as])
+        old = there.get(live)
+        limit = _limit(old, there[beside])
         renames = [_rename(beside, live), _admit(live, limit)]
         if old is not None:
             renames = [_rename(live, keep_as), *renames, _close(keep_as, limit)]
@@ -143,10 +143,10 @@ async def rollback(
     """Swap back: `kept` becomes `address.database`, which is put aside under another name."""
     live = address.database
     async with server.operations(address) as session:
-        found = {each.name: each for each in await server.databases_of(session)}
-        _expect(found, present=[kept], absent=[put_aside_as])
-        old = found.get(live)
-        limit = _limit(old, found[kept])
+        there = {each.name: each for each in await server.databases_of(session)}
+        _expect(there, present=[kept], absent=[put_aside_as])
+        old = there.get(live)
+        limit = _limit(old, there[kept])
         renames = [_rename(kept, live), _admit(live, limit)]
         if old is None:
             await _commit(session, renames, [kept])
@@ -325,15 +325,15 @@ def _close(name: str, limit: int) -> sql.Composed:
     )
 
 
-def _expect(found: dict[str, DatabaseRow], *, present: list[str], absent: list[str]) -> None:
+def _expect(there: dict[str, DatabaseRow], *, present: list[str], absent: list[str]) -> None:
     for name in present:
-        if name not in found:
+        if name not in there:
             raise OperationFailed(
                 f"There is no database {name} to put in place.",
-                found="Databases: " + ", ".join(found),
+                found="Databases: " + ", ".join(there),
             )
     for name in absent:
-        if name in found:
+        if name in there:
             raise OperationFailed(
                 f"There is a database {name} already.",
                 hint="Look at it; drop it if it is not needed any more.",

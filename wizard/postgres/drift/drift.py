@@ -89,22 +89,22 @@ class Change:
     @property
     def what(self) -> str:
         """In words: `2 new (7, 8), 1 changed (3)`."""
-        told = []
+        parts = []
         for word in ("new", "changed", "gone"):
             count = getattr(self, word)
             if count:
                 keys = self.keys.get(word, ())
                 named = ", ".join(map(str, keys[:NAMED])) + (", …" if count > NAMED else "")
-                told.append(f"{count:,} {word}" + (f" ({named})" if keys else ""))
+                parts.append(f"{count:,} {word}" + (f" ({named})" if keys else ""))
         if self.changed is None and self.gone is not None:
-            told.append("other values in rows that were there")
+            parts.append("other values in rows that were there")
         elif self.changed is None and (self.written or self.missing):
-            told = [f"{self.written:,} new or changed", f"{self.missing:,} changed or gone"]
+            parts = [f"{self.written:,} new or changed", f"{self.missing:,} changed or gone"]
         elif self.changed is None:
-            told = ["other rows than in the backup"]
+            parts = ["other rows than in the backup"]
         if self.altered:
-            told.append("other columns, constraints or indexes")
-        return ", ".join(told)
+            parts.append("other columns, constraints or indexes")
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -220,13 +220,13 @@ class Watch:
         return self._found
 
     async def _again(
-        self, connection: psycopg.AsyncConnection[Any], found: Drift, changed: set[int]
+        self, connection: psycopg.AsyncConnection[Any], before: Drift, changed: set[int]
     ) -> Drift:
         """Look again at the tables `changed` since, by OID; keep what was found of the others."""
         touched = set()
         if changed - {each.oid for each in self._relations}:  # of them the catalog's own
             await self._read_catalog(connection)
-            touched |= {change.table for change in found.changes if change.altered}
+            touched |= {change.table for change in before.changes if change.altered}
             for each in self._relations:
                 was = self.baseline.tables.get(each.name)
                 if was is None or was.definition != self._definitions[each.oid]:
@@ -236,7 +236,7 @@ class Watch:
         names = {each.name for each in self._relations}
         changes = {
             change.table: change
-            for change in found.changes
+            for change in before.changes
             if change.table not in touched and change.table in names
         } | {change.table: change for change in again.changes}
         return Drift(tuple(changes[name] for name in sorted(changes)), again.sequences)
@@ -359,10 +359,10 @@ async def _told(
             key=sql.Identifier(relation.key), table=relation.quoted, fresh=fresh(now, baseline)
         )
     )
-    found = [key for (key,) in await cursor.fetchall()]
-    new_keys = outside(found, runs)
+    keys_ = [key for (key,) in await cursor.fetchall()]
+    new_keys = outside(keys_, runs)
     added_keys = set(new_keys)
-    changed_keys = [key for key in found if key not in added_keys]
+    changed_keys = [key for key in keys_ if key not in added_keys]
     lost = missing - len(changed_keys)
     gone_keys: list[int] = []
     if lost:

@@ -64,10 +64,10 @@ async def tables(address: Address, exclude: Collection[str] = ()) -> dict[str, T
     """
     async with server.session(address, autocommit=False) as connection:
         await pin(connection)
-        found = [each for each in await catalog.tables(connection) if each.name not in exclude]
-        definitions = await catalog.definitions(connection, found)
+        relations = [each for each in await catalog.tables(connection) if each.name not in exclude]
+        definitions = await catalog.definitions(connection, relations)
         prints = {}
-        for each in found:
+        for each in relations:
             query = sql.SQL("SELECT count(*), {} FROM {} t").format(CONTENT, each.quoted)
             rows, content = await (await connection.execute(query)).fetchone() or (0, "0")
             prints[each.name] = TableFingerprint(rows, f"{int(content):x}", definitions[each.oid])

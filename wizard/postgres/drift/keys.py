@@ -40,26 +40,26 @@ async def runs_of(
             for number, each in enumerate(relations)
         ],
     )
-    found: dict[str, list[tuple[int, int]]] = {each.name: [] for each in relations}
+    by_name: dict[str, list[tuple[int, int]]] = {relation.name: [] for relation in relations}
     for number, first, last in rows:
-        found[relations[number].name].append((first, last))
-    return {name: tuple(runs) if len(runs) <= MOST else None for name, runs in found.items()}
+        by_name[relations[number].name].append((first, last))
+    return {name: tuple(runs) if len(runs) <= MOST else None for name, runs in by_name.items()}
 
 
 def outside(keys: Sequence[int], runs: Runs) -> list[int]:
     """Those of `keys`, in order, that are in none of the runs."""
-    found, position = [], 0
+    lost, position = [], 0
     for key in keys:
         while position < len(runs) and runs[position][1] < key:
             position += 1
         if position == len(runs) or key < runs[position][0]:
-            found.append(key)
-    return found
+            lost.append(key)
+    return lost
 
 
 def beyond(keys: Runs, runs: Runs) -> list[int]:
     """Return the keys of the first that are not in the second."""
-    found: list[int] = []
+    lost: list[int] = []
     position = 0
     for first, last in keys:
         key = first
@@ -70,6 +70,6 @@ def beyond(keys: Runs, runs: Runs) -> list[int]:
                 key = runs[position][1] + 1
             else:
                 end = min(last, runs[position][0] - 1) if position < len(runs) else last
-                found += range(key, end + 1)
+                lost += range(key, end + 1)
                 key = end + 1
-    return found
+    return lost

@@ -110,8 +110,8 @@ async def read(path: Path, pg_restore: Tool | None, report: Report) -> Header:
         header = await describe(path, pg_restore)
         await read_whole(path, pg_restore, report)
         return header
-    found = await script.read_whole(path, report)
-    return Header("", found.dump_version, found.server_version, _modified(path))
+    contents = await script.read_whole(path, report)
+    return Header("", contents.dump_version, contents.server_version, _modified(path))
 
 
 def is_archive(path: Path) -> bool:
@@ -133,14 +133,14 @@ async def take(path: Path, pg_restore: Tool, report: Report) -> Archive:
     A flipped bit may pass for content; the checksum beside a dump of ours tells.
     """
     header = await read(path, pg_restore, report)
-    found = await sums(path, report)
+    digests = await sums(path, report)
     noted = noted_checksum(path)
-    if noted.exists() and _hashes(noted.read_text()) != _hashes(found):
-        raise _broken(path, "its checksum is not the noted one", f"see {noted.name}\n{found}")
+    if noted.exists() and _hashes(noted.read_text()) != _hashes(digests):
+        raise _broken(path, "its checksum is not the noted one", f"see {noted.name}\n{digests}")
     return Archive(
         path=path,
         bytes=size(path),
-        sha256=digest(path, found),
+        sha256=digest(path, digests),
         made_at=header.made_at,
         dump_version=header.dump_version,
         server_version=header.server_version,
@@ -215,12 +215,12 @@ async def prove(archive: Archive, report: Report) -> None:
     _head(archive.path)
     if (found_bytes := size(archive.path)) != archive.bytes:
         raise _broken(archive.path, f"it has {found_bytes:,} bytes and had {archive.bytes:,}")
-    found = digest(archive.path, await sums(archive.path, report))
-    if found != archive.sha256:
+    actual = digest(archive.path, await sums(archive.path, report))
+    if actual != archive.sha256:
         raise _broken(
             archive.path,
             "its checksum changed",
-            f"SHA-256 was {archive.sha256}\nand is    {found}",
+            f"SHA-256 was {archive.sha256}\nand is    {actual}",
         )
     report.finding("backup", f"{archive.path.name}: {archive.bytes:,} bytes, as they were proven")
 
@@ -272,8 +272,8 @@ async def read_along(name: str, pg_restore: Tool) -> AsyncIterator[Callable[[byt
                 async for _ in child:
                     pass
                 if child.returncode != 0:
-                    told = child.stderr_tail
-                    raise _broken(Path(name), "pg_restore cannot read it to its end", told)
+                    messages = child.stderr_tail
+                    raise _broken(Path(name), "pg_restore cannot read it to its end", messages)
         finally:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
@@ -347,8 +347,8 @@ async def watching(pid: int, path: Path, tell: Callable[[int], None]) -> AsyncIt
 def _position(pid: int, path: Path) -> int | None:
     try:
         if path.is_dir():  # one file after another: all that it has read
-            told = Path(f"/proc/{pid}/io").read_text()
-            return int(told.split("rchar:")[1].split()[0])
+            counters = Path(f"/proc/{pid}/io").read_text()
+            return int(counters.split("rchar:")[1].split()[0])
         for link in Path(f"/proc/{pid}/fd").iterdir():
             if link.samefile(path):
                 info = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text()

@@ -74,27 +74,29 @@ async def download(
         ) from None
     except asyncssh.Error as error:
         raise connection.lost(doing, str(error)) from None
-    found = digest.hexdigest()
-    told = await _checksum(connection, far_path)
-    if changed or (told and told != found):
+    actual = digest.hexdigest()
+    expected = await _checksum(connection, far_path)
+    if changed or (expected and expected != actual):
         _forget(part)
         raise VerificationFailed(
             f"{far_path} on {connection} is not what arrived.",
-            found="it changed while it was fetched" if changed else f"{told}\n{found} arrived",
+            found="it changed while it was fetched" if changed else f"{expected}\n{actual} arrived",
             hint="Wait until it is written to its end, then try again.",
         )
-    report.finding(far_path, f"{original.size:,} bytes, SHA-256 {'equal' if told else 'not told'}")
+    report.finding(
+        far_path, f"{original.size:,} bytes, SHA-256 {'equal' if expected else 'not told'}"
+    )
     try:
         header = await archive.read(part, pg_restore, report)
     except VerificationFailed:
         _forget(part)
         raise
-    archive.place(part, path, archive.note(found, path.name))
+    archive.place(part, path, archive.note(actual, path.name))
     _note(part).unlink(missing_ok=True)
     return Archive(
         path=path,
         bytes=original.size,
-        sha256=found,
+        sha256=actual,
         made_at=header.made_at if archive.is_archive(path) else _at(original.modified),
         dump_version=header.dump_version,
         server_version=header.server_version,

@@ -335,9 +335,9 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _complaint(said: str) -> str:
+def _complaint(messages: str) -> str:
     """Return what pg_dump complained of, without what --verbose had it tell before."""
-    lines = said.splitlines()
+    lines = messages.splitlines()
     for number, line in enumerate(lines):
         if "error:" in line or "FATAL" in line:
             return "\n".join(lines[number:])

@@ -46,10 +46,10 @@ async def create_beside(address: Address, name: str, *, like: str | None, report
     async with server.operations(address) as session:
         model: DatabaseRow | None = None
         if like is not None:
-            found = {each.name: each for each in await server.databases_of(session)}
-            if like not in found:
+            there = {each.name: each for each in await server.databases_of(session)}
+            if like not in there:
                 raise OperationFailed(f"There is no database {like} to be like.")
-            model = found[like]
+            model = there[like]
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}").format(
             sql.Identifier(name), _locale(model, session.info.server_version // 10_000)
         )
@@ -107,12 +107,12 @@ async def drop(address: Address, name: str, *, force: bool = False) -> None:
             if not users:  # PostgreSQL would wait five seconds for them
                 await session.execute(statement)
                 return
-            found = "\n".join(map(str, users))
+            reason = "\n".join(map(str, users))
         except psycopg.errors.ObjectInUse as error:
-            found = str(error)
+            reason = str(error)
         raise OperationFailed(
             f"The database {name} is in use and was not dropped.",
-            found=found,
+            found=reason,
             hint="End these sessions and try again.",
         )
 
@@ -145,10 +145,12 @@ async def _fill(
             async for _ in child:
                 pass
         if child.returncode != 0:
-            said = child.stderr_tail
+            messages = child.stderr_tail
             raise OperationFailed(
                 f"Restoring {archive.path.name} into {into} failed.",
-                found=said[at_error:] if (at_error := said.find("error:")) >= 0 else said,
+                found=messages[at_error:]
+                if (at_error := messages.find("error:")) >= 0
+                else messages,
                 hint="The half-filled database was dropped; what was there before is untouched.",
             )
     report.progress(archive.bytes, archive.bytes, "bytes", "restored")

@@ -61,17 +61,19 @@ async def find(
     server.
     """
     far = await tools.far_dumps(connection) if connection is not None else []
-    found = await tools.find("pg_dump", configured=configured)
-    here = await tools.with_methods(await tools.with_tls(found, sslmode) if sslmode else found)
+    present = await tools.find("pg_dump", configured=configured)
+    here = await tools.with_methods(await tools.with_tls(present, sslmode) if sslmode else present)
     restores = await tools.find("pg_restore", configured=configured)
     route = choose(server_major, into_major, far=far, here=here, restores=restores)
     if route is None:
         able = {tool.path for tool in here}
-        told = [f"{tool} on {connection}" for tool in far]
-        told += [f"{tool}" if tool.path in able else f"{tool}, built without TLS" for tool in found]
+        choices = [f"{tool} on {connection}" for tool in far]
+        choices += [
+            f"{tool}" if tool.path in able else f"{tool}, built without TLS" for tool in present
+        ]
         raise ConfigError(
             f"No pg_dump may read PostgreSQL {server_major}: it takes {server_major} or newer.",
-            found="\n".join(told) or "There is none, here or there.",
+            found="\n".join(choices) or "There is none, here or there.",
             hint=f"Install the client programs of PostgreSQL {server_major} on either side, and "
             "name the directory of those here as postgres.bin in remodel.yml.",
         )
@@ -86,7 +88,7 @@ def choose(
     here: Sequence[Tool],
     restores: Sequence[Tool],
 ) -> Route | None:
-    """`find` over what was found; None where no pg_dump is new enough."""
+    """Choose among the tools that are there; None where no pg_dump is new enough."""
     dumps = [(True, tool) for tool in far] + [(False, tool) for tool in here]
     routes = [
         _route(is_far, tool, into_major, here, restores)

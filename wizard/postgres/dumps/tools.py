@@ -102,17 +102,17 @@ async def find(name: str, *, configured: Path | None = None) -> list[Tool]:
 
     The configured directory, PATH, Debian's directories (newest first), the embedded PostgreSQL.
     """
-    found: dict[Path, Tool] = {}
+    tools: dict[Path, Tool] = {}
     for path in _candidates(name, configured):
-        if path.resolve() in found or not path.is_file():
+        if path.resolve() in tools or not path.is_file():
             continue
         try:
             done = await run([path, "--version"], env=ENVIRONMENT)
         except OperationFailed:
             continue
         if done.returncode == 0 and (tool := _parse(path, done.stdout)):
-            found[path.resolve()] = tool
-    return list(found.values())
+            tools[path.resolve()] = tool
+    return list(tools.values())
 
 
 async def choose_dump(server_major: int, *, configured: Path | None = None) -> Tool:
@@ -169,26 +169,26 @@ async def with_methods(tools: Iterable[Tool]) -> list[Tool]:
     pg_dump looks at its options before it connects, so one that has the method complains of the
     socket's directory, which is not there.
     """
-    found = []
+    able = []
     for tool in tools:
         methods = []
         for method in METHODS if tool.major >= FIRST_WITH_METHODS else ():
             done = await run([tool.path, *_probing(method)], env=ENVIRONMENT)
             if NO_SUCH_METHOD not in done.stderr_tail:
                 methods.append(method)
-        found.append(replace(tool, methods=tuple(methods)))
-    return found
+        able.append(replace(tool, methods=tuple(methods)))
+    return able
 
 
 async def with_tls(tools: Iterable[Tool], sslmode: str) -> list[Tool]:
     """Those that may use such an `sslmode` of libpq: not every build has TLS."""
     env = {**ENVIRONMENT, "PGSSLMODE": sslmode}
-    found = []
+    able = []
     for tool in tools:
         done = await run([tool.path, "--host=/nonexistent", "--dbname=postgres"], env=env)
         if NO_TLS not in done.stderr_tail:
-            found.append(tool)
-    return found
+            able.append(tool)
+    return able
 
 
 def _probing(method: str) -> list[str]:
@@ -211,13 +211,13 @@ async def far_dumps(connection: Connection) -> list[Tool]:
         f'printf "{MARK}%s\\t%s\\t" "$p" "$v"; {probes}; echo; done; true'
     )
     done = await connection.run(["sh", "-c", script])
-    found = []
+    tools = []
     for line in done.stdout.splitlines():
         path, said, methods, *_ = (*line.removeprefix(MARK).split("\t"), "", "")
         if line.startswith(MARK) and (tool := _parse(Path(path), said)):
             known = methods.split() if tool.major >= FIRST_WITH_METHODS else []
-            found.append(replace(tool, methods=tuple(known)))
-    return found
+            tools.append(replace(tool, methods=tuple(known)))
+    return tools
 
 
 def _candidates(name: str, configured: Path | None) -> Iterable[Path]:
@@ -239,9 +239,9 @@ def _version_directory(path: Path) -> float:
         return 0.0
 
 
-def _parse(path: Path, said: str) -> Tool | None:
+def _parse(path: Path, version: str) -> Tool | None:
     # "pg_dump (PostgreSQL) 18.4", "pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
-    match = re.search(r"\(PostgreSQL\) ((\d+)\S*)", said)
+    match = re.search(r"\(PostgreSQL\) ((\d+)\S*)", version)
     return Tool(path, int(match[2]), match[1]) if match else None
 
 

@@ -41,8 +41,8 @@ def derived_class(
     parsed = Module(module)
     node = find_class(parsed, source)
     newline, indent = parsed.newline, indentation(parsed, node)
-    found = definitions(parsed, node, fields)
-    copies = "".join(_copy(parsed, node, one, prefix, indent) for one in found)
+    definitions_ = definitions(parsed, node, fields)
+    copies = "".join(_copy(parsed, node, one, prefix, indent) for one in definitions_)
     attributes = [
         f"{indent}{line}{newline}"
         for line in (*_templates(node), *_lists(parsed, node, fields, prefix, indent))
@@ -110,7 +110,7 @@ def _lists(
 ) -> list[str]:
     """Return the assignments that add the prefixed fields to the lists of the source class."""
     source, newline = owner.name.value, module.newline
-    found: dict[str, list[str]] = {}
+    lists: dict[str, list[str]] = {}
     tuples: set[str] = set()
     lines = []
     for assignment in listings(owner):
@@ -121,14 +121,14 @@ def _lists(
             tuples.add(name)
         for entry in entries(assignment.value, fields):
             text = _entry(module, owner, assignment, entry, prefix, indent * 2)
-            if text not in found.setdefault(name, []):
-                found[name].append(text)
+            if text not in lists.setdefault(name, []):
+                lists[name].append(text)
         if assignment.name == "edit_handler":
             lines.append(
                 f"# The editor shows {source}.edit_handler: give this class its own, with the new "
                 "fields."
             )
-    for name, texts in found.items():
+    for name, texts in lists.items():
         opening, closing = "()" if name in tuples else "[]"
         inside = "".join(f"{indent * 2}{text},{newline}" for text in texts)
         lines.append(f"{name} = {source}.{name} + {opening}{newline}{inside}{indent}{closing}")

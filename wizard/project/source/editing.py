@@ -65,8 +65,8 @@ def remove_fields(module: str, *, cls: str, fields: Sequence[str]) -> str:
     """
     parsed = Module(module)
     node = find_class(parsed, cls)
-    found = definitions(parsed, node, fields)
-    edits = [*_without(parsed, node, found), *removals(parsed, node, set(fields))]
+    definitions_ = definitions(parsed, node, fields)
+    edits = [*_without(parsed, node, definitions_), *removals(parsed, node, set(fields))]
     return edited(module, edits)
 
 
@@ -80,7 +80,7 @@ def unprefix_fields(module: str, *, cls: str, fields: Sequence[str], prefix: str
     """
     parsed = Module(module)
     node = find_class(parsed, cls)
-    found = definitions(parsed, node, [prefix + field for field in fields])
+    definitions_ = definitions(parsed, node, [prefix + field for field in fields])
     for field in fields:
         if defined_here(node, field):
             taken = parsed.line_number(parsed.span(definition(parsed, node, field).target)[0])
@@ -92,7 +92,7 @@ def unprefix_fields(module: str, *, cls: str, fields: Sequence[str], prefix: str
     renamer = _Prefixed(parsed, fields, prefix)
     node.visit(renamer)
     edits = [*renamer.edits]
-    for assignment in found:
+    for assignment in definitions_:
         for arg in reverse_names(assignment.value):
             name = arg.value
             if isinstance(name, cst.SimpleString) and name.raw_value.startswith(prefix):
@@ -149,23 +149,23 @@ def _without(module: Module, node: cst.ClassDef, gone: Collection[Assignment]) -
 
 def _blanks_above(module: Module, start: int) -> list[int]:
     """Return the beginnings of the blank lines directly above, the nearest first."""
-    found: list[int] = []
+    beginnings: list[int] = []
     above = module.line_before(start)
     while above is not None and not module.text[above:start].strip():
-        found.append(above)
+        beginnings.append(above)
         start, above = above, module.line_before(above)
-    return found
+    return beginnings
 
 
 def _blanks_below(module: Module, end: int) -> list[int] | None:
     """`end`, then the ends of the blank lines directly below; None if the file ends there."""
-    found = [end]
+    ends = [end]
     while end < len(module.text):
         after = module.line_end(end)
         if module.text[end:after].strip():
-            return found
+            return ends
         end = after
-        found.append(end)
+        ends.append(end)
     return None
 
 

@@ -64,8 +64,8 @@ def removals(module: Module, node: cst.ClassDef, fields: Collection[str]) -> lis
     """
     edits: list[Edit] = []
     for assignment in listings(node):
-        found = _pruned(module, assignment.value, fields)
-        edits += found if found is not None else [_emptied(module, assignment.value)]
+        pruned = _pruned(module, assignment.value, fields)
+        edits += pruned if pruned is not None else [_emptied(module, assignment.value)]
     return edits
 
 
@@ -121,9 +121,9 @@ def _pruned_elements(
     edits: list[Edit] = []
     gone: list[bool] = []
     for element in display.elements:
-        found = None if _named(element, fields) else _pruned(module, element.value, fields)
-        gone.append(found is None)
-        edits += found or []
+        pruned = None if _named(element, fields) else _pruned(module, element.value, fields)
+        gone.append(pruned is None)
+        edits += pruned or []
     if gone and all(gone):
         return None
     position = 0

@@ -17,13 +17,16 @@ def definition(module: Module, node: cst.ClassDef, field: str) -> Assignment:
 
     Raise SourceError when there is none, or it is written in a way that cannot be moved.
     """
-    found = [one for one in _plain(node) if one.name == field]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        lines = ", ".join(str(module.line_number(module.span(one.target)[0])) for one in found)
+    assignments = [one for one in _plain(node) if one.name == field]
+    if len(assignments) == 1:
+        return assignments[0]
+    if assignments:
+        lines = ", ".join(
+            str(module.line_number(module.span(one.target)[0])) for one in assignments
+        )
         raise SourceError(
-            f"Looked for the field {field} in {node.name.value}: it is defined {len(found)} times.",
+            f"Looked for the field {field} in {node.name.value}: "
+            f"it is defined {len(assignments)} times.",
             found=f"on lines {lines}",
             hint="Leave one definition of it in the class.",
         )
@@ -32,8 +35,8 @@ def definition(module: Module, node: cst.ClassDef, field: str) -> Assignment:
 
 def definitions(module: Module, node: cst.ClassDef, fields: Iterable[str]) -> list[Assignment]:
     """Return the definitions of the fields, in the order of the file."""
-    found = [definition(module, node, field) for field in dict.fromkeys(fields)]
-    return sorted(found, key=lambda one: module.span(one.target)[0])
+    assignments = [definition(module, node, field) for field in dict.fromkeys(fields)]
+    return sorted(assignments, key=lambda one: module.span(one.target)[0])
 
 
 def defined_here(node: cst.ClassDef, field: str) -> bool:
@@ -74,17 +77,17 @@ def _why_not(module: Module, node: cst.ClassDef, field: str) -> SourceError:
     start = module.inner_span(node)[0]
     own = [one.name for one in _plain(node)]
     near = get_close_matches(field, own, n=3) or own
-    found = [
+    evidence = [
         f"line {module.line_number(start)}: class {name}({', '.join(bases)})",
         f"it assigns: {', '.join(near) or 'nothing'}",
     ]
     for base in classes(module):
         if base.name.value in bases and defined_here(base, field):
             where = module.line_number(module.span(definition(module, base, field).target)[0])
-            found.append(f"{base.name.value} defines {field} on line {where}")
+            evidence.append(f"{base.name.value} defines {field} on line {where}")
     return SourceError(
         f"Looked for the definition of the field {field} in {name}, and it is not there.",
-        found="\n".join(found),
+        found="\n".join(evidence),
         hint=f"If a base class of {name} brings {field}, move its definition into {name} first; "
         "otherwise correct the name, or take it off `conversion.move`.",
     )

@@ -45,13 +45,13 @@ def mentions(module: str, cls: str, fields: Sequence[str]) -> list[Mention]:
     gone += [(edit.start, edit.end) for edit in removals(parsed, node, set(fields))]
     finder = _Finder(cls, fields)
     parsed.tree.visit(finder)
-    found = set()
+    lines = set()
     for mention in finder.found:
         at = parsed.inner_span(mention)[0]
         if not any(start <= at < end for start, end in gone):
             line = parsed.text[parsed.line_start(at) : parsed.line_end(at)]
-            found.add(Mention(parsed.line_number(at), line.strip()))
-    return sorted(found)
+            lines.add(Mention(parsed.line_number(at), line.strip()))
+    return sorted(lines)
 
 
 class _Finder(cst.CSTVisitor):

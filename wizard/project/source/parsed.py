@@ -77,10 +77,10 @@ class Module:
             wrapper = MetadataWrapper(cst.parse_module(code))
         except cst.ParserSyntaxError as error:
             lines = _NEWLINE.split(code)
-            found = lines[min(error.raw_line, len(lines)) - 1]
+            line = lines[min(error.raw_line, len(lines)) - 1]
             raise SourceError(
                 f"The models file is not valid Python: syntax error near line {error.raw_line}.",
-                found=found,
+                found=line,
                 hint="Correct the file, then try again.",
             ) from None
         self.tree = wrapper.module
@@ -157,13 +157,13 @@ def classes(module: Module) -> Iterator[cst.ClassDef]:
 
 def find_class(module: Module, name: str) -> cst.ClassDef:
     """Return the class of that name at the top level of the file."""
-    found = [node for node in classes(module) if node.name.value == name]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        where = ", ".join(str(module.line_number(module.inner_span(node)[0])) for node in found)
+    nodes = [node for node in classes(module) if node.name.value == name]
+    if len(nodes) == 1:
+        return nodes[0]
+    if nodes:
+        where = ", ".join(str(module.line_number(module.inner_span(node)[0])) for node in nodes)
         raise SourceError(
-            f"Looked for the class {name}: the models file defines it {len(found)} times.",
+            f"Looked for the class {name}: the models file defines it {len(nodes)} times.",
             found=f"on lines {where}",
             hint=f"Leave one definition of {name} in the file.",
         )

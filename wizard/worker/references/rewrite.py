@@ -37,11 +37,11 @@ class Holder(NamedTuple):
 Column = Tuple[int, str, str]  # an entry of the ledger, the column that it is about, its SQL type
 
 
-def is_plain(value: str, found: Mapping[int, int], becomes: Mapping[int, int]) -> bool:
+def is_plain(value: str, positions: Mapping[int, int], becomes: Mapping[int, int]) -> bool:
     """Return whether the id of the one page in a value is written there as a reference only."""
-    if len(found) != 1:
+    if len(positions) != 1:
         return False
-    ((page, times),) = found.items()
+    ((page, times),) = positions.items()
     old, new = str(page), str(becomes[page])
     return value.count(old) == times and new not in value and old not in new
 
@@ -50,7 +50,7 @@ def held(
     key: str,
     value: str,
     was: int,
-    found: dict[int, int],
+    positions: dict[int, int],
     becomes: Mapping[int, int] | None,
     follow: Callable[[Mapping[int, int]], str],
 ) -> Holder:
@@ -59,10 +59,10 @@ def held(
     `follow` computes what the value becomes by a map, and is asked only where it is not plain.
     """
     if not becomes:
-        return Holder(key, found)
-    if is_plain(value, found, becomes):
-        return Holder(key, found, PLAIN, was)
-    return Holder(key, found, "", was, follow(becomes))
+        return Holder(key, positions)
+    if is_plain(value, positions, becomes):
+        return Holder(key, positions, PLAIN, was)
+    return Holder(key, positions, "", was, follow(becomes))
 
 
 class ValueRewriter:
