@@ -58,7 +58,7 @@ async def test_splits_the_blog_as_the_release_notes_describe(take: Take, seen: S
     # Structure.
     text = models.read_text()
     derived = source.derived_class(
-        text, source="Blog", target="Podcast", fields=FIELDS, prefix="new_"
+        text, old_class="Blog", new_class="Podcast", fields=FIELDS, prefix="new_"
     )
     models.write_text(source.insert_class(text, after="Blog", text=derived))
     async with site.worker() as worker:
@@ -82,7 +82,7 @@ async def test_splits_the_blog_as_the_release_notes_describe(take: Take, seen: S
     )
     models.write_text(
         source.final_models(
-            models.read_text(), source="Blog", target="Podcast", fields=FIELDS, prefix="new_"
+            models.read_text(), old_class="Blog", new_class="Podcast", fields=FIELDS, prefix="new_"
         )
     )
     async with site.worker() as worker:

@@ -112,8 +112,8 @@ async def begin(
     session.answers.answers["backup.archive"] = archive
     context = Context(found, session, events)
     runs.append(context)
-    if found.source.ssh and accepted:
-        trust(context.far.known_hosts, await host_key(context.far.login(found.source)))
+    if found.backup_source.ssh and accepted:
+        trust(context.far.known_hosts, await host_key(context.far.login(found.backup_source)))
     return context
 
 
@@ -182,7 +182,7 @@ async def test_leaves_out_the_rows_of_excluded_tables(
     assert await restored(made, database, context) == {**ROWS, "django_session": 0}
     context.session.journal.write("backup.fetch", "done", facts)
     async with context:
-        source = context.config.source
+        source = context.config.backup_source
         lost = await since_backup.since_backup(
             context, source, (await context.far.checked(source)).address
         )
@@ -275,7 +275,7 @@ async def test_refuses_a_known_host_key_that_the_session_did_not_begin_with(
     """Both keys are known, as with a host that was set up anew, or a name for two machines: to a
     copy of the server's files, all else of the identity would be the same."""
     context = await begin(config.read(remodel_yml), begun, heard, "fetch")
-    source, login = context.config.source, context.far.login(context.config.source)
+    source, login = context.config.backup_source, context.far.login(context.config.backup_source)
     async with context:
         before = await context.far.checked(source)
     assert ssh_server.fingerprint in before.where
@@ -293,7 +293,7 @@ async def test_refuses_two_targets_that_are_one_database(
 ) -> None:
     context = await begin(config.read(remodel_yml), begun, heard, "fetch")
     async with context:
-        far = await context.far.checked(context.config.source)
+        far = await context.far.checked(context.config.backup_source)
         with pytest.raises(IdentityMismatch, match="managed and production have one") as caught:
             await project._target(context, context.config.targets["managed"])
         assert "copy of a server's files" in caught.value.hint
@@ -328,7 +328,7 @@ async def test_asks_for_each_host_key_on_the_way(
         assert (await each.plan(context)).skip
     assert phrases == ["bastion", "production"]
     async with context:
-        assert (await context.far.checked(found.source)).ssh is not None
+        assert (await context.far.checked(found.backup_source)).ssh is not None
 
 
 async def test_leaves_a_script_of_another_session(

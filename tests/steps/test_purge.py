@@ -44,7 +44,7 @@ def found(tmp_path: Path, database: Address, far_database: Address) -> Config:
     site = SiteAddress("example.org", 443)
     target = Target("production", ssh="", ssh_config=None, address=far_database, site=site)
     local = Local(database, read.local.site)
-    return replace(read, local=local, source=target, targets={"production": target})
+    return replace(read, local=local, backup_source=target, targets={"production": target})
 
 
 @pytest_asyncio.fixture
@@ -76,7 +76,7 @@ async def delivered(found: Config) -> AsyncIterator[Session]:
             await restore.create_beside(near, made[name], like=None, report=Report(Events(), ""))
         await restore.create_beside(far, made["old"], like=None, report=Report(Events(), ""))
         async with Context(found, session, Events()) as context:
-            context.far.pins.pin("production", await identity.read(far, found.source.where))
+            context.far.pins.pin("production", await identity.read(far, found.backup_source.where))
         for name in (f"db.production.{session.id}.dump", "db.production.20200101-000000.dump"):
             (found.backups / name).write_bytes(b"PGDMP" * 1000)
         yield session

@@ -54,8 +54,8 @@ async def test_a_project_is_found_asked_about_and_written(demo: Demo) -> None:
     assert written.project.settings == "config.settings.local"
     assert written.project.package == demo.root / "package"
     assert written.local.address.user == "dev"
-    assert written.source.site == config.SiteAddress("harbour.example", 443)
-    assert written.source.address.database == "harbour"
+    assert written.backup_source.site == config.SiteAddress("harbour.example", 443)
+    assert written.backup_source.address.database == "harbour"
     assert written.conversion.pages == ({"slug": "show"},)
     assert written.conversion.move[0] == "itunes_artwork"
 

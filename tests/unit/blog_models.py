@@ -113,13 +113,19 @@ FIELDS = ["itunes_artwork", "itunes_categories", "keywords", "explicit"]
 
 
 def structured(module: str = MODELS, fields: list[str] = FIELDS) -> str:
-    text = derived_class(module, source="Blog", target="Podcast", fields=fields, prefix="new_")
+    text = derived_class(
+        module, old_class="Blog", new_class="Podcast", fields=fields, prefix="new_"
+    )
     return insert_class(module, after="Blog", text=text)
 
 
 def final(module: str = MODELS, fields: list[str] = FIELDS) -> str:
     return final_models(
-        structured(module, fields), source="Blog", target="Podcast", fields=fields, prefix="new_"
+        structured(module, fields),
+        old_class="Blog",
+        new_class="Podcast",
+        fields=fields,
+        prefix="new_",
     )
 
 

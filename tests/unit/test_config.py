@@ -19,7 +19,7 @@ def test_reads_every_key(tmp_path: Path) -> None:
     found = config.read(write(tmp_path))
     assert found.project.package == tmp_path.parent / "django-cast"
     assert found.project.install == ("flit", "install", "-s")
-    assert found.source is found.targets["production"]
+    assert found.backup_source is found.targets["production"]
     assert found.targets["staging"].delivery == "playbook"
     assert found.targets["production"].delivery == "swap"
     assert found.targets["production"].before == (("systemctl", "stop", "podcast"),)
@@ -133,7 +133,7 @@ def test_reads_excluded_tables_and_the_anonymizer(tmp_path: Path) -> None:
 def test_never_delivers_anonymized_data_to_its_source(tmp_path: Path) -> None:
     more = "backup: {anonymise: [[./manage.py, anonymise]]}\n"
     found = config.read(write(tmp_path, GOOD + more))
-    assert list(found.targets) == ["staging"] and found.source.name == "production"
+    assert list(found.targets) == ["staging"] and found.backup_source.name == "production"
     assert [target.name for target in found.reached] == ["staging", "production"]
     alone = re.sub(r"  staging:\n(    .*\n)+", "", GOOD)
     with pytest.raises(ConfigError, match="nothing to deliver to"):

@@ -292,7 +292,7 @@ def test_errors_say_what_was_looked_for_found_and_to_do(
     module: str, field: str, words: list[str]
 ) -> None:
     with pytest.raises(SourceError) as caught:
-        derived_class(module, source="Blog", target="P", fields=[field], prefix="new_")
+        derived_class(module, old_class="Blog", new_class="P", fields=[field], prefix="new_")
     assert caught.value.hint
     assert [word for word in words if word not in str(caught.value)] == []
 

@@ -72,7 +72,9 @@ def test_changes_only_what_was_asked_for_in_any_file(
 ) -> None:
     module, fields, values = drawn
     newline = "\r\n" if "\r\n" in module else "\n"
-    text = derived_class(module, source="Blog", target="Podcast", fields=fields, prefix="new_")
+    text = derived_class(
+        module, old_class="Blog", new_class="Podcast", fields=fields, prefix="new_"
+    )
     inserted = insert_class(module, after="Blog", text=text)
 
     # The file is a beginning and an end of what it was, with the class between.

@@ -13,7 +13,9 @@ from wizard.project.source import (
 
 
 def test_the_new_class_is_made_of_the_fields_own_definitions() -> None:
-    text = derived_class(MODELS, source="Blog", target="Podcast", fields=FIELDS, prefix="new_")
+    text = derived_class(
+        MODELS, old_class="Blog", new_class="Podcast", fields=FIELDS, prefix="new_"
+    )
     assert (
         text
         == '''\
@@ -89,7 +91,7 @@ class Podcast(Blog):
     ],
 )
 def test_prefixes_the_related_names_in_the_copy_of_a_field(body: str, copy: str) -> None:
-    text = derived_class(blog(body), source="Blog", target="P", fields=["x"], prefix="new_")
+    text = derived_class(blog(body), old_class="Blog", new_class="P", fields=["x"], prefix="new_")
     assert text == f"class P(Blog):\n    new_x = {copy}\n\n    template = Blog.template\n"
 
 
@@ -105,7 +107,7 @@ def test_carries_panel_lists_to_one_that_wagtail_reads() -> None:
         edit_handler = TabbedInterface([ObjectList(podcast_panels), ObjectList([FieldPanel("x")])])
         search_fields = Page.search_fields + (SearchField("x"),)
     """)
-    text = derived_class(module, source="Blog", target="P", fields=["x"], prefix="new_")
+    text = derived_class(module, old_class="Blog", new_class="P", fields=["x"], prefix="new_")
     assert text.endswith("""
     template = Blog.template
     # The editor shows Blog.edit_handler: give this class its own, with the new fields.

@@ -136,7 +136,7 @@ class Config:
     path: Path
     project: Project
     local: Local
-    source: Target
+    backup_source: Target
     targets: Mapping[str, Target]
     conversion: Conversion
     postgres_bin: Path | None
@@ -149,7 +149,7 @@ class Config:
     @property
     def reached(self) -> list[Target]:
         """Every database but the local one that is connected to: the targets and the source."""
-        others = [] if self.source.name in self.targets else [self.source]
+        others = [] if self.backup_source.name in self.targets else [self.backup_source]
         return [*self.targets.values(), *others]
 
     @property
@@ -174,7 +174,7 @@ class Config:
             "project": str(self.project.path.resolve()),
             "settings": self.project.settings,
             "local": str(self.local.address),
-            "source": self.source.name,
+            "source": self.backup_source.name,
             "targets": {
                 name: f"{target.delivery} to {target.address.database} on {target.where}, "
                 f"site {target.site}"
@@ -238,7 +238,7 @@ def read(path: Path) -> Config:
             install=project.words("install"),
         ),
         local=Local(_address(local, "LOCAL", secrets), local_site),
-        source=targets[source] if source in targets else _no_source(source, targets, path),
+        backup_source=targets[source] if source in targets else _no_source(source, targets, path),
         targets={
             name: target
             for name, target in targets.items()
@@ -278,7 +278,7 @@ def _check(config: Config) -> None:
     if not config.targets:
         raise ConfigError(
             f"There is nothing to deliver to: what backup.anonymise leaves must not go back to "
-            f"{config.source.name}.",
+            f"{config.backup_source.name}.",
             hint="Add a staging target, or take backup.anonymise out.",
         )
     if conversion.old_type == conversion.new_type:

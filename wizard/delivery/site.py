@@ -26,7 +26,7 @@ class PlaceTargetSite(ForTarget):
         before = context.facts.of(SitePlaced).before
         known = f"{before['hostname']}:{before['port']}"
         does = [f"set hostname and port to {wanted}"]
-        if self.target is context.config.source and known != str(wanted):
+        if self.target is context.config.backup_source and known != str(wanted):
             does.append(f"NOTE: {self.target.name} had {known} when it was backed up")
         return Plan(
             operation=self.key,

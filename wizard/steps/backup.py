@@ -149,7 +149,7 @@ class Anonymise(Repeatable):
             does=(
                 *(f"run {' '.join(words)}" for words in commands),
                 "NOTE: what these take away must never be delivered to "
-                f"{context.config.source.name}",
+                f"{context.config.backup_source.name}",
             ),
             undo="`remodel undo --to backup`",
             facts={"commands": [list(words) for words in commands]},

@@ -50,18 +50,18 @@ class Fetch(Operation):
         )
 
     async def _dump(self, context: Context) -> Plan:
-        source = context.config.source
-        far = await context.far.checked(source)
+        production = context.config.backup_source
+        far = await context.far.checked(production)
         size = (await server.contents(far.address)).bytes
-        route = await context.far.route(source, await context.tools.local_major())
+        route = await context.far.route(production, await context.tools.local_major())
         without = await exclusion.resolve(far.address, context.config.backup.exclude_table_data)
         path = _place(context, ".dump" if route.pg_restore else ".sql.gz")
-        where = source.ssh if route.far else "this machine"
+        where = production.ssh if route.far else "this machine"
         return Plan(
             operation=self.key,
-            title=f"Fetch a backup of {source.name}",
+            title=f"Fetch a backup of {production.name}",
             does=(
-                f"run pg_dump on {where} for {source.address.database} "
+                f"run pg_dump on {where} for {production.address.database} "
                 f"({size / 1e6:,.1f} MB of rows there)",
                 f"by {route.why}",
                 *(f"leave the rows of {table} there" for table in without),
@@ -69,31 +69,31 @@ class Fetch(Operation):
             ),
             undo=f"delete {path.name}",
             facts={
-                "source": source.name,
-                "database": source.address.database,
+                "source": production.name,
+                "database": production.address.database,
                 **({"without": list(without)} if without else {}),
             },
             details={"path": str(path)},
         )
 
     def _download(self, context: Context, answer: str) -> Plan:
-        source, there = context.config.source, answer.removeprefix(FAR)
-        if not source.ssh:
+        production, there = context.config.backup_source, answer.removeprefix(FAR)
+        if not production.ssh:
             raise ConfigError(
-                f"{answer!r} is a file on the host of {source.name}, which has no `ssh`.",
+                f"{answer!r} is a file on the host of {production.name}, which has no `ssh`.",
                 hint="Give a file that is here, or `fetch`.",
             )
         path = _place(context, ".sql.gz" if there.endswith(".gz") else ".dump")
         return Plan(
             operation=self.key,
-            title=f"Fetch the dump that is on {source.ssh}",
+            title=f"Fetch the dump that is on {production.ssh}",
             does=(
                 f"fetch {there} to {path}, or what an interrupted attempt left to fetch of it",
                 "hash it, then read it from its first byte to its last",
                 *_all_of_it(context),
             ),
             undo=f"delete {path.name}",
-            facts={"source": source.name, "archive": answer},
+            facts={"source": production.name, "archive": answer},
             details={"path": str(path), "there": there},
         )
 
@@ -109,21 +109,22 @@ class Fetch(Operation):
         )
 
     async def apply(self, context: Context, plan: Plan) -> Fetched:
-        path, report, source = Path(plan.details["path"]), context.report, context.config.source
+        path, report = Path(plan.details["path"]), context.report
+        production = context.config.backup_source
         if "source" not in plan.facts:
             return _fetched(await archive.take(path, await _prover(context), report))
-        far = await context.far.checked(source)
+        far = await context.far.checked(production)
         if "there" in plan.details:
             there, prover = plan.details["there"], await _prover(context)
             return _fetched(await download(far.connection, there, path, report, pg_restore=prover))
-        route = await context.far.route(source, await context.tools.local_major())
+        route = await context.far.route(production, await context.tools.local_major())
         without = tuple(plan.facts.get("without", ()))
         async with baseline.held(far.address) as held:
             if not held.snapshot:
                 since = "none is to be had: drift counts from just before the dump"
                 report.finding("snapshot", since, "info")
             dump = await context.far.fetch(
-                source, path, report, route, snapshot=held.snapshot, without=without
+                production, path, report, route, snapshot=held.snapshot, without=without
             )
             return replace(_fetched(dump), baseline=held.as_dict(), without=list(without))
 
@@ -156,7 +157,10 @@ def _all_of_it(context: Context) -> tuple[str, ...]:
 
 
 def _place(context: Context, suffix: str) -> Path:
-    return context.config.backups / f"db.{context.config.source.name}.{context.session.id}{suffix}"
+    return (
+        context.config.backups
+        / f"db.{context.config.backup_source.name}.{context.session.id}{suffix}"
+    )
 
 
 async def _prover(context: Context) -> Tool:

@@ -226,7 +226,7 @@ async def _target(context: Context, target: Target) -> None:
         )
     about = await server.about(far.address)
     report.finding(f"{target.name} PostgreSQL", f"{about.version}, {target.address.database}")
-    if target is context.config.source:
+    if target is context.config.backup_source:
         route = await context.far.route(target, await context.tools.local_major())
         report.finding(f"{target.name} backup", route.why)
         await exclusion.resolve(far.address, context.config.backup.exclude_table_data)

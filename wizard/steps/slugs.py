@@ -91,7 +91,7 @@ class RenameFields(Operation):
         before = package.read(path)
         old, new = (label.partition(".")[2] for label in (conversion.old_type, conversion.new_type))
         after = source.final_models(
-            before, source=old, target=new, fields=conversion.move, prefix=conversion.prefix
+            before, old_class=old, new_class=new, fields=conversion.move, prefix=conversion.prefix
         )
         context.report.document(
             f"Change to {path.name}", "diff", source.unified_diff(before, after, path.name)

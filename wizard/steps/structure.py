@@ -307,8 +307,8 @@ async def _generated(context: Context) -> str:
     conversion = context.config.conversion
     return source.derived_class(
         package.read(await models_file(context)),
-        source=conversion.old_type.partition(".")[2],
-        target=conversion.new_type.partition(".")[2],
+        old_class=conversion.old_type.partition(".")[2],
+        new_class=conversion.new_type.partition(".")[2],
         fields=conversion.move,
         prefix=conversion.prefix,
     )

@@ -139,7 +139,7 @@ class Since(Repeatable):
     async def apply(self, context: Context, plan: Plan) -> Result:
         baseline = self._baseline()
         assert baseline is not None
-        far = await context.far.checked(context.config.source)
+        far = await context.far.checked(context.config.backup_source)
         try:
             judged = policy.judge(await drift.find(far.address, baseline), context.config.drift)
             doings = await authors.since(far.address, baseline)

@@ -117,7 +117,7 @@ class DriftSinceBackup:
 
 async def since_backup(context: Context, target: Target, address: Address) -> DriftSinceBackup:
     """Compare the target's database, reached at `address`, with what the backup held."""
-    if target != context.config.source:
+    if target != context.config.backup_source:
         return DriftSinceBackup(target, None, unknown="the backup is not from there")
     baseline, taken = of_backup(context.session.journal), context.facts.of(Fetched)
     left_out = {

@@ -28,18 +28,18 @@ _PANELS = ("content_panels", "promote_panels", "settings_panels")
 
 
 def derived_class(
-    module: str, *, source: str, target: str, fields: Sequence[str], prefix: str
+    module: str, *, old_class: str, new_class: str, fields: Sequence[str], prefix: str
 ) -> str:
-    """`class TARGET(SOURCE)` with PREFIX_FIELD for each of the fields, as text for this file.
+    """Return `class NEW(OLD)` with PREFIX_FIELD for each of the fields, as text for this file.
 
     Definitions are taken as written, with the comments directly above them, but for what has
-    to differ: names of the source's class body are reached through the source, and a
+    to differ: names of the old class's body are reached through the old class, and a
     related_name gets the prefix, because the old field still holds it. Panels, search and API
-    fields that name a moved field are added to what the source has.
+    fields that name a moved field are added to what the old class has.
     Raise SourceError when a field has no definition that can be copied.
     """
     parsed = Module(module)
-    node = find_class(parsed, source)
+    node = find_class(parsed, old_class)
     newline, indent = parsed.newline, indentation(parsed, node)
     definitions_ = definitions(parsed, node, fields)
     copies = "".join(_copy(parsed, node, one, prefix, indent) for one in definitions_)
@@ -47,9 +47,9 @@ def derived_class(
         f"{indent}{line}{newline}"
         for line in (*_templates(node), *_lists(parsed, node, fields, prefix, indent))
     ]
-    blocks = [copies, "".join(attributes), _meta(parsed, node, target, indent)]
+    blocks = [copies, "".join(attributes), _meta(parsed, node, new_class, indent)]
     body = newline.join(block for block in blocks if block)
-    return f"class {target}({source}):{newline}{body}"
+    return f"class {new_class}({old_class}):{newline}{body}"
 
 
 def _copy(
@@ -108,8 +108,8 @@ def _templates(node: cst.ClassDef) -> list[str]:
 def _lists(
     module: Module, owner: cst.ClassDef, fields: Sequence[str], prefix: str, indent: str
 ) -> list[str]:
-    """Return the assignments that add the prefixed fields to the lists of the source class."""
-    source, newline = owner.name.value, module.newline
+    """Return the assignments that add the prefixed fields to the lists of the old class."""
+    old_class, newline = owner.name.value, module.newline
     lists: dict[str, list[str]] = {}
     tuples: set[str] = set()
     lines = []
@@ -125,13 +125,13 @@ def _lists(
                 lists[name].append(text)
         if assignment.name == "edit_handler":
             lines.append(
-                f"# The editor shows {source}.edit_handler: give this class its own, with the new "
-                "fields."
+                f"# The editor shows {old_class}.edit_handler: give this class its own, with the "
+                "new fields."
             )
     for name, texts in lists.items():
         opening, closing = "()" if name in tuples else "[]"
         inside = "".join(f"{indent * 2}{text},{newline}" for text in texts)
-        lines.append(f"{name} = {source}.{name} + {opening}{newline}{inside}{indent}{closing}")
+        lines.append(f"{name} = {old_class}.{name} + {opening}{newline}{inside}{indent}{closing}")
     return lines
 
 
@@ -161,10 +161,10 @@ def _is_tuple(value: cst.BaseExpression) -> bool:
 
 
 def _meta(module: Module, node: cst.ClassDef, target: str, indent: str) -> str:
-    """Return a Meta with a verbose_name in the manner of the source's, but saying what this
+    """Return a Meta with a verbose_name in the manner of the old class's, but saying what this
     class is.
 
-    The source's own name would put two types of one name into Wagtail's menus.
+    The old class's own name would put two types of one name into Wagtail's menus.
     """
     for statement in statements(node):
         if not isinstance(statement, cst.ClassDef) or statement.name.value != "Meta":

@@ -102,11 +102,11 @@ def unprefix_fields(module: str, *, cls: str, fields: Sequence[str], prefix: str
 
 
 def final_models(
-    module: str, *, source: str, target: str, fields: Sequence[str], prefix: str
+    module: str, *, old_class: str, new_class: str, fields: Sequence[str], prefix: str
 ) -> str:
-    """Return the file as it is when all is done: fields only in `target`, under their own names."""
-    without = remove_fields(module, cls=source, fields=fields)
-    return unprefix_fields(without, cls=target, fields=fields, prefix=prefix)
+    """Return the file as it is when all is done: fields only in the new class, unprefixed."""
+    without = remove_fields(module, cls=old_class, fields=fields)
+    return unprefix_fields(without, cls=new_class, fields=fields, prefix=prefix)
 
 
 def unified_diff(old: str, new: str, path: str) -> str:
