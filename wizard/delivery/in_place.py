@@ -11,24 +11,16 @@ from pathlib import Path
 
 from wizard.base import files
 from wizard.base.errors import OperationFailed, VerificationFailed
-from wizard.config.config import Target
 from wizard.delivery import kinds
 from wizard.delivery import overwrite as overwriting
-from wizard.delivery.base import After, AfterRollback
-from wizard.delivery.drill import Drill
-from wizard.delivery.dump import ScriptedDump
-from wizard.delivery.overwrite import SAFETY_FILES, Overwriting, script_of, way_back
+from wizard.delivery.overwrite import Overwriting, script_of
 from wizard.delivery.results import Delivered, Dumped
-from wizard.delivery.rollback import Rollback
-from wizard.delivery.site import PlaceTargetSite
 from wizard.delivery.verify import delivered
-from wizard.delivery.verify.check import Check
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight, replace_contents
 from wizard.postgres.drift.baseline import DriftBaseline
-from wizard.postgres.server import Server
 from wizard.session.plan import Plan
 
 
@@ -117,17 +109,4 @@ class InPlace(Overwriting):
         return context.artefact(f"transaction.{self.target.name}")
 
 
-def _preflight(target: Target, there: Server) -> kinds.Finding:
-    return f"{target.name} delivery", target.delivery, "ok", ""
-
-
-IN_PLACE = kinds.register(
-    kinds.DeliveryKind(
-        name="in place",
-        operations=(PlaceTargetSite, ScriptedDump, Drill, InPlace, After, Check),
-        preflight=_preflight,
-        way_back=way_back,
-        rollback=(Rollback, AfterRollback),
-        files=SAFETY_FILES,
-    )
-)
+IN_PLACE = kinds.register(overwriting.kind("in place", InPlace))

@@ -13,10 +13,16 @@ from typing import Any
 
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.config.config import Target
-from wizard.delivery.base import Delivery, stopping
+from wizard.delivery import kinds
+from wizard.delivery.base import After, AfterRollback, Delivery, stopping
 from wizard.delivery.drift import policy, since_backup
+from wizard.delivery.drill import Drill
+from wizard.delivery.dump import ScriptedDump
 from wizard.delivery.results import Delivered, Dumped
+from wizard.delivery.rollback import Rollback
+from wizard.delivery.site import PlaceTargetSite
 from wizard.delivery.verify import delivered
+from wizard.delivery.verify.check import Check
 from wizard.engine.context import Context
 from wizard.postgres import server
 from wizard.postgres.address import Address
@@ -25,6 +31,7 @@ from wizard.postgres.drift import baseline as baselines
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import DriftBaseline
 from wizard.postgres.dumps import archive
+from wizard.postgres.server import Server
 from wizard.session.plan import Plan
 
 
@@ -112,19 +119,26 @@ class Overwriting(Delivery):
         )
 
 
+def kind(name: str, deliver: type[Overwriting]) -> kinds.DeliveryKind:
+    """Declare a kind of delivery whose act is `deliver`."""
+    return kinds.DeliveryKind(
+        name=name,
+        operations=(PlaceTargetSite, ScriptedDump, Drill, deliver, After, Check),
+        preflight=_preflight,
+        way_back=lambda target, left: f"restore {left.safety or 'its dump'}",
+        rollback=(Rollback, AfterRollback),
+        files={".safety.dump": "the way back from that delivery"},
+    )
+
+
+def _preflight(target: Target, there: Server) -> kinds.Finding:
+    return f"{target.name} delivery", target.delivery, "ok", ""
+
+
 def script_of(dumped: Dumped) -> Path:
     """Return the plain script of a dump, which `ScriptedDump` writes."""
     assert dumped.script is not None
     return Path(dumped.script)
-
-
-def way_back(target: str, delivered: Delivered) -> str:
-    """Say how to get back from a delivery that kept no database."""
-    return f"restore {delivered.safety or 'its dump'}"
-
-
-SAFETY_FILES = {".safety.dump": "the way back from that delivery"}
-"""For a purge: by the end of a file's name, what it is the only one of."""
 
 
 def safety(context: Context, target: Target) -> Path:

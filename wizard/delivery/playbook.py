@@ -11,18 +11,11 @@ from typing import Any
 
 from wizard.base import process
 from wizard.base.errors import ConfigError, OperationFailed
-from wizard.config.config import Target
 from wizard.delivery import kinds
 from wizard.delivery import overwrite as overwriting
-from wizard.delivery.base import After, AfterRollback
-from wizard.delivery.drill import Drill
-from wizard.delivery.dump import ScriptedDump
-from wizard.delivery.overwrite import SAFETY_FILES, Overwriting, script_of, way_back
+from wizard.delivery.overwrite import Overwriting, script_of
 from wizard.delivery.results import Delivered, Dumped
-from wizard.delivery.rollback import Rollback
-from wizard.delivery.site import PlaceTargetSite
 from wizard.delivery.verify import delivered
-from wizard.delivery.verify.check import Check
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres import server
@@ -30,7 +23,6 @@ from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight
 from wizard.postgres.admin.preflight import PreflightReport
 from wizard.postgres.drift.baseline import DriftBaseline
-from wizard.postgres.server import Server
 from wizard.session.plan import Plan
 
 
@@ -131,17 +123,4 @@ class Playbook(Overwriting):
         await context.far.repin(self.target, await context.far.address(self.target))
 
 
-def _preflight(target: Target, there: Server) -> kinds.Finding:
-    return f"{target.name} delivery", target.delivery, "ok", ""
-
-
-PLAYBOOK = kinds.register(
-    kinds.DeliveryKind(
-        name="playbook",
-        operations=(PlaceTargetSite, ScriptedDump, Drill, Playbook, After, Check),
-        preflight=_preflight,
-        way_back=way_back,
-        rollback=(Rollback, AfterRollback),
-        files=SAFETY_FILES,
-    )
-)
+PLAYBOOK = kinds.register(overwriting.kind("playbook", Playbook))
