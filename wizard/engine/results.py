@@ -133,10 +133,14 @@ class SlugsRestored(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class FieldsMoved(Result):
-    """The number of other pages, by moved field, that have a value in that field."""
+    """The number of other pages, by moved field, that have a value in that field.
+
+    `pages` is how many they are in all; 0 in a session that began before it was counted.
+    """
 
     KEY: ClassVar[str] = "slugs.fields"
     values: Mapping[str, int]
+    pages: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ from wizard.project.worker_results import (
     SlugChanges,
     SystemChecks,
     UrlRow,
+    ValuesLeft,
 )
 
 
@@ -125,6 +126,8 @@ class WorkerClient(WorkerProcess):
     ) -> list[NewMigration]:
         """Generate the migrations of one kind, to stand in `directory`; nothing is written.
 
+        The module of their guards is the last of the files, without SQL, if it is not there yet.
+
         `add` creates the new model; `finish` removes the moved fields from the old model and
         renames them on the new one.
         """
@@ -145,9 +148,14 @@ class WorkerClient(WorkerProcess):
         names: list[str] = await self.ask("migration_plan")
         return names
 
-    async def migrate(self, report: Report | None = None) -> list[str]:
-        """Run the pending migrations, Django's output going to `report`; return their names."""
-        names: list[str] = await self.ask("migrate", report)
+    async def migrate(
+        self, report: Report | None = None, discard: Mapping[str, int] | None = None
+    ) -> list[str]:
+        """Run the pending migrations, Django's output going to `report`; return their names.
+
+        `discard` is how many rows may lose values, by the key of the guard that counts them.
+        """
+        names: list[str] = await self.ask("migrate", report, discard=dict(discard or {}))
         return names
 
     # The conversion
@@ -228,13 +236,13 @@ class WorkerClient(WorkerProcess):
         )
         return renamed
 
-    async def values_left(self, conversion: Conversion, page_map: PageMap) -> dict[str, int]:
-        """Count, by moved field, the pages outside of the map that have a value in it."""
-        counts: dict[str, int] = await self.ask(
+    async def values_left(self, conversion: Conversion) -> ValuesLeft:
+        """Count the pages without a row of the new type that hold something in a moved field."""
+        counts: ValuesLeft = await self.ask(
             "values_left",
             source=conversion.old_type,
+            target=conversion.new_type,
             fields=list(conversion.move),
-            map=page_map,
         )
         return counts
 

@@ -44,10 +44,14 @@ class FieldDescription(TypedDict):
 
 
 class ModelDescription(TypedDict):
-    """The part of a model's description that is used here. `file` is its source."""
+    """The part of a model's description that is used here.
+
+    `file` is its source, `migrations` the `__init__.py` of its app's migrations; None for none.
+    """
 
     label: str
     file: str
+    migrations: str | None
     fields: list[FieldDescription]
 
 
@@ -122,8 +126,15 @@ class SystemChecks(TypedDict):
     messages: list[CheckMessage]
 
 
+class ValuesLeft(TypedDict):
+    """Pages that would lose values with the moved fields: by field, and in all."""
+
+    fields: dict[str, int]
+    pages: int
+
+
 class NewMigration(TypedDict):
-    """A migration that is not on disk yet: its file, Python text and SQL."""
+    """A file of the migrations that is not on disk yet: its path, Python text and SQL."""
 
     name: str
     path: str

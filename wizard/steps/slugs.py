@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from wizard.steps.sources import (
 from wizard.steps.structure import CheckModels, Install, Migrate, WriteMigrations
 
 ERROR = 40  # django.core.checks.ERROR
+REMOVAL = "_remove_moved_fields_from_"  # in the name of the migration that drops the columns
 NOTHING_MOVES = "conversion.move is empty: no field was prefixed"
 
 
@@ -104,7 +105,7 @@ class RenameFields(Operation):
                 f"This mentions a field that {old} no longer has; look whether it should.",
             )
         worker = await context.worker.client()
-        values = await worker.values_left(conversion, context.facts.of(Converted).page_map)
+        left = await worker.values_left(conversion)
         return Plan(
             operation=self.key,
             title=f"Move the fields from {old} to {new} in {path.name}",
@@ -120,7 +121,12 @@ class RenameFields(Operation):
                 "to": conversion.new_type,
                 "fields": list(conversion.move),
             },
-            details={"path": str(path), "after": after, "values": values},
+            details={
+                "path": str(path),
+                "after": after,
+                "values": left["fields"],
+                "pages": left["pages"],
+            },
         )
 
     async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
@@ -130,12 +136,12 @@ class RenameFields(Operation):
         package.write(Path(plan.details["path"]), plan.details["after"])
         await context.worker.stop()
         return FieldsMoved(
-            values=plan.details["values"],
+            **_left(plan),
             message=f"fields moved: {', '.join(context.config.conversion.move)}",
         )
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
-        return observe_file(plan, FieldsMoved(values=plan.details["values"]))
+        return observe_file(plan, FieldsMoved(**_left(plan)))
 
     async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
         return was_put_back(context, self.key, plan)
@@ -162,10 +168,10 @@ class MigrateFields(Migrate):
             context.facts.require(self.after)
             return unchanged(self, NOTHING_MOVES)
         plan = await super().plan(context)
-        values = context.facts.of(FieldsMoved).values
+        left = context.facts.of(FieldsMoved)
         losses = [
             Loss(f"{conversion.old_type}.{name} of pages that stay {conversion.old_type}", count)
-            for name, count in values.items()
+            for name, count in left.values.items()
         ]
         columns = ", ".join(conversion.move)
         return replace(
@@ -173,6 +179,7 @@ class MigrateFields(Migrate):
             title=f"Drop the moved columns from {conversion.old_type}, rename the new ones",
             destroys=(Loss(f"the columns {columns} of {conversion.old_type}"), *losses),
             gate=Gate(conversion.old_type),
+            details={"discard": _discarded(plan.facts["migrations"], left.pages)},
         )
 
     async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
@@ -183,6 +190,20 @@ class MigrateFields(Migrate):
             context.report,
         )
         await worker.unprefix_names(conversion)
+
+
+def _left(plan: Plan) -> dict[str, Any]:
+    """Return what pages that stay hold in the fields, as it was planned.
+
+    A plan that an earlier version made has no number of pages.
+    """
+    return {"values": plan.details["values"], "pages": plan.details.get("pages", 0)}
+
+
+def _discarded(migrations: Sequence[str], pages: int) -> dict[str, int]:
+    """Return how many pages the guard of the removal lets lose values: those consented to."""
+    removals = [name for name in migrations if REMOVAL in name]
+    return {name.partition(REMOVAL)[0]: pages for name in removals}
 
 
 class CompareUrls(Repeatable):

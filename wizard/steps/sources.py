@@ -31,8 +31,15 @@ def put_back(plan: Plan, before: str) -> None:
 
 
 async def reinstall(context: Context) -> None:
-    """Make the project import the source as it is, after an undo changed it."""
-    if await editable(context) is None:
+    """Make the project import the source as it is, after an undo changed it.
+
+    A project that does not load, for whatever reason, gets its source back all the same.
+    """
+    try:
+        source_itself = await editable(context)
+    except ConfigError:
+        source_itself = None
+    if source_itself is None and context.config.project.install:
         await package.install(context.config.project, context.report)
     await context.worker.stop()
 
@@ -62,6 +69,22 @@ async def models_file(context: Context) -> Path:
     """Return the source file that defines the old type."""
     description = await describe(context)
     return package.source_of(context.config.project, Path(description["file"]))
+
+
+async def migrations_folder(context: Context) -> Path:
+    """Return the source folder of the app's migrations, where Django looks for them.
+
+    Raise ConfigError when there is none.
+    """
+    imported = (await describe(context))["migrations"]
+    if imported is None:
+        app = context.config.conversion.app
+        raise ConfigError(
+            f"The app {app} has no migrations.",
+            found="no package of migrations where Django looks for it (MIGRATION_MODULES included)",
+            hint=f"Make them, and apply them: python manage.py makemigrations {app}",
+        )
+    return package.source_of(context.config.project, Path(imported)).parent
 
 
 def was_put_back(context: Context, key: str, plan: Plan) -> str:

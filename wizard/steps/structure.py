@@ -19,6 +19,7 @@ from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.sources import (
     describe,
     editable,
+    migrations_folder,
     models_file,
     observe_file,
     put_back,
@@ -156,6 +157,13 @@ MODELS: dict[Kind, str] = {"add": "structure.model", "finish": "slugs.fields"}
 """The operation that changes the models, by kind of migration."""
 
 
+GUARDED: dict[Kind, str] = {
+    "add": "its guard refuses to reverse it while there are pages of the new type",
+    "finish": "its guard refuses to drop values in a database whose pages were not converted "
+    "(sqlmigrate does not show this check)",
+}
+
+
 class WriteMigrations(Operation):
     """Write migrations, generated deterministically from what Django sees, shown with their SQL.
 
@@ -174,17 +182,20 @@ class WriteMigrations(Operation):
         context.facts.require(self.after)
         if context.facts.unchanged(MODELS[self.kind]):
             return unchanged(self, await _agree(context))
-        migrations = await _migrations(context, self.kind)
+        files = await _migrations(context, self.kind)
+        migrations = [file for file in files if file["sql"]]
+        for file in files:
+            what = "Migration" if file["sql"] else "Guards, in"
+            context.report.document(f"{what} {file['name']}", "python", file["text"])
         for migration in migrations:
-            context.report.document(f"Migration {migration['name']}", "python", migration["text"])
             context.report.document(f"SQL of {migration['name']}", "sql", migration["sql"])
         return Plan(
             operation=self.key,
             title="Write " + " and ".join(migration["name"] for migration in migrations),
-            does=tuple(f"write {migration['path']}" for migration in migrations),
+            does=(*(f"write {file['path']}" for file in files), GUARDED[self.kind]),
             undo=f"`remodel undo --to {self.key.partition('.')[0]}` deletes them again",
             facts={"migrations": [migration["name"] for migration in migrations]},
-            details={"files": {m["path"]: m["text"] for m in migrations}},
+            details={"files": {file["path"]: file["text"] for file in files}},
         )
 
     async def apply(self, context: Context, plan: Plan) -> Result:
@@ -247,7 +258,7 @@ class Migrate(Checkpointed):
 
     async def apply(self, context: Context, plan: Plan) -> Migrated:
         worker = await context.worker.client()
-        await worker.migrate(context.report)
+        await worker.migrate(context.report, plan.details.get("discard"))
         left = await worker.migration_plan()
         if left:
             raise VerificationFailed("Django still has migrations to apply.", found="\n".join(left))
@@ -294,10 +305,7 @@ async def _agree(context: Context) -> str:
 
 async def _migrations(context: Context, kind: Kind) -> list[NewMigration]:
     """Return the conversion's migrations of this kind, generated and not written."""
-    path = await models_file(context)
-    folder = path.parent / "migrations"
-    if not folder.is_dir():
-        folder = path.parent.parent / "migrations"  # models are a package of their own
+    folder = await migrations_folder(context)
     worker = await context.worker.client()
     return await worker.make_migration(context.config.conversion, kind, str(folder))
 

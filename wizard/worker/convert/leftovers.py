@@ -5,27 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from ..protocol import Reply
+from ..site.migration_guard import holding
 from ..site.models import page_model
 
 
-def values_left(
-    reply: Reply, *, source: str, fields: list[str], id_map: dict[str, int]
-) -> dict[str, int]:
-    """Count for each field the pages outside of the map that hold something in it.
+def values_left(reply: Reply, *, source: str, target: str, fields: list[str]) -> dict[str, Any]:
+    """Count the pages without a row of the new type that hold something in the fields.
 
-    Pages of the type `source` and of all its children, since the column is theirs as well.
-    Something is what is neither NULL, nor empty, nor the field's default. Asked while the
-    fields are still on the model.
+    Return `fields`, the number of pages by field, and `pages`, the number in all: pages of the
+    old type and of its children, since the column is theirs as well. What counts is the rule of
+    the guard in the migration that removes the fields. Asked while they are still on the model.
     """
-    model = page_model(source)
-    others = model._base_manager.exclude(pk__in=[int(new) for new in id_map.values()])
-    counts: dict[str, Any] = {}
-    for name in fields:
-        field = model._meta.get_field(name)
-        holding = others.exclude(**{f"{name}__isnull": True})
-        if field.empty_strings_allowed and field.get_internal_type() != "ForeignKey":
-            holding = holding.exclude(**{name: ""})
-        if field.has_default():
-            holding = holding.exclude(**{name: field.get_default()})
-        counts[name] = holding.count()
-    return {name: count for name, count in counts.items() if count}
+    old, new = page_model(source), page_model(target)
+    counts = {name: holding(old, new, [name]).count() for name in fields}
+    return {
+        "fields": {name: count for name, count in counts.items() if count},
+        "pages": holding(old, new, fields).count() if fields else 0,
+    }

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..protocol import Refusal, Reply
 from .database import page_connection
+from .guards import Guards
 from .models import page_model
 from .types import Migration, MigrationLoader
 
@@ -53,13 +54,26 @@ def migration_plan(reply: Reply) -> list[str]:
     return pending()
 
 
-def migrate(reply: Reply) -> list[str]:
-    """Run the pending migrations, with Django's output as lines; returns those applied."""
-    from django.core.management import call_command
+def migrate(reply: Reply, *, discard: dict[str, int] | None = None) -> list[str]:
+    """Run the pending migrations, with Django's output as lines; return those applied.
+
+    `discard` says, by a guard's key, how many rows may lose values: those consented to. Raise
+    Refusal `values` when a guard refuses its migration.
+    """
+    from django.conf import settings
+    from django.core.management import CommandError, call_command
 
     before = pending()
     output = _Lines(reply)
-    call_command("migrate", interactive=False, no_color=True, stdout=output, stderr=output)
+    given = getattr(settings, "REMODEL_DISCARD", {})
+    settings.REMODEL_DISCARD = {**given, **(discard or {})}
+    try:
+        call_command("migrate", interactive=False, no_color=True, stdout=output, stderr=output)
+    except CommandError as error:
+        message, _, rest = str(error).partition("\n")
+        raise Refusal("values", message, found=rest) from None
+    finally:
+        settings.REMODEL_DISCARD = given
     output.flush_rest()
     left = set(pending())
     return [name for name in before if name not in left]
@@ -101,12 +115,13 @@ def make_migration(
     prefix: str,
     directory: str = "",
 ) -> list[dict[str, str]]:
-    """Return the migrations of one phase: `{name, path, text, sql}` each. Nothing is written.
+    """Return the files of one phase: `{name, path, text, sql}` each. Nothing is written.
 
-    `add` makes the one that creates the new type. `finish` makes two: RemoveField of the
+    `add` makes the migration that creates the new type. `finish` makes two: RemoveField of the
     moved fields from the old type, then RenameField of the new type's prefixed ones. Both are made
     from the models as they are now and the migrations on disk, and refused (`unexpected_changes`)
-    when the app's models differ from its migrations in anything else.
+    when the app's models differ from its migrations in anything else. The last file, without SQL,
+    is the module of the guards that they use, unless it is there already.
     """
     if not page_model(target)._meta.app_label == page_model(source)._meta.app_label == app:
         raise Refusal("unsupported", f"{source} and {target} are not both of the app {app}.")
@@ -114,12 +129,13 @@ def make_migration(
     leaf = _leaf(loader, app)
     number = _number(leaf[1])
     place = Path(directory) if directory else _directory(loader, app)
+    guards = Guards(loader.migrations_module(app)[0], place)
     made = (
-        [_add(loader, leaf, number, app, target)]
+        [_add(loader, leaf, number, app, target, guards)]
         if kind == "add"
-        else _finish(loader, leaf, number, app, source, target, fields, prefix)
+        else _finish(loader, leaf, number, app, source, target, fields, prefix, guards)
     )
-    return _written(loader, made, place)
+    return _written(loader, made, place) + guards.files()
 
 
 def _loader() -> MigrationLoader:
@@ -164,7 +180,12 @@ def _changes(graph: object, state: object, app: str) -> list[Any]:
 
 
 def _add(
-    loader: MigrationLoader, leaf: tuple[str, str], number: int, app: str, new_type: str
+    loader: MigrationLoader,
+    leaf: tuple[str, str],
+    number: int,
+    app: str,
+    new_type: str,
+    guards: Guards,
 ) -> Migration:
     from django.apps import apps
     from django.db.migrations import operations
@@ -200,6 +221,7 @@ def _add(
         )
     migration = changes[0]
     migration.name = f"{number + 1:04d}_{name}"
+    migration.operations.append(guards.no_rows(f"{app}.{number + 1:04d}", name))
     return migration
 
 
@@ -212,6 +234,7 @@ def _finish(
     new_type: str,
     fields: list[str],
     prefix: str,
+    guards: Guards,
 ) -> list[Migration]:
     from django.db.migrations import operations
 
@@ -243,7 +266,9 @@ def _finish(
             found="\n".join(operation.describe() for operation in foreign),
             hint="Bring the models to their final form, and nothing else, then try again.",
         )
-    first = _migration(f"{number + 1:04d}_remove_moved_fields_from_{old}", app, leaf, removes)
+    before = loader.project_state().apps.get_model(app, old)
+    guarded = guards.around(removes, f"{app}.{number + 1:04d}", before, new, fields)
+    first = _migration(f"{number + 1:04d}_remove_moved_fields_from_{old}", app, leaf, guarded)
     second = _migration(
         f"{number + 2:04d}_{new}_fields_unprefixed", app, (app, first.name), [*renames, *alters]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import inspect
 from typing import Any
 
@@ -103,6 +104,7 @@ def describe(reply: Reply, *, model: str) -> dict[str, Any]:
         "label": meta.label,
         "module": page_type.__module__,
         "file": inspect.getsourcefile(page_type),
+        "migrations": _migrations_module(meta.app_label),
         "class_name": page_type.__name__,
         "bases": [f"{base.__module__}.{base.__qualname__}" for base in page_type.__bases__],
         "chain": [level._meta.label for level in chain(page_type)],
@@ -117,6 +119,22 @@ def describe(reply: Reply, *, model: str) -> dict[str, Any]:
         ),
         "fields": [_field(field, page_type) for field in fields],
     }
+
+
+def _migrations_module(app: str) -> str | None:
+    """Return the `__init__.py` of an app's migrations, where Django looks for them; None if none.
+
+    That is as MIGRATION_MODULES says, which may also say that the app has none.
+    """
+    from django.db.migrations.loader import MigrationLoader
+
+    name, _ = MigrationLoader.migrations_module(app)
+    if name is None:
+        return None
+    try:
+        return importlib.import_module(name).__file__
+    except ModuleNotFoundError:
+        return None
 
 
 def _field(field: Field, model: Model) -> dict[str, Any]:
