@@ -120,8 +120,8 @@ class RealSite:
 
     async def convert(
         self,
-        source: str,
-        target: str,
+        old_type: str,
+        new_type: str,
         pages: list[int],
         *,
         ids: str,
@@ -133,8 +133,8 @@ class RealSite:
         What the plan, the ledger and Wagtail's own tree have to say is asserted on the way.
         """
         asked: dict[str, Any] = {
-            "source": source,
-            "target": target,
+            "old_type": old_type,
+            "new_type": new_type,
             "pages": pages,
             "ids": ids,
             "prefix": "new_",

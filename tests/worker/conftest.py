@@ -33,8 +33,8 @@ OWNER = "press"
 PASSWORD = Secret("press-password")
 FIELDS = ["artwork", "keywords", "explicit"]
 MOVE: dict[str, Any] = {
-    "source": "press.Blog",
-    "target": "press.Podcast",
+    "old_type": "press.Blog",
+    "new_type": "press.Podcast",
     "prefix": "new_",
     "fields": FIELDS,
 }

@@ -198,8 +198,8 @@ def _django_environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 MOVE: dict[str, Any] = {
-    "source": "press.Blog",
-    "target": "press.Podcast",
+    "old_type": "press.Blog",
+    "new_type": "press.Podcast",
     "prefix": "new_",
     "move": ["artwork", "keywords", "explicit"],
     "fields": {},

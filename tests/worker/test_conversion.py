@@ -11,7 +11,7 @@ from tests.worker.press import MOVE, Press
 from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed, WorkerFailed
 
 MIGRATION = {
-    **{name: MOVE[name] for name in ("source", "target", "prefix")},
+    **{name: MOVE[name] for name in ("old_type", "new_type", "prefix")},
     "fields": MOVE["move"],
 }
 
@@ -84,8 +84,8 @@ async def test_everything_is_on_the_new_page_afterwards(added: Press) -> None:
         assert set((await holding(added, show)).values()) == {0}
         observed = await site.ask(
             "observe_conversion",
-            source="press.Blog",
-            target="press.Podcast",
+            old_type="press.Blog",
+            new_type="press.Podcast",
             pages=[show],
             prefix="new_",
         )
@@ -103,8 +103,8 @@ async def test_everything_is_on_the_new_page_afterwards(added: Press) -> None:
         assert await site.ask("tree_problems") == {}
         observed = await site.ask(
             "observe_conversion",
-            source="press.Blog",
-            target="press.Podcast",
+            old_type="press.Blog",
+            new_type="press.Podcast",
             pages=[show],
             prefix="new_",
             map=result["map"],
@@ -357,7 +357,7 @@ async def test_what_stands_in_the_way_is_told_before(added: Press) -> None:
         with pytest.raises(ConfigError, match="no pages with the ids"):
             await site.ask("convert", **MOVE, pages=[424242])
         with pytest.raises(ConfigError, match="cannot be mapped") as unmapped:
-            await site.ask("convert", **{**MOVE, "target": "press.Entry"}, pages=[show])
+            await site.ask("convert", **{**MOVE, "new_type": "press.Entry"}, pages=[show])
         assert "Fields are moved only to a child" in unmapped.value.found
         await added.query("UPDATE wagtailcore_page SET numchild = 7 WHERE slug = 'notes'")
         with pytest.raises(OperationFailed, match="not sound") as caught:

@@ -139,7 +139,7 @@ async def test_the_indexes_are_as_wagtail_would_build_them(
     shapes: Press, how: dict[str, Any], ids: str
 ) -> None:
     slugs = {"shapes.StandardPage": ["guide", "below"], "shapes.NewsPage": ["news"]}
-    pages = [await shapes.page(slug) for slug in slugs.get(how["source"], ["other"])]
+    pages = [await shapes.page(slug) for slug in slugs.get(how["old_type"], ["other"])]
     await convert(shapes, how, pages, ids)
     ours = await shapes.query(INDEXES)
     await shapes.rebuild_indexes()

@@ -149,7 +149,7 @@ async def test_a_link_in_a_text_that_is_not_rich_any_more(shapes: Press) -> None
         f'UPDATE shapes_articlepage SET intro = \'<a linktype="page" id="{other}">me</a>\' '
         f"WHERE page_id = {other}"
     )
-    how = {**NEW, "source": "shapes.ArticlePage", "target": "shapes.StandardPage"}
+    how = {**NEW, "old_type": "shapes.ArticlePage", "new_type": "shapes.StandardPage"}
     how["fields"] = {"intro": "drop", "note": {"from": "intro"}, "byline": "drop"}
     before = await shapes.everything()
     async with shapes.site() as site:

@@ -10,8 +10,8 @@ from tests.worker.press import Press
 from wizard.base.errors import WorkerFailed
 
 MOVE: dict[str, Any] = {
-    "source": "press.Blog",
-    "target": "press.Podcast",
+    "old_type": "press.Blog",
+    "new_type": "press.Podcast",
     "prefix": "new_",
     "fields": ["artwork", "keywords", "explicit"],
 }

@@ -55,8 +55,8 @@ class WorkerClient(WorkerProcess):
         """Check both models: the new one `added`, or as they are in the end (`final`)."""
         checks: list[ModelCheck] = await self.ask(
             "check_models",
-            source=conversion.old_type,
-            target=conversion.new_type,
+            old_type=conversion.old_type,
+            new_type=conversion.new_type,
             fields=list(conversion.move),
             prefix=conversion.prefix,
             phase=phase,
@@ -69,8 +69,8 @@ class WorkerClient(WorkerProcess):
         """Return what these entries of the field map come to, faults included."""
         judgement: FieldMapJudgement = await self.ask(
             "field_map",
-            source=conversion.old_type,
-            target=conversion.new_type,
+            old_type=conversion.old_type,
+            new_type=conversion.new_type,
             prefix=conversion.prefix,
             move=list(conversion.move),
             fields=dict(fields),
@@ -132,8 +132,8 @@ class WorkerClient(WorkerProcess):
             "make_migration",
             kind=kind,
             app=conversion.app,
-            source=conversion.old_type,
-            target=conversion.new_type,
+            old_type=conversion.old_type,
+            new_type=conversion.new_type,
             fields=list(conversion.move),
             prefix=conversion.prefix,
             directory=directory,
@@ -180,8 +180,8 @@ class WorkerClient(WorkerProcess):
         """Look in the database how far the conversion of these pages is."""
         state: ConversionState = await self.ask(
             "observe_conversion",
-            source=conversion.old_type,
-            target=conversion.new_type,
+            old_type=conversion.old_type,
+            new_type=conversion.new_type,
             pages=list(pages),
             prefix=conversion.prefix,
             ids=conversion.ids,
@@ -222,7 +222,7 @@ class WorkerClient(WorkerProcess):
         """Rename indexes and constraints that have the prefix; return new names by old ones."""
         renamed: dict[str, str] = await self.ask(
             "unprefix_names",
-            target=conversion.new_type,
+            new_type=conversion.new_type,
             fields=list(conversion.move),
             prefix=conversion.prefix,
         )
@@ -232,7 +232,7 @@ class WorkerClient(WorkerProcess):
         """Count, by moved field, the pages outside of the map that have a value in it."""
         counts: dict[str, int] = await self.ask(
             "values_left",
-            source=conversion.old_type,
+            old_type=conversion.old_type,
             fields=list(conversion.move),
             map=page_map,
         )
@@ -242,8 +242,8 @@ class WorkerClient(WorkerProcess):
 def _arguments(conversion: Conversion) -> dict[str, object]:
     """Return the arguments that a conversion and its plan have in common."""
     return {
-        "source": conversion.old_type,
-        "target": conversion.new_type,
+        "old_type": conversion.old_type,
+        "new_type": conversion.new_type,
         "ids": conversion.ids,
         "prefix": conversion.prefix,
         "move": list(conversion.move),

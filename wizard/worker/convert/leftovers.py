@@ -9,15 +9,15 @@ from ..site.models import page_model
 
 
 def values_left(
-    reply: Reply, *, source: str, fields: list[str], id_map: dict[str, int]
+    reply: Reply, *, old_type: str, fields: list[str], id_map: dict[str, int]
 ) -> dict[str, int]:
     """Count for each field the pages outside of the map that hold something in it.
 
-    Pages of the type `source` and of all its children, since the column is theirs as well.
+    Pages of the type `old_type` and of all its children, since the column is theirs as well.
     Something is what is neither NULL, nor empty, nor the field's default. Asked while the
     fields are still on the model.
     """
-    model = page_model(source)
+    model = page_model(old_type)
     others = model._base_manager.exclude(pk__in=[int(new) for new in id_map.values()])
     counts: dict[str, Any] = {}
     for name in fields:

@@ -95,8 +95,8 @@ def make_migration(
     *,
     app: str,
     kind: str,
-    source: str,
-    target: str,
+    old_type: str,
+    new_type: str,
     fields: list[str],
     prefix: str,
     directory: str = "",
@@ -108,16 +108,16 @@ def make_migration(
     from the models as they are now and the migrations on disk, and refused (`unexpected_changes`)
     when the app's models differ from its migrations in anything else.
     """
-    if not page_model(target)._meta.app_label == page_model(source)._meta.app_label == app:
-        raise Refusal("unsupported", f"{source} and {target} are not both of the app {app}.")
+    if not page_model(new_type)._meta.app_label == page_model(old_type)._meta.app_label == app:
+        raise Refusal("unsupported", f"{old_type} and {new_type} are not both of the app {app}.")
     loader = _loader()
     leaf = _leaf(loader, app)
     number = _number(leaf[1])
     place = Path(directory) if directory else _directory(loader, app)
     made = (
-        [_add(loader, leaf, number, app, target)]
+        [_add(loader, leaf, number, app, new_type)]
         if kind == "add"
-        else _finish(loader, leaf, number, app, source, target, fields, prefix)
+        else _finish(loader, leaf, number, app, old_type, new_type, fields, prefix)
     )
     return _written(loader, made, place)
 
