@@ -41,8 +41,8 @@ async def converted(
             raise RuntimeError(f"not to be converted: {plan['faults']}")
         done = await take("convert", "convert", **given)
         if ids == "new":
-            await take("delete", "delete_originals", map=done["map"])
-            await take("slugs", "restore_slugs", map=done["map"], prefix="new_")
+            await take("delete", "delete_originals", id_map=done["map"])
+            await take("slugs", "restore_slugs", id_map=done["map"], prefix="new_")
         await _require_sound(site)
     return {
         "seconds": seconds,

@@ -191,9 +191,9 @@ async def _convert(site: WorkerClient, case: Played) -> None:
     case.page_ids = {int(old): new for old, new in case.result["map"].items()}
     if case.ids == "new":
         await site.restart()
-        await site.ask("delete_plan", map=case.page_ids)
-        await site.ask("delete_originals", map=case.page_ids)
-        await site.ask("restore_slugs", map=case.page_ids, prefix=PREFIX)
+        await site.ask("delete_plan", id_map=case.page_ids)
+        await site.ask("delete_originals", id_map=case.page_ids)
+        await site.ask("restore_slugs", id_map=case.page_ids, prefix=PREFIX)
 
 
 class Stage:

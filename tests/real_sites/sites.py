@@ -149,8 +149,8 @@ class RealSite:
                 accounts = ("kept", "followed", "rewritten", "rebuilt", "dropped")
                 assert entry["before"] == sum(entry[account] for account in accounts), entry
             if ids == "new":
-                await worker.ask("delete_originals", map=done["map"])
-                await worker.ask("restore_slugs", map=done["map"], prefix="new_")
+                await worker.ask("delete_originals", id_map=done["map"])
+                await worker.ask("restore_slugs", id_map=done["map"], prefix="new_")
             assert await worker.ask("tree_problems") == {}
         return {int(old): int(new) for old, new in done["map"].items()}
 

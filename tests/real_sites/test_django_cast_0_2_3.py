@@ -91,7 +91,7 @@ async def test_splits_the_blog_as_the_release_notes_describe(take: Take, seen: S
         await worker.restart()
         await worker.ask("migrate")
         renames = {f"new_{field}": field for field in FIELDS}
-        await worker.ask("rename_revision_fields", map=page_ids, renames=renames)
+        await worker.ask("rename_revision_fields", id_map=page_ids, renames=renames)
         await worker.ask("unprefix_names", new_type="cast.Podcast", fields=FIELDS, prefix="new_")
         assert await worker.ask("pending_changes", app="cast") == []
         assert (await worker.ask("check"))["errors"] == 0

@@ -24,8 +24,8 @@ async def convert(press: Press, how: dict[str, Any], pages: list[int], ids: str)
             accounts = ("kept", "followed", "rewritten", "rebuilt", "dropped")
             assert sum(entry[account] for account in accounts) == entry["before"]
         if ids == "new":
-            await site.ask("delete_originals", map=done["map"])
-            await site.ask("restore_slugs", map=done["map"], prefix="new_")
+            await site.ask("delete_originals", id_map=done["map"])
+            await site.ask("restore_slugs", id_map=done["map"], prefix="new_")
         assert await site.ask("tree_problems") == {}
     return {**done, "plan": plan, "by_name": {entry["name"]: entry for entry in done["ledger"]}}
 

@@ -188,33 +188,33 @@ class WorkerClient(WorkerProcess):
         )
         return state
 
-    async def delete_plan(self, page_map: PageMap) -> DeletionPlan:
+    async def delete_plan(self, id_map: PageMap) -> DeletionPlan:
         """Return what `delete_originals` would delete, and what prevents it."""
-        plan: DeletionPlan = await self.ask("delete_plan", map=page_map)
+        plan: DeletionPlan = await self.ask("delete_plan", id_map=id_map)
         return plan
 
     async def delete_originals(
-        self, page_map: PageMap, report: Report | None = None
+        self, id_map: PageMap, report: Report | None = None
     ) -> DeletionResult:
         """Delete the original pages."""
-        result: DeletionResult = await self.ask("delete_originals", report, map=page_map)
+        result: DeletionResult = await self.ask("delete_originals", report, id_map=id_map)
         return result
 
     # Prefixes
 
     async def restore_slugs(
-        self, page_map: PageMap, prefix: str, report: Report | None = None
+        self, id_map: PageMap, prefix: str, report: Report | None = None
     ) -> SlugChanges:
         """Take the prefix from the new pages' slugs, and from the url_paths below them."""
-        changes: SlugChanges = await self.ask("restore_slugs", report, map=page_map, prefix=prefix)
+        changes: SlugChanges = await self.ask("restore_slugs", report, id_map=id_map, prefix=prefix)
         return changes
 
     async def rename_revision_fields(
-        self, page_map: PageMap, renames: Mapping[str, str], report: Report | None = None
+        self, id_map: PageMap, renames: Mapping[str, str], report: Report | None = None
     ) -> RevisionChanges:
         """Rename fields, old name to new, in the revisions of the new pages."""
         changes: RevisionChanges = await self.ask(
-            "rename_revision_fields", report, map=page_map, renames=renames
+            "rename_revision_fields", report, id_map=id_map, renames=renames
         )
         return changes
 
@@ -228,13 +228,13 @@ class WorkerClient(WorkerProcess):
         )
         return renamed
 
-    async def values_left(self, conversion: Conversion, page_map: PageMap) -> dict[str, int]:
+    async def values_left(self, conversion: Conversion, id_map: PageMap) -> dict[str, int]:
         """Count, by moved field, the pages outside of the map that have a value in it."""
         counts: dict[str, int] = await self.ask(
             "values_left",
             old_type=conversion.old_type,
             fields=list(conversion.move),
-            map=page_map,
+            id_map=id_map,
         )
         return counts
 
