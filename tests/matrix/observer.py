@@ -266,7 +266,7 @@ class Expected:
                 row["content"] = self.content(row["content"], own=own)
 
     def content(self, given: Row, *, own: bool) -> Row:
-        """A revision's JSON; of a converted page's `own` with the target's fields and keys."""
+        """A revision's JSON; of a converted page's `own` with the new type's fields and keys."""
         content = copy.deepcopy(given)
         for name in ("alias_of", "see"):
             if name in content:

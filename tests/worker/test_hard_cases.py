@@ -115,7 +115,7 @@ async def test_a_table_outside_of_the_search_path(shapes: Press) -> None:
 
 
 async def test_what_only_a_draft_holds(shapes: Press) -> None:
-    """A field that is let go, empty on the page; and a block that the target has not.
+    """A field that is let go, empty on the page; and a block that the new type has not.
 
     The draft with the block is the latest first, and then an older one that is scheduled.
     """

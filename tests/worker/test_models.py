@@ -99,7 +99,7 @@ async def test_check_models_tells_what_is_there(added: Press) -> None:
     assert wrong_one["detail"] == "max_length 255 became 100"
 
 
-async def test_check_models_without_the_target(press: Press) -> None:
+async def test_check_models_without_the_new_type(press: Press) -> None:
     async with press.site() as site:
         findings = await site.ask(
             "check_models",
