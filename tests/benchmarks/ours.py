@@ -9,8 +9,8 @@ from tests.benchmarks.ground import Ground
 from wizard.project.worker_client import WorkerClient
 
 MOVED = ["itunes_artwork", "itunes_categories", "keywords", "explicit"]
-BLOG: dict[str, Any] = {"source": "bench.Blog", "target": "bench.Podcast", "move": MOVED}
-POST: dict[str, Any] = {"source": "bench.Post", "target": "bench.Episode", "move": []}
+BLOG: dict[str, Any] = {"old_type": "bench.Blog", "new_type": "bench.Podcast", "move": MOVED}
+POST: dict[str, Any] = {"old_type": "bench.Post", "new_type": "bench.Episode", "move": []}
 
 
 async def converted(
@@ -33,7 +33,7 @@ async def converted(
     began = time.perf_counter()
     async with site:
         seconds["start"] = time.perf_counter() - began
-        found = await take("find", "find_pages", model=what["source"], selectors=[selector])
+        found = await take("find", "find_pages", model=what["old_type"], selectors=[selector])
         pages = [page["id"] for page in found]
         given = {**what, "pages": pages, "ids": ids, "prefix": "new_", "fields": {}}
         plan = await take("plan", "convert_plan", **given)
@@ -41,8 +41,8 @@ async def converted(
             raise RuntimeError(f"not to be converted: {plan['faults']}")
         done = await take("convert", "convert", **given)
         if ids == "new":
-            await take("delete", "delete_originals", map=done["map"])
-            await take("slugs", "restore_slugs", map=done["map"], prefix="new_")
+            await take("delete", "delete_originals", id_map=done["map"])
+            await take("slugs", "restore_slugs", id_map=done["map"], prefix="new_")
         await _require_sound(site)
     return {
         "seconds": seconds,

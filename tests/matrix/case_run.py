@@ -171,8 +171,8 @@ def _near(case: Played) -> list[int]:
 def conversion(direction: Direction, ids: str, pages: list[int]) -> dict[str, Any]:
     """The arguments of `convert_plan` and `convert`."""
     return {
-        "source": direction.source,
-        "target": direction.target,
+        "old_type": direction.old_type,
+        "new_type": direction.new_type,
         "pages": pages,
         "ids": ids,
         "prefix": PREFIX,
@@ -183,7 +183,7 @@ def conversion(direction: Direction, ids: str, pages: list[int]) -> dict[str, An
 
 async def _convert(site: WorkerClient, case: Played) -> None:
     direction = case.direction
-    facts = await site.ask("find_pages", model=direction.source, selectors=direction.selectors)
+    facts = await site.ask("find_pages", model=direction.old_type, selectors=direction.selectors)
     case.pages = [page["id"] for page in facts]
     given = conversion(direction, case.ids, case.pages)
     case.plan = await site.ask("convert_plan", **given)
@@ -191,9 +191,9 @@ async def _convert(site: WorkerClient, case: Played) -> None:
     case.page_ids = {int(old): new for old, new in case.result["map"].items()}
     if case.ids == "new":
         await site.restart()
-        await site.ask("delete_plan", map=case.page_ids)
-        await site.ask("delete_originals", map=case.page_ids)
-        await site.ask("restore_slugs", map=case.page_ids, prefix=PREFIX)
+        await site.ask("delete_plan", id_map=case.page_ids)
+        await site.ask("delete_originals", id_map=case.page_ids)
+        await site.ask("restore_slugs", id_map=case.page_ids, prefix=PREFIX)
 
 
 class Stage:

@@ -15,8 +15,8 @@ class Direction:
     """
 
     name: str
-    source: str
-    target: str
+    old_type: str
+    new_type: str
     tree: str
     move: tuple[str, ...] = ()
     fields: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Direction:
 
     @property
     def let_go(self) -> set[str]:
-        """Names of the source's fields whose values are let go."""
+        """Names of the old type's fields whose values are let go."""
         return {name.rpartition(".")[2] for name in self.losses}
 
 

@@ -104,8 +104,8 @@ class Expected:
         self.direction = direction
         self.page_ids = page_ids
         self.tables = copy.deepcopy(before)
-        self.old_type = content_type(before, direction.source)
-        self.new_type = content_type(before, direction.target)
+        self.old_type = content_type(before, direction.old_type)
+        self.new_type = content_type(before, direction.new_type)
         self.standard = {row["page_ptr_id"]: row for row in before["every_standardpage"]}
         self.children: dict[tuple[str, int], int] = {}  # keys of moved rows: new by old
         self._levels()
@@ -122,7 +122,7 @@ class Expected:
         return None if identifier is None else self.page_ids.get(identifier, identifier)
 
     def _levels(self) -> None:
-        old, new = LEVELS[self.direction.source], LEVELS[self.direction.target]
+        old, new = LEVELS[self.direction.old_type], LEVELS[self.direction.new_type]
         for row in self.tables[PAGE]:
             if row["id"] in self.page_ids:
                 row["content_type_id"] = self.new_type
@@ -266,7 +266,7 @@ class Expected:
                 row["content"] = self.content(row["content"], own=own)
 
     def content(self, given: Row, *, own: bool) -> Row:
-        """A revision's JSON; of a converted page's `own` with the target's fields and keys."""
+        """A revision's JSON; of a converted page's `own` with the new type's fields and keys."""
         content = copy.deepcopy(given)
         for name in ("alias_of", "see"):
             if name in content:

@@ -149,7 +149,7 @@ async def test_indexes_are_what_wagtail_makes(
     # Under a type that the page is of: rows under another are never cleaned up by Wagtail.
     base = observer.content_type(case.after, "wagtailcore.Page")
     kinds = {
-        observer.content_type(case.after, label) for label in observer.CHAINS[direction.target]
+        observer.content_type(case.after, label) for label in observer.CHAINS[direction.new_type]
     }
     pages = {str(page) for page in case.page_ids.values()}
     for row in case.after["wagtailcore_referenceindex"]:
@@ -177,7 +177,7 @@ async def test_editors_can_work(
     assert (await stage.answers(version))["faults"] == []
     assert case.seen["faults"] == []
     converted = {page["id"]: page["type"] for page in case.seen["pages"]}
-    assert {converted[page] for page in case.page_ids.values()} == {direction.target}
+    assert {converted[page] for page in case.page_ids.values()} == {direction.new_type}
 
 
 @cases

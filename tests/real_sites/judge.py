@@ -109,8 +109,8 @@ class Change:
     """What a conversion was asked to do, as far as the tables are concerned."""
 
     page_ids: Mapping[int, int]
-    source: str  # app.model, lower case
-    target: str
+    old_type: str  # app.model, lower case
+    new_type: str
     joined: Mapping[str, Callable[[Row], Row]] = field(default_factory=dict)
     """Tables that get a row for each page, made from all that the page had before: `app.column`."""
     left: tuple[str, ...] = ()  # tables that lose the pages' rows
@@ -170,7 +170,7 @@ def _compared(want: str | None, have: str | None) -> str:
 def expected(before: Snapshot, change: Change) -> dict[str, list[Row]]:
     """Every table as it has to be."""
     ids = {str(old): str(new) for old, new in change.page_ids.items()}
-    types = {before.types[change.source]: before.types[change.target]}
+    types = {before.types[change.old_type]: before.types[change.new_type]}
     made: dict[str, list[Row]] = {table: [] for table in before.tables}
     for table, rows in before.tables.items():
         if DERIVED.search(table):
@@ -270,7 +270,7 @@ def _content(
 def revision(before: Snapshot, content: dict[str, Any], change: Change) -> dict[str, Any]:
     """A page's values, as a revision has them, as they have to be after the conversion."""
     ids = {str(old): str(new) for old, new in change.page_ids.items()}
-    types = {before.types[change.source]: before.types[change.target]}
+    types = {before.types[change.old_type]: before.types[change.new_type]}
     made = _content(before, content, ids, types)
     return change.content(made) if str(content["pk"]) in ids else made
 

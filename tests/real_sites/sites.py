@@ -120,8 +120,8 @@ class RealSite:
 
     async def convert(
         self,
-        source: str,
-        target: str,
+        old_type: str,
+        new_type: str,
         pages: list[int],
         *,
         ids: str,
@@ -133,8 +133,8 @@ class RealSite:
         What the plan, the ledger and Wagtail's own tree have to say is asserted on the way.
         """
         asked: dict[str, Any] = {
-            "source": source,
-            "target": target,
+            "old_type": old_type,
+            "new_type": new_type,
             "pages": pages,
             "ids": ids,
             "prefix": "new_",
@@ -149,8 +149,8 @@ class RealSite:
                 accounts = ("kept", "followed", "rewritten", "rebuilt", "dropped")
                 assert entry["before"] == sum(entry[account] for account in accounts), entry
             if ids == "new":
-                await worker.ask("delete_originals", map=done["map"])
-                await worker.ask("restore_slugs", map=done["map"], prefix="new_")
+                await worker.ask("delete_originals", id_map=done["map"])
+                await worker.ask("restore_slugs", id_map=done["map"], prefix="new_")
             assert await worker.ask("tree_problems") == {}
         return {int(old): int(new) for old, new in done["map"].items()}
 

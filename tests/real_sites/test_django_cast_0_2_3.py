@@ -29,8 +29,8 @@ HISTORIC = Recipe(ENVIRONMENT, "settings_cast_0_2_3", "fill_cast_0_2_3.py")
 FIELDS = ["itunes_artwork", "itunes_categories", "keywords", "explicit"]
 COLUMNS = ["itunes_artwork_id", *FIELDS[1:]]
 MOVE: dict[str, Any] = {
-    "source": "cast.Blog",
-    "target": "cast.Podcast",
+    "old_type": "cast.Blog",
+    "new_type": "cast.Podcast",
     "fields": FIELDS,
     "prefix": "new_",
 }
@@ -91,8 +91,8 @@ async def test_splits_the_blog_as_the_release_notes_describe(take: Take, seen: S
         await worker.restart()
         await worker.ask("migrate")
         renames = {f"new_{field}": field for field in FIELDS}
-        await worker.ask("rename_revision_fields", map=page_ids, renames=renames)
-        await worker.ask("unprefix_names", target="cast.Podcast", fields=FIELDS, prefix="new_")
+        await worker.ask("rename_revision_fields", id_map=page_ids, renames=renames)
+        await worker.ask("unprefix_names", new_type="cast.Podcast", fields=FIELDS, prefix="new_")
         assert await worker.ask("pending_changes", app="cast") == []
         assert (await worker.ask("check"))["errors"] == 0
 

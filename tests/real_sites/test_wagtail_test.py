@@ -29,8 +29,8 @@ Content = dict[str, Any]
 
 async def judged(
     site: RealSite,
-    source: str,
-    target: str,
+    old_type: str,
+    new_type: str,
     slugs: list[str],
     ids: str,
     *,
@@ -43,11 +43,11 @@ async def judged(
     """Convert pages, and judge the whole database by it."""
     before = await site.snapshot()
     pages = [site.pages[slug] for slug in slugs]
-    page_ids = await site.convert(source, target, pages, ids=ids, fields=fields)
+    page_ids = await site.convert(old_type, new_type, pages, ids=ids, fields=fields)
     change = Change(
         page_ids,
-        source.lower(),
-        target.lower(),
+        old_type.lower(),
+        new_type.lower(),
         joined=joined or {},
         left=left,
         moved=moved or {},

@@ -33,8 +33,8 @@ OWNER = "press"
 PASSWORD = Secret("press-password")
 FIELDS = ["artwork", "keywords", "explicit"]
 MOVE: dict[str, Any] = {
-    "source": "press.Blog",
-    "target": "press.Podcast",
+    "old_type": "press.Blog",
+    "new_type": "press.Podcast",
     "prefix": "new_",
     "fields": FIELDS,
 }
@@ -75,10 +75,10 @@ async def press_filled(cluster: Cluster) -> Address:
 async def press_added(
     cluster: Cluster, press_filled: Address, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A project whose target model is there and migrated, its database `press_added`."""
+    """A project whose new type is there and migrated, its database `press_added`."""
     folder = tmp_path_factory.mktemp("added") / "project"
     press = await _clone(cluster, press_filled, "press_added", PROJECT, folder)
-    press.add_target()
+    press.add_new_type()
     async with press.site() as site:
         made = await site.ask("make_migration", app="press", kind="add", **MOVE)
         press.write(made)
@@ -152,7 +152,7 @@ async def press(press_stand: Stand, tmp_path: Path) -> Press:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def added(added_stand: Stand, tmp_path: Path) -> Press:
-    """The project with the target model added and migrated, no page converted."""
+    """The project with the new type added and migrated, no page converted."""
     return await added_stand.fresh(tmp_path / "project")
 
 

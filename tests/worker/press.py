@@ -23,7 +23,7 @@ from django.core.management import call_command
 call_command("rebuild_references_index", verbosity=0)
 call_command("update_index", verbosity=0)
 """
-TARGET = """\
+NEW_TYPE = """\
 class Podcast(Blog):
     {prefix}artwork = models.ForeignKey(
         "wagtailimages.Image", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -150,18 +150,18 @@ class Press:
         models = self.project / app / "models.py"
         models.write_text(f"{models.read_text()}\n\n{code}")
 
-    def add_target(self) -> None:
-        """The models between the two phases: the moved fields on both, prefixed on the target."""
-        self.edit(old="# target\n", new=TARGET.format(prefix="new_"))
+    def add_new_type(self) -> None:
+        """The models between the two phases: the moved fields on both, prefixed on the new one."""
+        self.edit(old="# new type\n", new=NEW_TYPE.format(prefix="new_"))
 
     def finish_models(self) -> None:
-        """The models of the end: the moved fields on the target only, under their own names."""
+        """The models of the end: the moved fields on the new type only, under their own names."""
         self.apart()
         models = self.project / "press" / "models.py"
         text = (PROJECT / "press" / "models.py").read_text()
         start, end = text.index("    artwork ="), text.index("    tags = Cluster")
         text = text[:start] + text[end:]
-        models.write_text(text.replace("# target\n", TARGET.format(prefix="")))
+        models.write_text(text.replace("# new type\n", NEW_TYPE.format(prefix="")))
 
     def write(self, migrations: list[dict[str, str]]) -> None:
         """Put migrations where they say."""
@@ -198,8 +198,8 @@ def _django_environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 MOVE: dict[str, Any] = {
-    "source": "press.Blog",
-    "target": "press.Podcast",
+    "old_type": "press.Blog",
+    "new_type": "press.Podcast",
     "prefix": "new_",
     "move": ["artwork", "keywords", "explicit"],
     "fields": {},

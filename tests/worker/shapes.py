@@ -73,21 +73,21 @@ call_command("update_index", verbosity=0)
 """
 
 SIBLING: dict[str, Any] = {
-    "source": "shapes.StandardPage",
-    "target": "shapes.ArticlePage",
+    "old_type": "shapes.StandardPage",
+    "new_type": "shapes.ArticlePage",
     "prefix": "new_",
     "move": [],
     "fields": {"byline": {"from": "summary"}, "summary": "drop", "rating": {"value": 9}},
 }
 TO_CHILD: dict[str, Any] = {
-    "source": "shapes.ArticlePage",
-    "target": "shapes.NewsPage",
+    "old_type": "shapes.ArticlePage",
+    "new_type": "shapes.NewsPage",
     "prefix": "new_",
     "move": [],
     "fields": {},
 }
 TO_PARENT: dict[str, Any] = {
     **TO_CHILD,
-    "source": "shapes.NewsPage",
-    "target": "shapes.ArticlePage",
+    "old_type": "shapes.NewsPage",
+    "new_type": "shapes.ArticlePage",
 }

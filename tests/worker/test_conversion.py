@@ -11,7 +11,7 @@ from tests.worker.press import MOVE, Press
 from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed, WorkerFailed
 
 MIGRATION = {
-    **{name: MOVE[name] for name in ("source", "target", "prefix")},
+    **{name: MOVE[name] for name in ("old_type", "new_type", "prefix")},
     "fields": MOVE["move"],
 }
 
@@ -84,30 +84,30 @@ async def test_everything_is_on_the_new_page_afterwards(added: Press) -> None:
         assert set((await holding(added, show)).values()) == {0}
         observed = await site.ask(
             "observe_conversion",
-            source="press.Blog",
-            target="press.Podcast",
+            old_type="press.Blog",
+            new_type="press.Podcast",
             pages=[show],
             prefix="new_",
         )
         assert (observed["state"], observed["map"]) == ("both", {str(show): new})
 
-        leaving = await site.ask("delete_plan", map=result["map"])
+        leaving = await site.ask("delete_plan", id_map=result["map"])
         assert (leaving["refers"], leaving["children"]) == ({}, 0)
         assert leaving["destroys"] == {"wagtailcore_page": 1, "press_blog": 1}
-        deleted = await site.ask("delete_originals", map=result["map"])
+        deleted = await site.ask("delete_originals", id_map=result["map"])
         assert deleted["deleted"] == leaving["destroys"]
-        restored = await site.ask("restore_slugs", map=result["map"], prefix="new_")
+        restored = await site.ask("restore_slugs", id_map=result["map"], prefix="new_")
         assert restored == {"slugs": {str(new): "show"}, "urls": 1, "drafts": 0}
-        again = await site.ask("restore_slugs", map=result["map"], prefix="new_")
+        again = await site.ask("restore_slugs", id_map=result["map"], prefix="new_")
         assert again == {"slugs": {}, "urls": 0, "drafts": 0}
         assert await site.ask("tree_problems") == {}
         observed = await site.ask(
             "observe_conversion",
-            source="press.Blog",
-            target="press.Podcast",
+            old_type="press.Blog",
+            new_type="press.Podcast",
             pages=[show],
             prefix="new_",
-            map=result["map"],
+            id_map=result["map"],
         )
         assert (observed["state"], observed["prefixed"]) == ("converted", 0)
 
@@ -188,8 +188,8 @@ async def test_the_indexes_are_as_wagtail_would_build_them(added: Press) -> None
     added.apart()
     async with added.site() as site:
         done = await site.ask("convert", **MOVE, pages=[show])
-        await site.ask("delete_originals", map=done["map"])
-        await site.ask("restore_slugs", map=done["map"], prefix="new_")
+        await site.ask("delete_originals", id_map=done["map"])
+        await site.ask("restore_slugs", id_map=done["map"], prefix="new_")
         await finish(added, site)
     carried = await added.query(INDEXES)
     assert ("search", "podcast", str(done["map"][str(show)])) in {row[:3] for row in carried}
@@ -215,13 +215,13 @@ async def test_an_old_draft_published_later_keeps_the_new_fields(added: Press) -
     added.apart()
     async with added.site() as site:
         done = await site.ask("convert", **MOVE, pages=[show])
-        await site.ask("delete_originals", map=done["map"])
-        await site.ask("restore_slugs", map=done["map"], prefix="new_")
+        await site.ask("delete_originals", id_map=done["map"])
+        await site.ask("restore_slugs", id_map=done["map"], prefix="new_")
         said = await added.shell(PUBLISH.format(index=0, prefix="new_"))
         assert said.startswith("Podcast sea, harbour 2 Mast http")
         await finish(added, site)
         renames = {f"new_{field}": field for field in MOVE["move"]}
-        told = await site.ask("rename_revision_fields", map=done["map"], renames=renames)
+        told = await site.ask("rename_revision_fields", id_map=done["map"], renames=renames)
         assert told["changed"] == 6
     said = await added.shell(PUBLISH.format(index=1, prefix=""))
     assert said.split(" Mast ")[0] == "Podcast sea, harbour, draft 2"
@@ -286,8 +286,8 @@ async def test_many_pages_and_pages_below_each_other(added: Press) -> None:
     tree = await added.query(TREE)
     async with added.site() as site:
         done = await site.ask("convert", **MOVE, pages=pages)
-        await site.ask("delete_originals", map=done["map"])
-        await site.ask("restore_slugs", map=done["map"], prefix="new_")
+        await site.ask("delete_originals", id_map=done["map"])
+        await site.ask("restore_slugs", id_map=done["map"], prefix="new_")
     assert await added.query(TREE) == tree
     assert await added.value("SELECT count(*) FROM press_podcast") == 5
     assert [done["map"][str(page)] for page in pages] == [await added.page(slug) for slug in slugs]
@@ -305,8 +305,8 @@ async def test_aliases_are_converted_with_their_source(added: Press) -> None:
         found = await site.ask("find_pages", model="press.Blog", selectors=[{"slug": "show"}])
         assert sorted(page["id"] for page in found) == [show, diary]
         done = await site.ask("convert", **MOVE, pages=[show, diary])
-        await site.ask("delete_originals", map=done["map"])
-        await site.ask("restore_slugs", map=done["map"], prefix="new_")
+        await site.ask("delete_originals", id_map=done["map"])
+        await site.ask("restore_slugs", id_map=done["map"], prefix="new_")
     assert await added.query(twin) == [(done["map"][str(show)], True)]
     assert await added.page("diary") == done["map"][str(diary)]
 
@@ -317,10 +317,10 @@ async def test_originals_that_somebody_works_on_stay(added: Press) -> None:
         done = await site.ask("convert", **MOVE, pages=[show])
         await added.query(f"INSERT INTO press_award (page_id) VALUES ({show})")
         before = await added.everything()
-        plan = await site.ask("delete_plan", map=done["map"])
+        plan = await site.ask("delete_plan", id_map=done["map"])
         assert plan["refers"] == {"press_award.page_id": 1}
         with pytest.raises(OperationFailed, match="still needed") as caught:
-            await site.ask("delete_originals", map=done["map"])
+            await site.ask("delete_originals", id_map=done["map"])
     assert "press_award.page_id: 1" in caught.value.found
     assert await added.everything() == before
 
@@ -330,7 +330,7 @@ async def test_slugs_do_not_come_back_beside_the_original(added: Press) -> None:
     async with added.site() as site:
         done = await site.ask("convert", **MOVE, pages=[show])
         with pytest.raises(OperationFailed, match="a sibling has them"):
-            await site.ask("restore_slugs", map=done["map"], prefix="new_")
+            await site.ask("restore_slugs", id_map=done["map"], prefix="new_")
 
 
 async def test_what_stands_in_the_way_is_told_before(added: Press) -> None:
@@ -357,7 +357,7 @@ async def test_what_stands_in_the_way_is_told_before(added: Press) -> None:
         with pytest.raises(ConfigError, match="no pages with the ids"):
             await site.ask("convert", **MOVE, pages=[424242])
         with pytest.raises(ConfigError, match="cannot be mapped") as unmapped:
-            await site.ask("convert", **{**MOVE, "target": "press.Entry"}, pages=[show])
+            await site.ask("convert", **{**MOVE, "new_type": "press.Entry"}, pages=[show])
         assert "Fields are moved only to a child" in unmapped.value.found
         await added.query("UPDATE wagtailcore_page SET numchild = 7 WHERE slug = 'notes'")
         with pytest.raises(OperationFailed, match="not sound") as caught:

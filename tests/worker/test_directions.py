@@ -24,8 +24,8 @@ async def convert(press: Press, how: dict[str, Any], pages: list[int], ids: str)
             accounts = ("kept", "followed", "rewritten", "rebuilt", "dropped")
             assert sum(entry[account] for account in accounts) == entry["before"]
         if ids == "new":
-            await site.ask("delete_originals", map=done["map"])
-            await site.ask("restore_slugs", map=done["map"], prefix="new_")
+            await site.ask("delete_originals", id_map=done["map"])
+            await site.ask("restore_slugs", id_map=done["map"], prefix="new_")
         assert await site.ask("tree_problems") == {}
     return {**done, "plan": plan, "by_name": {entry["name"]: entry for entry in done["ledger"]}}
 
@@ -139,7 +139,7 @@ async def test_the_indexes_are_as_wagtail_would_build_them(
     shapes: Press, how: dict[str, Any], ids: str
 ) -> None:
     slugs = {"shapes.StandardPage": ["guide", "below"], "shapes.NewsPage": ["news"]}
-    pages = [await shapes.page(slug) for slug in slugs.get(how["source"], ["other"])]
+    pages = [await shapes.page(slug) for slug in slugs.get(how["old_type"], ["other"])]
     await convert(shapes, how, pages, ids)
     ours = await shapes.query(INDEXES)
     await shapes.rebuild_indexes()

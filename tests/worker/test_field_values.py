@@ -266,7 +266,7 @@ async def test_the_table_to_edit_offers_what_fits(press: Press) -> None:
         press,
         """
 told = field_table.describe_field_map(
-    None, source="shapes.StandardPage", target="shapes.ArticlePage",
+    None, old_type="shapes.StandardPage", new_type="shapes.ArticlePage",
     prefix="new_", move=[], fields={"byline": "wide"})
 """,
     )

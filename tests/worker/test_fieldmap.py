@@ -26,7 +26,7 @@ told["defaults"] = [[field.name, value] for field, value in pictures.defaults]
         "summary": "computed",
         "intro": "same",
         "body": "same",
-        "image": "dropped",  # the target's gets its default, the source's is let go
+        "image": "dropped",  # the new type's gets its default, the old type's is let go
         "code": "same",
         "contact": "same",
         "rating": "dropped",

@@ -115,7 +115,7 @@ async def test_a_table_outside_of_the_search_path(shapes: Press) -> None:
 
 
 async def test_what_only_a_draft_holds(shapes: Press) -> None:
-    """A field that is let go, empty on the page; and a block that the target has not.
+    """A field that is let go, empty on the page; and a block that the new type has not.
 
     The draft with the block is the latest first, and then an older one that is scheduled.
     """
@@ -149,7 +149,7 @@ async def test_a_link_in_a_text_that_is_not_rich_any_more(shapes: Press) -> None
         f'UPDATE shapes_articlepage SET intro = \'<a linktype="page" id="{other}">me</a>\' '
         f"WHERE page_id = {other}"
     )
-    how = {**NEW, "source": "shapes.ArticlePage", "target": "shapes.StandardPage"}
+    how = {**NEW, "old_type": "shapes.ArticlePage", "new_type": "shapes.StandardPage"}
     how["fields"] = {"intro": "drop", "note": {"from": "intro"}, "byline": "drop"}
     before = await shapes.everything()
     async with shapes.site() as site:

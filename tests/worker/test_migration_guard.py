@@ -61,7 +61,7 @@ async def test_passes_where_the_pages_were_converted(added: Press) -> None:
     added.apart()
     async with added.site() as site:
         await site.ask("convert", **how, pages=[show], ids="kept")
-        left = {"source": "press.Blog", "target": "press.Podcast", "fields": MOVE["fields"]}
+        left = {"old_type": "press.Blog", "new_type": "press.Podcast", "fields": MOVE["fields"]}
         assert await site.ask("values_left", **left) == {"fields": {}, "pages": 0}
     await release(added)
     assert await manage(added, "migrate") == (0, "")

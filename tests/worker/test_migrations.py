@@ -10,8 +10,8 @@ from tests.worker.press import Press
 from wizard.base.errors import WorkerFailed
 
 MOVE: dict[str, Any] = {
-    "source": "press.Blog",
-    "target": "press.Podcast",
+    "old_type": "press.Blog",
+    "new_type": "press.Podcast",
     "prefix": "new_",
     "fields": ["artwork", "keywords", "explicit"],
 }
@@ -24,7 +24,7 @@ async def make(site: Any, kind: str) -> Any:
 
 
 async def test_the_migration_that_adds_is_the_same_every_time(press: Press) -> None:
-    press.add_target()
+    press.add_new_type()
     async with press.site() as site:
         first = await make(site, "add")
         await site.restart()
@@ -45,7 +45,7 @@ async def test_the_migration_that_adds_is_the_same_every_time(press: Press) -> N
 
 
 async def test_other_changes_do_not_slip_into_the_migration(press: Press) -> None:
-    press.add_target()
+    press.add_new_type()
     press.edit(old="note = models.TextField", new="remark = models.TextField")
     async with press.site() as site:
         with pytest.raises(WorkerFailed) as caught:
@@ -86,7 +86,7 @@ async def test_the_end_removes_then_renames_and_loses_nothing(added: Press) -> N
 
 
 async def test_a_model_that_is_not_final_is_told(added: Press) -> None:
-    """Only the source's fields are gone: the rename would not lead to these models."""
+    """Only the old type's fields are gone: the rename would not lead to these models."""
     added.finish_models()
     added.edit(old="    keywords = models.CharField", new="    catchwords = models.CharField")
     async with added.site() as site:

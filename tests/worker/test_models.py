@@ -75,7 +75,11 @@ async def test_pages_that_are_not_there_or_several(press: Press) -> None:
 
 
 async def test_check_models_tells_what_is_there(added: Press) -> None:
-    check: dict[str, Any] = {"source": "press.Blog", "target": "press.Podcast", "prefix": "new_"}
+    check: dict[str, Any] = {
+        "old_type": "press.Blog",
+        "new_type": "press.Podcast",
+        "prefix": "new_",
+    }
     fields = ["artwork", "keywords", "explicit"]
     added.apart()
     async with added.site() as site:
@@ -95,12 +99,12 @@ async def test_check_models_tells_what_is_there(added: Press) -> None:
     assert wrong_one["detail"] == "max_length 255 became 100"
 
 
-async def test_check_models_without_the_target(press: Press) -> None:
+async def test_check_models_without_the_new_type(press: Press) -> None:
     async with press.site() as site:
         findings = await site.ask(
             "check_models",
-            source="press.Blog",
-            target="press.Podcast",
+            old_type="press.Blog",
+            new_type="press.Podcast",
             prefix="new_",
             fields=["keywords"],
             phase="added",

@@ -17,8 +17,8 @@ from wizard.worker.site import signals
 from wizard.worker.site.database import page_connection
 from wizard.worker.site.models import page_model
 
-def judge(source, target, pages, ids="new", prefix="new_"):
-    old, new = page_model(source), page_model(target)
+def judge(old_type, new_type, pages, ids="new", prefix="new_"):
+    old, new = page_model(old_type), page_model(new_type)
     chosen = Page.objects.filter(**pages).values_list("pk", flat=True)
     with transaction.atomic(), page_connection().cursor() as cursor:
         idmap.load(cursor, {page: page if ids == "kept" else None for page in chosen})

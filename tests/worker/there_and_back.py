@@ -162,12 +162,12 @@ def everything() -> dict[str, list[str]]:
         return found
 
 
-def convert(source: str, target: str, ids: str, pages: list[int]) -> dict[str, Any]:
+def convert(old_type: str, new_type: str, ids: str, pages: list[int]) -> dict[str, Any]:
     """Convert, and hold the ledger against itself."""
     done = conversion.convert(
         Silent(),
-        source=source,
-        target=target,
+        old_type=old_type,
+        new_type=new_type,
         pages=pages,
         prefix="new_",
         move=[],

@@ -56,8 +56,8 @@ class WorkerClient(WorkerProcess):
         """Check both models: the new one `added`, or as they are in the end (`final`)."""
         checks: list[ModelCheck] = await self.ask(
             "check_models",
-            source=conversion.old_type,
-            target=conversion.new_type,
+            old_type=conversion.old_type,
+            new_type=conversion.new_type,
             fields=list(conversion.move),
             prefix=conversion.prefix,
             phase=phase,
@@ -70,8 +70,8 @@ class WorkerClient(WorkerProcess):
         """Return what these entries of the field map come to, faults included."""
         judgement: FieldMapJudgement = await self.ask(
             "field_map",
-            source=conversion.old_type,
-            target=conversion.new_type,
+            old_type=conversion.old_type,
+            new_type=conversion.new_type,
             prefix=conversion.prefix,
             move=list(conversion.move),
             fields=dict(fields),
@@ -135,8 +135,8 @@ class WorkerClient(WorkerProcess):
             "make_migration",
             kind=kind,
             app=conversion.app,
-            source=conversion.old_type,
-            target=conversion.new_type,
+            old_type=conversion.old_type,
+            new_type=conversion.new_type,
             fields=list(conversion.move),
             prefix=conversion.prefix,
             directory=directory,
@@ -188,41 +188,41 @@ class WorkerClient(WorkerProcess):
         """Look in the database how far the conversion of these pages is."""
         state: ConversionState = await self.ask(
             "observe_conversion",
-            source=conversion.old_type,
-            target=conversion.new_type,
+            old_type=conversion.old_type,
+            new_type=conversion.new_type,
             pages=list(pages),
             prefix=conversion.prefix,
             ids=conversion.ids,
         )
         return state
 
-    async def delete_plan(self, page_map: PageMap) -> DeletionPlan:
+    async def delete_plan(self, id_map: PageMap) -> DeletionPlan:
         """Return what `delete_originals` would delete, and what prevents it."""
-        plan: DeletionPlan = await self.ask("delete_plan", map=page_map)
+        plan: DeletionPlan = await self.ask("delete_plan", id_map=id_map)
         return plan
 
     async def delete_originals(
-        self, page_map: PageMap, report: Report | None = None
+        self, id_map: PageMap, report: Report | None = None
     ) -> DeletionResult:
         """Delete the original pages."""
-        result: DeletionResult = await self.ask("delete_originals", report, map=page_map)
+        result: DeletionResult = await self.ask("delete_originals", report, id_map=id_map)
         return result
 
     # Prefixes
 
     async def restore_slugs(
-        self, page_map: PageMap, prefix: str, report: Report | None = None
+        self, id_map: PageMap, prefix: str, report: Report | None = None
     ) -> SlugChanges:
         """Take the prefix from the new pages' slugs, and from the url_paths below them."""
-        changes: SlugChanges = await self.ask("restore_slugs", report, map=page_map, prefix=prefix)
+        changes: SlugChanges = await self.ask("restore_slugs", report, id_map=id_map, prefix=prefix)
         return changes
 
     async def rename_revision_fields(
-        self, page_map: PageMap, renames: Mapping[str, str], report: Report | None = None
+        self, id_map: PageMap, renames: Mapping[str, str], report: Report | None = None
     ) -> RevisionChanges:
         """Rename fields, old name to new, in the revisions of the new pages."""
         changes: RevisionChanges = await self.ask(
-            "rename_revision_fields", report, map=page_map, renames=renames
+            "rename_revision_fields", report, id_map=id_map, renames=renames
         )
         return changes
 
@@ -230,7 +230,7 @@ class WorkerClient(WorkerProcess):
         """Rename indexes and constraints that have the prefix; return new names by old ones."""
         renamed: dict[str, str] = await self.ask(
             "unprefix_names",
-            target=conversion.new_type,
+            new_type=conversion.new_type,
             fields=list(conversion.move),
             prefix=conversion.prefix,
         )
@@ -240,8 +240,8 @@ class WorkerClient(WorkerProcess):
         """Count the pages without a row of the new type that hold something in a moved field."""
         counts: ValuesLeft = await self.ask(
             "values_left",
-            source=conversion.old_type,
-            target=conversion.new_type,
+            old_type=conversion.old_type,
+            new_type=conversion.new_type,
             fields=list(conversion.move),
         )
         return counts
@@ -250,8 +250,8 @@ class WorkerClient(WorkerProcess):
 def _arguments(conversion: Conversion) -> dict[str, object]:
     """Return the arguments that a conversion and its plan have in common."""
     return {
-        "source": conversion.old_type,
-        "target": conversion.new_type,
+        "old_type": conversion.old_type,
+        "new_type": conversion.new_type,
         "ids": conversion.ids,
         "prefix": conversion.prefix,
         "move": list(conversion.move),

@@ -11,9 +11,6 @@ from .site import migrations, models, pages, sites, urls
 
 Operation = Callable[..., object]
 
-# Arguments that the protocol calls as Python does a builtin, and the functions do not.
-ARGUMENTS = {"map": "id_map"}
-
 OPERATIONS: dict[str, Operation] = {
     "page_models": models.page_models,
     "describe": models.describe,
@@ -46,4 +43,4 @@ def perform(reply: Reply, name: str, args: dict[str, Any]) -> object:
     operation = OPERATIONS.get(name)
     if operation is None:
         raise Refusal("unknown_operation", f"The worker knows no operation {name!r}.")
-    return operation(reply, **{ARGUMENTS.get(key, key): value for key, value in args.items()})
+    return operation(reply, **args)

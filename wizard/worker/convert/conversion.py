@@ -35,8 +35,8 @@ from . import checks, side_rows, values
 def convert_plan(
     reply: Reply,
     *,
-    source: str,
-    target: str,
+    old_type: str,
+    new_type: str,
     pages: list[int],
     prefix: str,
     move: list[str],
@@ -53,7 +53,7 @@ def convert_plan(
     """
     from django.db import transaction
 
-    field_map = _field_map(source, target, prefix, move, fields, ids)
+    field_map = _field_map(old_type, new_type, prefix, move, fields, ids)
     connection = page_connection()
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         idmap.load(cursor, dict.fromkeys(pages) if ids == "new" else dict(zip(pages, pages)))
@@ -87,8 +87,8 @@ def convert_plan(
 def convert(
     reply: Reply,
     *,
-    source: str,
-    target: str,
+    old_type: str,
+    new_type: str,
     pages: list[int],
     prefix: str,
     move: list[str],
@@ -103,7 +103,7 @@ def convert(
     """
     from django.db import transaction
 
-    field_map = _field_map(source, target, prefix, move, fields, ids)
+    field_map = _field_map(old_type, new_type, prefix, move, fields, ids)
     connection = page_connection()
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         # Readers may go on; whoever would write to the tree waits until this is over.

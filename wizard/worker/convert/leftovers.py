@@ -9,14 +9,14 @@ from ..site.migration_guard import holding
 from ..site.models import page_model
 
 
-def values_left(reply: Reply, *, source: str, target: str, fields: list[str]) -> dict[str, Any]:
+def values_left(reply: Reply, *, old_type: str, new_type: str, fields: list[str]) -> dict[str, Any]:
     """Count the pages without a row of the new type that hold something in the fields.
 
     Return `fields`, the number of pages by field, and `pages`, the number in all: pages of the
     old type and of its children, since the column is theirs as well. What counts is the rule of
     the guard in the migration that removes the fields. Asked while they are still on the model.
     """
-    old, new = page_model(source), page_model(target)
+    old, new = page_model(old_type), page_model(new_type)
     counts = {name: holding(old, new, [name]).count() for name in fields}
     return {
         "fields": {name: count for name, count in counts.items() if count},

@@ -13,8 +13,8 @@ from ..site.models import base_page, page_model
 def observe_conversion(
     reply: Reply,
     *,
-    source: str,
-    target: str,
+    old_type: str,
+    new_type: str,
     pages: list[int],
     prefix: str,
     ids: str = "new",
@@ -29,11 +29,11 @@ def observe_conversion(
     """
     require_postgresql(page_connection())
     if ids == "kept":
-        return _in_place(source, target, pages)
+        return _in_place(old_type, new_type, pages)
     known = {int(old): int(new) for old, new in (id_map or {}).items()}
     rows = _rows([*pages, *known.values()])
     if not known:
-        known = _beside(target, [rows[page] for page in pages if page in rows], prefix)
+        known = _beside(new_type, [rows[page] for page in pages if page in rows], prefix)
         rows.update(_rows(list(known.values())))
     states = {_state(page in rows, known.get(page) in rows) for page in pages}
     return {

@@ -82,7 +82,9 @@ def rename_revision_fields(
         return {"changed": revisions.rename_fields(cursor, renames)}
 
 
-def unprefix_names(reply: Reply, *, target: str, fields: list[str], prefix: str) -> dict[str, str]:
+def unprefix_names(
+    reply: Reply, *, new_type: str, fields: list[str], prefix: str
+) -> dict[str, str]:
     """Rename the indexes and constraints that still carry the prefix: `{old name: new name}`.
 
     Django's RenameField renames the column and leaves the names of what hangs on it. A name is
@@ -92,7 +94,7 @@ def unprefix_names(reply: Reply, *, target: str, fields: list[str], prefix: str)
 
     connection = page_connection()
     require_postgresql(connection)
-    table = page_model(target)._meta.db_table
+    table = page_model(new_type)._meta.db_table
     renamed = {}
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(

@@ -15,13 +15,19 @@ PLACE = {"path", "depth", "numchild", "url_path"}  # a page's place in the tree,
 
 
 def describe_field_map(
-    reply: Reply, *, source: str, target: str, prefix: str, move: list[str], fields: dict[str, Any]
+    reply: Reply,
+    *,
+    old_type: str,
+    new_type: str,
+    prefix: str,
+    move: list[str],
+    fields: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the map as a table to look at and to edit, with its faults; needs no pages.
 
     `choices` has for each of the new type's names those of the old type's that fit it.
     """
-    old, new = page_model(source), page_model(target)
+    old, new = page_model(old_type), page_model(new_type)
     resolved, faults = resolve_with_faults(old, new, prefix, move, fields)
     origins = origins_of(old)
     choices = {

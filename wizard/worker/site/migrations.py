@@ -109,8 +109,8 @@ def make_migration(
     *,
     app: str,
     kind: str,
-    source: str,
-    target: str,
+    old_type: str,
+    new_type: str,
     fields: list[str],
     prefix: str,
     directory: str = "",
@@ -123,17 +123,17 @@ def make_migration(
     when the app's models differ from its migrations in anything else. The last file, without SQL,
     is the module of the guards that they use, unless it is there already.
     """
-    if not page_model(target)._meta.app_label == page_model(source)._meta.app_label == app:
-        raise Refusal("unsupported", f"{source} and {target} are not both of the app {app}.")
+    if not page_model(new_type)._meta.app_label == page_model(old_type)._meta.app_label == app:
+        raise Refusal("unsupported", f"{old_type} and {new_type} are not both of the app {app}.")
     loader = _loader()
     leaf = _leaf(loader, app)
     number = _number(leaf[1])
     place = Path(directory) if directory else _directory(loader, app)
     guards = Guards(loader.migrations_module(app)[0], place)
     made = (
-        [_add(loader, leaf, number, app, target, guards)]
+        [_add(loader, leaf, number, app, new_type, guards)]
         if kind == "add"
-        else _finish(loader, leaf, number, app, source, target, fields, prefix, guards)
+        else _finish(loader, leaf, number, app, old_type, new_type, fields, prefix, guards)
     )
     return _written(loader, made, place) + guards.files()
 

@@ -177,7 +177,7 @@ def _deconstruct(field: Field) -> dict[str, Any]:
 
 
 def check_models(
-    reply: Reply, *, source: str, target: str, fields: list[str], prefix: str, phase: str
+    reply: Reply, *, old_type: str, new_type: str, fields: list[str], prefix: str, phase: str
 ) -> list[dict[str, Any]]:
     """Report whether the models are what this phase needs: `{name, ok, detail}` each.
 
@@ -190,15 +190,15 @@ def check_models(
         findings.append({"name": name, "ok": ok, "detail": detail})
         return ok
 
-    old = page_model(source)
+    old = page_model(old_type)
     try:
-        new = page_model(target)
+        new = page_model(new_type)
     except Refusal as refusal:
-        find(f"{target} exists", False, refusal.message)
+        find(f"{new_type} exists", False, refusal.message)
         return findings
-    find(f"{target} exists", True, f"in {inspect.getsourcefile(new)}")
+    find(f"{new_type} exists", True, f"in {inspect.getsourcefile(new)}")
     find(
-        f"{target} is a child of {source}",
+        f"{new_type} is a child of {old_type}",
         _direct_parents(new) == [old],
         "its parents are " + ", ".join(base.__name__ for base in new.__bases__),
     )
@@ -211,28 +211,28 @@ def check_models(
     for name in fields:
         if phase == "added":
             there = name in own_old
-            find(f"{source}.{name}", there, "is there" if there else "is not a field of its own")
+            find(f"{old_type}.{name}", there, "is there" if there else "is not a field of its own")
             copy = own_new.get(prefix + name)
             if not find(
-                f"{target}.{prefix}{name}", copy is not None, "is there" if copy else "missing"
+                f"{new_type}.{prefix}{name}", copy is not None, "is there" if copy else "missing"
             ):
                 continue
             if there:
                 differs = _differences(own_old[name], copy)
                 find(
-                    f"{target}.{prefix}{name} is as {source}.{name}",
+                    f"{new_type}.{prefix}{name} is as {old_type}.{name}",
                     not differs,
                     "; ".join(differs) or "the same definition",
                 )
         else:
             find(
-                f"{source}.{name} is gone",
+                f"{old_type}.{name} is gone",
                 name not in own_old,
                 "its own fields: " + ", ".join(own_old),
             )
-            find(f"{target}.{name}", name in own_new, "its own fields: " + ", ".join(own_new))
+            find(f"{new_type}.{name}", name in own_new, "its own fields: " + ", ".join(own_new))
             find(
-                f"{target}.{prefix}{name} is gone",
+                f"{new_type}.{prefix}{name} is gone",
                 prefix + name not in own_new,
                 "its own fields: " + ", ".join(own_new),
             )

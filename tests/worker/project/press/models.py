@@ -28,7 +28,7 @@ class Blog(Page):
     tags = ClusterTaggableManager(through=BlogTag, blank=True)
 
 
-# target
+# new type
 
 
 class BlogLink(Orderable):
