@@ -88,7 +88,7 @@ async def test_refuses_to_reverse_while_there_are_pages_of_the_new_type(added: P
 
 
 async def test_a_module_of_that_name_is_left_alone(press: Press) -> None:
-    press.add_target()
+    press.add_new_type()
     own = press.project / "press" / "migrations" / "_guard.py"
     own.write_text("# somebody's own\n")
     async with press.site() as site:
