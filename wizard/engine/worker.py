@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import json
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from wizard.base.errors import ConfigError
 from wizard.config.config import Config
 from wizard.engine.facts import Facts
+from wizard.engine.far_side import Far
 from wizard.engine.local import LocalDatabase
 from wizard.postgres import identity
+from wizard.postgres.address import Address
 from wizard.project.worker_client import WorkerClient
-from wizard.project.worker_process import DATABASE
+from wizard.project.worker_process import DATABASE, LOOK_AT, OVERLAY
 from wizard.session.session import Session
 
 PinnedDatabases = Callable[[], list[tuple[str, int]]]
@@ -80,9 +85,60 @@ class Worker:
                 )
             yield client
 
+    @asynccontextmanager
+    async def client_over(
+        self, texts: Mapping[Path, str], look_at: Far | None = None
+    ) -> AsyncIterator[WorkerClient]:
+        """Start a worker of its own whose project imports these files with these texts.
+
+        The files themselves stay as they are. With `look_at` its database is that target, where
+        it may only look. Raise ConfigError when the project does not load.
+        """
+        project = self._config.project
+        looked_at = {} if look_at is None else {LOOK_AT: _for_django(look_at.address)}
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".json") as overlay:
+            json.dump({str(path.resolve()): text for path, text in texts.items()}, overlay)
+            overlay.flush()
+            async with WorkerClient(
+                project.python,
+                project.path,
+                project.settings,
+                environment={OVERLAY: overlay.name, **looked_at},
+                # What a worker may look at and not touch is kept by the worker itself.
+                pinned=self._pinned() if look_at is None else (),
+            ) as client:
+                if look_at is not None:
+                    await _require_reached(client, look_at)
+                yield client
+
     async def stop(self) -> None:
         """End the worker: after the models changed, since a Python process does not forget the
         old ones, and when another database takes the local one's place, for what it cached."""
         if self._client is not None:
             client, self._client = self._client, None
             await client.stop()
+
+
+def _for_django(address: Address) -> str:
+    """Return an address as JSON with Django's names for its parts."""
+    return json.dumps(
+        {
+            "NAME": address.database,
+            "HOST": address.host,
+            "PORT": str(address.port),
+            "USER": address.user,
+            "PASSWORD": address.password.reveal() if address.password else "",
+            "sslmode": address.sslmode,
+        }
+    )
+
+
+async def _require_reached(client: WorkerClient, far: Far) -> None:
+    """Raise ConfigError unless the worker is in the target's database."""
+    reached, meant = client.hello.database, await identity.read(far.address, far.where)
+    if reached.identity != (meant.system_identifier, meant.oid):
+        raise ConfigError(
+            f"The project could not be pointed to {far.address}.",
+            found=reached.error or f"it is in {reached.name}, OID {reached.oid}",
+            hint="The settings lead elsewhere whatever the database's address is.",
+        )

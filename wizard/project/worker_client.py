@@ -22,6 +22,7 @@ from wizard.project.worker_results import (
     ModelCheck,
     ModelDescription,
     NewMigration,
+    Outlook,
     PageMap,
     PageModel,
     RevisionChanges,
@@ -168,6 +169,17 @@ class WorkerClient(WorkerProcess):
             "convert_plan", None, **_arguments(conversion), fields=fields, pages=list(pages)
         )
         return plan
+
+    async def look(self, conversion: Conversion) -> Outlook:
+        """Return what the conversion would come upon in a database that is only looked at."""
+        outlook: Outlook = await self.ask(
+            "look",
+            None,
+            **_arguments(conversion),
+            fields=dict(conversion.fields),
+            selectors=[dict(selector) for selector in conversion.pages],
+        )
+        return outlook
 
     async def convert(
         self,

@@ -33,6 +33,8 @@ from wizard.project.handshake import Hello, parse
 
 PROTOCOL = 1
 DATABASE = "REMODEL_DATABASE"  # names another database to the worker than the settings do
+LOOK_AT = "REMODEL_LOOK_AT"  # a target to look at, as JSON, with its password
+OVERLAY = "REMODEL_OVERLAY"  # names a file of texts that stand for source files
 WORKER = Path(__file__).parents[1] / "worker" / "__main__.py"
 START_TIMEOUT = 120.0  # seconds; a large project imports for a while
 STOP_TIMEOUT = 5.0

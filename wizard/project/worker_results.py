@@ -133,6 +133,23 @@ class ValuesLeft(TypedDict):
     pages: int
 
 
+class StayingPages(TypedDict):
+    """Pages of a type that stay and lose what they hold in moved fields; `slugs` of the first."""
+
+    type: str
+    count: int
+    slugs: list[str]
+
+
+class Outlook(TypedDict):
+    """What a conversion would come upon: number of pages, faults, losses by `table.column`."""
+
+    pages: int
+    faults: list[str]
+    losses: dict[str, int]
+    stay: list[StayingPages]
+
+
 class NewMigration(TypedDict):
     """A file of the migrations that is not on disk yet: its path, Python text and SQL."""
 

@@ -20,6 +20,7 @@ from wizard.session.plan import Gate, Plan
 from wizard.ssh import connection, hostkeys
 from wizard.ssh.login import Login, way
 from wizard.steps.copy import judge_fields
+from wizard.steps.trial import Trial
 
 COPIES = (
     "A copy of a server's files (pg_basebackup, a snapshot of its disk) cannot be told from what "
@@ -277,8 +278,9 @@ async def _pages(context: Context, tree: PageTree) -> None:
             top = await _one(tree, {"path": value}, "")
             await _some(context, tree, top.path, f"under {top.url_path}")
         else:
-            page = await _one(tree, selector, "Name the page by its id or path.")
-            if page.type.lower() != context.config.conversion.old_type.lower():
+            old_type = context.config.conversion.old_type
+            page = await _one(tree, selector, "Name the page by its id or path.", old_type)
+            if page.type.lower() != old_type.lower():
                 raise ConfigError(
                     f"The page {page.title!r} is a {page.type}, not a "
                     f"{context.config.conversion.old_type}.",
@@ -288,10 +290,14 @@ async def _pages(context: Context, tree: PageTree) -> None:
             context.report.finding("page", f"{page.type} {page.title!r} at {page.url_path}")
 
 
-async def _one(tree: PageTree, selector: Mapping[str, Any], hint: str) -> Node:
-    """Return the one page that a selector names."""
+async def _one(
+    tree: PageTree, selector: Mapping[str, Any], hint: str, of_type: str | None = None
+) -> Node:
+    """Return the one page that a selector names; of several, the one of the type."""
     ((kind, value),) = selector.items()
     pages, wanted = await tree.select(selector), f"the {kind} {value!r}"
+    if of_type is not None:
+        pages = [page for page in pages if page.type.lower() == of_type.lower()] or pages
     if not pages:
         near = nearest(str(value), await tree.slugs()) if kind == "slug" else ""
         raise ConfigError(f"No page has {wanted}.", hint=near or "Look it up in the admin.")
@@ -324,7 +330,7 @@ def _operations(context: Context) -> list[Operation]:
             for jump in jumps:
                 hosts.setdefault(jump, Trust(jump, jump.destination, jump=True))
             hosts.setdefault(last, Trust(last, target.name))
-    return [*hosts.values(), Preflight()]
+    return [*hosts.values(), Preflight(), Trial()]
 
 
 def _way(login: Login) -> tuple[Login, ...]:

@@ -16,11 +16,11 @@ from wizard.project.worker_results import NewMigration
 from wizard.session.plan import Gate, Plan
 from wizard.steps import checkpointed
 from wizard.steps.checkpointed import Checkpointed
+from wizard.steps.proposal import generated, propose, require_sound
 from wizard.steps.sources import (
     describe,
     editable,
     migrations_folder,
-    models_file,
     observe_file,
     put_back,
     reinstall,
@@ -43,24 +43,26 @@ class WriteModel(Operation):
         conversion = context.config.conversion
         if reason := await _is_there(context):
             return unchanged(self, reason)
-        path = await models_file(context)
-        before = package.read(path)
+        text = context.facts.answer("structure.class")
+        proposal = await propose(context, text)
+        await require_sound(context, proposal)
+        path, before, after = proposal.path, proposal.before, proposal.added
         name = conversion.new_type.partition(".")[2]
-        after = source.insert_class(
-            before,
-            after=conversion.old_type.partition(".")[2],
-            text=context.facts.answer("structure.class"),
-        )
         changes = source.unified_diff(before, after, path.name)
         context.report.document("The two models", "table", await _side_by_side(context))
         context.report.document(f"Change to {path.name}", "diff", changes)
         return Plan(
             operation=self.key,
             title=f"Write class {name} into {path.name}",
-            does=(f"add class {name} to {path}", "everything else in the file stays as it is"),
+            does=(
+                f"add class {name} to {path}",
+                f"allow it where {conversion.old_type} is allowed (subpage_types, "
+                "parent_page_types of this file)",
+                "everything else in the file stays as it is",
+            ),
             undo="`remodel undo --to structure` puts the file back as it was",
             gate=Gate(name),
-            facts={"model": conversion.new_type, "class": context.facts.answer("structure.class")},
+            facts={"model": conversion.new_type, "class": text},
             details={"path": str(path), "after": after},
             skip=f"{path.name} has this class already" if before == after else "",
         )
@@ -310,18 +312,6 @@ async def _migrations(context: Context, kind: Kind) -> list[NewMigration]:
     return await worker.make_migration(context.config.conversion, kind, str(folder))
 
 
-async def _generated(context: Context) -> str:
-    """Return the class to propose, made from the moved fields' own definitions."""
-    conversion = context.config.conversion
-    return source.derived_class(
-        package.read(await models_file(context)),
-        old_class=conversion.old_type.partition(".")[2],
-        new_class=conversion.new_type.partition(".")[2],
-        fields=conversion.move,
-        prefix=conversion.prefix,
-    )
-
-
 async def _side_by_side(context: Context) -> str:
     """Return a table, tab-separated: each field of the old model and its name on the new one."""
     conversion = context.config.conversion
@@ -341,7 +331,7 @@ CLASS = StepQuestion(
     help="Made from the moved fields' own definitions. Edit it where it should say more;\n"
     "Django is asked afterwards what it really sees.",
     kind="source",
-    default_from=_generated,
+    default_from=generated,
     unless=_is_there,
     optional=True,  # empty where the model is there already
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from .convert import conversion, leftovers, observation, originals, slugs
+from .convert import conversion, leftovers, look, observation, originals, slugs
 from .plan import field_table
 from .protocol import Refusal, Reply
 from .site import migrations, models, pages, sites, urls
+from .site.database import looking, read_only
 
 Operation = Callable[..., object]
 
@@ -35,12 +36,28 @@ OPERATIONS: dict[str, Operation] = {
     "rename_revision_fields": slugs.rename_revision_fields,
     "unprefix_names": slugs.unprefix_names,
     "values_left": leftovers.values_left,
+    "look": look.look,
 }
+
+# The operations for a database that is only looked at. Each but `look`, which has temporary
+# tables, runs in a transaction that is READ ONLY.
+LOOKING = {"look", "migration_plan"}
 
 
 def perform(reply: Reply, name: str, args: dict[str, Any]) -> object:
-    """Return the result of an operation. Raise Refusal `unknown_operation` for another name."""
+    """Return the result of an operation. Raise Refusal `unknown_operation` for another name.
+
+    Raise Refusal `unsupported` for an operation that may change something, where the database is
+    only to be looked at.
+    """
     operation = OPERATIONS.get(name)
     if operation is None:
         raise Refusal("unknown_operation", f"The worker knows no operation {name!r}.")
-    return operation(reply, **args)
+    if not looking():
+        return operation(reply, **args)
+    if name not in LOOKING:
+        raise Refusal("unsupported", f"{name} is not done where nothing may be changed.")
+    if operation is look.look:
+        return operation(reply, **args)
+    with read_only():
+        return operation(reply, **args)

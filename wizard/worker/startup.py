@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .protocol import PROTOCOL, Refusal, Reply
+from .site.overlay import lay_over
 
 SETTINGS = "DJANGO_SETTINGS_MODULE"
 DATABASE = "REMODEL_DATABASE"  # a copy beside the settings' database, to be looked at
@@ -59,6 +60,7 @@ def start() -> dict[str, Any]:
     Raise Refusal with type `no_django`, `settings`, `setup`, `no_wagtail` or `pinned`.
     """
     name = os.environ.get(SETTINGS, "")
+    lay_over()
     try:
         django = importlib.import_module("django")
     except ImportError as error:
@@ -69,7 +71,7 @@ def start() -> dict[str, Any]:
         ) from error
     from django.db.backends.signals import connection_created
 
-    from .site.database import hello_database, refuse_pinned
+    from .site.database import hello_database, refuse_pinned, turn_to_target
 
     connection_created.connect(refuse_pinned, weak=False)
     _load_settings(name)
@@ -86,6 +88,7 @@ def start() -> dict[str, Any]:
         )
     settings.WAGTAILREDIRECTS_AUTO_CREATE = False
     _turn_to(os.environ.get(DATABASE, ""))
+    turn_to_target()
     media.guard()
     from .site.models import page_labels
 

@@ -5,6 +5,7 @@
     entries   the lists of a page class that name its fields: panels, search_fields, api_fields
     scope     which names an expression looks up in the class around it
     derive    the new class, from the definitions in the old one
+    tree_rules  where the old type may stand in the tree, the new type may stand as well
     mentions  the code that still speaks of a field, for the operator to look at
 
 libcst understands the file; the edits are made on the text itself. So what is not edited
@@ -22,10 +23,12 @@ from wizard.project.source.editing import (
 )
 from wizard.project.source.mentions import Mention, mentions
 from wizard.project.source.parsed import SourceError, class_source
+from wizard.project.source.tree_rules import allow_beside
 
 __all__ = [
     "Mention",
     "SourceError",
+    "allow_beside",
     "class_source",
     "derived_class",
     "final_models",

@@ -242,17 +242,6 @@ def _clashes(
     return sentences
 
 
-def twins(field_map: FieldMap) -> list[str]:
-    """Return the unique rules of shared levels that a page and its copy would both break."""
-    return [
-        f"{level._meta.label}: {' and '.join(names)} must be unique together, and a copy has the "
-        "same as its original. Keep the ids."
-        for level in field_map.shared[1:]
-        for names in _unique(level)
-        if len(names) > 1 and not any(level._meta.get_field(name).unique for name in names)
-    ]
-
-
 def _unique(model: Model) -> list[tuple[str, ...]]:
     """Return the sets of the level's own fields that must be unique together."""
     from django.db.models import UniqueConstraint

@@ -29,7 +29,7 @@ from ..site.models import base_page, page_model
 from ..site.sites import clear_root_paths
 from ..site.tree import quoted
 from ..site.types import Cursor
-from . import checks, side_rows, values
+from . import checks, side_rows, twins, values
 
 
 def convert_plan(
@@ -53,7 +53,7 @@ def convert_plan(
     """
     from django.db import transaction
 
-    field_map = _field_map(old_type, new_type, prefix, move, fields, ids)
+    field_map = resolved(old_type, new_type, prefix, move, fields, ids)
     connection = page_connection()
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         idmap.load(cursor, dict.fromkeys(pages) if ids == "new" else dict(zip(pages, pages)))
@@ -103,7 +103,7 @@ def convert(
     """
     from django.db import transaction
 
-    field_map = _field_map(old_type, new_type, prefix, move, fields, ids)
+    field_map = resolved(old_type, new_type, prefix, move, fields, ids)
     connection = page_connection()
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         # Readers may go on; whoever would write to the tree waits until this is over.
@@ -306,9 +306,10 @@ class _Conversion:
         self.verified.append({"name": name, "detail": detail})
 
 
-def _field_map(
+def resolved(
     old_type: str, new_type: str, prefix: str, move: list[str], fields: dict[str, Any], ids: str
 ) -> FieldMap:
+    """Return the field map of a conversion. Raise Refusal `unsupported` or `field_map`."""
     require_postgresql(page_connection())
     if ids not in ("new", "kept"):
         raise Refusal("unsupported", f"Ids are new or kept, not {ids!r}.")
@@ -328,7 +329,7 @@ def _faults(
         *going.faults,
         *deeper(cursor, field_map.old_type),
         *kinds.faults(cursor, field_map),
-        *(checks.twins(field_map) if ids == "new" else []),
+        *(twins.faults(cursor, field_map) if ids == "new" else []),
     ]
 
 

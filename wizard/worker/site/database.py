@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Callable, TypeVar
 
@@ -21,6 +23,8 @@ IDENTITY = """
       FROM pg_database WHERE datname = current_database()
 """
 
+
+LOOK_AT = "REMODEL_LOOK_AT"  # JSON: a target that is only looked at, in Django's names
 
 Asked = TypeVar("Asked", bound=Callable[..., Any])
 _answers: list[Callable[[], None]] = []
@@ -46,6 +50,36 @@ def page_connection() -> Connection:
     from .models import base_page
 
     return connections[router.db_for_write(base_page()) or "default"]
+
+
+def looking() -> bool:
+    """Return whether the database is a target that is only looked at."""
+    return bool(os.environ.get(LOOK_AT))
+
+
+def turn_to_target() -> None:
+    """Have the pages' connection lead to the target to be looked at, if there is one."""
+    if not looking():
+        return
+    connection = page_connection()
+    connection.close()
+    given = json.loads(os.environ[LOOK_AT])
+    options = connection.settings_dict.setdefault("OPTIONS", {})
+    for name in ("sslmode", "service", "passfile", "pool"):
+        options.pop(name, None)
+    options.update({"sslmode": given.pop("sslmode")} if given.get("sslmode") else {})
+    connection.settings_dict.update(given)  # shared by the connections of every thread
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """Do what is inside in a transaction in which nothing can be written."""
+    from django.db import transaction
+
+    connection = page_connection()
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")
+        yield
 
 
 def require_postgresql(connection: Connection) -> None:

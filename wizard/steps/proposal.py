@@ -1,0 +1,106 @@
+"""The models as they would be, tried in a Python of their own before a file is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wizard.base.errors import OperationFailed, RemodelError
+from wizard.config.config import Conversion
+from wizard.engine.context import Context
+from wizard.project import package, source
+from wizard.project.worker_client import WorkerClient
+from wizard.steps.sources import describe
+
+ERROR = 40  # django.core.checks.ERROR
+Phase = Literal["added", "final"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The models file with the new class, and as it ends.
+
+    `path` is the operator's file, `imported` the one that the project imports, which may be an
+    installed copy. `final` is None where no field moves.
+    """
+
+    path: Path
+    imported: Path
+    before: str
+    added: str
+    final: str | None
+
+    def texts(self, phase: Phase) -> Mapping[Path, str]:
+        """Return the text for a worker to import instead of the file, in a phase."""
+        text = self.added if phase == "added" else self.final
+        return {} if text is None else {self.imported: text}
+
+
+async def propose(context: Context, text: str) -> Proposal:
+    """Return what the models file becomes with this class. Raise SourceError where it cannot."""
+    conversion = context.config.conversion
+    imported = Path((await describe(context))["file"])
+    path = package.source_of(context.config.project, imported)
+    before = package.read(path)
+    old, new = (label.partition(".")[2] for label in (conversion.old_type, conversion.new_type))
+    added = source.insert_class(before, after=old, text=text)
+    added = source.allow_beside(added, app=conversion.app, old_class=old, new_class=new)
+    final = source.final_models(
+        added, old_class=old, new_class=new, fields=conversion.move, prefix=conversion.prefix
+    )
+    return Proposal(path, imported, before, added, final if conversion.move else None)
+
+
+async def generated(context: Context) -> str:
+    """Return the class to propose, made from the moved fields' own definitions."""
+    conversion = context.config.conversion
+    imported = Path((await describe(context))["file"])
+    return source.derived_class(
+        package.read(package.source_of(context.config.project, imported)),
+        old_class=conversion.old_type.partition(".")[2],
+        new_class=conversion.new_type.partition(".")[2],
+        fields=conversion.move,
+        prefix=conversion.prefix,
+    )
+
+
+async def require_sound(context: Context, proposal: Proposal) -> None:
+    """Raise OperationFailed unless Django takes the models as they would be, added and final.
+
+    Errors that the project has already do not count.
+    """
+    known = set(await _errors(await context.worker.client()))
+    phases: list[Phase] = ["added"] if proposal.final is None else ["added", "final"]
+    for phase in phases:
+        try:
+            async with context.worker.client_over(proposal.texts(phase)) as worker:
+                faults = await _faults(worker, context.config.conversion, phase, known)
+        except RemodelError as error:
+            faults = [f"{error.message} {error.found}".strip()]
+        if faults:
+            when = "with the new class" if phase == "added" else "once the fields have moved"
+            raise OperationFailed(
+                f"The models would not be right {when}; {proposal.path.name} was not changed.",
+                found="\n".join(faults),
+                hint=f"Change {proposal.path.name} so that the fields can move, or take them off "
+                "conversion.move.",
+            )
+
+
+async def _faults(
+    worker: WorkerClient, conversion: Conversion, phase: Phase, known: set[str]
+) -> list[str]:
+    faults = [error for error in await _errors(worker) if error not in known]
+    checks = await worker.check_models(conversion, phase)
+    return faults + [f"{check['name']}: {check['detail']}" for check in checks if not check["ok"]]
+
+
+async def _errors(worker: WorkerClient) -> list[str]:
+    checked = await worker.check()
+    return [
+        f"{message['text']} ({message['id']})"
+        for message in checked["messages"]
+        if message["level"] >= ERROR
+    ]

@@ -1,0 +1,141 @@
+"""The conversion tried before anything is touched: on the source in memory, on production's rows.
+
+The new class goes into a Python of its own, not into the file. Production is only looked at, in a
+transaction that is READ ONLY and rolled back.
+"""
+
+from __future__ import annotations
+
+from wizard.base.errors import ConfigError, OperationFailed, RemodelError
+from wizard.engine.context import Context
+from wizard.engine.operation import Repeatable
+from wizard.engine.result import Result
+from wizard.postgres import server
+from wizard.project.worker_results import Outlook
+from wizard.session.plan import Plan
+from wizard.steps.proposal import Proposal, generated, propose, require_sound
+
+FAULTS_SHOWN = 50
+
+
+class Trial(Repeatable):
+    """Try the new class, and the conversion of production's pages, without writing anything."""
+
+    key = "project.trial"
+    title = "Try the conversion without writing anything"
+    about = "the new class in memory, and production's pages, read-only"
+
+    async def plan(self, context: Context) -> Plan:
+        conversion, where = context.config.conversion, context.config.backup_source.where
+        begun = context.facts.settled("structure.model")
+        return Plan(
+            operation=self.key,
+            title=self.title,
+            does=(
+                f"start Python with {conversion.new_type} in memory, and run Django's checks",
+                f"look at the pages on {where} in a read-only transaction, and roll it back",
+            ),
+            undo="nothing to undo",
+            skip="the models are written already" if begun else "",
+        )
+
+    async def apply(self, context: Context, plan: Plan) -> Result:
+        await _require_migrated(context)
+        proposal = await _proposal(context)
+        if proposal is not None:
+            await require_sound(context, proposal)
+            context.report.finding("new class", "loads; Django's checks have nothing against it")
+        outlook = await _look(context, proposal)
+        if outlook is None:
+            return Result(message="the models would be right; the content is looked at later")
+        _show(context, outlook)
+        if outlook["faults"]:
+            faults = outlook["faults"]
+            more = [f"and {len(faults) - FAULTS_SHOWN:,} more"] * (len(faults) > FAULTS_SHOWN)
+            count = (
+                "1 problem prevents" if len(faults) == 1 else f"{len(faults):,} problems prevent"
+            )
+            raise OperationFailed(
+                f"{count} the conversion; nothing was changed.",
+                found="\n".join([*faults[:FAULTS_SHOWN], *more]),
+                hint="Fix them in the models or in the admin of "
+                f"{context.config.backup_source.name}, or choose other pages; then try again.",
+            )
+        return Result(message=f"pages to convert: {outlook['pages']:,}; nothing is in the way")
+
+
+async def _require_migrated(context: Context) -> None:
+    """Raise ConfigError where the models have what the migrations have not."""
+    worker = await context.worker.client()
+    changes = {app: await worker.pending_changes(app) for app in context.config.conversion.apps}
+    if any(changes.values()):
+        apps = " ".join(app for app, lines in changes.items() if lines)
+        raise ConfigError(
+            "The models have changes that no migration has.",
+            found="\n".join(line for lines in changes.values() for line in lines),
+            hint=f"Make the migration (python manage.py makemigrations {apps}), deploy it and "
+            f"migrate {context.config.backup_source.name}; then begin again. Or take the changes "
+            "out of the models until the conversion is delivered.",
+        )
+
+
+async def _proposal(context: Context) -> Proposal | None:
+    """Return the models as they would be; None where the new type is there already."""
+    worker = await context.worker.client()
+    if context.config.conversion.new_type in worker.hello.page_models:
+        return None
+    answer = context.session.answers.answers.get("structure.class")
+    return await propose(context, str(answer) if answer else await generated(context))
+
+
+async def _look(context: Context, proposal: Proposal | None) -> Outlook | None:
+    """Return what the conversion would come upon in production; None where it cannot be looked at.
+
+    Why not is reported.
+    """
+    target = context.config.backup_source
+    far = await context.far.checked(target)
+    async with server.session(far.address) as connection:
+        cursor = await connection.execute("SELECT pg_is_in_recovery()")
+        (standby,) = await cursor.fetchone() or (False,)
+    if standby:
+        context.report.finding(
+            f"{target.name} content",
+            "a standby, which has no temporary tables; looked at after the restore",
+            "info",
+        )
+        return None
+    texts = {} if proposal is None else proposal.texts("added")
+    async with context.worker.client_over(texts, look_at=far) as worker:
+        pending = await worker.migration_plan()
+        if pending:
+            context.report.finding(
+                "migrations",
+                f"{target.name} has not had {', '.join(pending)}",
+                "warn",
+                "They run on the local copy, and are delivered with the conversion. Its content "
+                "is looked at after the restore.",
+            )
+            return None
+        try:
+            return await worker.look(context.config.conversion)
+        except RemodelError as error:
+            error.hint = error.hint or "This is what production's content comes to; see above."
+            raise
+
+
+def _show(context: Context, outlook: Outlook) -> None:
+    """Report what would be lost, by type."""
+    conversion = context.config.conversion
+    for pages in outlook["stay"]:
+        named = ", ".join(pages["slugs"])
+        more = pages["count"] - len(pages["slugs"])
+        context.report.finding(
+            f"{pages['type']} that stay",
+            f"{named}{f' and {more:,} more' if more else ''}",
+            "warn",
+            f"They lose what they hold in {', '.join(conversion.move)}: these fields move to "
+            f"{conversion.new_type}.",
+        )
+    for name, count in outlook["losses"].items():
+        context.report.finding(f"lost: {name}", f"{count:,}", "warn")
