@@ -54,8 +54,8 @@ class GateScreen(ModalScreen[Answer]):
         assert plan.gate is not None
         self.plan = plan
         self.changed = changed
-        self.findings = [told for told in reading if isinstance(told, Finding)]
-        documents = [told for told in reading if isinstance(told, Document)]
+        self.findings = [event for event in reading if isinstance(event, Finding)]
+        documents = [event for event in reading if isinstance(event, Document)]
         self.documents = sorted(documents, key=lambda document: document.form != "diff")
         self.phrase = plan.gate.phrase
 

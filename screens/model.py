@@ -209,7 +209,7 @@ class Model:
                     step.finished = False
         return step
 
-    def told(self, operation: str) -> list[Finding | Document]:
+    def to_read(self, operation: str) -> list[Finding | Document]:
         """Return what there is to read before consenting to this operation's plan: its documents,
         and its findings that warn."""
         step = self.steps[operation.partition(".")[0]]

@@ -21,12 +21,12 @@ class Rail(Static):
             super().__init__()
             self.number = number
 
-    def show(self, model: Model, looked_at: str) -> None:
+    def show(self, model: Model, shown_step: str) -> None:
         """Draw the steps as they stand."""
         text = Text()
         for number, step in enumerate(model.steps.values(), 1):
             mark = STATES[step.state]
-            here = step.name == looked_at
+            here = step.name == shown_step
             text.append("▌" if here else " ", STATES["running"].colour)
             text.append(
                 f"{number} {step.title}\n",
