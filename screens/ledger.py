@@ -71,7 +71,7 @@ class LedgerScreen(ModalScreen[None]):
                 numbers = [_number(name, entry) for name in ACCOUNTS]
                 table.add_row(where, Text(entry.kind, MUTED), before, *numbers)
             else:
-                table.add_row(where, before, _told(entry))
+                table.add_row(where, before, _account_of(entry))
         table.move_cursor(row=at)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
@@ -134,7 +134,7 @@ def _short(name: str, width: int) -> str:
     return f"{name[: width // 2 - 1]}…{name[-width // 2 :]}"
 
 
-def _told(entry: LedgerEntry) -> Text:
+def _account_of(entry: LedgerEntry) -> Text:
     """`12 followed, 3 rewritten`: on a narrow terminal in place of five columns."""
     text = Text()
     for name in ACCOUNTS:

@@ -89,7 +89,7 @@ class StepScreen(Screen[None], inherit_bindings=False):
         self.query_one("#header", Static).update(self._header())
         self.query_one("#rail", Rail).show(host.model, self.step.name)
         # Once there is something to read, a short screen has no room for the purpose.
-        self.set_class(bool(self.state.findings or self.state.documents), "-told")
+        self.set_class(bool(self.state.findings or self.state.documents), "-has-reading")
         self.show_body(self.state)
         self.query_one("#prompt", Prompt).show(host.prompt_text(self.step.name))
 

@@ -116,7 +116,7 @@ def difference(consented: Mapping[str, Any], now: Mapping[str, Any], at: str = "
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             lines += difference(old, new, name)
         elif old != new:
-            lines += _told(name, old, new)
+            lines += _change_lines(name, old, new)
     return lines
 
 
@@ -124,7 +124,7 @@ SHORT = 100
 """Characters up to which two values are told side by side."""
 
 
-def _told(name: str, old: Any, new: Any) -> list[str]:
+def _change_lines(name: str, old: Any, new: Any) -> list[str]:
     """How a value differs: side by side, or where it is long only what is gone and what came."""
     both = f"{name}: was {old!r}, is now {new!r}"
     if len(both) <= SHORT:
