@@ -96,9 +96,9 @@ class Engine:
     async def _ask(self, step: Step) -> None:
         # Answers of this session are settled; a resume does not ask again.
         answered = self.context.session.answers.answers
-        open_ = [q for q in step.questions(self.context) if q.key not in answered]
+        unanswered = [q for q in step.questions(self.context) if q.key not in answered]
         asked = []
-        for question in open_:
+        for question in unanswered:
             if question.unless is not None and await question.unless(self.context):
                 self._answered(question, "")
             else:

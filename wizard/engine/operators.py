@@ -102,10 +102,10 @@ class Replay:
                 f"The missing key is consents.{plan.operation}.",
             )
         if recorded["fingerprint"] != plan.fingerprint:
-            difference_ = f"consented to {recorded['fingerprint']}, the plan is {plan.fingerprint}"
+            mismatch = f"consented to {recorded['fingerprint']}, the plan is {plan.fingerprint}"
             raise PlanStale(
                 f"The consent to {plan.operation} was given to another plan.",
-                found="\n".join([difference_, *(self.differs(plan) or gate_lines(plan))]),
+                found="\n".join([mismatch, *(self.differs(plan) or gate_lines(plan))]),
                 hint=f"Look at the plan and consent anew: {self._by_hand}",
             )
         target = plan.gate.target if plan.gate else ""
@@ -189,7 +189,10 @@ class Plain:
         self, questions: Sequence[Question], recorded: Mapping[str, Any]
     ) -> dict[str, Any]:
         """One prompt line a question; an empty line takes the default."""
-        return {each.key: await self._ask(each, recorded.get(each.key)) for each in questions}
+        return {
+            question.key: await self._ask(question, recorded.get(question.key))
+            for question in questions
+        }
 
     async def _ask(self, question: Question, recorded: Any) -> Any:
         default = question.default if recorded is None else recorded

@@ -85,11 +85,11 @@ async def survey(context: Context, steps: Sequence[Step]) -> Survey:
     """
     journal = context.session.journal
     operations = _operations(context, steps)
-    states = {each.key: journal.state(each.key) for each in operations}
-    left = [each for each in operations if not context.facts.settled(each.key)]
+    states = {operation.key: journal.state(operation.key) for operation in operations}
+    left = [operation for operation in operations if not context.facts.settled(operation.key)]
     if not left or not any(states.values()):
         return Survey()
-    done = [each for each in operations if context.facts.settled(each.key)]
+    done = [operation for operation in operations if context.facts.settled(operation.key)]
     sentences = [
         f"Session {context.session.id}: {len(done)} of {len(operations)} operations are done"
     ]
@@ -98,7 +98,7 @@ async def survey(context: Context, steps: Sequence[Step]) -> Survey:
     for operation in left:
         if clause := await _interrupted(context, operation, seen):
             sentences.append(f"{operation.key} was interrupted: {clause}.")
-    names = ", ".join(each.key for each in left[:NAMED])
+    names = ", ".join(operation.key for operation in left[:NAMED])
     more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return Survey(" ".join([*sentences, f"To be done: {names}{more}."]), seen)
 

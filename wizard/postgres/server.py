@@ -158,7 +158,7 @@ async def databases(address: Address) -> list[DatabaseRow]:
 
 async def database(address: Address) -> DatabaseRow | None:
     """Return the database of `address`, or None where there is none of that name."""
-    return {found.name: found for found in await databases(address)}.get(address.database)
+    return {row.name: row for row in await databases(address)}.get(address.database)
 
 
 async def databases_of(connection: psycopg.AsyncConnection[Any]) -> list[DatabaseRow]:

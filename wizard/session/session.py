@@ -208,7 +208,7 @@ def summaries(config: Config) -> list[Summary]:
     One that was cut off before it had begun is none.
     """
     folder = config.state / "sessions"
-    summaries_ = []
+    listed = []
     for path in sorted(folder.glob("*/journal.sqlite")):
         journal = Journal(path.resolve(), read_only=True)
         if journal.noted("begun") is None:
@@ -219,7 +219,7 @@ def summaries(config: Config) -> list[Summary]:
             if entry.kind not in ("answer", "consent", "kept"):
                 states[entry.operation] = entry.kind
         conversion = journal.noted("identity", {}).get("conversion", {})
-        summaries_.append(
+        listed.append(
             Summary(
                 id=path.parent.name,
                 begun=journal.noted("begun", 0.0),
@@ -230,4 +230,4 @@ def summaries(config: Config) -> list[Summary]:
             )
         )
         journal.close()
-    return summaries_
+    return listed

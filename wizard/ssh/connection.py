@@ -348,7 +348,9 @@ def _untrusted(
             hint="Start `remodel` once on a terminal to see and accept the host key, or put its "
             f"line into {login.known_hosts}.",
         )
-    trusted = "\n".join(f"known: {known.describe(each).fingerprint}" for each in known.trusted)
+    trusted = "\n".join(
+        f"known: {known.describe(trusted_key).fingerprint}" for trusted_key in known.trusted
+    )
     return IdentityMismatch(
         f"The host key of {login.destination} is not the known one.",
         found=f"presented: {evidence}\n{trusted}".rstrip(),

@@ -59,7 +59,7 @@ def _jumps(login: Login, passed: tuple[str, ...]) -> tuple[Login, ...]:
     if not isinstance(named, str) or named.lower() == "none":
         return ()
     reached: tuple[Login, ...] = ()
-    for hop in (each.strip() for each in named.split(",")):
+    for hop in (name.strip() for name in named.split(",")):
         if hop in passed:
             raise ConfigError(
                 f"The ssh_config leads from {hop} to itself.",

@@ -115,9 +115,9 @@ def _named(entry: JournalEntry, keys: Mapping[str, str], stamp: str) -> dict[str
 def among(databases: Iterable[DatabaseRow], names: Mapping[str, str]) -> list[HeldDatabase]:
     """Which of `names` are there, as a server's catalog has them."""
     return [
-        HeldDatabase(found.name, names[found.name], found.oid, found.size)
-        for found in databases
-        if found.name in names
+        HeldDatabase(row.name, names[row.name], row.oid, row.size)
+        for row in databases
+        if row.name in names
     ]
 
 

@@ -60,7 +60,7 @@ class Purge(Repeatable):
         paths = []
         if not self.target:
             paths = [*artifacts.files(context.config, session), *await _scripts(context)]
-        does = [f"drop {each}" for each in held]
+        does = [f"drop {database}" for database in held]
         does += [f"delete {path.name}, {megabytes(artifacts.sized([path]))}" for path in paths]
         if not self.target and not context.session.journal.noted("finished"):
             does.append("NOTE: this session has work left; after this it cannot go on or be undone")
@@ -69,7 +69,7 @@ class Purge(Repeatable):
             title=f"Purge what session {session} holds on {where}",
             does=tuple(does),
             destroys=(
-                *(Loss(f"the database {each.name}: {each.what}") for each in held),
+                *(Loss(f"the database {database.name}: {database.what}") for database in held),
                 *(Loss(f"the {_kind(path)} {path.name}{_only_one(path)}") for path in paths),
             ),
             undo="there is no way back",
@@ -77,13 +77,13 @@ class Purge(Repeatable):
             facts={
                 "session": session,
                 "where": where,
-                "databases": [each.name for each in held],
+                "databases": [database.name for database in held],
                 "files": [path.name for path in paths],
             },
             details={
-                "oids": {each.name: each.oid for each in held},
+                "oids": {database.name: database.oid for database in held},
                 "files": [str(path) for path in paths],
-                "bytes": artifacts.sized(paths) + sum(each.bytes or 0 for each in held),
+                "bytes": artifacts.sized(paths) + sum(database.bytes or 0 for database in held),
             },
             skip="" if held or paths else f"session {session} holds nothing on {where}",
         )
@@ -129,12 +129,12 @@ class Purge(Repeatable):
         address = await self._address(context)
         held = artifacts.among(await server.databases(address), names)
         system = await _system(address) if held else ""
-        for each in held:
-            role = context.far.pins.role_of(Identity("", each.name, system, each.oid))
+        for database in held:
+            role = context.far.pins.role_of(Identity("", database.name, system, database.oid))
             if role:
                 raise IdentityMismatch(
-                    f"{each.name} is the database that this session knows as {role}.",
-                    found=f"system identifier {system}, OID {each.oid}",
+                    f"{database.name} is the database that this session knows as {role}.",
+                    found=f"system identifier {system}, OID {database.oid}",
                     hint="Somebody renamed it. Nothing is dropped before it has its name again.",
                 )
         return held
@@ -233,7 +233,7 @@ async def listed(config: Config) -> list[str]:
     for one in sessions.summaries(config):
         use = artifacts.use(config, one.id, databases)
         lines.append(f"{one.id}  {use}")
-        lines += [f"    database {each}" for each in use.databases or ()]
+        lines += [f"    database {database}" for database in use.databases or ()]
         lines += [
             f"    file {path.name}, {megabytes(artifacts.sized([path]))}" for path in use.files
         ]

@@ -111,7 +111,7 @@ class RehearsalAccount:
         lines = ["", f"Rehearsal of {f'session {of}' if of else 'the recorded answers'}"]
         for title, sentences in sections:
             if sentences:
-                lines += [f"  {title}:", *(f"    {each}" for each in sentences)]
+                lines += [f"  {title}:", *(f"    {sentence}" for sentence in sentences)]
         if len(lines) == 2:
             lines.append("  nothing has changed since it was recorded")
         return [*lines, "  Everything was taken back; no target was written to."]
@@ -316,7 +316,7 @@ def _warnings(journal: Journal | None, findings: Sequence[Finding]) -> list[str]
         if event.get("kind") == "finding" and event.get("status") in ("warn", "fail")
     }
     return [
-        f"{each.operation}: {each.name}: {each.value}"
-        for each in findings
-        if each.status in ("warn", "fail") and (each.operation, each.name) not in known
+        f"{finding.operation}: {finding.name}: {finding.value}"
+        for finding in findings
+        if finding.status in ("warn", "fail") and (finding.operation, finding.name) not in known
     ]

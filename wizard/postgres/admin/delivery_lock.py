@@ -39,7 +39,7 @@ async def alone(address: Address, work: str) -> AsyncIterator[None]:
         deadline = time.monotonic() + PATIENCE
         while not await _locked(session, key):
             holders = await _holders(session, key)
-            ours = [each.pid for each in holders if each.application == named]
+            ours = [holder.pid for holder in holders if holder.application == named]
             if (holders and not ours) or time.monotonic() > deadline:
                 raise OperationFailed(
                     f"Somebody else is delivering to {address.database} at this moment.",

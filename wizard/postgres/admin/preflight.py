@@ -66,8 +66,8 @@ class PreflightReport:
     notes: tuple[str, ...]
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """Lines of a plan: everything that was found."""
+    def plan_lines(self) -> tuple[str, ...]:
+        """Return everything that was found, as lines of a plan."""
         return tuple(f"NOTE: {line}" for line in (*self.faults, *self.notes))
 
     def require(self, name: str, delivery: str) -> None:
@@ -184,19 +184,19 @@ async def _extensions(
 
 async def _sessions(connection: psycopg.AsyncConnection[Any], name: str) -> list[str]:
     """Sessions that are in the way, and those of poolers, by the name they give themselves."""
-    ours_not = {each.pid for each in await swaps.untouchable(connection, name)}
+    ours_not = {other.pid for other in await swaps.untouchable(connection, name)}
     notes = []
-    for each in await server.sessions_of(connection, name):
-        if each.pid in ours_not:
+    for other in await server.sessions_of(connection, name):
+        if other.pid in ours_not:
             notes.append(
                 f"our role may not end this session; while it is there the names are not swapped, "
-                f"and {name} stays as it is: {each}"
+                f"and {name} stays as it is: {other}"
             )
-        elif each.application.lower().startswith(("pgbouncer", "pgcat", "odyssey", "pgpool")):
+        elif other.application.lower().startswith(("pgbouncer", "pgcat", "odyssey", "pgpool")):
             notes.append(
                 "a pooler's sessions are ended like all others, and a login that fails while the "
                 "names are swapped may make it refuse its clients for seconds (PgBouncer: 15): "
-                f"have `before` pause it and `after` resume it: {each}"
+                f"have `before` pause it and `after` resume it: {other}"
             )
     return notes
 

@@ -212,12 +212,15 @@ async def read(connection: psycopg.AsyncConnection[Any], *, content: bool = Fals
     horizon = now.next if content else int(now.snapshot.partition(":")[0])
     span = now.next - horizon
     counts = await catalog.together(
-        connection, [_count(number, each, span, content) for number, each in enumerate(relations)]
+        connection,
+        [_count(number, relation, span, content) for number, relation in enumerate(relations)],
     )
     seen: set[int] = set()
     unclear = [relations[number] for number, _, late, *_ in counts if late]
     if unclear:
-        rows = await catalog.together(connection, [_late(each, now.next, span) for each in unclear])
+        rows = await catalog.together(
+            connection, [_late(relation, now.next, span) for relation in unclear]
+        )
         seen = {xid for (xid,) in rows}
     gaps = [
         relations[number]
@@ -227,11 +230,13 @@ async def read(connection: psycopg.AsyncConnection[Any], *, content: bool = Fals
     scattered = await runs_of(connection, gaps)
     tables = {}
     for number, rows, _, first, last, digest, logins in counts:
-        each = relations[number]
+        relation = relations[number]
         runs: Runs | None = None
-        if each.key:
-            runs = scattered[each.name] if each in gaps else ((first, last),) if rows else ()
-        tables[each.name] = Table(rows, definitions[each.oid], runs, digest, logins)
+        if relation.key:
+            runs = (
+                scattered[relation.name] if relation in gaps else ((first, last),) if rows else ()
+            )
+        tables[relation.name] = Table(rows, definitions[relation.oid], runs, digest, logins)
     return DriftBaseline(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         database=now.database,
@@ -288,9 +293,9 @@ def late(span: int) -> sql.Composable:
     return sql.SQL("(age(t.xmin) <= {} AND age(t.xmin) > 0)").format(sql.Literal(span))
 
 
-def _late(relation: Relation, next_: int, span: int) -> sql.Composable:
+def _late(relation: Relation, next_xid: int, span: int) -> sql.Composable:
     return sql.SQL("SELECT DISTINCT {} - age(t.xmin) FROM {} t WHERE {}").format(
-        sql.Literal(next_), relation.quoted, late(span)
+        sql.Literal(next_xid), relation.quoted, late(span)
     )
 
 

@@ -86,13 +86,15 @@ async def definitions(
 
     Names are written out with their schemas as `search_path` has it: it has to be pinned.
     """
-    cursor = await connection.execute(DEFINITIONS, {"oids": [each.oid for each in relations]})
+    cursor = await connection.execute(
+        DEFINITIONS, {"oids": [relation.oid for relation in relations]}
+    )
     parts: dict[int, list[tuple[str, ...]]] = defaultdict(list)
     for oid, *part in await cursor.fetchall():
         parts[oid].append(tuple(part))
     return {
-        each.oid: hashlib.sha256(repr(parts[each.oid]).encode()).hexdigest()[:16]
-        for each in relations
+        relation.oid: hashlib.sha256(repr(parts[relation.oid]).encode()).hexdigest()[:16]
+        for relation in relations
     }
 
 

@@ -150,20 +150,20 @@ async def _look(
     now = await base.moment(connection)
     _require_comparable(now, baseline)
     chosen = [
-        each
-        for each in relations
-        if only is None or each.name in only or each.name not in baseline.tables
+        relation
+        for relation in relations
+        if only is None or relation.name in only or relation.name not in baseline.tables
     ]
     counted = await _count(connection, chosen, now, baseline)
     changes = [
         Change(name, 0, was.rows, 0, 0, was.rows, {}, altered=True, digest="dropped")
         for name, was in baseline.tables.items()
-        if name not in {each.name for each in relations}
+        if name not in {relation.name for relation in relations}
     ]
-    for each in chosen:
-        was = baseline.tables.get(each.name)
-        rows, written, digest, logins = counted[each.name]
-        altered = was is None or definitions[each.oid] != was.definition
+    for relation in chosen:
+        was = baseline.tables.get(relation.name)
+        rows, written, digest, logins = counted[relation.name]
+        altered = was is None or definitions[relation.oid] != was.definition
         was = was or Table(0, "", ())
         if baseline.snapshot:
             same = not written and rows == was.rows
@@ -173,10 +173,12 @@ async def _look(
             continue
         if not altered and rows == was.rows and was.but_logins and logins == was.but_logins:
             users = written or None
-            change = Change(each.name, written, written, 0, users, 0, {}, logins=True)
+            change = Change(relation.name, written, written, 0, users, 0, {}, logins=True)
         else:
-            change = await _told(connection, each, was, rows, written, now, baseline, altered, same)
-        of = f"{digest} {was.rows - rows + written} {definitions[each.oid]}"
+            change = await _by_keys(
+                connection, relation, was, rows, written, now, baseline, altered, same
+            )
+        of = f"{digest} {was.rows - rows + written} {definitions[relation.oid]}"
         changes.append(replace(change, digest=hashlib.sha256(of.encode()).hexdigest()[:8]))
     sequences = await catalog.sequences(connection)
     return Drift(
@@ -199,7 +201,7 @@ class Watch:
 
     def __init__(self, baseline: DriftBaseline) -> None:
         self.baseline = baseline
-        self._found = Drift(())
+        self._drift = Drift(())
         self._activity: Activity | None = None
         self._relations: Sequence[Relation] = ()
         self._definitions: Mapping[int, str] = {}
@@ -212,28 +214,28 @@ class Watch:
         if before is None or self._activity is None:
             async with base.looking(connection):
                 await self._read_catalog(connection)
-                self._found = await self._look(connection)
+                self._drift = await self._look(connection)
         elif before != self._activity:
             changed = {oid for oid, now in self._activity.items() if now != before.get(oid)}
             async with base.looking(connection):
-                self._found = await self._again(connection, self._found, changed)
-        return self._found
+                self._drift = await self._again(connection, self._drift, changed)
+        return self._drift
 
     async def _again(
         self, connection: psycopg.AsyncConnection[Any], before: Drift, changed: set[int]
     ) -> Drift:
         """Look again at the tables `changed` since, by OID; keep what was found of the others."""
         touched = set()
-        if changed - {each.oid for each in self._relations}:  # of them the catalog's own
+        if changed - {relation.oid for relation in self._relations}:  # of them the catalog's own
             await self._read_catalog(connection)
             touched |= {change.table for change in before.changes if change.altered}
-            for each in self._relations:
-                was = self.baseline.tables.get(each.name)
-                if was is None or was.definition != self._definitions[each.oid]:
-                    touched.add(each.name)
-        touched |= {each.name for each in self._relations if each.oid in changed}
+            for relation in self._relations:
+                was = self.baseline.tables.get(relation.name)
+                if was is None or was.definition != self._definitions[relation.oid]:
+                    touched.add(relation.name)
+        touched |= {relation.name for relation in self._relations if relation.oid in changed}
         again = await self._look(connection, touched)
-        names = {each.name for each in self._relations}
+        names = {relation.name for relation in self._relations}
         changes = {
             change.table: change
             for change in before.changes
@@ -298,9 +300,9 @@ async def _count(
 ) -> dict[str, tuple[int, int, str, str]]:
     """By table: its rows, the fresh ones, a digest of them or of all, one of all but log-ins."""
     questions = []
-    for each in relations:
+    for relation in relations:
         counts = sql.SQL("SELECT count(*), 0::bigint, {} FROM {} t").format(
-            fingerprint.CONTENT, each.quoted
+            fingerprint.CONTENT, relation.quoted
         )
         if baseline.snapshot:  # the condition once a row, and a digest of the few alone
             counts = sql.SQL(
@@ -308,15 +310,19 @@ async def _count(
                 "THEN hashtextextended(concat_ws(' ', {}, t.xmin), 0) END d FROM {} t) t"
             ).format(
                 fresh(now, baseline),
-                sql.Identifier("t", each.key) if each.key else sql.SQL("''"),
-                each.quoted,
+                sql.Identifier("t", relation.key) if relation.key else sql.SQL("''"),
+                relation.quoted,
             )
-        was = baseline.tables.get(each.name)
+        was = baseline.tables.get(relation.name)
         logins: sql.Composable = sql.SQL("''")
         if was and was.but_logins:
-            logins = sql.SQL("(SELECT {} FROM {} t)").format(base.but_logins_of(each), each.quoted)
+            logins = sql.SQL("(SELECT {} FROM {} t)").format(
+                base.but_logins_of(relation), relation.quoted
+            )
         questions.append(
-            sql.SQL("SELECT {}, c.*, {} FROM ({}) c").format(sql.Literal(each.name), logins, counts)
+            sql.SQL("SELECT {}, c.*, {} FROM ({}) c").format(
+                sql.Literal(relation.name), logins, counts
+            )
         )
     if not questions:
         return {}
@@ -324,7 +330,7 @@ async def _count(
     return {name: (rows, *rest) for name, rows, *rest in await cursor.fetchall()}
 
 
-async def _told(
+async def _by_keys(
     connection: psycopg.AsyncConnection[Any],
     relation: Relation,
     was: Table,
@@ -359,10 +365,10 @@ async def _told(
             key=sql.Identifier(relation.key), table=relation.quoted, fresh=fresh(now, baseline)
         )
     )
-    keys_ = [key for (key,) in await cursor.fetchall()]
-    new_keys = outside(keys_, runs)
+    written_keys = [key for (key,) in await cursor.fetchall()]
+    new_keys = outside(written_keys, runs)
     added_keys = set(new_keys)
-    changed_keys = [key for key in keys_ if key not in added_keys]
+    changed_keys = [key for key in written_keys if key not in added_keys]
     lost = missing - len(changed_keys)
     gone_keys: list[int] = []
     if lost:

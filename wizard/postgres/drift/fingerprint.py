@@ -64,13 +64,19 @@ async def tables(address: Address, exclude: Collection[str] = ()) -> dict[str, T
     """
     async with server.session(address, autocommit=False) as connection:
         await pin(connection)
-        relations = [each for each in await catalog.tables(connection) if each.name not in exclude]
+        relations = [
+            relation
+            for relation in await catalog.tables(connection)
+            if relation.name not in exclude
+        ]
         definitions = await catalog.definitions(connection, relations)
         prints = {}
-        for each in relations:
-            query = sql.SQL("SELECT count(*), {} FROM {} t").format(CONTENT, each.quoted)
+        for relation in relations:
+            query = sql.SQL("SELECT count(*), {} FROM {} t").format(CONTENT, relation.quoted)
             rows, content = await (await connection.execute(query)).fetchone() or (0, "0")
-            prints[each.name] = TableFingerprint(rows, f"{int(content):x}", definitions[each.oid])
+            prints[relation.name] = TableFingerprint(
+                rows, f"{int(content):x}", definitions[relation.oid]
+            )
         return prints
 
 

@@ -33,11 +33,11 @@ async def runs_of(
         [
             question.format(
                 number=sql.Literal(number),
-                key=sql.Identifier(each.key),
-                table=each.quoted,
+                key=sql.Identifier(relation.key),
+                table=relation.quoted,
                 limit=sql.Literal(MOST + 1),
             )
-            for number, each in enumerate(relations)
+            for number, relation in enumerate(relations)
         ],
     )
     by_name: dict[str, list[tuple[int, int]]] = {relation.name: [] for relation in relations}

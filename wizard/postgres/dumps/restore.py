@@ -46,7 +46,7 @@ async def create_beside(address: Address, name: str, *, like: str | None, report
     async with server.operations(address) as session:
         model: DatabaseRow | None = None
         if like is not None:
-            there = {each.name: each for each in await server.databases_of(session)}
+            there = {row.name: row for row in await server.databases_of(session)}
             if like not in there:
                 raise OperationFailed(f"There is no database {like} to be like.")
             model = there[like]

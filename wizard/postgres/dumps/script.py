@@ -279,7 +279,7 @@ async def read_whole(path: Path, report: Report) -> Splitter:
     total = path.stat().st_size if path.exists() else 0
     splitter = Splitter(path.name)
     tell = partial(report.progress, total=total, unit="bytes", note="proving")
-    async with aclosing(pieces(chunks(path, tell), splitter)) as found:
-        async for _ in found:
+    async with aclosing(pieces(chunks(path, tell), splitter)) as parts:
+        async for _ in parts:
             pass
     return splitter
