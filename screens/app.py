@@ -120,7 +120,7 @@ class RemodelApp(EndingApp):
         self.work = asyncio.create_task(self._work(), name="remodel engine")
 
     async def _work(self) -> None:
-        """Let the engine go until it is done or stopped, then end the app."""
+        """Run the engine until it is done or stopped, then end the app."""
         try:
             while not await self._go():
                 pass
@@ -143,7 +143,7 @@ class RemodelApp(EndingApp):
             self.notify(f"No report: {redact(str(error))}", severity="error", markup=False)
 
     async def _go(self) -> bool:
-        """Run the engine. Return False when a gate was declined: it is run again."""
+        """Run the engine. Return False when a gate was declined, so that it runs again."""
         try:
             await self.engine.go()
         except Declined as declined:
@@ -172,7 +172,7 @@ class RemodelApp(EndingApp):
             self.draw()
 
     def _follow(self, name: str) -> None:
-        """Show the step that is worked on now, unless somebody looks back."""
+        """Show the step that is now worked on, unless the operator looks at another one."""
         follow, self._worked_on = self.shown_step == self._worked_on, name
         if follow:
             self.shown_step = name
@@ -253,8 +253,8 @@ class RemodelApp(EndingApp):
     # Actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """`go_on` is shown dimmed while there is nothing to begin or to go to; `ledger` is there
-        once the pages are converted."""
+        """Dim `go_on` while there is nothing to begin or to go to; hide `ledger` until the pages
+        are converted."""
         if action == "go_on":
             waits = self._begin is not None or self.shown_step != self.model.current
             return True if waits and not self.finished else None
@@ -278,7 +278,7 @@ class RemodelApp(EndingApp):
             self.catch_up()
 
     def action_look_by(self, by: int) -> None:
-        """Look at the step before or after."""
+        """Look at the step `by` steps further on, or back."""
         self.action_look(list(self.model.steps).index(self.shown_step) + 1 + by)
 
     def action_help(self) -> None:

@@ -34,7 +34,7 @@ class EndingApp(Host):
         self.exit(return_code=code, message=text)
 
     def _leave(self) -> None:
-        """Leave with work undone, or because of a signal."""
+        """End the app with work left, or because of a signal."""
         if self._signal is not None:
             self._end(128 + self._signal)
             return
@@ -62,7 +62,7 @@ class EndingApp(Host):
             self.set_timer(PATIENCE, self._leave)
 
     async def on_unmount(self) -> None:
-        """Take the listeners away, and whatever work a crash of the screens left behind."""
+        """Remove the listeners, and end the work that a crash of the screens left running."""
         self._unsubscribe()
         for number in SIGNALS:
             try:

@@ -64,7 +64,7 @@ class FieldChoiceScreen(ModalScreen[tuple[Any] | None]):
         return [Option(Text(wordings.get(key, key), TEXT), id=key) for key in keys]
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Chosen; a constant and a function are asked for below."""
+        """Close with the choice; ask below for a constant or a function."""
         event.stop()
         chosen = event.option.id or ""
         if chosen not in ASKS:
@@ -80,7 +80,7 @@ class FieldChoiceScreen(ModalScreen[tuple[Any] | None]):
         field.focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Taken where it has the right form; the project judges it with the whole map."""
+        """Close with the entry if its form is right; the project judges it with the whole map."""
         event.stop()
         try:
             if self._asked == CONSTANT:
@@ -94,5 +94,5 @@ class FieldChoiceScreen(ModalScreen[tuple[Any] | None]):
         self.dismiss((entry,))
 
     def action_leave(self) -> None:
-        """Esc."""
+        """Close on Esc, and change nothing."""
         self.dismiss(None)

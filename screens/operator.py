@@ -67,7 +67,7 @@ class ScreenOperator:
             )
 
     async def _answer(self, screen: ModalScreen[T]) -> T:
-        """Show a dialog and wait for it. The engine's task is no worker of Textual's."""
+        """Show a dialog and wait for its result: push_screen_wait() is for Textual's workers."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def settle(result: T | None) -> None:

@@ -70,7 +70,7 @@ def outlook(step: StepState, questions: int) -> str:
 
 
 def _look_back(model: Model) -> str:
-    """How to see what the step before has found: its screen goes when it is done."""
+    """Return how to look at the step before, whose screen goes when it is done."""
     names = list(model.steps)
     number = names.index(model.current)
     if not number or not model.steps[names[number - 1]].operations:

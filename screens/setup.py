@@ -62,13 +62,13 @@ class SetupApp(App[dict[str, Any]]):
         return text
 
     def action_submit(self) -> None:
-        """ctrl+n."""
+        """Submit the form on ctrl+n."""
         self.query_one(Form).submit()
 
     def on_form_submitted(self, event: Form.Submitted) -> None:
-        """All accepted."""
+        """Close with the accepted answers."""
         self.exit(event.answers)
 
     def action_leave(self) -> None:
-        """ctrl+c: nothing is written."""
+        """Leave on ctrl+c: nothing is written."""
         self.exit(None)

@@ -82,7 +82,7 @@ class StepScreen(Screen[None], inherit_bindings=False):
         self.show()
 
     def show(self) -> None:
-        """Draw the model anew. Cheap where nothing has changed."""
+        """Draw the model anew; cheap where nothing has changed."""
         if not (self.is_mounted and self.children):  # the app may be ending around it
             return
         host = self.host
@@ -107,7 +107,7 @@ class StepScreen(Screen[None], inherit_bindings=False):
         return not (state.findings or state.documents or state.lines)
 
     def on_prompt_pressed(self) -> None:
-        """Enter at the prompt is the same as ctrl+n."""
+        """Take Enter at the prompt for ctrl+n."""
         self.host.action_go_on()
 
     def on_rail_step_chosen(self, event: Rail.StepChosen) -> None:

@@ -45,7 +45,7 @@ class FieldMapTable(DataTable[Text]):
         self.move_cursor(row=at)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Enter, or a click on the row that is chosen."""
+        """Have the row's source chosen, on Enter or a click."""
         event.stop()
         row = self.table.rows[event.cursor_row]
         if row.new_field is None:

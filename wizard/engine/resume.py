@@ -81,7 +81,7 @@ class Survey:
 async def survey(context: Context, steps: Sequence[Step]) -> Survey:
     """Return what is done, what was interrupted, what comes next.
 
-    Empty for what has not begun, and for what has ended.
+    Empty for a session that has not begun or has ended.
     """
     journal = context.session.journal
     operations = _operations(context, steps)
@@ -104,7 +104,7 @@ async def survey(context: Context, steps: Sequence[Step]) -> Survey:
 
 
 async def _interrupted(context: Context, operation: Operation, seen: dict[str, Observation]) -> str:
-    """How far an operation without an outcome came, and what becomes of it, as a clause."""
+    """Return a clause on how far an interrupted operation came, and what is done with it."""
     state = context.session.journal.state(operation.key)
     intent = context.session.journal.intent(operation.key)
     if state is None or intent is None:

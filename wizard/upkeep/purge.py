@@ -117,7 +117,8 @@ class Purge(Repeatable):
         )
 
     async def _held(self, context: Context) -> list[HeldDatabase]:
-        """Return what is there of what the journal names. Raise IdentityMismatch for a live one."""
+        """Return the databases that the journal names and that exist. Raise IdentityMismatch for a
+        live one."""
         journal, session = context.session.journal, context.session.id
         names = (
             artifacts.far_names(context.config, session, journal, self.target.name)
@@ -160,7 +161,7 @@ class Purge(Repeatable):
 
     @asynccontextmanager
     async def _alone(self, context: Context) -> AsyncIterator[None]:
-        """Nobody of us delivers to the target or rolls it back meanwhile."""
+        """Hold the target's lock: no delivery or rollback runs meanwhile."""
         if self.target is None:
             yield
             return
@@ -190,7 +191,7 @@ def _kind(path: Path) -> str:
 
 
 def _only_one(path: Path) -> str:
-    """Say what a file is the only one of, as the kinds of delivery know theirs."""
+    """Return what the file is the only copy of, as its kind of delivery says; '' for others."""
     files = {end: what for kind in kinds.known() for end, what in kind.files.items()}
     return next((f", {what}" for end, what in files.items() if path.name.endswith(end)), "")
 
@@ -247,19 +248,19 @@ async def listed(config: Config) -> list[str]:
 
 
 def keys(config: Config) -> list[str]:
-    """Under which keys a consent to a purge is recorded."""
+    """Return the keys under which a consent to a purge is recorded."""
     return [LOCAL, *(f"purge.target:{name}" for name in config.targets)]
 
 
 class Fingerprints(Replay):
-    """Headless: the fingerprints on the command line, whichever gate each of them is for."""
+    """Consents by the fingerprints on the command line, each to whichever gate it fits."""
 
     def __init__(self, given: Sequence[str], allowed: Sequence[str], by_hand: str) -> None:
         super().__init__(Answers(), allowed, by_hand)
         self._unused = list(given)
 
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
-        """As a replay does, with the one that fits; what fitted another gate says nothing."""
+        """Consent as a replay does, with the fingerprint that fits; each is used for one gate."""
         if plan.fingerprint in self._unused:
             self._unused.remove(plan.fingerprint)
             self._answers.consents[plan.operation] = {"fingerprint": plan.fingerprint}

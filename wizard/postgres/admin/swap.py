@@ -81,7 +81,8 @@ class SwapState:
 async def observe(address: Address, beside: str, kept: str) -> SwapState:
     """Look at the names, so that a resume can tell what was done.
 
-    Raise OperationFailed where they stand as no swap leaves them, whose renames are one.
+    Raise OperationFailed where the names stand as no swap leaves them: its renames are one
+    transaction.
     """
     there = {row.name: row for row in await server.databases(address)}
     live = there.get(address.database)
@@ -140,7 +141,7 @@ async def swap(
 async def rollback(
     address: Address, kept: str, put_aside_as: str, report: Report, *, terminate: bool
 ) -> None:
-    """Swap back: `kept` becomes `address.database`, which is put aside under another name."""
+    """Rename `address.database` to `put_aside_as`, and `kept` to `address.database`."""
     live = address.database
     async with server.operations(address) as session:
         there = {row.name: row for row in await server.databases_of(session)}
@@ -302,7 +303,8 @@ async def _commit(
 
 
 def _limit(live: DatabaseRow | None, other: DatabaseRow) -> int:
-    """Return the connection limit that is meant: of a closed live database, the other one's."""
+    """Return the connection limit to keep: the live database's, or the other one's where the live
+    one is closed."""
     chosen = live if live is not None and live.connection_limit != 0 else other
     return chosen.connection_limit or -1
 

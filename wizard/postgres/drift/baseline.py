@@ -44,7 +44,7 @@ MOMENT = """
 
 @dataclass(frozen=True)
 class Moment:
-    """A transaction's own view. `next` is the 64-bit id that `age()` counts back from."""
+    """What a transaction sees. `next` is the 64-bit id that `age()` counts back from."""
 
     snapshot: str
     next: int
@@ -94,7 +94,7 @@ class DriftBaseline:
         return int(self.snapshot.partition(":")[0])
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready; `from_dict` reads it back."""
+        """Return it JSON-ready; `from_dict` reads it back."""
         return {
             **{name: getattr(self, name) for name in _PLAIN},
             "seen": list(self.seen),
@@ -138,9 +138,9 @@ _PLAIN = ("at", "database", "system_identifier", "oid", "snapshot")
 class HeldBaseline:
     """A session that holds one moment of a database open for pg_dump.
 
-    `snapshot` is for its `--snapshot`; empty where the server, or a pooler before it, exports
-    none. Then the dump is of a later moment: what was written in between is in it, and is told as
-    drift all the same.
+    `snapshot` is for pg_dump's `--snapshot`; empty where the server, or a pooler before it,
+    exports none. Then the dump is of a later moment, and what was written in between is
+    reported as drift although the dump has it.
     """
 
     def __init__(self, snapshot: str, baseline: DriftBaseline) -> None:
@@ -154,7 +154,8 @@ class HeldBaseline:
 
 @asynccontextmanager
 async def held(address: Address) -> AsyncIterator[HeldBaseline]:
-    """Hold a REPEATABLE READ READ ONLY session on a database, its baseline read.
+    """Hold a session on a database at one moment (REPEATABLE READ READ ONLY), and read its
+    baseline.
 
     Raise ConnectionFailed, or OperationFailed when a table may not be read. A session that is
     lost later on takes nothing away from a dump that has begun: pg_dump holds the moment too.
@@ -183,8 +184,8 @@ async def held(address: Address) -> AsyncIterator[HeldBaseline]:
 
 
 async def _exported(connection: psycopg.AsyncConnection[Any]) -> str:
-    """Return the name of the snapshot of a transaction that is begun here; empty where that is
-    refused.
+    """Pin the transaction and export its snapshot; return the snapshot's name, empty where the
+    server refuses.
 
     PostgreSQL exports none from a subtransaction, so no savepoint can be around it.
     """

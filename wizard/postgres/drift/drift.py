@@ -59,10 +59,10 @@ Activity = dict[int, tuple[Any, ...]]
 class Change:
     """What was written to one table.
 
-    `written` row versions are later than the baseline, `missing` ones of then are not there any
-    more. `new`, `changed` and `gone` are None where they cannot be told apart. `keys` are those
-    of the rows by these words. `altered` is a table that is defined otherwise, `logins` one in
-    which nothing but last_login differs. `digest` is of exactly this change.
+    `written` counts row versions since the baseline, `missing` those of the baseline that are
+    there no more. `new`, `changed` and `gone` are None where they cannot be told apart; `keys`
+    has the keys of these rows, by these words. `altered`: the table is defined otherwise.
+    `logins`: nothing but last_login differs. `digest` is of exactly this change.
     """
 
     table: str
@@ -81,7 +81,7 @@ class Change:
 
     @property
     def rows(self) -> int:
-        """How many rows are concerned, at least."""
+        """The number of rows concerned, at least."""
         if self.new is None or self.changed is None or self.gone is None:
             return max(self.written, self.missing)
         return self.new + self.changed + self.gone
@@ -125,14 +125,14 @@ async def find(address: Address, baseline: DriftBaseline) -> Drift:
     """Return what was written to the database at `address` since `baseline`.
 
     A million rows take some tenths of a second. Raise OperationFailed when the baseline is of
-    another database, or too long ago to be compared with.
+    another database, or too old to compare with.
     """
     async with session(address) as connection:
         return await look(connection, baseline)
 
 
 async def look(connection: psycopg.AsyncConnection[Any], baseline: DriftBaseline) -> Drift:
-    """`find` over a session with autocommit."""
+    """Return what was written since `baseline`, over a session with autocommit."""
     async with base.looking(connection):
         relations = await catalog.tables(connection)
         definitions = await catalog.definitions(connection, relations)
@@ -146,7 +146,10 @@ async def _look(
     definitions: Mapping[int, str],
     only: Collection[str] | None = None,
 ) -> Drift:
-    """`find` in the open transaction; with `only`, in these tables and new ones alone."""
+    """Return what was written since `baseline`, in the open transaction.
+
+    With `only`, look at these tables and at new ones alone.
+    """
     now = await base.moment(connection)
     _require_comparable(now, baseline)
     chosen = [
@@ -194,9 +197,9 @@ async def _look(
 class Watch:
     """A database looked at more than once: in full while it is open, quickly once nobody is inside.
 
-    A later look is at the tables that were written to or altered since the one before alone, so
-    that nobody waits for it. All have to be over one session, and before a later one all others
-    have ended: that is when the last of their writes are counted.
+    Later looks read only the tables that were written to or altered since the look before, so
+    that nobody waits long. Use one session for all looks, and end all other sessions before a
+    later one: PostgreSQL counts a session's last writes when it ends.
     """
 
     def __init__(self, baseline: DriftBaseline) -> None:
@@ -254,8 +257,8 @@ class Watch:
 
 
 async def _activity(connection: psycopg.AsyncConnection[Any]) -> Activity | None:
-    """Return what changes with every write to a table, by OID; None where it is not counted
-    reliably."""
+    """Return PostgreSQL's counters of writes to each table, by OID; None where they are not
+    reliable."""
     if connection.info.server_version < 150000:
         return None
     rows = await (await connection.execute(ACTIVITY)).fetchall()
@@ -298,7 +301,8 @@ async def _count(
     now: Moment,
     baseline: DriftBaseline,
 ) -> dict[str, tuple[int, int, str, str]]:
-    """By table: its rows, the fresh ones, a digest of them or of all, one of all but log-ins."""
+    """Return by table: how many rows, how many written since, a digest of those written (without
+    a snapshot, of all), and a digest of all without last_login."""
     questions = []
     for relation in relations:
         counts = sql.SQL("SELECT count(*), 0::bigint, {} FROM {} t").format(
@@ -341,7 +345,7 @@ async def _by_keys(
     altered: bool,
     same: bool,
 ) -> Change:
-    """Compare a table that differs row by row, as far as its keys tell."""
+    """Compare a changed table with its baseline, as exactly as its primary keys allow."""
     missing = was.rows - rows + written
     name = relation.name
     if same:

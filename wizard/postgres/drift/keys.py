@@ -47,7 +47,7 @@ async def runs_of(
 
 
 def outside(keys: Sequence[int], runs: Runs) -> list[int]:
-    """Those of `keys`, in order, that are in none of the runs."""
+    """Return those of `keys`, in order, that are in none of the runs."""
     lost, position = [], 0
     for key in keys:
         while position < len(runs) and runs[position][1] < key:
