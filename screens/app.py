@@ -7,14 +7,11 @@ started when that screen goes.
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
 
-from rich.text import Text
 from textual import events
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
@@ -23,8 +20,8 @@ from textual.screen import Screen
 from screens import palette
 from screens.backup import BackupScreen
 from screens.copy import CopyScreen
+from screens.ending import EndingApp
 from screens.help import HelpScreen
-from screens.host import Host
 from screens.ledger import EntryScreen, LedgerScreen
 from screens.log import LogScreen
 from screens.model import Model
@@ -56,25 +53,25 @@ SCREENS: dict[str, type[StepScreen]] = {
     "slugs": SlugsScreen,
     "production": ProductionScreen,
 }
-Deciding = Callable[[Operator], Operator]
+OperatorWrapper = Callable[[Operator], Operator]
 REFRESH = 0.1  # seconds; a flood of events is drawn ten times a second
-PATIENCE = 5.0  # seconds that work gets to clean up after a signal
-SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 async def run_app(
-    context: Context, steps: Sequence[Step], deciding: Deciding = lambda person: person
+    context: Context,
+    steps: Sequence[Step],
+    wrap_operator: OperatorWrapper = lambda operator: operator,
 ) -> int:
     """Walk through `steps` on the terminal. Return the process's exit code.
 
-    `deciding` makes of the person at the screens the operator that decides.
+    `wrap_operator` is given the operator at the screens, and returns the one that the engine asks.
     """
-    app = RemodelApp(context, steps, deciding)
+    app = RemodelApp(context, steps, wrap_operator)
     await app.run_async()
     return app.return_code if app.return_code is not None else int(ExitCode.FAILED)
 
 
-class RemodelApp(Host):
+class RemodelApp(EndingApp):
     """The wizard on a terminal."""
 
     TITLE = "remodel"
@@ -91,25 +88,25 @@ class RemodelApp(Host):
     ]
 
     def __init__(
-        self, context: Context, steps: Sequence[Step], deciding: Deciding = lambda person: person
+        self,
+        context: Context,
+        steps: Sequence[Step],
+        wrap_operator: OperatorWrapper = lambda operator: operator,
     ) -> None:
         super().__init__()
         self.register_theme(REMODEL)
         self.theme = "remodel"
         self.context = context
         self.steps = {step.name: step for step in steps}
-        self.engine = Engine(context, steps, deciding(ScreenOperator(self)))
+        self.engine = Engine(context, steps, wrap_operator(ScreenOperator(self)))
         self.model = Model(steps)
         for step in steps:
             self.model.outline(step.name, step.operations(context))
         self.model.seed(context.session.journal)
         self.shown_step = self._worked_on = self.model.current
-        self.work: asyncio.Task[None] | None = None
-        self.stopping = False
         self.finished = False
         self._begin: asyncio.Future[None] | None = None
-        self._asking = 0
-        self._signal: int | None = None
+        self._open_dialogs = 0
         self._drawn = 0.0
         self._drawing = False
         self._unsubscribe = context.events.subscribe(self._on_event)
@@ -123,7 +120,7 @@ class RemodelApp(Host):
         self.work = asyncio.create_task(self._work(), name="remodel engine")
 
     async def _work(self) -> None:
-        """Let the engine go until it is done or stopped, then end the app."""
+        """Run the engine until it is done or stopped, then end the app."""
         try:
             while not await self._go():
                 pass
@@ -146,7 +143,7 @@ class RemodelApp(Host):
             self.notify(f"No report: {redact(str(error))}", severity="error", markup=False)
 
     async def _go(self) -> bool:
-        """Run the engine. Return False when a gate was declined: it is run again."""
+        """Run the engine. Return False when a gate was declined, so that it runs again."""
         try:
             await self.engine.go()
         except Declined as declined:
@@ -159,22 +156,6 @@ class RemodelApp(Host):
             )
             return False
         return True
-
-    def _end(self, code: int, message: str = "") -> None:
-        text = Text(redact(message).strip()) if message else None
-        self.exit(return_code=code, message=text)
-
-    def _leave(self) -> None:
-        """Leave with work undone, or because of a signal."""
-        if self._signal is not None:
-            self._end(128 + self._signal)
-            return
-        left = [step.title for step in self.model.steps.values() if not step.finished]
-        self._end(
-            ExitCode.STOPPED,
-            f"Stopped with work left: {', '.join(left)}.\n"
-            f"remodel resume {self.context.session.id} goes on from here.",
-        )
 
     # What the operator's answers need
 
@@ -191,26 +172,26 @@ class RemodelApp(Host):
             self.draw()
 
     def _follow(self, name: str) -> None:
-        """Show the step that is worked on now, unless somebody looks back."""
+        """Show the step that is now worked on, unless the operator looks at another one."""
         follow, self._worked_on = self.shown_step == self._worked_on, name
         if follow:
             self.shown_step = name
             self.catch_up()
 
     @contextmanager
-    def asking(self) -> Iterator[None]:
-        """While a dialog of the engine's is open, nothing is being worked on."""
-        self._asking += 1
+    def dialog_open(self) -> Iterator[None]:
+        """Count a dialog of the engine's as open: nothing is being worked on meanwhile."""
+        self._open_dialogs += 1
         try:
             yield
         finally:
-            self._asking -= 1
+            self._open_dialogs -= 1
 
     @property
     def busy(self) -> bool:
         """Whether the engine is at work and not waiting for a person."""
         at_work = self.work is not None and not self.work.done()
-        return at_work and self._begin is None and not self._asking and not self.finished
+        return at_work and self._begin is None and not self._open_dialogs and not self.finished
 
     # Drawing
 
@@ -255,15 +236,15 @@ class RemodelApp(Host):
 
     def prompt_text(self, name: str) -> PromptText:
         """Return what the prompt of a step's screen says."""
-        return prompt_text(self.model, name, self._standing())
+        return prompt_text(self.model, name, self._prompt_state())
 
-    def _standing(self) -> PromptState:
+    def _prompt_state(self) -> PromptState:
         answered = self.context.session.answers.answers
         questions = self.steps[self.model.current].questions(self.context)
         return PromptState(
             size=(self.size.width, self.size.height),
             waits=self._begin is not None,
-            asks=bool(self._asking),
+            asks=bool(self._open_dialogs),
             stops=self.stopping,
             finished=self.finished,
             questions=sum(question.key not in answered for question in questions),
@@ -272,8 +253,8 @@ class RemodelApp(Host):
     # Actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """`go_on` is shown dimmed while there is nothing to begin or to go to; `ledger` is there
-        once the pages are converted."""
+        """Dim `go_on` while there is nothing to begin or to go to; hide `ledger` until the pages
+        are converted."""
         if action == "go_on":
             waits = self._begin is not None or self.shown_step != self.model.current
             return True if waits and not self.finished else None
@@ -297,7 +278,7 @@ class RemodelApp(Host):
             self.catch_up()
 
     def action_look_by(self, by: int) -> None:
-        """Look at the step before or after."""
+        """Look at the step `by` steps further on, or back."""
         self.action_look(list(self.model.steps).index(self.shown_step) + 1 + by)
 
     def action_help(self) -> None:
@@ -351,41 +332,3 @@ class RemodelApp(Host):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Return what the palette offers."""
         return palette.commands(self, screen)
-
-    # The end
-
-    def _catch_signals(self) -> None:
-        """Restore the terminal before a signal ends the process: Textual by itself does not."""
-        for number in SIGNALS:
-            try:
-                asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
-            except (RuntimeError, ValueError):  # not in the main thread
-                return
-
-    def _on_signal(self, number: int) -> None:
-        again, self._signal, self.stopping = self._signal is not None, number, True
-        if again or self.work is None or self.work.done():
-            self._leave()
-        else:
-            self.work.cancel()
-            self.set_timer(PATIENCE, self._leave)
-
-    async def on_unmount(self) -> None:
-        """Take the listeners away, and whatever work a crash of the screens left behind."""
-        self._unsubscribe()
-        for number in SIGNALS:
-            try:
-                asyncio.get_running_loop().remove_signal_handler(number)
-            except (RuntimeError, ValueError):
-                break
-        if self.work is not None and not self.work.done():
-            self.work.cancel()
-            await asyncio.wait([self.work], timeout=PATIENCE)
-
-    def _fatal_error(self) -> None:
-        """Show a crash of ours: its traceback, redacted, without the values of variables."""
-        self.bell()
-        session = self.context.session.id
-        text = f"{redact(traceback.format_exc())}\nThis is a fault in remodel. The session is "
-        self._exit_renderables.append(Text(f"{text}kept: remodel resume {session}"))
-        self._close_messages_no_wait()

@@ -27,7 +27,7 @@ WORDS: Final = {
 
 
 class FailedScreen(ModalScreen[Verdict]):
-    """No key that one presses by accident does anything here."""
+    """The error, and the choice to try again or stop. No key pressed by accident does anything."""
 
     AUTO_FOCUS = "#found"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -62,7 +62,7 @@ class FailedScreen(ModalScreen[Verdict]):
         yield Footer(show_command_palette=False)
 
     def action_settle(self, verdict: Verdict) -> None:
-        """Again, or the end."""
+        """Close with the choice: try again, or stop."""
         self.dismiss(verdict)
 
     def action_copy(self) -> None:

@@ -41,9 +41,9 @@ class FormScreen(ModalScreen[dict[str, Any]]):
         yield Footer(show_command_palette=False)
 
     def action_submit(self) -> None:
-        """ctrl+n."""
+        """Submit the form on ctrl+n."""
         self.query_one(Form).submit()
 
     def on_form_submitted(self, event: Form.Submitted) -> None:
-        """All accepted."""
+        """Close with the accepted answers."""
         self.dismiss(event.answers)

@@ -28,10 +28,10 @@ Answer = Literal["go", "again", "decline"]
 
 
 class GateScreen(ModalScreen[Answer]):
-    """A plan, and an Input for its phrase: `go` when it was typed exactly and sent off.
+    """A plan, and an Input for its phrase. Closes with `go` when exactly that was entered.
 
-    `reading` is what the plan has shown to be consented to: warnings, a diff, a table. It
-    stands below what is done, destroyed and undone, which a terminal of 80x24 shows at once.
+    `reading` are the warnings and documents (a diff, a table) to read before consenting. They
+    stand below what is done, destroyed and undone, which a terminal of 80x24 shows at once.
     """
 
     AUTO_FOCUS = "Input"
@@ -54,8 +54,8 @@ class GateScreen(ModalScreen[Answer]):
         assert plan.gate is not None
         self.plan = plan
         self.changed = changed
-        self.findings = [told for told in reading if isinstance(told, Finding)]
-        documents = [told for told in reading if isinstance(told, Document)]
+        self.findings = [event for event in reading if isinstance(event, Finding)]
+        documents = [event for event in reading if isinstance(event, Document)]
         self.documents = sorted(documents, key=lambda document: document.form != "diff")
         self.phrase = plan.gate.phrase
 
@@ -136,7 +136,7 @@ class GateScreen(ModalScreen[Answer]):
         self._judge()
 
     def on_input_submitted(self) -> None:
-        """Enter: through, or told what is missing."""
+        """Go through on Enter, or say what is missing."""
         self._go()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
@@ -158,15 +158,15 @@ class GateScreen(ModalScreen[Answer]):
             self.query_one("#gate-say", Static).update(Text(say, VERMILION))
 
     def action_decline(self) -> None:
-        """Esc: nothing is done."""
+        """Decline on Esc: nothing is done."""
         self.dismiss("decline")
 
     def action_again(self) -> None:
-        """F5: what leads here is taken back and done anew, as it was answered the first time."""
+        """Start over on F5: undo what leads to this gate and do it anew, with the same answers."""
         self.dismiss("again")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer the other way only at a gate that has one."""
+        """Offer F5 only at a gate that has another way than consent."""
         if action == "again":
             return bool(self.plan.gate and self.plan.gate.again)
         return super().check_action(action, parameters)

@@ -42,17 +42,17 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         step, text = self.step, Text()
-        for name, told in (
+        for heading, answer in (
             ("What it is for", step.purpose),
             ("What it touches", step.touches),
             ("How to undo it", step.undo),
         ):
-            text.append(f"{name}\n", f"bold {BLUE}")
-            text.append(f"{told}\n\n", TEXT)
+            text.append(f"{heading}\n", f"bold {BLUE}")
+            text.append(f"{answer}\n\n", TEXT)
         text.append("Keys\n", f"bold {BLUE}")
-        for key, told in KEYS:
+        for key, action in KEYS:
             text.append(f"{key:<23}", ORANGE)
-            text.append(f"{told}\n", TEXT)
+            text.append(f"{action}\n", TEXT)
         text.rstrip()
         with Vertical(classes="dialog", id="help"):
             yield Static(f"Help: {step.title}", classes="dialog-title", markup=False)

@@ -38,7 +38,7 @@ class Host(App[None]):
         """Show a step, tell what it will do, and wait for Enter or ctrl+n."""
         raise NotImplementedError
 
-    def asking(self) -> AbstractContextManager[None]:
+    def dialog_open(self) -> AbstractContextManager[None]:
         """Mark that a dialog of the engine's is open: nothing is being worked on."""
         raise NotImplementedError
 

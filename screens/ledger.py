@@ -50,7 +50,7 @@ class LedgerScreen(ModalScreen[None]):
         self._draw()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Another width may have room for a column of each account."""
+        """Draw again: another width may have room for a column of each account."""
         self._draw()
 
     def _draw(self) -> None:
@@ -71,11 +71,11 @@ class LedgerScreen(ModalScreen[None]):
                 numbers = [_number(name, entry) for name in ACCOUNTS]
                 table.add_row(where, Text(entry.kind, MUTED), before, *numbers)
             else:
-                table.add_row(where, before, _told(entry))
+                table.add_row(where, before, _account_of(entry))
         table.move_cursor(row=at)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Enter or a click."""
+        """Show the entry's rows, on Enter or a click."""
         event.stop()
         self.app.push_screen(EntryScreen(self.ledger.entries[event.cursor_row]))
 
@@ -123,7 +123,7 @@ def _number(name: str, entry: LedgerEntry) -> Text:
 
 
 def _aligned(heading: str, text: str) -> str:
-    """To the right in a column of numbers; a DataTable has no way to say that of a column."""
+    """Align a text right in a column of numbers, which a DataTable cannot do by itself."""
     return text.rjust(max(7, len(heading))) if heading in NUMBERS else text
 
 
@@ -134,8 +134,8 @@ def _short(name: str, width: int) -> str:
     return f"{name[: width // 2 - 1]}…{name[-width // 2 :]}"
 
 
-def _told(entry: LedgerEntry) -> Text:
-    """`12 followed, 3 rewritten`: on a narrow terminal in place of five columns."""
+def _account_of(entry: LedgerEntry) -> Text:
+    """Return `12 followed, 3 rewritten`, on a narrow terminal in place of five columns."""
     text = Text()
     for name in ACCOUNTS:
         if count := getattr(entry, name):

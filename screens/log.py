@@ -54,13 +54,13 @@ class LogScreen(ModalScreen[None]):
             log.write(log_line(data), scroll_end=at_end)
 
     def action_copy(self) -> None:
-        """Where the journal lies, into the clipboard."""
+        """Copy the journal's path into the clipboard."""
         self.app.copy_to_clipboard(str(self.session.folder / "journal.sqlite"))
         self.notify("The journal's path is in the clipboard.")
 
 
 def log_line(data: Mapping[str, Any]) -> Text:
-    """`15:22:42 backup.fetch  ✓ done 12.4 MB`."""
+    """Return an event as a line: `15:22:42 backup.fetch  ✓ done 12.4 MB`."""
     at = time.strftime("%H:%M:%S", time.localtime(float(data.get("at", 0))))
     text = Text.assemble((f"{at} ", MUTED), (f"{data.get('operation') or '-':<22} ", BLUE))
     match data.get("kind"):

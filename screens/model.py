@@ -114,7 +114,7 @@ class StepState:
         return None
 
     def forget(self, operation: str) -> None:
-        """Put away what this operation had to show."""
+        """Drop what this operation had to show."""
         self.findings = {key: f for key, f in self.findings.items() if f.operation != operation}
         self.documents = {key: d for key, d in self.documents.items() if d.operation != operation}
 
@@ -140,7 +140,7 @@ class Model:
         """Grows whenever the tree in the database has changed."""
 
     def outline(self, name: str, operations: Sequence[Operation]) -> None:
-        """Set which operations a step has; what is known of them stays."""
+        """Set a step's operations, and keep the state of those that it has already."""
         known = self.steps[name].operations
         self.steps[name].operations = {
             operation.key: known.get(operation.key)
@@ -153,7 +153,7 @@ class Model:
             self.steps[name].operations[operation.key].gated = operation.gated
 
     def seed(self, journal: Journal) -> None:
-        """Take up a resumed session: its log for what was seen, its journal for what is true."""
+        """Take up a resumed session: what was shown from its log, the states from its journal."""
         for _, data in journal.events():
             event = revive(data)
             if event is not None:
@@ -174,7 +174,7 @@ class Model:
         return self.steps.get(name) or self.steps.get(self.current)
 
     def fold(self, event: Event) -> StepState | None:
-        """Take in one event; returns the step whose screen has something new to show."""
+        """Take in one event; return the step whose screen has something new to show."""
         step = self.step_of(event)
         if step is None:
             return None
@@ -209,7 +209,7 @@ class Model:
                     step.finished = False
         return step
 
-    def told(self, operation: str) -> list[Finding | Document]:
+    def to_read(self, operation: str) -> list[Finding | Document]:
         """Return what there is to read before consenting to this operation's plan: its documents,
         and its findings that warn."""
         step = self.steps[operation.partition(".")[0]]

@@ -45,7 +45,7 @@ class ScreenOperator:
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
         """Open the gate. Raise Declined when it was not passed."""
         self._unless_stopping()
-        shown = GateScreen(plan, changed, self._app.model.told(plan.operation))
+        shown = GateScreen(plan, changed, self._app.model.to_read(plan.operation))
         answer = await self._answer(shown)
         if answer == "again" and plan.gate is not None and plan.gate.again is not None:
             raise StartOver(plan.operation, *plan.gate.again)
@@ -67,14 +67,14 @@ class ScreenOperator:
             )
 
     async def _answer(self, screen: ModalScreen[T]) -> T:
-        """Show a dialog and wait for it. The engine's task is no worker of Textual's."""
+        """Show a dialog and wait for its result: push_screen_wait() is for Textual's workers."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def settle(result: T | None) -> None:
             if not answer.done():
                 answer.set_result(result)  # type: ignore[arg-type]
 
-        with self._app.asking():
+        with self._app.dialog_open():
             await self._drawn()
             await self._app.push_screen(screen, settle)
             return await answer

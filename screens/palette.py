@@ -43,7 +43,7 @@ def _toggle_keys(app: Host) -> None:
 
 
 def _take_picture(app: Host) -> None:
-    """Into the session's folder, once the palette is out of the picture."""
+    """Save a picture of the screen in the session's folder, once the palette is closed."""
 
     def save() -> None:
         folder = app.context.session.folder

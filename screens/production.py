@@ -34,12 +34,14 @@ class ProductionScreen(StepScreen):
     def show_body(self, state: StepState) -> None:
         """Sort the operations into their sections."""
         targets = list(self.context.config.targets)
-        common = [each for each in state.operations.values() if each.target not in targets]
+        common = [
+            operation for operation in state.operations.values() if operation.target not in targets
+        ]
         general = self.query_one("#operations", Operations)
         general.show(common, outline=self.outlined(state), planning=state.planning)
         general.display = bool(common)
         for number, name in enumerate(targets):
-            own = [each for each in state.operations.values() if each.target == name]
+            own = [operation for operation in state.operations.values() if operation.target == name]
             self.query_one(f"#section-{number}").display = bool(own)
             self.query_one(f"#target-{number}", Operations).show(
                 own, outline=False, planning=state.planning

@@ -25,25 +25,25 @@ class PromptState:
     """How many of the current step's questions are not answered."""
 
 
-def prompt_text(model: Model, name: str, standing: PromptState) -> PromptText:
+def prompt_text(model: Model, name: str, state: PromptState) -> PromptText:
     """Return what the prompt of the step `name` says."""
-    width, height = standing.size
+    width, height = state.size
     small = ""
     if width < MINIMUM[0] or height < MINIMUM[1]:
         small = f"{width}x{height}: gates stay closed below {MINIMUM[0]}x{MINIMUM[1]}"
     current = model.steps[model.current]
-    if standing.finished:
+    if state.finished:
         return PromptText("Everything is done.", warning=small)
     if name != current.name:
-        how = "waits to begin" if standing.waits else "is being worked on"
+        how = "waits to begin" if state.waits else "is being worked on"
         return PromptText(f"goes to {current.title}, which {how}", "ctrl+n", warning=small)
-    if standing.waits:
-        text = outlook(current, standing.questions) + _look_back(model)
+    if state.waits:
+        text = outlook(current, state.questions) + _look_back(model)
         return PromptText(text, "Enter", warning=small)
     text = doing(current)
-    if standing.stops:
+    if state.stops:
         return PromptText(f"Stopping. Until then: {text}", warning=small)
-    if standing.asks:
+    if state.asks:
         what = current.active.title if current.active else current.title
         return PromptText(f"Nothing is done before your answer: {what}", warning=small)
     return PromptText(f"Working: {text}. ctrl+c asks how to stop.", warning=small)
@@ -70,7 +70,7 @@ def outlook(step: StepState, questions: int) -> str:
 
 
 def _look_back(model: Model) -> str:
-    """How to see what the step before has found: its screen goes when it is done."""
+    """Return how to look at the step before, whose screen goes when it is done."""
     names = list(model.steps)
     number = names.index(model.current)
     if not number or not model.steps[names[number - 1]].operations:

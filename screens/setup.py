@@ -16,10 +16,13 @@ from wizard.session.questions import Question
 
 
 async def run_setup(
-    questions: Sequence[Question], found: Sequence[tuple[str, str]]
+    questions: Sequence[Question], detected: Sequence[tuple[str, str]]
 ) -> dict[str, Any] | None:
-    """Ask on the terminal; None when the operator leaves. `found` are pairs of name and value."""
-    return await SetupApp(questions, found).run_async()
+    """Ask on the terminal; return None when the operator leaves.
+
+    `detected` are pairs of name and value.
+    """
+    return await SetupApp(questions, detected).run_async()
 
 
 class SetupApp(App[dict[str, Any]]):
@@ -36,22 +39,22 @@ class SetupApp(App[dict[str, Any]]):
         Binding("ctrl+q", "leave", "Leave", priority=True, show=False),
     ]
 
-    def __init__(self, questions: Sequence[Question], found: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, questions: Sequence[Question], detected: Sequence[tuple[str, str]]) -> None:
         super().__init__()
         self.register_theme(REMODEL)
         self.theme = "remodel"
         self.questions = list(questions)
-        self.found = found
+        self.detected = detected
 
     def compose(self) -> ComposeResult:
         yield Static(" remodel  a new project", id="header", markup=False)
-        yield Static(self._found(), id="found-so-far")
+        yield Static(self._detected_lines(), id="detected")
         yield Form(self.questions, {})
         yield Footer(show_command_palette=False)
 
-    def _found(self) -> Text:
-        text, width = Text(), max((len(name) for name, _ in self.found), default=0)
-        for name, value in self.found:
+    def _detected_lines(self) -> Text:
+        text, width = Text(), max((len(name) for name, _ in self.detected), default=0)
+        for name, value in self.detected:
             text.append(f"{FINDINGS['ok'].glyph} ", FINDINGS["ok"].colour)
             text.append(f"{name:<{width}}  ", MUTED)
             text.append(f"{value}\n", TEXT)
@@ -59,13 +62,13 @@ class SetupApp(App[dict[str, Any]]):
         return text
 
     def action_submit(self) -> None:
-        """ctrl+n."""
+        """Submit the form on ctrl+n."""
         self.query_one(Form).submit()
 
     def on_form_submitted(self, event: Form.Submitted) -> None:
-        """All accepted."""
+        """Close with the accepted answers."""
         self.exit(event.answers)
 
     def action_leave(self) -> None:
-        """ctrl+c: nothing is written."""
+        """Leave on ctrl+c: nothing is written."""
         self.exit(None)

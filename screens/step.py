@@ -82,14 +82,14 @@ class StepScreen(Screen[None], inherit_bindings=False):
         self.show()
 
     def show(self) -> None:
-        """Draw the model anew. Cheap where nothing has changed."""
+        """Draw the model anew; cheap where nothing has changed."""
         if not (self.is_mounted and self.children):  # the app may be ending around it
             return
         host = self.host
         self.query_one("#header", Static).update(self._header())
         self.query_one("#rail", Rail).show(host.model, self.step.name)
         # Once there is something to read, a short screen has no room for the purpose.
-        self.set_class(bool(self.state.findings or self.state.documents), "-told")
+        self.set_class(bool(self.state.findings or self.state.documents), "-has-reading")
         self.show_body(self.state)
         self.query_one("#prompt", Prompt).show(host.prompt_text(self.step.name))
 
@@ -107,7 +107,7 @@ class StepScreen(Screen[None], inherit_bindings=False):
         return not (state.findings or state.documents or state.lines)
 
     def on_prompt_pressed(self) -> None:
-        """Enter at the prompt is the same as ctrl+n."""
+        """Take Enter at the prompt for ctrl+n."""
         self.host.action_go_on()
 
     def on_rail_step_chosen(self, event: Rail.StepChosen) -> None:

@@ -57,13 +57,13 @@ class StopScreen(ModalScreen[Choice]):
         yield Footer(show_command_palette=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys only for what is asked."""
+        """Offer only the keys of what is asked."""
         if action == "leave":
             return not self.running
         return parameters == ("stay",) or self.running or action != "choose"
 
     def action_leave(self) -> None:
-        """Nothing runs, so that there is nothing to break off."""
+        """Leave at once: nothing runs that would be broken off."""
         self.dismiss("now")
 
     def action_choose(self, choice: Choice) -> None:

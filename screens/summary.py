@@ -43,7 +43,7 @@ class SummaryScreen(ModalScreen[None]):
             yield Static("Any key leaves; ↑ ↓ PgUp PgDn scroll.", id="leave", markup=False)
 
     def on_key(self, event: events.Key) -> None:
-        """Leave."""
+        """Leave, unless the key scrolls."""
         if event.key not in _SCROLLING | _OTHER:
             event.stop()
             self.app.exit(return_code=0)

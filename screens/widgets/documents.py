@@ -34,7 +34,7 @@ def drawn(document: Document) -> RenderableType | Content:
 
 
 def output(lines: Iterable[Line]) -> Text:
-    """Live output as it came, the tool's name before its lines."""
+    """Return live output as it came, the tool's name before its lines."""
     text = Text()
     for line in lines:
         text.append(f"{line.source:>10} ", MUTED)
@@ -54,7 +54,7 @@ def _diff(text: str) -> Text:
 
 
 def _table(text: str) -> RenderableType:
-    """Tab-separated rows, the first of them the headings."""
+    """Return a table of tab-separated rows, the first of which are the headings."""
     rows = [line.split("\t") for line in text.splitlines()]
     if not rows:
         return Text("nothing", MUTED)

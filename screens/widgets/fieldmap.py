@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
-from screens.fieldchoice import FieldChoiceScreen
+from screens.field_choice import FieldChoiceScreen
 from screens.theme import BLUE, MUTED, ORANGE, TEXT, VERMILION
 from wizard.config.fieldmap import HEADINGS, FieldTable, Row
 
@@ -16,7 +16,7 @@ _COLOURS = {"dropped": VERMILION, "constant": ORANGE, "computed": ORANGE, "renam
 
 
 class FieldMapTable(DataTable[Text]):
-    """A row for each field of the target, then a row for each that is let go."""
+    """A row for each field of the new type, then a row for each that is let go."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "Change"),
@@ -45,7 +45,7 @@ class FieldMapTable(DataTable[Text]):
         self.move_cursor(row=at)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Enter, or a click on the row that is chosen."""
+        """Have the row's source chosen, on Enter or a click."""
         event.stop()
         row = self.table.rows[event.cursor_row]
         if row.new_field is None:
@@ -54,14 +54,14 @@ class FieldMapTable(DataTable[Text]):
                 markup=False,
             )
             return
-        target = row.new_field
+        new_field = row.new_field
 
         def change(result: tuple[Any] | None) -> None:
             if result is None:
                 return
-            entries = {name: entry for name, entry in self.entries.items() if name != target}
+            entries = {name: entry for name, entry in self.entries.items() if name != new_field}
             if result[0] is not None:
-                entries[target] = result[0]
+                entries[new_field] = result[0]
             self.table = self.table.changed(entries)
             self._fill()
 
@@ -69,12 +69,12 @@ class FieldMapTable(DataTable[Text]):
 
 
 def _drawn(row: Row) -> list[Text]:
-    field, how, origin, type_, note = row.cells()
+    field, how, origin, field_type, note = row.cells()
     colour = _COLOURS.get(row.how, TEXT)
     return [
         Text(field, TEXT if row.new_field else MUTED),
         Text(how, colour),
         Text(origin, TEXT),
-        Text(type_, MUTED),
+        Text(field_type, MUTED),
         Text(note, MUTED),
     ]

@@ -48,7 +48,7 @@ class Source(VerticalScroll, can_focus=True):
         self.query_one(Static).update(highlight(self.text, language="python"))
 
     def action_accept(self) -> None:
-        """Enter."""
+        """Accept the text as it stands, on Enter."""
         self.post_message(self.Accepted())
 
 
@@ -77,15 +77,15 @@ class Field(Vertical):
         self._tell()
 
     def on_radio_set_changed(self) -> None:
-        """Another choice."""
+        """Say in words what is chosen now."""
         self._tell()
 
     def on_selection_list_selected_changed(self) -> None:
-        """One more, or one less."""
+        """Say in words what is chosen now."""
         self._tell()
 
     def _tell(self) -> None:
-        """Their boxes tell by colour alone what is chosen; this tells it in words."""
+        """Say in words what is chosen: the boxes show it by colour alone."""
         for chosen in self.query(".question-chosen").results(Static):
             raw = self.raw
             chosen_text = ", ".join(raw) if isinstance(raw, list) else raw
@@ -168,7 +168,7 @@ class Form(VerticalScroll, can_focus=False):
         self._focus(self._fields[0])
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter: check this answer, then the next question or the end."""
+        """Check this answer on Enter, then go to the next question or submit."""
         event.stop()
         here = next(f for f in self._fields if event.input in f.query("#value"))
         if here is self._fields[-1]:
@@ -177,12 +177,12 @@ class Form(VerticalScroll, can_focus=False):
             self._focus(self._fields[self._fields.index(here) + 1])
 
     def on_source_accepted(self, event: Source.Accepted) -> None:
-        """Enter on a text that was read."""
+        """Submit the form on Enter in a text that was read."""
         event.stop()
         self.submit()
 
     def submit(self) -> None:
-        """Check every answer; send them off, or go to the first that is refused."""
+        """Check every answer; submit them, or go to the first that is refused."""
         accepted = {f.question.key: self._accepted(f) for f in self._fields}
         for field in self._fields:
             if accepted[field.question.key] is None:

@@ -44,7 +44,7 @@ class FindingsTable:
 
 
 def summary_of(findings: Iterable[Finding]) -> str:
-    """`14 looked at, 2 to mend, 1 to know`, for a tab's label."""
+    """Return `14 looked at, 2 to mend, 1 to know`, for a tab's label."""
     statuses = [finding.status for finding in findings]
     words = [str(len(statuses))]
     if failed := statuses.count("fail"):

@@ -53,12 +53,12 @@ class Operations(VerticalScroll, can_focus=False):
         table.add_column(ratio=1)
         for operation in self._shown:
             mark = STATES["planning" if operation.key == self._planning else operation.state]
-            table.add_row(Text(str(mark), mark.colour), self._told(operation))
+            table.add_row(Text(str(mark), mark.colour), self._description(operation))
         return table
 
-    def _told(self, operation: OperationState) -> Text:
-        telling = operation.state in ("running", "failed", "gate", "interrupted")
-        text = Text(operation.title, f"bold {TEXT}" if telling else TEXT)
+    def _description(self, operation: OperationState) -> Text:
+        worked_on = operation.state in ("running", "failed", "gate", "interrupted")
+        text = Text(operation.title, f"bold {TEXT}" if worked_on else TEXT)
         if operation.state == "waiting":
             if operation.gated:
                 text = Text.assemble(("◆ ", YELLOW), text)
@@ -81,7 +81,7 @@ class Operations(VerticalScroll, can_focus=False):
     def _follow(self) -> None:
         """Keep the operation that is worked on in sight."""
         states = [operation.state for operation in self._shown]
-        telling = [states.index(s) for s in ("failed", "gate", "running") if s in states]
-        if telling and self.max_scroll_y:
-            line = telling[0] * self.virtual_size.height // len(states)
+        lines = [states.index(s) for s in ("failed", "gate", "running") if s in states]
+        if lines and self.max_scroll_y:
+            line = lines[0] * self.virtual_size.height // len(states)
             self.scroll_to(y=max(0, line - 2), animate=False, immediate=True)

@@ -9,7 +9,7 @@ from wizard.base.events import Progress
 
 
 def amount(number: int, unit: str) -> str:
-    """`12.4 MB` for bytes, `1,204 rows` for anything else."""
+    """Return `12.4 MB` for bytes, `1,204 rows` for anything else."""
     if unit != "bytes":
         return f"{number:,} {unit}".rstrip()
     size = float(number)
@@ -26,7 +26,7 @@ def _bare(progress: Progress) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0:07`, `12:40` or `1:02:03`."""
+    """Return a time as `0:07`, `12:40` or `1:02:03`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

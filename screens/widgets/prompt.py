@@ -24,7 +24,7 @@ class PromptText:
 
 
 class Prompt(Static, can_focus=True):
-    """Says it, and is pressed with Enter or the mouse."""
+    """The prompt: shows its text, and is pressed with Enter or the mouse."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "press", "Begin", show=False)]
 
@@ -47,9 +47,9 @@ class Prompt(Static, can_focus=True):
         self.update(text)
 
     def action_press(self) -> None:
-        """Enter."""
+        """Press the prompt, on Enter."""
         self.post_message(self.Pressed())
 
     def on_click(self, event: events.Click) -> None:
-        """Take a click for Enter."""
+        """Press the prompt, on a click."""
         self.post_message(self.Pressed())

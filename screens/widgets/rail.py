@@ -12,7 +12,7 @@ from screens.theme import MUTED, STATES, TEXT
 
 
 class Rail(Static):
-    """Two lines a step: its number and name, then its state. The one looked at is marked."""
+    """Two lines for each step: its number and name, then its state. The step shown is marked."""
 
     class StepChosen(Message):
         """A step was clicked; `number` counts from 1."""
@@ -21,12 +21,12 @@ class Rail(Static):
             super().__init__()
             self.number = number
 
-    def show(self, model: Model, looked_at: str) -> None:
+    def show(self, model: Model, shown_step: str) -> None:
         """Draw the steps as they stand."""
         text = Text()
         for number, step in enumerate(model.steps.values(), 1):
             mark = STATES[step.state]
-            here = step.name == looked_at
+            here = step.name == shown_step
             text.append("▌" if here else " ", STATES["running"].colour)
             text.append(
                 f"{number} {step.title}\n",
@@ -38,5 +38,5 @@ class Rail(Static):
         self.update(text)
 
     def on_click(self, event: events.Click) -> None:
-        """Three lines a step, so the line tells the step."""
+        """Choose the step that was clicked: each has three lines."""
         self.post_message(self.StepChosen(event.y // 3 + 1))

@@ -58,7 +58,7 @@ class Strip(Static, can_focus=True):
     active: reactive[int] = reactive(0)
 
     def render(self) -> Text:
-        """As many titles as there is room for, the active one always among them."""
+        """Return as many titles as there is room for, the active one always among them."""
         first = self._first()
         text = Text("◂" if first else "", MUTED, no_wrap=True, overflow="ellipsis")
         for index in range(first, len(self.labels)):
@@ -84,7 +84,7 @@ class Strip(Static, can_focus=True):
                 return
 
     def _first(self) -> int:
-        """Return the first title shown, such that the active one fits."""
+        """Return the number of the first title to show, so that the active one fits."""
         first, widths = 0, [cell_len(label) + 3 for label in self.labels]
         while first < self.active and sum(widths[first : self.active + 1]) > self.size.width:
             first += 1
@@ -108,7 +108,7 @@ class Reading(Vertical):
             yield Static(id="paper", markup=False)
 
     def show(self, step: StepState) -> None:
-        """Offer what the step has by now. Hidden while that is nothing."""
+        """Show what the step has to read by now; hide while there is nothing."""
         self._sheets = _sheets(step)
         self.display = bool(self._sheets)
         if not self._sheets:
@@ -118,7 +118,7 @@ class Reading(Vertical):
         self._draw()
 
     def on_strip_document_chosen(self, event: Strip.DocumentChosen) -> None:
-        """From now on, stay with what the operator reads."""
+        """Open the chosen sheet, and follow new ones no more."""
         event.stop()
         self._chosen = True
         self._open = self._sheets[event.index].key

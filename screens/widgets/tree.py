@@ -48,7 +48,7 @@ class PagesTree(Tree["Node | More | None"]):
         self._loading: set[int] = set()
 
     def show(self, marks: Mapping[int, str], *, planned: bool, version: int) -> None:
-        """Mark the pages; read them anew when the tree in the database has another version."""
+        """Mark the pages; read them again when the tree in the database has changed."""
         changed = marks is not self._marks or planned != self._planned  # the model makes new ones
         self._marks, self._planned = marks, planned
         if version != self._version or changed:
@@ -143,7 +143,7 @@ class PagesTree(Tree["Node | More | None"]):
     def render_label(
         self, node: TreeNode[Node | More | None], base_style: Style, style: Style
     ) -> Text:
-        """`▾ → will move  Show  cast.Blog · live · 31 below`, every title as it is written."""
+        """Return `▾ → will move  Show  cast.Blog · live · 31 below`, a title's markup unread."""
         page = node.data
         if page is None:
             return Text(str(node.label), base_style + style + Style(color=MUTED))
@@ -170,7 +170,7 @@ def _status(page: Node) -> tuple[str, str]:
 
 
 def legend(marks: Mapping[int, str], *, planned: bool) -> Text:
-    """How many pages bear each mark: `+ 1 will be new   → 31 will move   ✗ 1 will go`."""
+    """Return how many pages bear each mark: `+ 1 will be new   → 31 will move   ✗ 1 will go`."""
     text = Text(no_wrap=True, overflow="ellipsis")
     counts = Counter(marks.values())
     for name, mark in (PAGES_PLANNED if planned else PAGES_DONE).items():

@@ -23,9 +23,9 @@ async def test_finds_no_problem_on_a_plain_target(database: Address) -> None:
     found = await preflight.swap(database, await preflight.needs(database), None)
     found.require("production", "swap")
     assert found.faults == ()
-    (line,) = found.told
+    (line,) = found.plan_lines
     assert "how much is free there is not known" in line
-    assert (await preflight.in_place(database, Needs())).told == ()
+    assert (await preflight.in_place(database, Needs())).plan_lines == ()
 
 
 async def test_finds_a_foreign_owner_and_a_missing_createdb(
@@ -63,7 +63,7 @@ async def test_finds_extensions_that_are_not_available(database: Address) -> Non
     assert found.notes == (
         "the extension unused, which the server does not have, is left out; nothing uses it",
     )
-    told = (await preflight.playbook(database, needed)).told
+    told = (await preflight.playbook(database, needed)).plan_lines
     assert told == tuple(f"NOTE: {line}" for line in (*found.faults, *found.notes))
 
 

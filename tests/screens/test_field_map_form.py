@@ -10,7 +10,7 @@ from textual.widgets import DataTable, Input, OptionList
 
 from screens.app import RemodelApp
 from screens.failed import FailedScreen
-from screens.fieldchoice import FieldChoiceScreen
+from screens.field_choice import FieldChoiceScreen
 from screens.form import FormScreen
 from screens.widgets.fieldmap import FieldMapTable
 from tests.support import scripted_app

@@ -37,13 +37,13 @@ class Recorded:
             scripted_app.step("production", self.check),
         )
 
-    def deciding(self, person: Operator) -> Operator:
-        return Reopened(Replay(self.answers, (), "by hand"), person, ["copy"])
+    def wrap(self, operator: Operator) -> Operator:
+        return Reopened(Replay(self.answers, (), "by hand"), operator, ["copy"])
 
 
 async def test_opens_one_step_with_the_recorded_answers(project: ScriptedProject) -> None:
     recorded = Recorded()
-    async with project.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
+    async with project.app(*recorded.steps, wrap_operator=recorded.wrap) as (app, pilot):
         # Nobody has begun anything, and the screen has followed.
         await scripted_app.until(pilot, lambda: app.shown_step == "copy" and app._begin is not None)
         assert (recorded.fetch.done, recorded.copy.done) == (1, 0)
@@ -64,7 +64,7 @@ async def test_a_missing_answer_of_another_step_ends_with_its_code(
 ) -> None:
     recorded = Recorded()
     del recorded.answers.consents["production.check"]
-    async with project.app(*recorded.steps, deciding=recorded.deciding) as (app, pilot):
+    async with project.app(*recorded.steps, wrap_operator=recorded.wrap) as (app, pilot):
         await scripted_app.until(pilot, lambda: app._begin is not None)
         await pilot.press("enter")
         await scripted_app.until(pilot, lambda: isinstance(app.screen, FormScreen))

@@ -34,7 +34,7 @@ async def test_a_project_is_found_asked_about_and_written(demo: Demo) -> None:
     project = find_project(demo.root / "site" / "config")
     assert discover.missing(project) == ()
     discovery = await discover.discover(project, {})
-    found = dict(discovery.found)
+    found = dict(discovery.detected)
     assert found["database"] == "harbour"
     assert "cast.Blog" in found["page models"]
     typed = iter(TYPED)

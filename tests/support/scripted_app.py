@@ -142,7 +142,7 @@ class ScriptedProject:
         self,
         *steps: Step,
         size: tuple[int, int] = (80, 24),
-        deciding: Callable[[Operator], Operator] = lambda person: person,
+        wrap_operator: Callable[[Operator], Operator] = lambda operator: operator,
     ) -> AsyncIterator[tuple[RemodelApp, Pilot[None]]]:
         """The app on these steps, started; steps that are not given do nothing."""
         given = {one.name: one for one in steps}
@@ -153,7 +153,7 @@ class ScriptedProject:
         with Session(session_folder) as session:
             async with Context(found, session, Events()) as context:
                 context.pagetree = self.pages  # type: ignore[assignment]
-                app = RemodelApp(context, whole, deciding)
+                app = RemodelApp(context, whole, wrap_operator)
                 app.animation_level = "none"
                 async with app.run_test(size=size) as pilot:
                     await pilot.pause()

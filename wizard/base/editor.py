@@ -12,7 +12,7 @@ from wizard.base.errors import OperationFailed
 
 
 def edit(text: str, suffix: str) -> str:
-    """`text` as it is after $VISUAL or $EDITOR was closed; the terminal must be free for it.
+    """Open `text` in $VISUAL or $EDITOR; return it as it was saved. The terminal must be free.
 
     Raise OperationFailed when the editor cannot be started or fails; `text` is then unchanged.
     """

@@ -184,16 +184,16 @@ class Report:
         self._unit = ""
         self._started = 0.0
         self._first = 0
-        self._told = 0.0
+        self._emitted_at = 0.0
 
     def progress(self, done: int, total: int | None, unit: str, note: str = "") -> None:
         """Tell that `done` of `total` units are finished. The ETA comes after 5 percent."""
         now = time.monotonic()
         if unit != self._unit or done < self._first:
-            self._unit, self._started, self._first, self._told = unit, now, done, 0.0
-        if now - self._told < self.INTERVAL and done != total:
+            self._unit, self._started, self._first, self._emitted_at = unit, now, done, 0.0
+        if now - self._emitted_at < self.INTERVAL and done != total:
             return
-        self._told = now
+        self._emitted_at = now
         eta = None
         if total and done < total and done - self._first > total * 0.05:
             eta = (now - self._started) / (done - self._first) * (total - done)

@@ -23,7 +23,7 @@ def write(path: Path, text: str) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make what was renamed in a folder last."""
+    """Sync a folder to the disk, so that a rename in it outlasts a power failure."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

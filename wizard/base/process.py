@@ -47,7 +47,7 @@ On Linux only (prctl(2)); elsewhere a child ends when its pipes have."""
 
 
 async def to_its_end(work: Awaitable[T]) -> T:
-    """Await what must not be left half done; a cancellation comes after it, however often.
+    """Await what must not be left half done; raise a cancellation only when it is over.
 
     `asyncio.shield` alone lets the awaiting task go on at once, and the event loop end before
     the work does.
@@ -227,10 +227,10 @@ async def start(
     stdin: bytes | int | None = None,
     on_stderr: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Child]:
-    """Start a command whose output is read by iterating over it; leaving ends it.
+    """Start a command; iterate over it to read its output. Leaving ends it.
 
-    `env` is added to our own environment. A `stdin` that is a number is a file descriptor that the
-    command gets as it is. Raise OperationFailed when there is no such command.
+    `env` is added to our own environment. A number for `stdin` is a file descriptor, which the
+    command inherits. Raise OperationFailed when there is no such command.
     """
     command = [str(part) for part in argv]
     try:
@@ -263,7 +263,7 @@ async def start(
 
 
 def widen(pipe: int) -> None:
-    """Let a pipe hold more, where that can be: its ends then wait for each other less."""
+    """Enlarge a pipe's buffer, where the system can, so that its ends wait less for each other."""
     with contextlib.suppress(AttributeError, OSError):
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, WIDE)
 

@@ -50,8 +50,10 @@ class Secret:
 
 
 def register(environment: Mapping[str, str]) -> None:
-    """Know the secrets of an environment that are not ours: a project's own traceback may show
-    them. By their names, or as the password within a URL."""
+    """Register the secrets of a project's environment, which its traceback may show.
+
+    They are known by their names, or as the password within a URL.
+    """
     for name, value in environment.items():
         for password in _IN_URL.finditer(value):
             Secret(password[2])
@@ -61,28 +63,29 @@ def register(environment: Mapping[str, str]) -> None:
 
 
 def public(texts: Iterable[str]) -> None:
-    """Register what a config says in the clear, such as a database's name; `sealed` leaves it."""
+    """Register texts of the config that are no secret, such as a database's name: `sealed` does
+    not mask them."""
     _public.update(texts)
 
 
 def redact(text: str) -> str:
-    """`text` to be shown: every known secret's value, and a URL's password, masked."""
+    """Return `text` for display: every known secret and every URL's password masked."""
     return _IN_URL.sub(rf"\1{MASK}", _without(text, _known))
 
 
 def redacted(value: Any) -> Any:
-    """`value` with every text in it redacted: mappings and sequences all the way down.
+    """Return `value` with every text in it redacted, at any depth of mappings and sequences.
 
-    To be used before a value becomes JSON, which would escape a secret's quotes.
+    Call it before a value becomes JSON, which would escape a secret's quotes.
     """
     return _each(value, redact)
 
 
 def sealed(value: Any) -> Any:
-    """`value` to be kept and read back, such as what an undo needs: unmistakable secrets masked.
+    """Return `value` for storage, to be read back by an undo: only unmistakable secrets masked.
 
-    Somebody's password is `podcast`, as their database is named; a models file in which that word
-    is masked must not be put back.
+    A password may be a plain word, or the database's name: with every `podcast` masked, a models
+    file could not be put back.
     """
     secrets = {
         secret
@@ -125,5 +128,5 @@ def _each(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def printable(text: str) -> str:
-    """`text` without what a terminal would obey: a tool's colours, a page title's escapes."""
+    """Return `text` without a terminal's control sequences: a tool's colours, a title's escapes."""
     return _CONTROL.sub("", _SEQUENCE.sub("", text))

@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Refuse a key given twice, which YAML would let the second one win."""
+        """Refuse a key given twice, of which YAML would silently take the second."""
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -56,7 +56,7 @@ class _Loader(yaml.SafeLoader):
         super().flatten_mapping(node)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Tell the line also of what looks like a number or a date, and is none."""
+        """Refuse a malformed number or date, with its line."""
         if node.tag == "tag:yaml.org,2002:int" and len(node.value) > DIGITS:
             _refuse("a number has too many digits", node)
         try:
@@ -99,7 +99,7 @@ def load(path: Path, error: type[RemodelError]) -> tuple[Any, dict[str, int]]:
 
 
 def parse(text: str, name: str, error: type[RemodelError]) -> tuple[Any, dict[str, int]]:
-    """As `load`, from a text; `name` is what messages call it."""
+    """Parse a text as `load` does a file; `name` is what messages call it."""
     lines: dict[str, int] = {}
     try:
         loader = _Loader(text)
@@ -136,7 +136,7 @@ def _note_lines(node: yaml.Node, at: str, lines: dict[str, int]) -> None:
 
 
 def texts(data: Any, at: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in `data`, keys apart, with its dotted key as `load` notes the lines."""
+    """Yield every text in `data` but the keys, with its dotted key as `load` names them."""
     if isinstance(data, str):
         yield at, data
     elif isinstance(data, dict):
@@ -148,7 +148,7 @@ def texts(data: Any, at: str = "") -> Iterator[tuple[str, str]]:
 
 
 def nearest(word: str, words: list[str]) -> str:
-    """` Did you mean X?` with the nearest of `words`, or the list of them."""
+    """Return ` Did you mean X?` with the nearest of `words`, or the list of them."""
     close = get_close_matches(word, words, n=3, cutoff=0.5)
     if close:
         return f"Did you mean {' or '.join(close)}?"
@@ -156,6 +156,6 @@ def nearest(word: str, words: list[str]) -> str:
 
 
 def brief(value: Any) -> str:
-    """`value` as a message shows it: in one line, and not all of it where it is long."""
+    """Return `value` for a message: in one line, shortened where it is long."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:80]}…"

@@ -285,25 +285,25 @@ def _resumed(config: Config, left: sessions.Summary) -> sessions.Session | None:
 async def _set_up(plain: bool) -> Path:
     project = find_project(Path.cwd())
     missing = discover.missing(project)
-    found = [("manage.py", str(project.manage))]
-    given = await _ask(missing, found, plain) if missing else {}
+    detected = [("manage.py", str(project.manage))]
+    given = await _ask(missing, detected, plain) if missing else {}
     discovery = await discover.discover(project, given)
-    path = discover.write(discovery, await _ask(discovery.questions, discovery.found, plain))
+    path = discover.write(discovery, await _ask(discovery.questions, discovery.detected, plain))
     click.echo(f"Wrote {path}.", err=True)
     return path
 
 
 async def _ask(
-    questions: Sequence[Question], found: Sequence[tuple[str, str]], plain: bool
+    questions: Sequence[Question], detected: Sequence[tuple[str, str]], plain: bool
 ) -> dict[str, Any]:
-    """Ask before there is a session; what was found so far is shown above."""
+    """Ask before there is a session; what was detected so far is shown above."""
     if plain:
-        for name, value in found:
+        for name, value in detected:
             click.echo(f"{name}: {value}")
         return await Plain().ask(questions, {})
     from screens.setup import run_setup
 
-    given = await run_setup(questions, found)
+    given = await run_setup(questions, detected)
     if given is None:
         raise UsageError("No remodel.yml was written.", hint="Start again when you like.")
     return given
@@ -350,7 +350,7 @@ def main() -> None:
         _exit(130)
     except click.ClickException as error:
         error.show()
-        _fail(UsageError(error.format_message()), told=True)
+        _fail(UsageError(error.format_message()), shown=True)
     except RemodelError as error:
         _fail(error)
     except runner.Interrupted as interrupted:
@@ -367,11 +367,11 @@ def main() -> None:
         _fail(OperationFailed("This is a fault in remodel itself.", found=text))
 
 
-def _fail(error: RemodelError, *, told: bool = False) -> NoReturn:
+def _fail(error: RemodelError, *, shown: bool = False) -> NoReturn:
     """End with this error: on stderr for people, and with --json as the last line on stdout."""
     if "--json" in sys.argv:
         with suppress(BrokenPipeError):
             JsonLines(sys.stdout).error(error)
-    if not told:
+    if not shown:
         print(printable(redact(f"\nremodel: {error}")), file=sys.stderr)
     raise SystemExit(int(error.exit_code))

@@ -28,7 +28,7 @@ async def play(folder: Path | None, posts: int, screens: bool, serve: bool, outp
     with temporary or nullcontext() as made:
         root = Path(made) if made else folder
         assert root is not None
-        sandbox = await lay_out(root.resolve(), posts=posts, report=_told(output))
+        sandbox = await lay_out(root.resolve(), posts=posts, report=_layout_report(output))
         async with running(sandbox) as servers:
             if serve:
                 _accept_host_key(configs.read(sandbox.config), servers)
@@ -58,11 +58,11 @@ def _how_to_go_on(folder: Path | None) -> str:
     return f"`remodel demo --dir {folder}` goes on; the servers of the sandbox end with the demo."
 
 
-def _told(output: Output) -> Report:
+def _layout_report(output: Output) -> Report:
     """Return a report for the layout: its progress, without each line of Django's migrate."""
-    events, told = Events(), Events()
-    output.listen(told)
-    events.subscribe(lambda event: None if isinstance(event, Line) else told.emit(event))
+    events, shown = Events(), Events()
+    output.listen(shown)
+    events.subscribe(lambda event: None if isinstance(event, Line) else shown.emit(event))
     return Report(events, "sandbox")
 
 

@@ -32,10 +32,10 @@ PYTHON = Question(
 
 @dataclass(frozen=True)
 class Discovery:
-    """What was found in a folder, as (name, value) pairs, and what has to be asked."""
+    """What was detected in a folder, as (name, value) pairs, and what has to be asked."""
 
     folder: Path
-    found: tuple[tuple[str, str], ...]
+    detected: tuple[tuple[str, str], ...]
     questions: tuple[Question, ...]
     fixed: Mapping[str, Any]
     """Parts of remodel.yml that need no question."""
@@ -83,7 +83,7 @@ async def discover(project: DjangoProject, given: Mapping[str, Any]) -> Discover
         },
         "local": local,
     }
-    found = (
+    detected = (
         ("manage.py", str(project.manage)),
         ("Python", f"{hello.python} at {python}"),
         ("Django", hello.django),
@@ -91,7 +91,7 @@ async def discover(project: DjangoProject, given: Mapping[str, Any]) -> Discover
         ("database", database.name),
         ("page models", ", ".join(sorted(hello.page_models))),
     )
-    return Discovery(folder, found, _questions(sorted(hello.page_models), hello), fixed)
+    return Discovery(folder, detected, _questions(sorted(hello.page_models), hello), fixed)
 
 
 def _questions(models: list[str], hello: Hello) -> tuple[Question, ...]:

@@ -91,6 +91,6 @@ async def _planned(context: Context, operation: Operation) -> list[str]:
         return [f"{about} {later.message}"]
     except RemodelError as error:
         return [f"{about} NOT NOW: {error}"]
-    lines_ = [plan.skip] if plan.skip else [*plan.does, f"undo: {plan.undo}"]
-    lines_ += [f"destroys: {loss}" for loss in plan.destroys]
-    return [f"{operation.key}: {plan.title} [{plan.fingerprint}]", *(f"    {x}" for x in lines_)]
+    details = [plan.skip] if plan.skip else [*plan.does, f"undo: {plan.undo}"]
+    details += [f"destroys: {loss}" for loss in plan.destroys]
+    return [f"{operation.key}: {plan.title} [{plan.fingerprint}]", *(f"    {x}" for x in details)]

@@ -107,15 +107,15 @@ async def prompts(config: Config, session: Session, output: Output) -> None:
 async def screens(
     config: Config,
     session: Session,
-    deciding: Callable[[Operator], Operator] = lambda person: person,
+    wrap_operator: Callable[[Operator], Operator] = lambda operator: operator,
 ) -> int:
-    """Run the Textual app; return its exit code. `deciding` makes the operator of the person
-    there."""
+    """Run the Textual app; return its exit code. `wrap_operator` makes the operator
+    that the engine asks of the one at the screens."""
     from screens.app import run_app  # the one way from the engine to the screens
 
     async with Context(config, session, Events()) as context:
         await resume.require_same(context, STEPS)
-        return await run_app(context, STEPS, deciding)
+        return await run_app(context, STEPS, wrap_operator)
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:

@@ -86,13 +86,13 @@ def _line(kind: str, about: str, properties: Mapping[str, Any]) -> dict[str, Any
 def _event(kind: type[Event]) -> dict[str, Any]:
     hints = get_type_hints(kind)
     about = " ".join((kind.__doc__ or "").split())
-    return _line(kind.kind, about, {each.name: _of(hints[each.name]) for each in fields(kind)})
+    return _line(kind.kind, about, {field.name: _of(hints[field.name]) for field in fields(kind)})
 
 
 def _of(hint: Any) -> dict[str, Any]:
     """Return the schema of a type, as JSON has it."""
     if get_origin(hint) in (Union, types.UnionType):
-        return {"anyOf": [_of(each) for each in get_args(hint)]}
+        return {"anyOf": [_of(alternative) for alternative in get_args(hint)]}
     if get_origin(hint) is Literal:
         return {"enum": list(get_args(hint))}
     if get_origin(hint) is list:
@@ -141,7 +141,7 @@ _SUMMARY = _line(
 
 
 def _rehearsal() -> dict[str, Any]:
-    properties = {each.name: _WORDS for each in fields(RehearsalAccount)}
+    properties = {field.name: _WORDS for field in fields(RehearsalAccount)}
     return _line(
         "rehearsal",
         "What a rehearsal found otherwise than it was recorded, as sentences.",

@@ -89,8 +89,8 @@ class Backup:
     """What becomes of production's content on its way to the local database.
 
     `exclude_table_data` names tables that come without their rows; `anonymise` are commands that
-    run in the project once the backup is restored. What those leave is never delivered to where
-    it came from: then the source is no target.
+    run in the project once the backup is restored. An anonymised database is never delivered
+    to where it came from: with `anonymise` the source is no target.
     """
 
     exclude_table_data: tuple[str, ...] = ()
@@ -342,7 +342,7 @@ def _target(section: ConfigSection, name: str, folder: Path, secrets: Environmen
 
 
 def _without_ssh(section: ConfigSection, target: Target) -> Target:
-    """Return a target that this machine reaches itself: over the network with TLS, unless told."""
+    """Return a target that this machine reaches itself; over a network with TLS by default."""
     if not target.address.host:
         section.refuse("ssh", "the key 'ssh' is missing; a database without it needs a `host`")
     for key in ("ssh_config", "before", "after", "check"):

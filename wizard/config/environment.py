@@ -13,7 +13,7 @@ from wizard.base.redaction import Secret
 
 
 class Environment:
-    """The environment and a .env. What is secret in either is known from then on, and masked."""
+    """The environment and a .env. Secrets in either are masked from then on."""
 
     def __init__(self, path: Path) -> None:
         self._file = _read(path) if path.is_file() else {}

@@ -85,7 +85,7 @@ def _dotted(given: Any) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """`value` without YAML's dates, which JSON does not know: Django reads them as text."""
+    """Return `value` with YAML's dates as texts: JSON has no dates, and Django reads texts."""
     if isinstance(value, datetime.date | datetime.datetime | datetime.time):
         return value.isoformat()
     if isinstance(value, Mapping):
@@ -151,7 +151,7 @@ class Row:
         return self.old_field
 
     def cells(self) -> tuple[str, ...]:
-        """One text for each of HEADINGS."""
+        """Return one text for each of HEADINGS."""
         return (self.new_field or "(none)", self.how, self.origin, self.type, self.note)
 
 
@@ -170,7 +170,7 @@ class FieldTable:
 
     @classmethod
     def of(cls, data: Mapping[str, Any], recorded: Mapping[str, Any]) -> FieldTable:
-        """From what the worker's `field_map` answered for `recorded`."""
+        """Build the table from the worker's `field_map` for the `recorded` entries."""
         return cls(
             direction=data["direction"],
             reported=tuple(Row.of(row) for row in data["rows"]),

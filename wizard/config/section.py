@@ -85,7 +85,7 @@ class ConfigSection:
         return value
 
     def choice(self, key: str, among: tuple[str, ...]) -> str:
-        """One of these words, the first by default."""
+        """Return the key's value, one of these words; the first by default."""
         value = self._take(key, among[0])
         if value not in among:
             self.refuse(key, f"{yamlfile.brief(value)} is not one of {', '.join(among)}")

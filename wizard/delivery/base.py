@@ -90,7 +90,7 @@ class Delivery(ForTarget):
                 f"the backup this is made from is {age(backup)}",
                 *does,
                 *(f"then run {' '.join(words)}" for words in target.after),
-                *checked.told,
+                *checked.plan_lines,
                 *lost.does,
             ),
             destroys=(*lost.destroys, Loss(loss, pages)),

@@ -47,11 +47,11 @@ class Engine:
         context.events.subscribe(self._log)
 
     def stop_after_this(self) -> None:
-        """Ask to stop in good order once the running operation is done."""
+        """Stop in good order once the running operation is done."""
         self._stop = True
 
     async def go(self) -> None:
-        """Do everything that is left. Raise what stopped it; the journal knows how far."""
+        """Run everything that is left. Raise what stopped it; the journal has how far it came."""
         await self._tell_how_far()
         while True:
             try:
@@ -64,7 +64,7 @@ class Engine:
         self.context.session.journal.note("finished", True)
 
     async def _tell_how_far(self) -> None:
-        """Of a session that goes on, before anything moves."""
+        """Report how far a resumed session is, before anything is done."""
         if self._survey is None:
             self._survey = await survey(self.context, self.steps)
             if self._survey.text:
@@ -96,9 +96,9 @@ class Engine:
     async def _ask(self, step: Step) -> None:
         # Answers of this session are settled; a resume does not ask again.
         answered = self.context.session.answers.answers
-        open_ = [q for q in step.questions(self.context) if q.key not in answered]
+        unanswered = [q for q in step.questions(self.context) if q.key not in answered]
         asked = []
-        for question in open_:
+        for question in unanswered:
             if question.unless is not None and await question.unless(self.context):
                 self._answered(question, "")
             else:
@@ -112,7 +112,7 @@ class Engine:
             self._answered(question, answers[question.key])
 
     async def _judged(self, asked: Sequence[StepQuestion], answers: Mapping[str, Any]) -> bool:
-        """Whether the project can go by these answers. False when they are to be asked again."""
+        """Return whether the project accepts the answers; if not, they are asked again."""
         for question in asked:
             if question.judge is None:
                 continue
@@ -134,7 +134,7 @@ class Engine:
         return replace(question, default=await question.default_from(self.context))
 
     async def _perform(self, operation: Operation) -> bool:
-        """Bring one operation to its outcome. False when it is to be tried again."""
+        """Run one operation to its outcome. Return False when it is to be tried again."""
         if self.context.facts.settled(operation.key):
             return True
         if self._stop:
@@ -156,7 +156,7 @@ class Engine:
         return True
 
     async def _pick_up(self, operation: Operation) -> bool:
-        """Deal with what an earlier attempt left. True when it turns out to be done."""
+        """Handle what an interrupted attempt left. Return whether the operation is done."""
         journal = self.context.session.journal
         state, intent = journal.state(operation.key), journal.intent(operation.key)
         if state is not None and state.kind == "undoing":
@@ -174,7 +174,7 @@ class Engine:
         return observation.seen is Seen.DONE
 
     async def _look(self, operation: Operation, plan: Plan) -> Observation:
-        """Observe an attempt that has no outcome; unless it is done, nothing of it is left."""
+        """Observe an attempt that has no outcome. Clear away what it left, unless it is done."""
         observation = await self._observe(operation, plan)
         self.context.report.finding(
             "interrupted before", f"{observation.seen.value}: {observation.why}", "info"
@@ -186,7 +186,7 @@ class Engine:
         return observation
 
     async def _observe(self, operation: Operation, plan: Plan) -> Observation:
-        """As it was seen a moment ago, unless a person may have thought about it since."""
+        """Return the survey's observation; look again where a person may have taken time since."""
         seen = dict(self._survey.seen) if self._survey and not self.operator.interactive else {}
         self._survey = Survey()
         return seen.get(operation.key) or await operation.observe(self.context, plan)
@@ -212,7 +212,10 @@ class Engine:
         self._finish(operation, "done", result.message or "")
 
     async def _through_the_gate(self, operation: Operation, plan: Plan) -> Plan:
-        """Consent, then plan again: what is done is what was consented to, or it is not done."""
+        """Get consent, and plan again until the plan is the one consented to; return that plan.
+
+        Raise PlanStale where it changed meanwhile and no person is there to be asked again.
+        """
         if self._agreed(plan):
             self.context.events.emit(Consented(operation.key, fingerprint=plan.fingerprint))
             return plan
@@ -241,8 +244,8 @@ class Engine:
         return str(self.context.session.journal.noted("again", ""))
 
     def _agreed(self, plan: Plan) -> bool:
-        """Whether the same plan was consented to before all was begun anew. A target's gate is
-        passed by hand all the same."""
+        """Return whether, after a start over, this same plan has been consented to before. Never so
+        for a target's gate, which is passed by hand again."""
         if self._again == plan.operation:
             self.context.session.journal.note("again", "")
         recorded = self.context.session.answers.consents.get(plan.operation, {})
@@ -250,8 +253,8 @@ class Engine:
         return bool(self._again) and local and recorded.get("fingerprint") == plan.fingerprint
 
     async def _start_over(self, wanted: StartOver) -> None:
-        """Take everything back to the step of a question, answer that one otherwise, keep all
-        other answers. What was delivered stays delivered."""
+        """Undo back to the step of a question, and answer it otherwise. All other answers stay, and
+        so does what was delivered."""
         context = self.context
         context.session.journal.note("again", wanted.operation)
         await self._back(wanted.question.partition(".")[0], anew=True)
@@ -282,8 +285,8 @@ class Engine:
         return await self._back(to)
 
     async def _back(self, to: str, *, anew: bool = False) -> list[str]:
-        """Take operations back, the last one first, and forget answers. To begin `anew`, the
-        answers stay, and so do operations that last."""
+        """Undo operations, the last one first, and forget answers. With `anew` the answers stay,
+        and so do operations that survive a restart."""
         names = [step.name for step in self.steps]
         self.context.session.journal.note("finished", False)
         undone = []
@@ -298,7 +301,7 @@ class Engine:
         return undone
 
     async def _undo(self, operation: Operation) -> bool:
-        """Take one operation back, whatever became of it. False when there was nothing to."""
+        """Undo one operation, whatever its outcome. Return False when there was nothing to undo."""
         journal = self.context.session.journal
         state, intent = journal.state(operation.key), journal.intent(operation.key)
         if state is None or state.kind in ("undone", "cleared"):
@@ -318,7 +321,7 @@ class Engine:
         return True
 
     async def _take_back(self, operation: Operation, data: Mapping[str, Any]) -> None:
-        """Undo, with a row before and a row after: a crash in between is taken up again."""
+        """Undo the operation, with a journal row before and after, so that a resume can go on."""
         journal = self.context.session.journal
         intent = journal.intent(operation.key)
         assert intent is not None
@@ -327,7 +330,7 @@ class Engine:
         journal.write(operation.key, "undone", {})
 
     def _log(self, event: Event) -> None:
-        """Write an event into the journal's log, but for what only moves a screen."""
+        """Write an event into the journal's log, except those that only update a screen."""
         if isinstance(event, Progress | TreeChanged | LedgerKept):
             return  # the ledger is a file of its own
         if isinstance(event, Document):  # a table of all URLs may have a million lines

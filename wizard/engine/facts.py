@@ -24,7 +24,7 @@ class Facts:
         return state is not None and state.kind in SETTLED
 
     def require(self, operation: str) -> None:
-        """Raise NotYet unless the operation is settled: a plan that builds on it can wait."""
+        """Raise NotYet unless the operation is settled; a plan that needs it is made later."""
         self._data(operation)
 
     def of(self, result: type[R], target: str = "") -> R:
@@ -35,11 +35,11 @@ class Facts:
         return result.from_json(self._data(result.KEY + target))
 
     def message(self, operation: str) -> str:
-        """Return what a finished operation said of its outcome. Raise NotYet before it is."""
+        """Return a finished operation's message. Raise NotYet before it is finished."""
         return str(self._data(operation)["message"])
 
     def unchanged(self, operation: str) -> bool:
-        """Return whether a settled operation had nothing to change. Raise NotYet before it is."""
+        """Return whether a settled operation had nothing to change. Raise NotYet before that."""
         return bool(self._data(operation).get("unchanged"))
 
     def _data(self, operation: str) -> dict[str, Any]:

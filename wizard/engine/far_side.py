@@ -73,7 +73,7 @@ class FarSide:
         return Login(target.ssh, known_hosts=self.known_hosts, config=target.ssh_config)
 
     async def checked(self, target: Target) -> Far:
-        """Return the target, connected, its database held against its pinned identity.
+        """Return the target, connected, after checking its database's pinned identity.
 
         Raise ConnectionFailed, or IdentityMismatch when it is another database by now.
         """
@@ -87,11 +87,11 @@ class FarSide:
         return await identity.read(far.address, far.where)
 
     async def address(self, target: Target) -> Address:
-        """Return the target's database without the identity check: to look at it after a swap."""
+        """Return the target's database without checking its identity, as after a swap."""
         return (await self.reach(target)).address
 
     async def reach(self, target: Target) -> Far:
-        """Return the target, connected. Which database it is by now is not checked."""
+        """Return the target, connected; its database's identity is not checked."""
         if not target.ssh:
             return Far(None, target.address, target.where)
         if target.name in self._open and not self._open[target.name][0].connection.alive:
@@ -112,12 +112,13 @@ class FarSide:
         await stack.aclose()
 
     async def repin(self, target: Target, address: Address) -> None:
-        """Pin the target's database anew: after a swap of our own it is another one."""
+        """Pin the target's database anew, which after a swap of ours is another one."""
         far = await self.reach(target)
         self.pins.pin(target.name, await identity.read(address, far.where))
 
     async def route(self, target: Target, into_major: int | None = None) -> Route:
-        """Return how a dump of the target gets here, for a server `into_major`, or for its own."""
+        """Return the route of a dump from the target to here, for a server of version
+        `into_major`, or of the target's own version."""
         far = await self.checked(target)
         major = (await server.about(far.address)).major
         return await routes.find(

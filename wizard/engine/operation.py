@@ -61,18 +61,18 @@ class Operation(ABC):
 
     @abstractmethod
     async def observe(self, context: Context, plan: Plan) -> Observation:
-        """After a crash: look at the world and say how much of `plan` is done. Reads only."""
+        """Look, after a crash, how much of `plan` is done. Reads only."""
 
     async def finalize(  # noqa: B027, most have nothing to add
         self, context: Context, plan: Plan, facts: Mapping[str, Any]
     ) -> None:
-        """Do what has to hold once it is done, after `apply` or after `observe` saw it done.
+        """Complete a finished operation, after `apply` or once `observe` saw it done.
 
-        May run more than once. The place for what a crash right after the act would miss.
+        May run more than once. It is for what a crash right after `apply` would leave out.
         """
 
     async def clear(self, context: Context, plan: Plan) -> None:
-        """Take away what an interrupted `apply` left half done, so that it can begin again."""
+        """Remove what an interrupted `apply` left half done, so that it can run again."""
         raise OperationFailed(
             f"{self.title} was interrupted half way and cannot be begun again by itself.",
             hint="Look at the log of this session, put things right by hand, then resume.",
@@ -81,32 +81,32 @@ class Operation(ABC):
     async def undo(  # noqa: B027, nothing to take back is the usual case
         self, context: Context, plan: Plan, facts: Mapping[str, Any]
     ) -> None:
-        """Take a finished operation back; the default is for those that changed nothing.
+        """Undo a finished operation; the default is for those that changed nothing.
 
-        A crash may cut it off, and then it runs again: it has to come to the same.
+        After a crash it runs again, so running it twice must have the same result.
         """
 
     async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
         """Describe what is missing of a finished operation; '' if it is intact.
 
-        Asked of what is done before a session goes on. Reads only, and no target.
+        Called for every finished operation before a session goes on. Reads only, and no target.
         """
         return ""
 
     def survives_restart(self, context: Context) -> bool:
-        """Whether it stays done when what is before it is done anew, as a delivery does."""
+        """Whether it stays done when a start over undoes those before it, as a delivery does."""
         return False
 
     async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        """Secure what `undo` will need, before the act; it goes into the journal first."""
+        """Return what `undo` will need; the journal gets it before `apply` runs."""
         return {}
 
 
 class Repeatable(Operation):
-    """An operation that comes to the same when it is done again: after a crash it simply is."""
+    """An operation that can be repeated: after a crash it simply runs again."""
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
-        """Whatever became of it, doing it again is right."""
+        """Return NOT_DONE in any case, so that it runs again."""
         return Observation(Seen.NOT_DONE, "doing it again comes to the same")
 
 

@@ -76,7 +76,7 @@ class Replay:
         self._by_hand = by_hand
 
     async def begin(self, step: Step) -> None:
-        """Nothing to wait for."""
+        """Return at once: nobody has to begin a step."""
 
     async def ask(
         self, questions: Sequence[Question], recorded: Mapping[str, Any]
@@ -102,10 +102,10 @@ class Replay:
                 f"The missing key is consents.{plan.operation}.",
             )
         if recorded["fingerprint"] != plan.fingerprint:
-            difference_ = f"consented to {recorded['fingerprint']}, the plan is {plan.fingerprint}"
+            mismatch = f"consented to {recorded['fingerprint']}, the plan is {plan.fingerprint}"
             raise PlanStale(
                 f"The consent to {plan.operation} was given to another plan.",
-                found="\n".join([difference_, *(self.differs(plan) or gate_lines(plan))]),
+                found="\n".join([mismatch, *(self.differs(plan) or gate_lines(plan))]),
                 hint=f"Look at the plan and consent anew: {self._by_hand}",
             )
         target = plan.gate.target if plan.gate else ""
@@ -117,7 +117,7 @@ class Replay:
             )
 
     async def failed(self, error: RemodelError, operation: str) -> Verdict:
-        """Nobody is there to mend anything."""
+        """Return `stop`: nobody is there to mend anything."""
         return "stop"
 
     def recorded(self, questions: Sequence[Question]) -> dict[str, Any]:
@@ -125,14 +125,14 @@ class Replay:
         return answers.accepted(self._answers, questions)
 
     def differs(self, plan: Plan) -> list[str]:
-        """How a plan is another than the one that was consented to; empty where none is known."""
+        """Return how a plan differs from the recorded one; empty where none is recorded."""
         known = self._answers.consents.get(plan.operation, {}).get("plan")
         return difference(known, plan.consented()) if known else []
 
 
 class Reopened:
-    """Recorded answers, except in `steps`: through those a person goes, with the recorded values
-    as defaults, and passes each of their gates anew."""
+    """Recorded answers, except in `steps`: there a person is asked, with the recorded values as
+    defaults, and passes each gate anew."""
 
     def __init__(self, replay: Replay, person: Operator, steps: Sequence[str]) -> None:
         self._replay = replay
@@ -147,20 +147,20 @@ class Reopened:
     async def ask(
         self, questions: Sequence[Question], recorded: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Whoever it is sees what was recorded."""
+        """Ask the step's operator, with the recorded answers as defaults."""
         known = {**self._replay.recorded(questions), **recorded}
         return await self._of(questions[0].key).ask(questions, known)
 
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
-        """Tell a person what differs from what was consented to when it was recorded."""
+        """Ask the step's operator; show a person how the plan differs from the recorded one."""
         await self._of(plan.operation).consent(plan, changed or self._replay.differs(plan))
 
     async def failed(self, error: RemodelError, operation: str) -> Verdict:
-        """As it was begun, so it ends."""
+        """Ask the operator of the step."""
         return await self._of(operation).failed(error, operation)
 
     def _of(self, key: str) -> Operator:
-        """Who decides about a step, a question or an operation."""
+        """Return who decides about a step, a question or an operation, by its key."""
         reopened = key.partition(".")[0] in self._steps
         who: Operator = self._person if reopened else self._replay
         self.interactive = who.interactive
@@ -188,8 +188,11 @@ class Plain:
     async def ask(
         self, questions: Sequence[Question], recorded: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """One prompt line a question; an empty line takes the default."""
-        return {each.key: await self._ask(each, recorded.get(each.key)) for each in questions}
+        """Ask each question on a line of its own; an empty line takes the default."""
+        return {
+            question.key: await self._ask(question, recorded.get(question.key))
+            for question in questions
+        }
 
     async def _ask(self, question: Question, recorded: Any) -> Any:
         default = question.default if recorded is None else recorded
@@ -245,7 +248,7 @@ class Plain:
 
 
 async def _in_the_background(read: Callable[[str], str], prompt: str) -> str:
-    """Return the line that `read` waits for; a signal need not wait for it.
+    """Return the line that `read` waits for, without making a signal wait.
 
     `asyncio.to_thread` would have the interpreter wait for the thread at its end.
     """

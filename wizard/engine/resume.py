@@ -81,15 +81,15 @@ class Survey:
 async def survey(context: Context, steps: Sequence[Step]) -> Survey:
     """Return what is done, what was interrupted, what comes next.
 
-    Empty for what has not begun, and for what has ended.
+    Empty for a session that has not begun or has ended.
     """
     journal = context.session.journal
     operations = _operations(context, steps)
-    states = {each.key: journal.state(each.key) for each in operations}
-    left = [each for each in operations if not context.facts.settled(each.key)]
+    states = {operation.key: journal.state(operation.key) for operation in operations}
+    left = [operation for operation in operations if not context.facts.settled(operation.key)]
     if not left or not any(states.values()):
         return Survey()
-    done = [each for each in operations if context.facts.settled(each.key)]
+    done = [operation for operation in operations if context.facts.settled(operation.key)]
     sentences = [
         f"Session {context.session.id}: {len(done)} of {len(operations)} operations are done"
     ]
@@ -98,13 +98,13 @@ async def survey(context: Context, steps: Sequence[Step]) -> Survey:
     for operation in left:
         if clause := await _interrupted(context, operation, seen):
             sentences.append(f"{operation.key} was interrupted: {clause}.")
-    names = ", ".join(each.key for each in left[:NAMED])
+    names = ", ".join(operation.key for operation in left[:NAMED])
     more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return Survey(" ".join([*sentences, f"To be done: {names}{more}."]), seen)
 
 
 async def _interrupted(context: Context, operation: Operation, seen: dict[str, Observation]) -> str:
-    """How far an operation without an outcome came, and what becomes of it, as a clause."""
+    """Return a clause on how far an interrupted operation came, and what is done with it."""
     state = context.session.journal.state(operation.key)
     intent = context.session.journal.intent(operation.key)
     if state is None or intent is None:

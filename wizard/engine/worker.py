@@ -112,8 +112,8 @@ class Worker:
                 yield client
 
     async def stop(self) -> None:
-        """End the worker: after the models changed, since a Python process does not forget the
-        old ones, and when another database takes the local one's place, for what it cached."""
+        """Stop the worker: call it after the models changed, since a Python process keeps the old
+        ones, and when another database takes the local one's place, since the worker caches."""
         if self._client is not None:
             client, self._client = self._client, None
             await client.stop()

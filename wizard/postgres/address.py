@@ -39,11 +39,11 @@ class Address:
             raise ConfigError(f"The host {self.host!r} is more than one.", hint="Name one host.")
 
     def at(self, database: str) -> Address:
-        """Return the same server, another database."""
+        """Return the address of another database on the same server."""
         return replace(self, database=database)
 
     def parameters(self) -> dict[str, Any]:
-        """Keyword arguments for psycopg."""
+        """Return the keyword arguments for psycopg."""
         given = {
             "dbname": self.database,
             "host": self.host,

@@ -19,8 +19,8 @@ async def copy_settings(
 ) -> None:
     """Give the database `target` what `source` has beside its contents.
 
-    What our role may not set is told as a warning: it is for whoever may. `session` is in
-    another database of the server and in autocommit.
+    What our role may not set is reported as a warning, for somebody who may. `session` is in
+    another database of the server, with autocommit.
     """
     await _owner(session, source, target, report)
     await _settings(session, source, target, report)
@@ -46,7 +46,7 @@ async def copy_settings(
 async def _owner(
     session: psycopg.AsyncConnection[Any], source: str, target: str, report: Report
 ) -> None:
-    """We may be a superuser, or a member of the role that the site logs in as."""
+    """Give `target` the owner of `source`; our role has to be a superuser or a member of it."""
     cursor = await session.execute(
         "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s "
         "AND datdba <> (SELECT datdba FROM pg_database WHERE datname = %s)",

@@ -40,7 +40,8 @@ class Identity:
 
 
 async def read(address: Address, host: str) -> Identity:
-    """Ask a database who it is; `host` says where, as it reaches us through a forward."""
+    """Return a database's identity. `host` is where it is: behind a forward the database itself
+    cannot tell."""
     async with server.session(address) as connection:
         cursor = await connection.execute(
             """
@@ -55,9 +56,9 @@ async def read(address: Address, host: str) -> Identity:
 
 
 async def mark(address: Address, text: str) -> None:
-    """Write on a database whose it is, as its comment.
+    """Write on a database, as its comment, to whom it belongs.
 
-    The owner may; it moves with a rename, in the same transaction; pg_dump does not carry it.
+    Its owner may do so. The comment goes along with a rename; pg_dump does not carry it.
     """
     statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
     async with server.operations(address) as session:
@@ -65,7 +66,7 @@ async def mark(address: Address, text: str) -> None:
 
 
 async def marked(address: Address) -> str:
-    """Return what is written on a database; nothing when it does not exist."""
+    """Return the comment on a database; '' when it has none or does not exist."""
     async with server.operations(address) as session:
         cursor = await session.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
@@ -82,7 +83,7 @@ class Pins:
         self.path = path
 
     def all(self) -> dict[str, Identity]:
-        """Every pin, by role."""
+        """Return every pinned identity, by role."""
         try:
             data = json.loads(self.path.read_text(encoding="utf-8"))
             return {role: Identity(**fields) for role, fields in data.items()}
@@ -94,7 +95,7 @@ class Pins:
             ) from None
 
     def pin(self, role: str, identity: Identity) -> None:
-        """Remember who `role` is. After a swap the live database is another: pin it anew."""
+        """Pin `role` to an identity. After a swap the live database is another one: pin it anew."""
         pins = {**self.all(), role: identity}
         content = json.dumps({name: asdict(pin) for name, pin in pins.items()}, indent=2)
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

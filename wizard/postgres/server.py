@@ -48,7 +48,7 @@ class DatabaseRow:
 
     @property
     def closed(self) -> bool:
-        """Whether nobody is let in: a swap was cut off in its middle, or this is a kept one."""
+        """Whether it lets nobody in: a swap was cut off in its middle, or this is a kept one."""
         return self.connection_limit == 0 or not self.allows_connections
 
 
@@ -90,10 +90,10 @@ class Contents:
 async def session(
     address: Address, *, autocommit: bool = True
 ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """Open a session in the database of `address`; its failures are ours.
+    """Open a session in the database of `address`.
 
-    ConnectionFailed when it cannot be had or is lost, OperationFailed when the server refuses a
-    statement.
+    Raise ConnectionFailed when it cannot be had or is lost, OperationFailed when the server
+    refuses a statement.
     """
     connection = await connect(address, autocommit=autocommit)
     try:
@@ -151,18 +151,18 @@ async def about_session(connection: psycopg.AsyncConnection[Any]) -> Server:
 
 
 async def databases(address: Address) -> list[DatabaseRow]:
-    """Every database of the server but the templates, by name."""
+    """Return every database of the server but the templates, by name."""
     async with operations(address) as beside_it:
         return await databases_of(beside_it)
 
 
 async def database(address: Address) -> DatabaseRow | None:
     """Return the database of `address`, or None where there is none of that name."""
-    return {found.name: found for found in await databases(address)}.get(address.database)
+    return {row.name: row for row in await databases(address)}.get(address.database)
 
 
 async def databases_of(connection: psycopg.AsyncConnection[Any]) -> list[DatabaseRow]:
-    """`databases` over a connection that is open already, which may be in a transaction."""
+    """Return the same as `databases`, over an open connection, which may be in a transaction."""
     major = connection.info.server_version // 10_000
     provider: LiteralString = "datlocprovider::text" if major >= 15 else "'c'"
     locale: LiteralString = (
@@ -186,13 +186,13 @@ async def databases_of(connection: psycopg.AsyncConnection[Any]) -> list[Databas
 
 
 async def sessions(address: Address) -> list[Backend]:
-    """Who is connected to the database of `address`, autovacuum left out."""
+    """Return who is connected to the database of `address`, autovacuum left out."""
     async with operations(address) as beside_it:
         return await sessions_of(beside_it, address.database)
 
 
 async def sessions_of(connection: psycopg.AsyncConnection[Any], name: str) -> list[Backend]:
-    """Who is connected to the database `name`, but for `connection` itself.
+    """Return who is connected to the database `name`, but for `connection` itself.
 
     Of other roles' sessions an ordinary role sees pid, role and application, and little else.
     """
@@ -201,7 +201,7 @@ async def sessions_of(connection: psycopg.AsyncConnection[Any], name: str) -> li
 
 
 async def contents(address: Address) -> Contents:
-    """How many tables the database has, and the bytes their rows take."""
+    """Return how many tables the database has, and the bytes that their rows take."""
     sizes = await table_sizes(address)
     return Contents(len(sizes), sum(sizes.values()))
 

@@ -127,9 +127,9 @@ class PageTree:
             where = {"slug": "page.slug", "id": "page.id"}[column] + " = %(value)s"
         return await self._read(f"{_SELECT} WHERE {where} ORDER BY page.path", {"value": value})
 
-    async def first(self, type_: str, *, below: str = "") -> Node | None:
+    async def first(self, page_type: str, *, below: str = "") -> Node | None:
         """Return the first page of this type (`app.Model`) below the treebeard path `below`."""
-        app, _, model = type_.lower().partition(".")
+        app, _, model = page_type.lower().partition(".")
         pages = await self._read(
             f"{_SELECT} WHERE type.app_label = %(app)s AND type.model = %(model)s"
             " AND page.path > %(low)s AND page.path < %(high)s ORDER BY page.path LIMIT 1",

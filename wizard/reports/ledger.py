@@ -49,7 +49,10 @@ class LedgerEntry:
     def of(cls, data: Mapping[str, Any]) -> LedgerEntry:
         """Return an entry as the worker tells it; numbers that it leaves out are 0."""
         numbers = {name: int(data.get(name) or 0) for name in ("before", *ACCOUNTS)}
-        rows = tuple((_told(key), _told(page), str(is_)) for key, page, is_ in data.get("rows", ()))
+        rows = tuple(
+            (_as_text(key), _as_text(page), str(became))
+            for key, page, became in data.get("rows", ())
+        )
         return cls(name=str(data["name"]), kind=str(data["kind"]), rows=rows, **numbers)
 
     def as_dict(self) -> dict[str, Any]:
@@ -142,5 +145,5 @@ def read(folder: Path) -> Ledger | None:
         ) from None
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return "" if value is None else str(value)

@@ -40,7 +40,7 @@ class Narrator:
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
-        self._told = clock()
+        self._progress_at = clock()
         self._pause = self.PACE
 
     def __call__(self, event: Event) -> None:
@@ -56,7 +56,7 @@ class Narrator:
                 lines = [f"-- {event.operation}: {event.plan['title']}"]
                 return lines + [f"     {line}" for line in event.plan["does"]]
             case Started():
-                self._told, self._pause = self._clock(), self.PACE
+                self._progress_at, self._pause = self._clock(), self.PACE
             case Consented():
                 return [f"   consent to plan {event.fingerprint}"]
             case Answered():
@@ -81,9 +81,9 @@ class Narrator:
 
     def _progress(self, event: Progress) -> list[str]:
         now = self._clock()
-        if now - self._told < self._pause:
+        if now - self._progress_at < self._pause:
             return []
-        self._told, self._pause = now, min(self._pause * self.SLOWER, self.SLOWEST)
+        self._progress_at, self._pause = now, min(self._pause * self.SLOWER, self.SLOWEST)
         return [f"   … {measure(event)}"]
 
 

@@ -157,15 +157,15 @@ def _ledger(folder: Path) -> list[ReportSection]:
     gone = [
         (entry.name, key, page)
         for entry in account.entries
-        for key, page, is_ in entry.rows
-        if is_ == "dropped"
+        for key, page, became in entry.rows
+        if became == "dropped"
     ]
-    meaning = [f"{name}: {told}" for name, told in ACCOUNTS.items()]
+    meanings = [f"{name}: {meaning}" for name, meaning in ACCOUNTS.items()]
     balance = "It balances." if not account.unbalanced else "IT DOES NOT BALANCE."
     return [
         ReportSection(
             "Ledger",
-            (f"{ledger.summed(account.totals)}. {balance}", *meaning),
+            (f"{ledger.summed(account.totals)}. {balance}", *meanings),
             _table(("where", "kind", "before", *ACCOUNTS), rows),
         ),
         ReportSection("Rows that were dropped", (), _table(("where", "row", "page before"), gone)),
@@ -184,8 +184,8 @@ def _verified(journal: Journal, states: Mapping[str, JournalEntry]) -> ReportSec
     for _, event in journal.events():
         state = states.get(event.get("operation", ""))
         if event.get("kind") == "finding" and state is not None and state.kind == "done":
-            told = (state.operation, event["status"], event["name"], event["value"])
-            checks[state.operation, event["name"]] = told
+            row = (state.operation, event["status"], event["name"], event["value"])
+            checks[state.operation, event["name"]] = row
     rows = [row for row in checks.values() if row[1] != "info"]
     return ReportSection("Checks", (), _table(("operation", "result", "what", "found"), rows))
 

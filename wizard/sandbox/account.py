@@ -53,7 +53,7 @@ class SystemAccount:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def take(self, path: Path) -> None:
-        """Own `path` and everything in it. Without root it is ours already."""
+        """Make the account the owner of `path` and everything in it; without root it is already."""
         if os.geteuid() != 0 or path.stat().st_uid == self.uid:
             return
         for one in (path, *path.rglob("*")):
@@ -86,7 +86,8 @@ def unprivileged() -> SystemAccount:
 
 
 def in_namespace() -> SystemAccount | None:
-    """Root under another uid, in a user namespace. None without util-linux's unshare."""
+    """Return the account of root under another uid, in a user namespace; None without util-linux's
+    unshare."""
     unshare = shutil.which("unshare")
     if unshare is None:
         return None
@@ -102,7 +103,7 @@ def in_namespace() -> SystemAccount | None:
 
 
 def as_nobody() -> SystemAccount:
-    """Switch to the system's `nobody`."""
+    """Return the account of the system's `nobody`, to switch to."""
     entry = _nobody()
     return SystemAccount(entry.pw_name, entry.pw_uid, entry.pw_gid, switches=True)
 

@@ -43,9 +43,9 @@ def binaries(major: int) -> Path:
 
 
 def reachable(folder: Path, home: Path, account: SystemAccount) -> Path:
-    """`found`, or a copy of it in `home` when the account cannot pass to the wheel's.
+    """Return `folder`, or a copy of it in `home` where the account cannot reach it.
 
-    So it is for nobody, when the virtual environment is in the home of root.
+    `nobody` cannot when the virtual environment is in root's home.
     """
     if account.reaches(folder):
         return folder

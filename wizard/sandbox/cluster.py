@@ -102,7 +102,7 @@ class Cluster:
         return self.home / "postgres.log"
 
     def address(self, database: str) -> Address:
-        """How the superuser reaches `database`; the host is the socket's directory."""
+        """Return how the superuser reaches `database`; the host is the socket's directory."""
         return Address(database, str(self.sockets), self.port, self.user, self.password)
 
     def _elsewhere(self, name: str, parent: Path) -> Path:
@@ -240,7 +240,7 @@ class Cluster:
         return False
 
     async def _stop_orphan(self) -> None:
-        """Stop the server of a process that was killed. Our lock says that process is gone."""
+        """Stop the server that a killed process left: we hold its lock, so that process is gone."""
         pidfile = self.data / "postmaster.pid"
         if not pidfile.exists():
             return
@@ -264,7 +264,10 @@ class Cluster:
         return os.fsencode(self.data) in listed.stdout
 
     def _terminate(self, timeout: float) -> None:
-        """SIGINT is a fast shutdown, SIGQUIT an immediate one (PostgreSQL docs, 18.5)."""
+        """End the server by SIGINT (fast shutdown), then SIGQUIT (immediate) and SIGKILL.
+
+        See PostgreSQL's documentation, 18.5.
+        """
         server, self._server = self._server, None
         if server is None:
             return
@@ -351,7 +354,7 @@ class Cluster:
             await _execute(connection, statement, f"Creating the database {name} failed.")
 
     async def drop_database(self, name: str) -> None:
-        """Remove a database if it exists, with whoever is connected to it."""
+        """Drop a database if it exists, and end the sessions in it."""
         statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         async with await connect(self.address("postgres")) as connection:
             await _execute(connection, statement, f"Dropping the database {name} failed.")
@@ -372,5 +375,5 @@ def _private_directory(path: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without PG* variables, which would speak for another server."""
+    """Return our environment without PG* variables, which would point to another server."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")}

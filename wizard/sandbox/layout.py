@@ -292,7 +292,7 @@ def _mark(root: Path, **state: object) -> None:
 
 
 def _posts(root: Path) -> int | None:
-    """How many posts the complete sandbox in `root` was made with; None when it is not one."""
+    """Return how many posts the sandbox in `root` was made with; None when it is not complete."""
     try:
         state = json.loads((root / MARKER).read_text())
         return int(state["posts"]) if state["complete"] else None
@@ -301,7 +301,7 @@ def _posts(root: Path) -> int | None:
 
 
 def _clear(root: Path) -> None:
-    """Remove what an interrupted layout left, and where its clusters lived elsewhere."""
+    """Remove what an interrupted layout left, its clusters' homes elsewhere included."""
     for cluster in (root / "local", root / "production" / "postgres"):
         for link in (cluster / "elsewhere", cluster / "run"):
             if link.is_symlink() and link.readlink().name.startswith("remodel-"):

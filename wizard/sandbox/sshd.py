@@ -108,7 +108,7 @@ class SshServer:
         _write_private(path, ("\n".join(lines) + "\n").encode())
 
     async def start(self) -> None:
-        """Listen. Raise OperationFailed when no port can be opened."""
+        """Start to listen. Raise OperationFailed when no port can be opened."""
         if self._acceptor is not None:
             return
         try:
@@ -146,7 +146,7 @@ class SshServer:
         self._until_cut = count
 
     async def rotate_host_key(self) -> None:
-        """Have another host key from now on, on the same port, as a reinstalled machine has."""
+        """Change to another host key on the same port, as a reinstalled machine would."""
         listens = self._acceptor is not None
         await self.stop()
         (self.root / "host_key").unlink()
@@ -214,7 +214,7 @@ class SshServer:
     async def _end(
         self, process: asyncssh.SSHServerProcess[bytes], child: asyncio.subprocess.Process
     ) -> int:
-        """Send all that the child says; its return code."""
+        """Send all of the child's output; return its exit code."""
         assert child.stdout is not None and child.stderr is not None
         await asyncio.gather(
             self._send(child.stdout, process.stdout, process.channel.get_connection().abort),

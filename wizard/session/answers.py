@@ -107,7 +107,7 @@ def _check_version(version: Any, path: Path) -> None:
 
 
 def _take(given: Answers, data: Mapping[str, Any]) -> list[str]:
-    """Fill `given` from the file's data; returns the faults of its form."""
+    """Fill `given` from the file's data; return the faults of its form."""
     faults: list[str] = []
 
     def mapping(key: str) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def _answer(key: str) -> str:
 
 
 def faulty(name: str, faults: Sequence[str]) -> AnswersError:
-    """All faults as one error."""
+    """Return all faults as one error."""
     count = "is a fault" if len(faults) == 1 else f"are {len(faults)} faults"
     return AnswersError(
         f"There {count} in {name}.", found="\n".join(faults), hint="Mend it; nothing was touched."
@@ -196,7 +196,7 @@ def settings(given: Iterable[str]) -> dict[str, Any]:
 
 
 def accepted(answers: Answers, questions: Sequence[Question]) -> dict[str, Any]:
-    """Those answers that their questions accept, in their proper types."""
+    """Return those answers that their questions accept, in their proper types."""
     good: dict[str, Any] = {}
     for question in questions:
         with suppress(ValueError, KeyError):
@@ -213,7 +213,7 @@ def check(
     *,
     partial: bool = False,
 ) -> list[str]:
-    """Every fault of the answers, as sentences; all at once, before anything runs.
+    """Return every fault of the answers, as sentences; all at once, before anything runs.
 
     `gated` are the operations that always need consent, `gates` those that may. With
     `partial`, what is missing is no fault.

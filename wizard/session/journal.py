@@ -102,8 +102,8 @@ class Journal:
     def write(self, operation: str, kind: Kind, data: Mapping[str, Any]) -> None:
         """Add a row; it is on the disk when this returns.
 
-        Raise OperationFailed for what an undo needs where a secret is in it: it would be put
-        back without.
+        Raise OperationFailed when the data of an undo have a secret in them: it would be masked,
+        and put back masked.
         """
         self._flush()
         # An error is only shown; all else is read back, and an undo goes by it.
@@ -144,7 +144,7 @@ class Journal:
         return [(number, json.loads(data)) for number, data in rows]
 
     def entries(self, operation: str | None = None) -> Iterator[JournalEntry]:
-        """Every row, or those of one operation, oldest first."""
+        """Yield every row, or those of one operation, oldest first."""
         where, parameters = ("WHERE operation=?", (operation,)) if operation else ("", ())
         rows = self._database.execute(
             f"SELECT id, at, operation, kind, data FROM entry {where} ORDER BY id", parameters
@@ -153,8 +153,7 @@ class Journal:
             yield JournalEntry(number, at, name, kind, json.loads(data))
 
     def state(self, operation: str) -> JournalEntry | None:
-        """Return the row that tells where an operation stands: its last, answers and consents
-        apart."""
+        """Return the operation's state: its last row that is no answer and no consent."""
         rows = [
             entry
             for entry in self.entries(operation)

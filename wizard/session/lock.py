@@ -16,9 +16,9 @@ PATIENCE = 10.0  # seconds for what a killed process has started to end by itsel
 def hold(path: Path) -> int:
     """Hold the project's lock file.
 
-    The kernel keeps it with the open file, so a lock cannot outlive its holders: neither a dead
-    process nor another that has its pid nor another boot is mistaken for one. A holder is also
-    the worker, which has inherited the open file; when its parent was killed it ends by itself.
+    The kernel keeps the lock with the open file, so it cannot outlive its holders: no dead
+    process, reused pid or earlier boot is mistaken for one. The worker inherits the open file
+    and so holds the lock too; it ends by itself when its parent was killed.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -55,7 +55,7 @@ def _wait_for(path: Path, descriptor: int) -> None:
 
 
 def _runs(pid: str) -> bool:
-    """Whether there is such a process. One just written over is none: look again."""
+    """Return whether there is such a process; False for a pid that is not written yet."""
     try:
         os.kill(int(pid), 0)
     except (ValueError, ProcessLookupError):
@@ -66,7 +66,7 @@ def _runs(pid: str) -> bool:
 
 
 def _holders(path: Path) -> list[str]:
-    """Who has the lock file open, where /proc tells (proc(5))."""
+    """Return who has the lock file open, where /proc tells (proc(5))."""
     holders = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):

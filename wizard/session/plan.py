@@ -64,7 +64,7 @@ class Plan:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def consented(self) -> dict[str, Any]:
-        """Return what a consent is about: the part of the plan under the fingerprint."""
+        """Return the part of the plan that the fingerprint covers, to which a person consents."""
         return {
             "operation": self.operation,
             "target": self.gate.target if self.gate else "",
@@ -108,7 +108,7 @@ def _gate(phrase: str, target: str, again: Sequence[str] | None = None) -> Gate:
 
 
 def difference(consented: Mapping[str, Any], now: Mapping[str, Any], at: str = "") -> list[str]:
-    """Readable lines telling where two `Plan.consented()` differ."""
+    """Return readable lines that say where two `Plan.consented()` differ."""
     lines: list[str] = []
     for key in sorted({*consented, *now}, key=str):
         name = f"{at}.{key}" if at else str(key)
@@ -116,7 +116,7 @@ def difference(consented: Mapping[str, Any], now: Mapping[str, Any], at: str = "
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             lines += difference(old, new, name)
         elif old != new:
-            lines += _told(name, old, new)
+            lines += _change_lines(name, old, new)
     return lines
 
 
@@ -124,8 +124,8 @@ SHORT = 100
 """Characters up to which two values are told side by side."""
 
 
-def _told(name: str, old: Any, new: Any) -> list[str]:
-    """How a value differs: side by side, or where it is long only what is gone and what came."""
+def _change_lines(name: str, old: Any, new: Any) -> list[str]:
+    """Return how a value differs: old and new side by side, or of long ones only the difference."""
     both = f"{name}: was {old!r}, is now {new!r}"
     if len(both) <= SHORT:
         return [both]

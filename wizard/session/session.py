@@ -108,7 +108,7 @@ def rehearsals(config: Config) -> list[Path]:
 
 
 def _require_no_rehearsal(config: Config) -> None:
-    """Raise OperationFailed while local database and source files are a rehearsal's."""
+    """Raise OperationFailed while a rehearsal has the local database and the source files."""
     if folders := rehearsals(config):
         raise OperationFailed(
             "A rehearsal is at work, or was cut off: it has the local database.",
@@ -203,12 +203,12 @@ def scratch(questions: Sequence[Question]) -> Iterator[Session]:
 
 
 def summaries(config: Config) -> list[Summary]:
-    """Every session on disk, oldest first. Reads only; no lock is taken.
+    """Return every session on disk, oldest first. Reads only; no lock is taken.
 
-    One that was cut off before it had begun is none.
+    A session that was cut off before it had begun is left out.
     """
     folder = config.state / "sessions"
-    summaries_ = []
+    listed = []
     for path in sorted(folder.glob("*/journal.sqlite")):
         journal = Journal(path.resolve(), read_only=True)
         if journal.noted("begun") is None:
@@ -219,7 +219,7 @@ def summaries(config: Config) -> list[Summary]:
             if entry.kind not in ("answer", "consent", "kept"):
                 states[entry.operation] = entry.kind
         conversion = journal.noted("identity", {}).get("conversion", {})
-        summaries_.append(
+        listed.append(
             Summary(
                 id=path.parent.name,
                 begun=journal.noted("begun", 0.0),
@@ -230,4 +230,4 @@ def summaries(config: Config) -> list[Summary]:
             )
         )
         journal.close()
-    return summaries_
+    return listed

@@ -33,7 +33,7 @@ SOCKET_DIRECTORIES = ("/var/run/postgresql", "/run/postgresql", "/tmp")
 
 
 class _Client(asyncssh.SSHClient):
-    """Remembers a host key that nothing vouches for, and refuses it."""
+    """Refuses a host key that no known_hosts file has, and remembers it for the message."""
 
     presented: asyncssh.SSHKey | None = None
 
@@ -45,7 +45,7 @@ class _Client(asyncssh.SSHClient):
 
 
 async def host_key(login: Login) -> HostKey:
-    """Return the key that the host presents now, and what it is to us. Nobody is logged in there.
+    """Return the key that the host presents now, and whether we know it, without logging in.
 
     Raise ConnectionFailed when there is no SSH server, or no way through the jump hosts.
     """
@@ -206,7 +206,7 @@ class Connection:
 
     @asynccontextmanager
     async def sftp(self) -> AsyncIterator[asyncssh.SFTPClient]:
-        """Open the far side's files. The caller tells asyncssh's own errors apart."""
+        """Open the far side's files by SFTP. The caller handles asyncssh's own errors."""
         with self.losing("opening SFTP"):
             client = await self._connection.start_sftp_client()
         try:
@@ -232,7 +232,7 @@ class Connection:
 
     @contextmanager
     def losing(self, doing: str) -> Iterator[None]:
-        """Turn a lost connection into ConnectionFailed that tells what was being done."""
+        """Turn a lost connection into a ConnectionFailed that says what was being done."""
         try:
             yield
         except (asyncssh.Error, OSError) as error:
@@ -348,7 +348,9 @@ def _untrusted(
             hint="Start `remodel` once on a terminal to see and accept the host key, or put its "
             f"line into {login.known_hosts}.",
         )
-    trusted = "\n".join(f"known: {known.describe(each).fingerprint}" for each in known.trusted)
+    trusted = "\n".join(
+        f"known: {known.describe(trusted_key).fingerprint}" for trusted_key in known.trusted
+    )
     return IdentityMismatch(
         f"The host key of {login.destination} is not the known one.",
         found=f"presented: {evidence}\n{trusted}".rstrip(),

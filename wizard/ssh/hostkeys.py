@@ -59,7 +59,7 @@ class KnownHosts:
         return list(dict.fromkeys((*certified, *known, *KEY_ALGORITHMS)))
 
     def judge(self, key: asyncssh.SSHKey) -> Standing:
-        """Judge a presented key: known, new, changed or revoked."""
+        """Return how a presented key stands: known, new, changed or revoked."""
         if key in self.revoked:
             return "revoked"
         if key in self.trusted:
@@ -78,9 +78,10 @@ class KnownHosts:
 
 
 def look_up(files: Sequence[Path], host: str, port: int, alias: str | None) -> KnownHosts:
-    """Gather what `files` say about a host; files that do not exist say nothing.
+    """Read what the known_hosts `files` say about a host; a file that does not exist says nothing.
 
-    An entry without a port vouches for every port of the host, but contradicts only on 22.
+    A key in an entry without a port is known on every port of the host; but another key than
+    that is a changed one on port 22 alone.
     """
     name = alias or host
     custom = port if port != SSH_PORT and not alias else None
@@ -105,7 +106,7 @@ def look_up(files: Sequence[Path], host: str, port: int, alias: str | None) -> K
 
 
 def trust(known_hosts: Path, key: HostKey) -> None:
-    """Add a host key to our known_hosts file. For a key that a person has accepted."""
+    """Add a host key that a person has accepted to our known_hosts file."""
     add(known_hosts, key.line)
 
 

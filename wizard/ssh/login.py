@@ -18,7 +18,7 @@ from wizard.ssh.hostkeys import KnownHosts, look_up
 class Login:
     """Where to log in: `user@host`, or an alias of the ssh_config. Our known_hosts is `0600`.
 
-    `by` are the jump hosts on the way, the first one first; None is as the ssh_config has it.
+    `by` are the jump hosts, in order; with None they are those of the ssh_config.
     """
 
     destination: str
@@ -45,10 +45,10 @@ class Login:
 
 
 def way(login: Login) -> tuple[Login, ...]:
-    """Every host that is logged in to, in that order: the jump hosts, then the one itself.
+    """Return every host to log in to, in that order: the jump hosts, then the host itself.
 
-    asyncssh would log in to jump hosts by itself, but with the user's known_hosts alone. Raises
-    ConfigError for an ssh_config that cannot be read or leads in a circle.
+    asyncssh would log in to jump hosts by itself, but with the user's known_hosts alone. Raise
+    ConfigError when the ssh_config cannot be read or leads in a circle.
     """
     by = _jumps(login, ()) if login.by is None else login.by
     return (*by, replace(login, by=by))
@@ -59,7 +59,7 @@ def _jumps(login: Login, passed: tuple[str, ...]) -> tuple[Login, ...]:
     if not isinstance(named, str) or named.lower() == "none":
         return ()
     reached: tuple[Login, ...] = ()
-    for hop in (each.strip() for each in named.split(",")):
+    for hop in (name.strip() for name in named.split(",")):
         if hop in passed:
             raise ConfigError(
                 f"The ssh_config leads from {hop} to itself.",
@@ -111,7 +111,7 @@ def resolve(login: Login) -> asyncssh.SSHClientConnectionOptions:
 
 
 def arguments(login: Login) -> dict[str, object]:
-    """Return what asyncssh is given of a login; all else comes from the ssh_config."""
+    """Return asyncssh's arguments for a login; all else comes from the ssh_config."""
     given: dict[str, object] = {
         "host": login.host,
         "username": login.user or None,

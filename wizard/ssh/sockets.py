@@ -45,6 +45,6 @@ def _is_dead(path: Path) -> bool:
 
 
 def _parent() -> Path:
-    """Return a short folder: a socket's whole path must stay below about 103 bytes."""
+    """Return the folder for sockets, a short one: a socket's path may have about 103 bytes."""
     directory = tempfile.gettempdir()
     return Path(directory if len(os.fsencode(directory)) < 60 else "/tmp")

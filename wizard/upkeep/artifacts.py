@@ -71,7 +71,7 @@ def files(config: Config, session: str) -> list[Path]:
 
 
 def local_names(config: Config, session: str, journal: Journal) -> dict[str, str]:
-    """Databases that may be on the local server, each with what it is."""
+    """Return the databases that may be on the local server, each with what it is."""
     database, stamp = config.local.address.database, session.replace("-", "_")
     names: dict[str, str] = {}
     for entry in journal.entries():
@@ -88,7 +88,7 @@ def local_names(config: Config, session: str, journal: Journal) -> dict[str, str
 
 
 def far_names(config: Config, session: str, journal: Journal, target: str) -> dict[str, str]:
-    """Databases that may be on the server of a target, each with what it is."""
+    """Return the databases that may be on the server of a target, each with what it is."""
     stamp, names = session.replace("-", "_"), dict[str, str]()
     # Whatever kind the target is delivered by today, the journal may tell of another.
     keys = {key: what for kind in kinds.known() for key, what in kind.databases.items()}
@@ -113,16 +113,16 @@ def _named(entry: JournalEntry, keys: Mapping[str, str], stamp: str) -> dict[str
 
 
 def among(databases: Iterable[DatabaseRow], names: Mapping[str, str]) -> list[HeldDatabase]:
-    """Which of `names` are there, as a server's catalog has them."""
+    """Return those of `names` that are among a server's databases."""
     return [
-        HeldDatabase(found.name, names[found.name], found.oid, found.size)
-        for found in databases
-        if found.name in names
+        HeldDatabase(row.name, names[row.name], row.oid, row.size)
+        for row in databases
+        if row.name in names
     ]
 
 
 async def local(address: Address) -> list[DatabaseRow] | None:
-    """Every database of the local server; None when it cannot be reached."""
+    """Return every database of the local server; None when it cannot be reached."""
     try:
         return await server.databases(address)
     except ConnectionFailed:
@@ -149,7 +149,7 @@ def use(config: Config, session: str, databases: list[DatabaseRow] | None) -> Us
 
 
 def _left(config: Config, session: str, journal: Journal, target: str) -> list[str]:
-    """Return what the journal knows to be on a target: delivered there, and not purged since."""
+    """Return what the journal has as delivered to a target and not purged since."""
     state = journal.state(f"production.deliver:{target}")
     if state is None or state.kind != "done":
         return []
@@ -178,5 +178,5 @@ def sized(paths: Iterable[Path]) -> int:
 
 
 def megabytes(size: int | None) -> str:
-    """`12.3 MB`."""
+    """Return a size in words: `12.3 MB`."""
     return "size not known" if size is None else f"{size / 1e6:,.1f} MB"

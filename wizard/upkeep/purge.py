@@ -60,7 +60,7 @@ class Purge(Repeatable):
         paths = []
         if not self.target:
             paths = [*artifacts.files(context.config, session), *await _scripts(context)]
-        does = [f"drop {each}" for each in held]
+        does = [f"drop {database}" for database in held]
         does += [f"delete {path.name}, {megabytes(artifacts.sized([path]))}" for path in paths]
         if not self.target and not context.session.journal.noted("finished"):
             does.append("NOTE: this session has work left; after this it cannot go on or be undone")
@@ -69,7 +69,7 @@ class Purge(Repeatable):
             title=f"Purge what session {session} holds on {where}",
             does=tuple(does),
             destroys=(
-                *(Loss(f"the database {each.name}: {each.what}") for each in held),
+                *(Loss(f"the database {database.name}: {database.what}") for database in held),
                 *(Loss(f"the {_kind(path)} {path.name}{_only_one(path)}") for path in paths),
             ),
             undo="there is no way back",
@@ -77,13 +77,13 @@ class Purge(Repeatable):
             facts={
                 "session": session,
                 "where": where,
-                "databases": [each.name for each in held],
+                "databases": [database.name for database in held],
                 "files": [path.name for path in paths],
             },
             details={
-                "oids": {each.name: each.oid for each in held},
+                "oids": {database.name: database.oid for database in held},
                 "files": [str(path) for path in paths],
-                "bytes": artifacts.sized(paths) + sum(each.bytes or 0 for each in held),
+                "bytes": artifacts.sized(paths) + sum(database.bytes or 0 for database in held),
             },
             skip="" if held or paths else f"session {session} holds nothing on {where}",
         )
@@ -117,7 +117,8 @@ class Purge(Repeatable):
         )
 
     async def _held(self, context: Context) -> list[HeldDatabase]:
-        """Return what is there of what the journal names. Raise IdentityMismatch for a live one."""
+        """Return the databases that the journal names and that exist. Raise IdentityMismatch for a
+        live one."""
         journal, session = context.session.journal, context.session.id
         names = (
             artifacts.far_names(context.config, session, journal, self.target.name)
@@ -129,12 +130,12 @@ class Purge(Repeatable):
         address = await self._address(context)
         held = artifacts.among(await server.databases(address), names)
         system = await _system(address) if held else ""
-        for each in held:
-            role = context.far.pins.role_of(Identity("", each.name, system, each.oid))
+        for database in held:
+            role = context.far.pins.role_of(Identity("", database.name, system, database.oid))
             if role:
                 raise IdentityMismatch(
-                    f"{each.name} is the database that this session knows as {role}.",
-                    found=f"system identifier {system}, OID {each.oid}",
+                    f"{database.name} is the database that this session knows as {role}.",
+                    found=f"system identifier {system}, OID {database.oid}",
                     hint="Somebody renamed it. Nothing is dropped before it has its name again.",
                 )
         return held
@@ -160,7 +161,7 @@ class Purge(Repeatable):
 
     @asynccontextmanager
     async def _alone(self, context: Context) -> AsyncIterator[None]:
-        """Nobody of us delivers to the target or rolls it back meanwhile."""
+        """Hold the target's lock: no delivery or rollback runs meanwhile."""
         if self.target is None:
             yield
             return
@@ -190,7 +191,7 @@ def _kind(path: Path) -> str:
 
 
 def _only_one(path: Path) -> str:
-    """Say what a file is the only one of, as the kinds of delivery know theirs."""
+    """Return what the file is the only copy of, as its kind of delivery says; '' for others."""
     files = {end: what for kind in kinds.known() for end, what in kind.files.items()}
     return next((f", {what}" for end, what in files.items() if path.name.endswith(end)), "")
 
@@ -233,7 +234,7 @@ async def listed(config: Config) -> list[str]:
     for one in sessions.summaries(config):
         use = artifacts.use(config, one.id, databases)
         lines.append(f"{one.id}  {use}")
-        lines += [f"    database {each}" for each in use.databases or ()]
+        lines += [f"    database {database}" for database in use.databases or ()]
         lines += [
             f"    file {path.name}, {megabytes(artifacts.sized([path]))}" for path in use.files
         ]
@@ -247,19 +248,19 @@ async def listed(config: Config) -> list[str]:
 
 
 def keys(config: Config) -> list[str]:
-    """Under which keys a consent to a purge is recorded."""
+    """Return the keys under which a consent to a purge is recorded."""
     return [LOCAL, *(f"purge.target:{name}" for name in config.targets)]
 
 
 class Fingerprints(Replay):
-    """Headless: the fingerprints on the command line, whichever gate each of them is for."""
+    """Consents by the fingerprints on the command line, each to whichever gate it fits."""
 
     def __init__(self, given: Sequence[str], allowed: Sequence[str], by_hand: str) -> None:
         super().__init__(Answers(), allowed, by_hand)
         self._unused = list(given)
 
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
-        """As a replay does, with the one that fits; what fitted another gate says nothing."""
+        """Consent as a replay does, with the fingerprint that fits; each is used for one gate."""
         if plan.fingerprint in self._unused:
             self._unused.remove(plan.fingerprint)
             self._answers.consents[plan.operation] = {"fingerprint": plan.fingerprint}

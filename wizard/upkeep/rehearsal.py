@@ -111,7 +111,7 @@ class RehearsalAccount:
         lines = ["", f"Rehearsal of {f'session {of}' if of else 'the recorded answers'}"]
         for title, sentences in sections:
             if sentences:
-                lines += [f"  {title}:", *(f"    {each}" for each in sentences)]
+                lines += [f"  {title}:", *(f"    {sentence}" for sentence in sentences)]
         if len(lines) == 2:
             lines.append("  nothing has changed since it was recorded")
         return [*lines, "  Everything was taken back; no target was written to."]
@@ -158,7 +158,7 @@ class Rehearsing(Replay):
     """Passes every gate of what will be taken back; a host key is not, and needs its consent."""
 
     async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
-        """Whether a replay would have passed is told afterwards."""
+        """Pass the gate; the account says afterwards whether a replay would have."""
         if plan.operation.startswith("project."):
             await super().consent(plan, changed)
 
@@ -178,7 +178,7 @@ def _step(name: str, title: str, operations: Sequence[Operation]) -> Step:
 
 
 def _rehearsed(context: Context) -> list[Operation]:
-    """Return what each operation on a target says that a rehearsal does in its place."""
+    """Return the operations that a rehearsal runs in place of those on a target."""
     return [
         rehearsed
         for operation in production.operations(context)
@@ -250,7 +250,7 @@ async def back(config: Config, output: Output) -> list[str]:
 async def _take_back(
     context: Context, engine: Engine, stopped: BaseException | None = None
 ) -> None:
-    """Undo all of it, drop its checkpoints, and remove its folder."""
+    """Undo the rehearsal, drop its checkpoints, and remove its folder."""
     try:
         await engine.undo("rehearsal")
         local, session = context.config.local.address, context.session
@@ -269,7 +269,7 @@ async def _take_back(
 
 
 def _begin(config: Config) -> Session:
-    """Begin a session that no list shows, locked like any other."""
+    """Begin a session that `remodel sessions` does not list, locked like any other."""
     folder = config.state / "rehearsals" / time.strftime("%Y%m%d-%H%M%S-rehearsal")
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700)
@@ -283,7 +283,7 @@ def _begin(config: Config) -> Session:
 
 
 def _compare(of: Recorded, planned: Mapping[str, Plan], account: RehearsalAccount) -> None:
-    """Each plan of the rehearsal with the one that was consented to, or done, back then."""
+    """Compare each plan of the rehearsal with the one that was consented to or done then."""
     for key, plan in planned.items():
         if key.startswith(("rehearsal.", "project.")):
             continue
@@ -309,14 +309,14 @@ def _compare(of: Recorded, planned: Mapping[str, Plan], account: RehearsalAccoun
 
 
 def _warnings(journal: Journal | None, findings: Sequence[Finding]) -> list[str]:
-    """Return what is warned of now, and was not then. Without a session all of it."""
+    """Return the warnings that are new since the recorded session; all of them without one."""
     known = {
         (event.get("operation"), event.get("name"))
         for _, event in (journal.events() if journal else ())
         if event.get("kind") == "finding" and event.get("status") in ("warn", "fail")
     }
     return [
-        f"{each.operation}: {each.name}: {each.value}"
-        for each in findings
-        if each.status in ("warn", "fail") and (each.operation, each.name) not in known
+        f"{finding.operation}: {finding.name}: {finding.value}"
+        for finding in findings
+        if finding.status in ("warn", "fail") and (finding.operation, finding.name) not in known
     ]

@@ -59,7 +59,7 @@ async def since(address: Address, baseline: DriftBaseline) -> list[str]:
     """Sentences such as `Ana edited 'About us' at 10:42`, oldest first; none without Wagtail."""
     async with session(address) as connection, base.looking(connection):
         now = await base.moment(connection)
-        tables = {each.name: each for each in await catalog.tables(connection)}
+        tables = {table.name: table for table in await catalog.tables(connection)}
         if not {*LOGGED, REVISIONS} <= tables.keys():
             return []
         user = await (await connection.execute(USERS)).fetchone()

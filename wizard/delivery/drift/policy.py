@@ -50,10 +50,10 @@ class Judged:
 
 def judge(drift: Drift, policies: Mapping[str, str]) -> Judged:
     """Sort the changes; what `policies` names, as DEFAULTS are written, goes before those."""
-    sorted_: dict[str, list[Change]] = {policy: [] for policy in POLICIES}
+    by_policy: dict[str, list[Change]] = {policy: [] for policy in POLICIES}
     for change in drift.changes:
-        sorted_[of(change, policies)].append(change)
-    return Judged(*(tuple(sorted_[policy]) for policy in POLICIES))
+        by_policy[of(change, policies)].append(change)
+    return Judged(*(tuple(by_policy[policy]) for policy in POLICIES))
 
 
 def of(change: Change, policies: Mapping[str, str]) -> str:

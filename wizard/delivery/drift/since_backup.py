@@ -101,10 +101,10 @@ class DriftSinceBackup:
     def tell(self, report: Report) -> None:
         """Report what there is to read beside the plan: every table, and who did what."""
         judged = self.judged
-        sorted_ = (("BLOCKS", judged.block), ("warns", judged.warn), ("ignored", judged.ignore))
+        by_policy = (("BLOCKS", judged.block), ("warns", judged.warn), ("ignored", judged.ignore))
         rows = [
             f"{change.table}\t{change.what}\t{word}"
-            for word, changes in sorted_
+            for word, changes in by_policy
             for change in changes
         ]
         rows += [f"{line}\t\tsequence" for line in self.sequences] if judged.block else []

@@ -43,13 +43,13 @@ def compare_urls(
     for added in sorted(new.keys() - old.keys()):
         faults.append(f"{added[1]} is new; it leads to {new[added]['title']!r}")
     for both in sorted(old.keys() & new.keys()):
-        was, is_, url = old[both], new[both], both[1]
-        expected = page_map.get(str(was["page_id"]), was["page_id"])
-        if is_["page_id"] != expected:
-            faults.append(f"{url} leads to page {is_['page_id']}, and should to {expected}")
+        previous, current, url = old[both], new[both], both[1]
+        expected = page_map.get(str(previous["page_id"]), previous["page_id"])
+        if current["page_id"] != expected:
+            faults.append(f"{url} leads to page {current['page_id']}, and should to {expected}")
         faults += [
-            f"{url}: {name} was {was[name]!r}, is {is_[name]!r}"
+            f"{url}: {name} was {previous[name]!r}, is {current[name]!r}"
             for name in ("title", "live", "restricted")
-            if was[name] != is_[name]
+            if previous[name] != current[name]
         ]
     return faults

@@ -45,7 +45,7 @@ async def make(address: Address, name: str, report: Report) -> Checkpoint:
                 sql.Identifier(name), sql.Literal(comment)
             )
         )
-        there = {each.name: each for each in await server.databases_of(session)}
+        there = {row.name: row for row in await server.databases_of(session)}
     report.finding("checkpoint", f"{name}, {there[name].size or 0:,} bytes")
     return Checkpoint(name, there[name].oid, there[name].size)
 
@@ -62,7 +62,7 @@ async def bring_back(address: Address, name: str, report: Report) -> None:
         await drop(address, leftover)
     async with server.operations(address) as session:
         await _copy(session, name, fresh)
-        if live in {each.name for each in await server.databases_of(session)}:
+        if live in {row.name for row in await server.databases_of(session)}:
             await copy_settings(session, live, fresh, report)
     try:
         await swap(address, fresh, discarded, report, terminate=False)

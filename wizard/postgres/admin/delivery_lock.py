@@ -24,11 +24,11 @@ POLL = 0.002
 
 @asynccontextmanager
 async def alone(address: Address, work: str) -> AsyncIterator[None]:
-    """Be the only one of us at work on the database of that name on its server.
+    """Hold the lock on the database of `address`: no other remodel delivers to it meanwhile.
 
-    `work` says to another who comes what this one is at. Raise OperationFailed that names who
-    holds it. The lock goes with its session, whatever ends it; but after a cut connection the
-    server may not know of that for hours. One that is at the very same work is ours, then.
+    `work` tells others what the holder does. Raise OperationFailed that names who holds the lock.
+    The lock ends with its session; but a server may take hours to notice that a connection was
+    cut. A holder that does the very same work is therefore taken for our own, and ended.
     """
     digest = hashlib.sha256(f"remodel {address.database}".encode()).digest()
     key = int.from_bytes(digest[:8], signed=True)
@@ -39,7 +39,7 @@ async def alone(address: Address, work: str) -> AsyncIterator[None]:
         deadline = time.monotonic() + PATIENCE
         while not await _locked(session, key):
             holders = await _holders(session, key)
-            ours = [each.pid for each in holders if each.application == named]
+            ours = [holder.pid for holder in holders if holder.application == named]
             if (holders and not ours) or time.monotonic() > deadline:
                 raise OperationFailed(
                     f"Somebody else is delivering to {address.database} at this moment.",

@@ -60,14 +60,14 @@ class Needs:
 
 @dataclass(frozen=True)
 class PreflightReport:
-    """What was found: `faults` that this delivery cannot succeed with, and `notes` to be told."""
+    """`faults` make this delivery impossible; `notes` are for the operator to know."""
 
     faults: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """Lines of a plan: everything that was found."""
+    def plan_lines(self) -> tuple[str, ...]:
+        """Return everything that was found, as lines of a plan."""
         return tuple(f"NOTE: {line}" for line in (*self.faults, *self.notes))
 
     def require(self, name: str, delivery: str) -> None:
@@ -89,10 +89,9 @@ async def needs(address: Address) -> Needs:
 
 
 async def swap(address: Address, needed: Needs, ssh: Connection | None) -> PreflightReport:
-    """For a delivery that makes a database beside the live one and renames both.
+    """Check a delivery that makes a database beside the live one and renames both.
 
-    `ssh` leads to the host that the database is on, so that its disk can be asked; None where
-    the database is elsewhere.
+    `ssh` leads to the database's host, to look at its disk; None where that host is not reached.
     """
     async with server.session(address) as connection:
         name = address.database
@@ -118,7 +117,7 @@ async def swap(address: Address, needed: Needs, ssh: Connection | None) -> Prefl
 
 
 async def in_place(address: Address, needed: Needs) -> PreflightReport:
-    """For a delivery that replaces what is in the live database by one transaction."""
+    """Check a delivery that replaces the live database's contents in one transaction."""
     async with server.session(address) as connection:
         name = address.database
         faults = [*await _pooled(connection), *await _not_owned(connection, name)]
@@ -129,7 +128,8 @@ async def in_place(address: Address, needed: Needs) -> PreflightReport:
 
 
 async def playbook(address: Address, needed: Needs) -> PreflightReport:
-    """For a command of the operator's, which may use other rights than ours: all is told only."""
+    """Check a delivery by the operator's own command. It may have other rights than we have, so
+    everything is a note and nothing a fault."""
     async with server.session(address) as connection:
         name = address.database
         lacking, notes = await _extensions(connection, needed, new=True)
@@ -138,7 +138,8 @@ async def playbook(address: Address, needed: Needs) -> PreflightReport:
 
 
 async def _pooled(connection: psycopg.AsyncConnection[Any]) -> list[str]:
-    """Return a fault where a pooler is between: it makes up the process id that it hands out."""
+    """Return a fault where a pooler is between: the process id that it hands out is none of the
+    server's."""
     pid = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
     if pid == (connection.info.backend_pid,):
         return []
@@ -164,8 +165,8 @@ async def _not_owned(connection: psycopg.AsyncConnection[Any], name: str) -> lis
 async def _extensions(
     connection: psycopg.AsyncConnection[Any], needed: Needs, *, new: bool
 ) -> tuple[list[str], list[str]]:
-    """Extensions that cannot be had in a `new` database, or in this one: faults where they are
-    used, notes where not."""
+    """Return the extensions that cannot be had in a `new` database, or in this one: as faults
+    where they are used, as notes where not."""
     cursor = await connection.execute(MAY_EXTEND, [list(needed.extensions)])
     there = {name: (may, has) for name, may, has in await cursor.fetchall()}
     faults: list[str] = []
@@ -183,20 +184,21 @@ async def _extensions(
 
 
 async def _sessions(connection: psycopg.AsyncConnection[Any], name: str) -> list[str]:
-    """Sessions that are in the way, and those of poolers, by the name they give themselves."""
-    ours_not = {each.pid for each in await swaps.untouchable(connection, name)}
+    """Return notes on sessions that our role may not end, and on those of poolers, which are known
+    by the application name that they set."""
+    ours_not = {other.pid for other in await swaps.untouchable(connection, name)}
     notes = []
-    for each in await server.sessions_of(connection, name):
-        if each.pid in ours_not:
+    for other in await server.sessions_of(connection, name):
+        if other.pid in ours_not:
             notes.append(
                 f"our role may not end this session; while it is there the names are not swapped, "
-                f"and {name} stays as it is: {each}"
+                f"and {name} stays as it is: {other}"
             )
-        elif each.application.lower().startswith(("pgbouncer", "pgcat", "odyssey", "pgpool")):
+        elif other.application.lower().startswith(("pgbouncer", "pgcat", "odyssey", "pgpool")):
             notes.append(
                 "a pooler's sessions are ended like all others, and a login that fails while the "
                 "names are swapped may make it refuse its clients for seconds (PgBouncer: 15): "
-                f"have `before` pause it and `after` resume it: {each}"
+                f"have `before` pause it and `after` resume it: {other}"
             )
     return notes
 
@@ -224,7 +226,7 @@ async def _bound(connection: psycopg.AsyncConnection[Any], name: str) -> list[st
 async def _disk(
     connection: psycopg.AsyncConnection[Any], needed: Needs, ssh: Connection | None
 ) -> tuple[list[str], list[str]]:
-    """Whether there is room for a second database, where that can be known."""
+    """Return, as faults and notes, whether the disk has room for a second database."""
     if needed.bytes is None:
         return [], []
     need = f"the new database takes about {needed.bytes:,} bytes beside the old one"

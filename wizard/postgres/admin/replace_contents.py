@@ -67,9 +67,9 @@ async def refill(
 ) -> None:
     """Empty the database of our objects and load the script at `path`, all or nothing.
 
-    `check` runs when nobody can write any more and raises to leave everything as it is. `begun`
-    is told the transaction's id before the end, to be kept for `outcome`. Raises
-    OperationFailed, in the server's own words.
+    `check` runs once nobody can write any more; what it raises leaves everything as it is.
+    `begun` gets the transaction's id before the end, for a later `outcome`. Raise
+    OperationFailed with the server's own words.
     """
     tell = partial(report.progress, total=path.stat().st_size, unit="bytes", note="loading")
     async with server.session(address) as connection:
@@ -112,7 +112,7 @@ async def outcome(address: Address, transaction: int) -> str:
 
 
 async def _lock(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Keep everybody from writing, and let them read; whoever writes now is waited for."""
+    """Lock the tables against writing, not reading; wait for transactions that write now."""
     await connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
     tables = await (await connection.execute(TABLES)).fetchall()
     if tables:
@@ -128,8 +128,9 @@ async def _objects(connection: psycopg.AsyncConnection[Any]) -> list[tuple[str, 
 async def _empty(connection: psycopg.AsyncConnection[Any], objects: list[tuple[str, str]]) -> None:
     """Drop what is ours to drop. Extensions stay: only a superuser could make some of them.
 
-    `objects` are those that were there before the check: no lock keeps anybody from making a
-    table, whose rows the check has not seen.
+    `objects` are those that were there before the check. Raise OperationFailed where there is
+    another one by now: no lock keeps anybody from making a table, and the check has not seen
+    its rows.
     """
     made = [
         f"{kind} {name}" for kind, name in await _objects(connection) if (kind, name) not in objects

@@ -87,8 +87,8 @@ Grant = tuple[str, str, bool]
 
 @dataclass(frozen=True)
 class Right:
-    """On one thing: the owner, or nothing where that goes with another thing; what is granted to
-    others; and what would be if nobody had granted anything."""
+    """The rights on one object: its owner, or nothing where that follows another object's; the
+    grants; and the grants that PostgreSQL gives by default."""
 
     owner: str
     granted: frozenset[Grant]
@@ -97,7 +97,8 @@ class Right:
 
 @dataclass(frozen=True)
 class Rights:
-    """Of a database: its own owner, and what is to be had by whom, default privileges included."""
+    """The rights in a database: its owner, and the rights on each object, default privileges
+    included."""
 
     owner: str
     of: Mapping[Thing, Right]
@@ -129,8 +130,8 @@ async def read(connection: psycopg.AsyncConnection[Any]) -> Rights:
 async def give(connection: psycopg.AsyncConnection[Any], rights: Rights, report: Report) -> None:
     """Make the rights in the database of `connection` what `rights` says, for what is there.
 
-    What is there and not known to `rights`, and ours, becomes the database owner's. What our role
-    may not do is told as a warning: it is for whoever may.
+    Objects of ours that `rights` does not have become the database owner's. What our role may
+    not do is reported as a warning, for somebody who may.
     """
     async with connection.transaction():
         await connection.execute("SELECT set_config('search_path', 'pg_catalog', true)")
@@ -169,8 +170,8 @@ async def _owner_and_us(connection: psycopg.AsyncConnection[Any]) -> tuple[str, 
 async def _execute(
     connection: psycopg.AsyncConnection[Any], statements: list[str], report: Report
 ) -> int:
-    """How many were executed: all at once, as each is a round trip away; or one by one, where our
-    role may not do some of them."""
+    """Execute the statements; return how many succeeded. All in one round trip, or one by one
+    where our role may not do some of them."""
     if not statements or await _refused(connection, ";".join(statements)) is None:
         return len(statements)
     done = 0
@@ -191,7 +192,7 @@ async def _execute(
 async def _refused(
     connection: psycopg.AsyncConnection[Any], statement: str
 ) -> psycopg.Error | None:
-    """Why it was refused; None when it was executed."""
+    """Execute a statement; return why it was refused, or None."""
     try:
         async with connection.transaction():
             await connection.execute(statement.encode(connection.info.encoding))

@@ -81,9 +81,10 @@ class SwapState:
 async def observe(address: Address, beside: str, kept: str) -> SwapState:
     """Look at the names, so that a resume can tell what was done.
 
-    Raise OperationFailed where they stand as no swap leaves them, whose renames are one.
+    Raise OperationFailed where the names stand as no swap leaves them: its renames are one
+    transaction.
     """
-    there = {each.name: each for each in await server.databases(address)}
+    there = {row.name: row for row in await server.databases(address)}
     live = there.get(address.database)
     if kept in there and (beside in there or live is None):
         names = (address.database, beside, kept)
@@ -121,7 +122,7 @@ async def swap(
     """
     live = address.database
     async with server.operations(address) as session:
-        there = {each.name: each for each in await server.databases_of(session)}
+        there = {row.name: row for row in await server.databases_of(session)}
         _expect(there, present=[beside], absent=[keep_as])
         old = there.get(live)
         limit = _limit(old, there[beside])
@@ -140,10 +141,10 @@ async def swap(
 async def rollback(
     address: Address, kept: str, put_aside_as: str, report: Report, *, terminate: bool
 ) -> None:
-    """Swap back: `kept` becomes `address.database`, which is put aside under another name."""
+    """Rename `address.database` to `put_aside_as`, and `kept` to `address.database`."""
     live = address.database
     async with server.operations(address) as session:
-        there = {each.name: each for each in await server.databases_of(session)}
+        there = {row.name: row for row in await server.databases_of(session)}
         _expect(there, present=[kept], absent=[put_aside_as])
         old = there.get(live)
         limit = _limit(old, there[kept])
@@ -247,7 +248,7 @@ async def untouchable(session: psycopg.AsyncConnection[Any], name: str) -> list[
         [name],
     )
     pids = {pid for (pid,) in await cursor.fetchall()}
-    return [each for each in await server.sessions_of(session, name) if each.pid in pids]
+    return [other for other in await server.sessions_of(session, name) if other.pid in pids]
 
 
 async def _refuse_untouchable(session: psycopg.AsyncConnection[Any], name: str) -> None:
@@ -285,7 +286,7 @@ async def _commit(
         async with session.transaction():
             await session.execute(sql.SQL("; ").join(statements))  # in one go: the site waits
     except psycopg.errors.ObjectInUse as error:
-        users = [each for name in names for each in await server.sessions_of(session, name)]
+        users = [other for name in names for other in await server.sessions_of(session, name)]
         raise _in_use(" or ".join(names), users, str(error)) from None
     except psycopg.Error as error:
         if session.closed:  # perhaps while it was committed, and the answer was cut off
@@ -302,7 +303,8 @@ async def _commit(
 
 
 def _limit(live: DatabaseRow | None, other: DatabaseRow) -> int:
-    """Return the connection limit that is meant: of a closed live database, the other one's."""
+    """Return the connection limit to keep: the live database's, or the other one's where the live
+    one is closed."""
     chosen = live if live is not None and live.connection_limit != 0 else other
     return chosen.connection_limit or -1
 

@@ -44,7 +44,7 @@ MOMENT = """
 
 @dataclass(frozen=True)
 class Moment:
-    """A transaction's own view. `next` is the 64-bit id that `age()` counts back from."""
+    """What a transaction sees. `next` is the 64-bit id that `age()` counts back from."""
 
     snapshot: str
     next: int
@@ -94,7 +94,7 @@ class DriftBaseline:
         return int(self.snapshot.partition(":")[0])
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready; `from_dict` reads it back."""
+        """Return it JSON-ready; `from_dict` reads it back."""
         return {
             **{name: getattr(self, name) for name in _PLAIN},
             "seen": list(self.seen),
@@ -138,9 +138,9 @@ _PLAIN = ("at", "database", "system_identifier", "oid", "snapshot")
 class HeldBaseline:
     """A session that holds one moment of a database open for pg_dump.
 
-    `snapshot` is for its `--snapshot`; empty where the server, or a pooler before it, exports
-    none. Then the dump is of a later moment: what was written in between is in it, and is told as
-    drift all the same.
+    `snapshot` is for pg_dump's `--snapshot`; empty where the server, or a pooler before it,
+    exports none. Then the dump is of a later moment, and what was written in between is
+    reported as drift although the dump has it.
     """
 
     def __init__(self, snapshot: str, baseline: DriftBaseline) -> None:
@@ -154,7 +154,8 @@ class HeldBaseline:
 
 @asynccontextmanager
 async def held(address: Address) -> AsyncIterator[HeldBaseline]:
-    """Hold a REPEATABLE READ READ ONLY session on a database, its baseline read.
+    """Hold a session on a database at one moment (REPEATABLE READ READ ONLY), and read its
+    baseline.
 
     Raise ConnectionFailed, or OperationFailed when a table may not be read. A session that is
     lost later on takes nothing away from a dump that has begun: pg_dump holds the moment too.
@@ -183,8 +184,8 @@ async def held(address: Address) -> AsyncIterator[HeldBaseline]:
 
 
 async def _exported(connection: psycopg.AsyncConnection[Any]) -> str:
-    """Return the name of the snapshot of a transaction that is begun here; empty where that is
-    refused.
+    """Pin the transaction and export its snapshot; return the snapshot's name, empty where the
+    server refuses.
 
     PostgreSQL exports none from a subtransaction, so no savepoint can be around it.
     """
@@ -212,12 +213,15 @@ async def read(connection: psycopg.AsyncConnection[Any], *, content: bool = Fals
     horizon = now.next if content else int(now.snapshot.partition(":")[0])
     span = now.next - horizon
     counts = await catalog.together(
-        connection, [_count(number, each, span, content) for number, each in enumerate(relations)]
+        connection,
+        [_count(number, relation, span, content) for number, relation in enumerate(relations)],
     )
     seen: set[int] = set()
     unclear = [relations[number] for number, _, late, *_ in counts if late]
     if unclear:
-        rows = await catalog.together(connection, [_late(each, now.next, span) for each in unclear])
+        rows = await catalog.together(
+            connection, [_late(relation, now.next, span) for relation in unclear]
+        )
         seen = {xid for (xid,) in rows}
     gaps = [
         relations[number]
@@ -227,11 +231,13 @@ async def read(connection: psycopg.AsyncConnection[Any], *, content: bool = Fals
     scattered = await runs_of(connection, gaps)
     tables = {}
     for number, rows, _, first, last, digest, logins in counts:
-        each = relations[number]
+        relation = relations[number]
         runs: Runs | None = None
-        if each.key:
-            runs = scattered[each.name] if each in gaps else ((first, last),) if rows else ()
-        tables[each.name] = Table(rows, definitions[each.oid], runs, digest, logins)
+        if relation.key:
+            runs = (
+                scattered[relation.name] if relation in gaps else ((first, last),) if rows else ()
+            )
+        tables[relation.name] = Table(rows, definitions[relation.oid], runs, digest, logins)
     return DriftBaseline(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         database=now.database,
@@ -288,9 +294,9 @@ def late(span: int) -> sql.Composable:
     return sql.SQL("(age(t.xmin) <= {} AND age(t.xmin) > 0)").format(sql.Literal(span))
 
 
-def _late(relation: Relation, next_: int, span: int) -> sql.Composable:
+def _late(relation: Relation, next_xid: int, span: int) -> sql.Composable:
     return sql.SQL("SELECT DISTINCT {} - age(t.xmin) FROM {} t WHERE {}").format(
-        sql.Literal(next_), relation.quoted, late(span)
+        sql.Literal(next_xid), relation.quoted, late(span)
     )
 
 

@@ -62,17 +62,17 @@ class Relation:
 
     @property
     def name(self) -> str:
-        """With the schema in front where it is not `public`."""
+        """The table's name, with the schema in front where that is not `public`."""
         return self.table if self.schema == "public" else f"{self.schema}.{self.table}"
 
     @property
     def quoted(self) -> sql.Composable:
-        """The table without what inherits from it, for a FROM."""
+        """The table for a FROM: ONLY, without the tables that inherit from it."""
         return sql.SQL("ONLY {}").format(sql.Identifier(self.schema, self.table))
 
 
 async def tables(connection: psycopg.AsyncConnection[Any]) -> list[Relation]:
-    """Every ordinary table that is not PostgreSQL's own."""
+    """Return every ordinary table that is not PostgreSQL's own."""
     rows = await (await connection.execute(TABLES)).fetchall()
     return [
         Relation(oid, schema, table, key or "", logins) for oid, schema, table, key, logins in rows
@@ -86,26 +86,29 @@ async def definitions(
 
     Names are written out with their schemas as `search_path` has it: it has to be pinned.
     """
-    cursor = await connection.execute(DEFINITIONS, {"oids": [each.oid for each in relations]})
+    cursor = await connection.execute(
+        DEFINITIONS, {"oids": [relation.oid for relation in relations]}
+    )
     parts: dict[int, list[tuple[str, ...]]] = defaultdict(list)
     for oid, *part in await cursor.fetchall():
         parts[oid].append(tuple(part))
     return {
-        each.oid: hashlib.sha256(repr(parts[each.oid]).encode()).hexdigest()[:16]
-        for each in relations
+        relation.oid: hashlib.sha256(repr(parts[relation.oid]).encode()).hexdigest()[:16]
+        for relation in relations
     }
 
 
 async def sequences(connection: psycopg.AsyncConnection[Any]) -> dict[str, int | None]:
-    """Return the last value of every sequence, named as tables are; None for one never used. They
-    know no snapshot."""
+    """Return the last value of every sequence, named as tables are; None for one never used.
+
+    Sequences are outside of transactions: these are the values of now."""
     return dict(await (await connection.execute(SEQUENCES)).fetchall())
 
 
 async def together(
     connection: psycopg.AsyncConnection[Any], questions: Sequence[sql.Composable]
 ) -> list[tuple[Any, ...]]:
-    """Return the answers of all questions in one: a far database is a round trip away."""
+    """Return the rows of all queries, asked in one statement to save round trips."""
     if not questions:
         return []
     return await (await connection.execute(sql.SQL(" UNION ALL ").join(questions))).fetchall()

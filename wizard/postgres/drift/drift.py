@@ -59,10 +59,10 @@ Activity = dict[int, tuple[Any, ...]]
 class Change:
     """What was written to one table.
 
-    `written` row versions are later than the baseline, `missing` ones of then are not there any
-    more. `new`, `changed` and `gone` are None where they cannot be told apart. `keys` are those
-    of the rows by these words. `altered` is a table that is defined otherwise, `logins` one in
-    which nothing but last_login differs. `digest` is of exactly this change.
+    `written` counts row versions since the baseline, `missing` those of the baseline that are
+    there no more. `new`, `changed` and `gone` are None where they cannot be told apart; `keys`
+    has the keys of these rows, by these words. `altered`: the table is defined otherwise.
+    `logins`: nothing but last_login differs. `digest` is of exactly this change.
     """
 
     table: str
@@ -81,7 +81,7 @@ class Change:
 
     @property
     def rows(self) -> int:
-        """How many rows are concerned, at least."""
+        """The number of rows concerned, at least."""
         if self.new is None or self.changed is None or self.gone is None:
             return max(self.written, self.missing)
         return self.new + self.changed + self.gone
@@ -125,14 +125,14 @@ async def find(address: Address, baseline: DriftBaseline) -> Drift:
     """Return what was written to the database at `address` since `baseline`.
 
     A million rows take some tenths of a second. Raise OperationFailed when the baseline is of
-    another database, or too long ago to be compared with.
+    another database, or too old to compare with.
     """
     async with session(address) as connection:
         return await look(connection, baseline)
 
 
 async def look(connection: psycopg.AsyncConnection[Any], baseline: DriftBaseline) -> Drift:
-    """`find` over a session with autocommit."""
+    """Return what was written since `baseline`, over a session with autocommit."""
     async with base.looking(connection):
         relations = await catalog.tables(connection)
         definitions = await catalog.definitions(connection, relations)
@@ -146,24 +146,27 @@ async def _look(
     definitions: Mapping[int, str],
     only: Collection[str] | None = None,
 ) -> Drift:
-    """`find` in the open transaction; with `only`, in these tables and new ones alone."""
+    """Return what was written since `baseline`, in the open transaction.
+
+    With `only`, look at these tables and at new ones alone.
+    """
     now = await base.moment(connection)
     _require_comparable(now, baseline)
     chosen = [
-        each
-        for each in relations
-        if only is None or each.name in only or each.name not in baseline.tables
+        relation
+        for relation in relations
+        if only is None or relation.name in only or relation.name not in baseline.tables
     ]
     counted = await _count(connection, chosen, now, baseline)
     changes = [
         Change(name, 0, was.rows, 0, 0, was.rows, {}, altered=True, digest="dropped")
         for name, was in baseline.tables.items()
-        if name not in {each.name for each in relations}
+        if name not in {relation.name for relation in relations}
     ]
-    for each in chosen:
-        was = baseline.tables.get(each.name)
-        rows, written, digest, logins = counted[each.name]
-        altered = was is None or definitions[each.oid] != was.definition
+    for relation in chosen:
+        was = baseline.tables.get(relation.name)
+        rows, written, digest, logins = counted[relation.name]
+        altered = was is None or definitions[relation.oid] != was.definition
         was = was or Table(0, "", ())
         if baseline.snapshot:
             same = not written and rows == was.rows
@@ -173,10 +176,12 @@ async def _look(
             continue
         if not altered and rows == was.rows and was.but_logins and logins == was.but_logins:
             users = written or None
-            change = Change(each.name, written, written, 0, users, 0, {}, logins=True)
+            change = Change(relation.name, written, written, 0, users, 0, {}, logins=True)
         else:
-            change = await _told(connection, each, was, rows, written, now, baseline, altered, same)
-        of = f"{digest} {was.rows - rows + written} {definitions[each.oid]}"
+            change = await _by_keys(
+                connection, relation, was, rows, written, now, baseline, altered, same
+            )
+        of = f"{digest} {was.rows - rows + written} {definitions[relation.oid]}"
         changes.append(replace(change, digest=hashlib.sha256(of.encode()).hexdigest()[:8]))
     sequences = await catalog.sequences(connection)
     return Drift(
@@ -192,14 +197,14 @@ async def _look(
 class Watch:
     """A database looked at more than once: in full while it is open, quickly once nobody is inside.
 
-    A later look is at the tables that were written to or altered since the one before alone, so
-    that nobody waits for it. All have to be over one session, and before a later one all others
-    have ended: that is when the last of their writes are counted.
+    Later looks read only the tables that were written to or altered since the look before, so
+    that nobody waits long. Use one session for all looks, and end all other sessions before a
+    later one: PostgreSQL counts a session's last writes when it ends.
     """
 
     def __init__(self, baseline: DriftBaseline) -> None:
         self.baseline = baseline
-        self._found = Drift(())
+        self._drift = Drift(())
         self._activity: Activity | None = None
         self._relations: Sequence[Relation] = ()
         self._definitions: Mapping[int, str] = {}
@@ -212,28 +217,28 @@ class Watch:
         if before is None or self._activity is None:
             async with base.looking(connection):
                 await self._read_catalog(connection)
-                self._found = await self._look(connection)
+                self._drift = await self._look(connection)
         elif before != self._activity:
             changed = {oid for oid, now in self._activity.items() if now != before.get(oid)}
             async with base.looking(connection):
-                self._found = await self._again(connection, self._found, changed)
-        return self._found
+                self._drift = await self._again(connection, self._drift, changed)
+        return self._drift
 
     async def _again(
         self, connection: psycopg.AsyncConnection[Any], before: Drift, changed: set[int]
     ) -> Drift:
         """Look again at the tables `changed` since, by OID; keep what was found of the others."""
         touched = set()
-        if changed - {each.oid for each in self._relations}:  # of them the catalog's own
+        if changed - {relation.oid for relation in self._relations}:  # of them the catalog's own
             await self._read_catalog(connection)
             touched |= {change.table for change in before.changes if change.altered}
-            for each in self._relations:
-                was = self.baseline.tables.get(each.name)
-                if was is None or was.definition != self._definitions[each.oid]:
-                    touched.add(each.name)
-        touched |= {each.name for each in self._relations if each.oid in changed}
+            for relation in self._relations:
+                was = self.baseline.tables.get(relation.name)
+                if was is None or was.definition != self._definitions[relation.oid]:
+                    touched.add(relation.name)
+        touched |= {relation.name for relation in self._relations if relation.oid in changed}
         again = await self._look(connection, touched)
-        names = {each.name for each in self._relations}
+        names = {relation.name for relation in self._relations}
         changes = {
             change.table: change
             for change in before.changes
@@ -252,8 +257,8 @@ class Watch:
 
 
 async def _activity(connection: psycopg.AsyncConnection[Any]) -> Activity | None:
-    """Return what changes with every write to a table, by OID; None where it is not counted
-    reliably."""
+    """Return PostgreSQL's counters of writes to each table, by OID; None where they are not
+    reliable."""
     if connection.info.server_version < 150000:
         return None
     rows = await (await connection.execute(ACTIVITY)).fetchall()
@@ -296,11 +301,12 @@ async def _count(
     now: Moment,
     baseline: DriftBaseline,
 ) -> dict[str, tuple[int, int, str, str]]:
-    """By table: its rows, the fresh ones, a digest of them or of all, one of all but log-ins."""
+    """Return by table: how many rows, how many written since, a digest of those written (without
+    a snapshot, of all), and a digest of all without last_login."""
     questions = []
-    for each in relations:
+    for relation in relations:
         counts = sql.SQL("SELECT count(*), 0::bigint, {} FROM {} t").format(
-            fingerprint.CONTENT, each.quoted
+            fingerprint.CONTENT, relation.quoted
         )
         if baseline.snapshot:  # the condition once a row, and a digest of the few alone
             counts = sql.SQL(
@@ -308,15 +314,19 @@ async def _count(
                 "THEN hashtextextended(concat_ws(' ', {}, t.xmin), 0) END d FROM {} t) t"
             ).format(
                 fresh(now, baseline),
-                sql.Identifier("t", each.key) if each.key else sql.SQL("''"),
-                each.quoted,
+                sql.Identifier("t", relation.key) if relation.key else sql.SQL("''"),
+                relation.quoted,
             )
-        was = baseline.tables.get(each.name)
+        was = baseline.tables.get(relation.name)
         logins: sql.Composable = sql.SQL("''")
         if was and was.but_logins:
-            logins = sql.SQL("(SELECT {} FROM {} t)").format(base.but_logins_of(each), each.quoted)
+            logins = sql.SQL("(SELECT {} FROM {} t)").format(
+                base.but_logins_of(relation), relation.quoted
+            )
         questions.append(
-            sql.SQL("SELECT {}, c.*, {} FROM ({}) c").format(sql.Literal(each.name), logins, counts)
+            sql.SQL("SELECT {}, c.*, {} FROM ({}) c").format(
+                sql.Literal(relation.name), logins, counts
+            )
         )
     if not questions:
         return {}
@@ -324,7 +334,7 @@ async def _count(
     return {name: (rows, *rest) for name, rows, *rest in await cursor.fetchall()}
 
 
-async def _told(
+async def _by_keys(
     connection: psycopg.AsyncConnection[Any],
     relation: Relation,
     was: Table,
@@ -335,7 +345,7 @@ async def _told(
     altered: bool,
     same: bool,
 ) -> Change:
-    """Compare a table that differs row by row, as far as its keys tell."""
+    """Compare a changed table with its baseline, as exactly as its primary keys allow."""
     missing = was.rows - rows + written
     name = relation.name
     if same:
@@ -359,10 +369,10 @@ async def _told(
             key=sql.Identifier(relation.key), table=relation.quoted, fresh=fresh(now, baseline)
         )
     )
-    keys_ = [key for (key,) in await cursor.fetchall()]
-    new_keys = outside(keys_, runs)
+    written_keys = [key for (key,) in await cursor.fetchall()]
+    new_keys = outside(written_keys, runs)
     added_keys = set(new_keys)
-    changed_keys = [key for key in keys_ if key not in added_keys]
+    changed_keys = [key for key in written_keys if key not in added_keys]
     lost = missing - len(changed_keys)
     gone_keys: list[int] = []
     if lost:

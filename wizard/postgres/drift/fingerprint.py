@@ -36,8 +36,10 @@ PINNING = sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; S
 
 
 def digest(text: sql.Composable) -> sql.Composable:
-    """For a SELECT: the first 60 bits of a digest of each row's text, summed. Independent of the
-    rows' order, one pass."""
+    """Return an expression for a SELECT: the sum of the first 60 bits of each row's digest.
+
+    Reads the rows once, in any order.
+    """
     return sql.SQL("coalesce(sum(('x' || left(md5({}), 15))::bit(60)::bigint), 0)::text").format(
         text
     )
@@ -64,13 +66,19 @@ async def tables(address: Address, exclude: Collection[str] = ()) -> dict[str, T
     """
     async with server.session(address, autocommit=False) as connection:
         await pin(connection)
-        relations = [each for each in await catalog.tables(connection) if each.name not in exclude]
+        relations = [
+            relation
+            for relation in await catalog.tables(connection)
+            if relation.name not in exclude
+        ]
         definitions = await catalog.definitions(connection, relations)
         prints = {}
-        for each in relations:
-            query = sql.SQL("SELECT count(*), {} FROM {} t").format(CONTENT, each.quoted)
+        for relation in relations:
+            query = sql.SQL("SELECT count(*), {} FROM {} t").format(CONTENT, relation.quoted)
             rows, content = await (await connection.execute(query)).fetchone() or (0, "0")
-            prints[each.name] = TableFingerprint(rows, f"{int(content):x}", definitions[each.oid])
+            prints[relation.name] = TableFingerprint(
+                rows, f"{int(content):x}", definitions[relation.oid]
+            )
         return prints
 
 
@@ -101,5 +109,6 @@ def difference(
 
 
 async def pin(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Have the transaction see one moment and write values as any other server does."""
+    """Set the transaction to see one moment, and to write values as text in the same way on every
+    server."""
     await connection.execute(PINNING)

@@ -33,11 +33,11 @@ async def runs_of(
         [
             question.format(
                 number=sql.Literal(number),
-                key=sql.Identifier(each.key),
-                table=each.quoted,
+                key=sql.Identifier(relation.key),
+                table=relation.quoted,
                 limit=sql.Literal(MOST + 1),
             )
-            for number, each in enumerate(relations)
+            for number, relation in enumerate(relations)
         ],
     )
     by_name: dict[str, list[tuple[int, int]]] = {relation.name: [] for relation in relations}
@@ -47,7 +47,7 @@ async def runs_of(
 
 
 def outside(keys: Sequence[int], runs: Runs) -> list[int]:
-    """Those of `keys`, in order, that are in none of the runs."""
+    """Return those of `keys`, in order, that are in none of the runs."""
     lost, position = [], 0
     for key in keys:
         while position < len(runs) and runs[position][1] < key:

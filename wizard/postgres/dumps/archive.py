@@ -42,7 +42,7 @@ POLL = 0.2  # seconds between looks at how far a tool has read
 
 @dataclass(frozen=True)
 class Header:
-    """What an archive tells about itself."""
+    """What an archive's header says."""
 
     database: str
     dump_version: str
@@ -120,7 +120,7 @@ def is_archive(path: Path) -> bool:
 
 
 def other_format(path: str, name: str) -> OperationFailed:
-    """Return what to do with a dump in a format that pg_restore reads and we do not take."""
+    """Return the error for a dump in a format that pg_restore reads and we do not take."""
     return OperationFailed(
         f"The dump {path} is in pg_dump's {name} format, which is not taken.",
         hint=f"Make a script of it, and take that: pg_restore --file=dump.sql {shlex.quote(path)}",
@@ -130,7 +130,7 @@ def other_format(path: str, name: str) -> OperationFailed:
 async def take(path: Path, pg_restore: Tool, report: Report) -> Archive:
     """Take over an existing dump: prove it whole and remember what it is.
 
-    A flipped bit may pass for content; the checksum beside a dump of ours tells.
+    A flipped bit may go unnoticed in reading; the checksum beside a dump of ours shows it.
     """
     header = await read(path, pg_restore, report)
     digests = await sums(path, report)
@@ -150,7 +150,7 @@ async def take(path: Path, pg_restore: Tool, report: Report) -> Archive:
 
 
 def noted_checksum(path: Path) -> Path:
-    """Return the file beside a dump that holds its SHA-256, as `sha256sum -c` reads it."""
+    """Return the path of a dump's checksum file, which `sha256sum -c` reads."""
     return path.with_name(path.name + ".sha256")
 
 
@@ -181,8 +181,8 @@ def size(path: Path) -> int:
 
 
 def _files(path: Path) -> list[Path]:
-    """Return the files that a dump consists of. Raise VerificationFailed for what is no file in
-    it."""
+    """Return the files that a dump consists of. Raise VerificationFailed where something in it is
+    no file."""
     if not path.is_dir():
         return [path]
     files = sorted(path.iterdir())
@@ -193,7 +193,7 @@ def _files(path: Path) -> list[Path]:
 
 @contextmanager
 def writing(part: Path) -> Iterator[None]:
-    """Tell what the disk below `part` refuses, as OperationFailed."""
+    """Turn errors of the disk while `part` is written into OperationFailed."""
     free = shutil.disk_usage(part.parent).free
     try:
         yield
@@ -247,8 +247,8 @@ async def read_whole(path: Path, pg_restore: Tool, report: Report) -> None:
 async def read_along(name: str, pg_restore: Tool) -> AsyncIterator[Callable[[bytes], Any]]:
     """Let pg_restore read an archive, into nothing, while it is still arriving.
 
-    What is given awaits each portion of it. Leaving waits until all was read, and raises
-    VerificationFailed when it was not whole: `read_whole` without a second reading.
+    Yield a function that awaits each portion. Leaving waits until all was read, and raises
+    VerificationFailed when the archive is not whole: `read_whole` without a second reading.
     """
     argv = [str(pg_restore.path), "--file=/dev/null"]
     portions: asyncio.Queue[bytes] = asyncio.Queue(AHEAD)
@@ -280,7 +280,7 @@ async def read_along(name: str, pg_restore: Tool) -> AsyncIterator[Callable[[byt
 
 
 def write_all(file: FileIO, data: bytes) -> None:
-    """Write to a file without a buffer, which may take less than it is given at once."""
+    """Write all of the data to an unbuffered file, which may take only a part at once."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) or 0 :]
@@ -305,7 +305,7 @@ def note(sha256: str, name: str) -> str:
 
 
 def digest(path: Path, noted: str) -> str:
-    """Return the one SHA-256 that stands for what `sums` told of a dump."""
+    """Return the one SHA-256 that stands for a dump: a file's own, or that of a folder's `sums`."""
     return hashlib.sha256(noted.encode()).hexdigest() if path.is_dir() else _hashes(noted)[0]
 
 
@@ -314,7 +314,7 @@ def _hashes(noted: str) -> list[str]:
 
 
 async def hashed(file: BinaryIO, report: Report) -> hashlib._Hash:
-    """Return the SHA-256 of all that is left to read of a file."""
+    """Return the SHA-256 of the rest of a file, from its current position."""
     digest, done, total = hashlib.sha256(), 0, os.fstat(file.fileno()).st_size
     while chunk := await asyncio.to_thread(file.read, 1 << 22):
         await asyncio.to_thread(digest.update, chunk)
@@ -325,9 +325,9 @@ async def hashed(file: BinaryIO, report: Report) -> hashlib._Hash:
 
 @asynccontextmanager
 async def watching(pid: int, path: Path, tell: Callable[[int], None]) -> AsyncIterator[None]:
-    """While inside, tell how many bytes of `path` the process `pid` has read.
+    """Report meanwhile how many bytes of `path` the process `pid` has read.
 
-    From Linux's /proc/PID/fdinfo (proc(5)); elsewhere nothing is told.
+    Read from Linux's /proc/PID/fdinfo (proc(5)); elsewhere nothing is reported.
     """
 
     async def watch() -> None:
@@ -377,7 +377,7 @@ def _check_magic(path: Path) -> None:
 
 
 def _modified(path: Path) -> str:
-    """Return when the file changed: a script does not tell when it was made."""
+    """Return the file's modification time: a script does not say when it was made."""
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
 
 

@@ -113,7 +113,8 @@ async def _stat(sftp: asyncssh.SFTPClient, path: str) -> Original:
 
 
 async def _begin(part: Path, original: Original, report: Report) -> FileIO:
-    """`part`, at its beginning, with what is here of this file already; empty where nothing is."""
+    """Open `part` for reading on from its beginning; emptied unless it is the beginning of this
+    same file."""
     with suppress(OSError, ValueError):
         if json.loads(_note(part).read_text()) == asdict(original):
             file = FileIO(os.open(part, os.O_RDWR | os.O_NOFOLLOW), "r+")

@@ -170,7 +170,7 @@ async def by(
 async def _take_in(
     filling: Filling, path: Path, tables: int, pg_restore: Tool | None, report: Report
 ) -> Archive:
-    """Take a dump in, as the module's docstring promises."""
+    """Write the dump to NAME.part, prove it, and give it its name; on failure remove it."""
     if path.exists():
         raise OperationFailed(
             f"There is a file {path} already; a dump never replaces one.",
@@ -214,7 +214,7 @@ async def _stream(
     name: str,
     report: Report,
 ) -> str:
-    """Stream into `part` and onto the disk, and past pg_restore's eyes; what to note of it."""
+    """Stream into `part`, synced, while pg_restore reads along; return the checksum note."""
     gauge, digest = _Gauge(sizes, report), hashlib.sha256()
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     async with AsyncExitStack() as stack:
@@ -248,7 +248,7 @@ async def _in_parallel(
     name: str,
     report: Report,
 ) -> str:
-    """Have pg_dump fill the directory `part`, onto the disk; read it whole; what to note of it."""
+    """Have pg_dump fill the directory `part`, synced; read it whole; return the checksum note."""
     done, total = 0, sum(sizes.values())
     tables = {table.partition(".")[2]: size for table, size in sizes.items()}
 
@@ -279,17 +279,18 @@ def _believe(output: OutputStream, where: str) -> None:
 
 
 def _paying(sizes: Mapping[str, int]) -> int:
-    """How many processes pay: one dumps a table, so that the largest table sets the pace."""
+    """Return how many processes are worth it: one process dumps a table, so the largest table
+    sets the pace."""
     total = sum(sizes.values())
     return -(-total // max(sizes.values())) if total >= WORTH else 1
 
 
 @dataclass
 class _Gauge:
-    """How far a dump is, in bytes of table data, of which the server knows the total.
+    """How far a dump is, in bytes of table data, whose total the server knows.
 
-    The archive's final size is unknown. pg_dump tells which table it is at; within a table the
-    bytes received are weighed by what the tables before came down to.
+    The archive's final size is unknown. pg_dump says which table it is at; within a table the
+    received bytes are scaled by how well the tables before were compressed.
     """
 
     sizes: Mapping[str, int]
@@ -309,7 +310,7 @@ class _Gauge:
             self._tell()
 
     def got(self, count: int) -> None:
-        """Bytes of the archive."""
+        """Take note that so many bytes of the archive came."""
         self.received += count
         self._tell()
 
@@ -336,7 +337,7 @@ def _quoted(name: str) -> str:
 
 
 def _complaint(messages: str) -> str:
-    """Return what pg_dump complained of, without what --verbose had it tell before."""
+    """Return pg_dump's complaint, without the messages of --verbose before it."""
     lines = messages.splitlines()
     for number, line in enumerate(lines):
         if "error:" in line or "FATAL" in line:

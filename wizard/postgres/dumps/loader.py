@@ -48,8 +48,8 @@ NOT_OURS = re.compile(
 async def load(path: Path, into: Address, report: Report) -> None:
     """Fill the empty database `into` from a .sql or .sql.gz; progress is in bytes of the file.
 
-    Raise VerificationFailed for what is no whole dump, and OperationFailed in the server's own
-    words; either way nothing is left of it.
+    Raise VerificationFailed when the script is no whole dump, OperationFailed with the server's
+    own words; either way the database stays empty.
     """
     total = path.stat().st_size if path.exists() else 0
     tell = partial(report.progress, total=total, unit="bytes", note="loading")
@@ -58,7 +58,10 @@ async def load(path: Path, into: Address, report: Report) -> None:
 
 
 async def pour(text: Chunks, name: str, into: Address, report: Report) -> None:
-    """`load` from a text as it comes, such as what pg_restore writes. `name` is for messages."""
+    """Fill the empty database `into` from a text as it comes, such as pg_restore's output.
+
+    `name` is for messages. Raise as `load`.
+    """
     async with server.session(into) as connection, connection.transaction():
         await fill(connection, text, name, report)
 
@@ -66,7 +69,8 @@ async def pour(text: Chunks, name: str, into: Address, report: Report) -> None:
 async def fill(
     connection: psycopg.AsyncConnection[Any], text: Chunks, name: str, report: Report
 ) -> None:
-    """`pour` over a session whose transaction is the caller's, who may have emptied it before."""
+    """Fill the database of `session` from a text, in a transaction that the caller has begun. Raise
+    as `load`."""
     loading = _Loading(connection, name, report)
     async with aclosing(script.pieces(text, loading.splitter)) as pieces:
         await loading.take(pieces)
@@ -121,7 +125,7 @@ class _Loading:
             raise self._failed(error, _line(batch, error)) from None
 
     async def _wanted(self, piece: Piece) -> bool:
-        """Whether a statement is for this database; raises for one that none may have."""
+        """Return whether to execute a statement; raise for one that no script may have."""
         statement = piece.data
         if ESCAPING.match(statement):
             raise self.splitter.broken("its strings have backslashes in them", _shown(statement))
@@ -145,7 +149,7 @@ class _Loading:
         return True
 
     async def _extension(self, name: str, piece: Piece) -> None:
-        """Make an extension, or do without: its tables, where there are any, will say so."""
+        """Make an extension, or do without it; a statement that needs it fails later on."""
         try:
             async with self._connection.transaction():
                 await self._connection.execute(piece.data)

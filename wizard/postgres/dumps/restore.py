@@ -46,7 +46,7 @@ async def create_beside(address: Address, name: str, *, like: str | None, report
     async with server.operations(address) as session:
         model: DatabaseRow | None = None
         if like is not None:
-            there = {each.name: each for each in await server.databases_of(session)}
+            there = {row.name: row for row in await server.databases_of(session)}
             if like not in there:
                 raise OperationFailed(f"There is no database {like} to be like.")
             model = there[like]
@@ -63,10 +63,9 @@ async def restore(
 ) -> None:
     """Fill the new, empty database `into` from a dump that was proven before.
 
-    Proven once more, for a file may have changed since it was taken. The objects belong to our
-    role. A script needs no `pg_restore`. On any failure, and when cancelled, the half-filled
-    database is dropped, if it can be. Raise OperationFailed with pg_restore's or the server's
-    own words.
+    The dump is proven again, since the file may have changed. The objects belong to our role. A
+    script needs no `pg_restore`. On any failure, and when cancelled, the half-filled database is
+    dropped, if it can be. Raise OperationFailed with pg_restore's or the server's own words.
     """
     try:
         await archives.prove(archive, report)
@@ -85,7 +84,7 @@ async def restore(
 
 
 async def _restore(archive: Archive, into: Address, report: Report, pg_restore: Tool) -> None:
-    """By pg_restore alone, or where that is too new for the server, by it and the loader."""
+    """Restore by pg_restore alone, or where that is too new for the server, with the loader."""
     fits = tools.fits(pg_restore.major, (await server.about(into)).major)
     with tempfile.TemporaryFile("w+") as toc:  # without a name, so that nobody can leave it
         toc.write(await _contents(archive, into, report, pg_restore))
@@ -96,7 +95,7 @@ async def _restore(archive: Archive, into: Address, report: Report, pg_restore: 
 async def drop(address: Address, name: str, *, force: bool = False) -> None:
     """Remove the database `name` from the server of `address`; no error when it is gone.
 
-    `force` sends our own role's sessions in it away; otherwise they are an error.
+    `force` ends our own role's sessions in it; otherwise they are an error.
     """
     statement = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
     if force:
@@ -185,8 +184,8 @@ async def _pour(
 async def _contents(archive: Archive, into: Address, report: Report, pg_restore: Tool) -> str:
     """Return the archive's table of contents without what only a superuser may do.
 
-    An extension that this server lacks or our role may not make is left out with a warning, and
-    is not the end of a restore that may do without it.
+    An extension that this server lacks or our role may not make is left out with a warning: the
+    restore may do without it.
     """
     done = await run([pg_restore.path, "--list", archive.path], env=tools.ENVIRONMENT)
     if done.returncode != 0:
@@ -205,7 +204,8 @@ async def _contents(archive: Archive, into: Address, report: Report, pg_restore:
 async def _can_extend(
     connection: psycopg.AsyncConnection[Any], extension: str, report: Report
 ) -> bool:
-    """Try to make an extension, and take it back: pg_restore makes it in its own place."""
+    """Return whether our role can make an extension: try, and roll back, since pg_restore makes
+    it later on."""
     try:
         async with connection.transaction(force_rollback=True):
             await connection.execute(

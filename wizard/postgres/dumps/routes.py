@@ -31,7 +31,7 @@ class Route:
 
     @property
     def why(self) -> str:
-        """In words, for the plan."""
+        """The reason for this route, in words for the plan."""
         where = "there" if self.far else "here"
         words = [f"pg_dump {self.pg_dump.version} {where}", f"compressed with {self.method}"]
         if self.pg_restore is None:
@@ -88,7 +88,7 @@ def choose(
     here: Sequence[Tool],
     restores: Sequence[Tool],
 ) -> Route | None:
-    """Choose among the tools that are there; None where no pg_dump is new enough."""
+    """Return the best route with these tools; None where no pg_dump is new enough."""
     dumps = [(True, tool) for tool in far] + [(False, tool) for tool in here]
     routes = [
         _route(is_far, tool, into_major, here, restores)

@@ -64,9 +64,9 @@ class Piece:
 
 
 class Splitter:
-    """Bytes in, pieces out, in whatever portions the bytes come.
+    """Takes a script's bytes in any portions, and gives its pieces.
 
-    Raises VerificationFailed for what is no dump, or not all of one.
+    Raises VerificationFailed when the script is no dump, or not a whole one.
     """
 
     def __init__(self, name: str) -> None:
@@ -84,7 +84,7 @@ class Splitter:
         self._depth = 0  # of BEGIN ... END in a function's body that is SQL
 
     def feed(self, data: bytes) -> Iterator[Piece]:
-        """Take the next bytes, and hand out what is complete."""
+        """Take the next bytes; yield the pieces that are complete."""
         self._buffer += data
         if not self._begun and not self._begin(final=False):
             return
@@ -109,7 +109,7 @@ class Splitter:
             )
 
     def broken(self, how: str, found: str = "") -> VerificationFailed:
-        """Return what is wrong, with the line that it is at."""
+        """Return the error for a broken script, with the number of the line."""
         return VerificationFailed(
             f"The script {self.name} cannot be trusted: {how} (line {self._line:,}).",
             found=found,
@@ -126,7 +126,7 @@ class Splitter:
         return True
 
     def _rows(self) -> Iterator[Piece]:
-        """Rows up to their end, or to what may be the beginning of it."""
+        """Yield rows up to their end marker, or to what may be the beginning of it."""
         if self._at_line and self._buffer.startswith(END_OF_ROWS):
             yield self._take("end", len(END_OF_ROWS))
             self._in_rows = False
@@ -137,7 +137,7 @@ class Splitter:
             yield self._take("rows", size)
 
     def _statements(self) -> Iterator[Piece]:
-        """Statements up to one that brings rows, or to what is not complete yet."""
+        """Yield statements up to a COPY, or to one that is not complete yet."""
         buffer, start, at = self._buffer, 0, 0
         self._words, self._depth = [], 0
         while match := TOKEN.search(buffer, at):
@@ -219,7 +219,7 @@ class Splitter:
 
 
 def _past(match: re.Match[bytes], buffer: bytes) -> int | None:
-    """Where the token that begins with `match` is over; None when not all of it is here."""
+    """Return where the token that begins with `match` ends; None when its end has not come yet."""
     end = match.end()
     match match.lastgroup:
         case "open":
@@ -246,8 +246,8 @@ def _shown(data: bytes) -> str:
 async def chunks(path: Path, tell: Callable[[int], None] = lambda done: None) -> Chunks:
     """Return the text of a script in portions, unzipped where it is a .gz.
 
-    `tell` hears how many bytes of the file are read. Raise VerificationFailed when the file
-    cannot be opened, or is a .gz that is cut off or broken.
+    `tell` is called with the number of bytes read of the file. Raise VerificationFailed when the
+    file cannot be opened, or is a .gz that is cut off or broken.
     """
     try:
         with path.open("rb") as raw:
@@ -266,7 +266,7 @@ async def chunks(path: Path, tell: Callable[[int], None] = lambda done: None) ->
 
 
 async def pieces(portions: Chunks, splitter: Splitter) -> AsyncGenerator[Piece, None]:
-    """Yield what the splitter makes of a text, to its proper end."""
+    """Yield the pieces of a text; at its end, have the splitter check that it is whole."""
     async with aclosing(portions):
         async for data in portions:
             for piece in splitter.feed(data):
@@ -275,11 +275,11 @@ async def pieces(portions: Chunks, splitter: Splitter) -> AsyncGenerator[Piece, 
 
 
 async def read_whole(path: Path, report: Report) -> Splitter:
-    """Take a script apart from its first byte to its last, into nothing."""
+    """Read a script from its first byte to its last, and keep nothing of it."""
     total = path.stat().st_size if path.exists() else 0
     splitter = Splitter(path.name)
     tell = partial(report.progress, total=total, unit="bytes", note="proving")
-    async with aclosing(pieces(chunks(path, tell), splitter)) as found:
-        async for _ in found:
+    async with aclosing(pieces(chunks(path, tell), splitter)) as parts:
+        async for _ in parts:
             pass
     return splitter

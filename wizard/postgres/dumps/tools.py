@@ -76,7 +76,7 @@ def environment(address: Address) -> dict[str, str]:
 
 
 def variables(address: Address) -> dict[str, str]:
-    """`address` as the environment of a command that is not ours."""
+    """Return `address` as PG* variables, for a command that is not ours."""
     given = {
         "PGDATABASE": address.database,
         "PGHOST": address.host,
@@ -98,9 +98,10 @@ def compressing(pg_dump: Tool, method: str) -> str:
 
 
 async def find(name: str, *, configured: Path | None = None) -> list[Tool]:
-    """Every `name` on this machine that runs, in the order of preference.
+    """Return every program `name` on this machine that runs, in the order of preference.
 
-    The configured directory, PATH, Debian's directories (newest first), the embedded PostgreSQL.
+    That is: the configured directory, PATH, Debian's directories (newest first), the embedded
+    PostgreSQL.
     """
     tools: dict[Path, Tool] = {}
     for path in _candidates(name, configured):
@@ -181,7 +182,7 @@ async def with_methods(tools: Iterable[Tool]) -> list[Tool]:
 
 
 async def with_tls(tools: Iterable[Tool], sslmode: str) -> list[Tool]:
-    """Those that may use such an `sslmode` of libpq: not every build has TLS."""
+    """Return the tools that may use such an `sslmode` of libpq: not every build has TLS."""
     env = {**ENVIRONMENT, "PGSSLMODE": sslmode}
     able = []
     for tool in tools:
@@ -196,7 +197,7 @@ def _probing(method: str) -> list[str]:
 
 
 async def far_dumps(connection: Connection) -> list[Tool]:
-    """Every pg_dump on the far side that runs: in its PATH, and where packages put them."""
+    """Return every pg_dump on the far side that runs: in its PATH, and where packages put them."""
     places = " ".join(f"{place}/pg_dump" for place in PLACES)
     probes = "; ".join(
         f'case "$("$p" {shlex.join(_probing(method))} 2>&1)" in '

@@ -41,8 +41,10 @@ def derived_class(
     parsed = Module(module)
     node = find_class(parsed, old_class)
     newline, indent = parsed.newline, indentation(parsed, node)
-    definitions_ = definitions(parsed, node, fields)
-    copies = "".join(_copy(parsed, node, one, prefix, indent) for one in definitions_)
+    field_definitions = definitions(parsed, node, fields)
+    copies = "".join(
+        _copy(parsed, node, assignment, prefix, indent) for assignment in field_definitions
+    )
     attributes = [
         f"{indent}{line}{newline}"
         for line in (*_templates(node), *_lists(parsed, node, fields, prefix, indent))
@@ -151,7 +153,7 @@ def _entry(
         return text
     line = module.text[module.line_start(start) : start]
     old = line[: len(line) - len(line.lstrip())]
-    return re.sub(rf"(\r\n?|\n){re.escape(old)}", lambda found: found[1] + indent, text)
+    return re.sub(rf"(\r\n?|\n){re.escape(old)}", lambda match: match[1] + indent, text)
 
 
 def _is_tuple(value: cst.BaseExpression) -> bool:

@@ -65,8 +65,8 @@ def remove_fields(module: str, *, cls: str, fields: Sequence[str]) -> str:
     """
     parsed = Module(module)
     node = find_class(parsed, cls)
-    definitions_ = definitions(parsed, node, fields)
-    edits = [*_without(parsed, node, definitions_), *removals(parsed, node, set(fields))]
+    field_definitions = definitions(parsed, node, fields)
+    edits = [*_without(parsed, node, field_definitions), *removals(parsed, node, set(fields))]
     return edited(module, edits)
 
 
@@ -80,7 +80,7 @@ def unprefix_fields(module: str, *, cls: str, fields: Sequence[str], prefix: str
     """
     parsed = Module(module)
     node = find_class(parsed, cls)
-    definitions_ = definitions(parsed, node, [prefix + field for field in fields])
+    field_definitions = definitions(parsed, node, [prefix + field for field in fields])
     for field in fields:
         if defined_here(node, field):
             taken = parsed.line_number(parsed.span(definition(parsed, node, field).target)[0])
@@ -92,7 +92,7 @@ def unprefix_fields(module: str, *, cls: str, fields: Sequence[str], prefix: str
     renamer = _Prefixed(parsed, fields, prefix)
     node.visit(renamer)
     edits = [*renamer.edits]
-    for assignment in definitions_:
+    for assignment in field_definitions:
         for arg in reverse_names(assignment.value):
             name = arg.value
             if isinstance(name, cst.SimpleString) and name.raw_value.startswith(prefix):

@@ -34,18 +34,18 @@ class FieldChoiceScreen(ModalScreen[tuple[Any] | None]):
     def __init__(self, row: Row, table: FieldTable) -> None:
         super().__init__()
         self.row = row
-        self.name_ = row.new_field or ""
-        self.entry = table.entries.get(self.name_)
+        self.new_field = row.new_field or ""
+        self.entry = table.entries.get(self.new_field)
         self._asked = ""
-        fits = table.choices.get(self.name_, ())
+        fits = table.choices.get(self.new_field, ())
         self._entries: dict[str, Any] = {f"from {name}": {"from": name} for name in fits}
-        if self.name_ not in table.recorded:
+        if self.new_field not in table.recorded:
             self._entries = {UNSAID: None, **self._entries}
         self._rows = row.how in ("rows", "empty") or row.type == "rows"
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="field-choice"):
-            title = f"{self.name_}  {self.row.type}"
+            title = f"{self.new_field}  {self.row.type}"
             yield Static(Text(title), classes="dialog-title", markup=False)
             yield Static(Text(f"Now: {self.row.how} {self.row.origin}", MUTED), markup=False)
             yield OptionList(*self._options(), id="choices", compact=True)
@@ -64,7 +64,7 @@ class FieldChoiceScreen(ModalScreen[tuple[Any] | None]):
         return [Option(Text(wordings.get(key, key), TEXT), id=key) for key in keys]
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Chosen; a constant and a function are asked for below."""
+        """Close with the choice; ask below for a constant or a function."""
         event.stop()
         chosen = event.option.id or ""
         if chosen not in ASKS:
@@ -80,19 +80,19 @@ class FieldChoiceScreen(ModalScreen[tuple[Any] | None]):
         field.focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Taken where it has the right form; the project judges it with the whole map."""
+        """Close with the entry if its form is right; the project judges it with the whole map."""
         event.stop()
         try:
             if self._asked == CONSTANT:
                 entry = fieldmap.constant(event.value)
             else:
-                given = {self.name_: {"call": event.value.strip()}}
-                entry = fieldmap.entries(given)[self.name_]
+                given = {self.new_field: {"call": event.value.strip()}}
+                entry = fieldmap.entries(given)[self.new_field]
         except ValueError as problem:
             self.query_one("#given-say", Static).update(Text(f"✗ {problem}", VERMILION))
             return
         self.dismiss((entry,))
 
     def action_leave(self) -> None:
-        """Esc."""
+        """Close on Esc, and change nothing."""
         self.dismiss(None)
