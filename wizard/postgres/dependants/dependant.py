@@ -34,6 +34,7 @@ READS = {
     "privileges": "are on",
     "replica identity": "needs",
     "partition key": "is on",
+    "parent table": "has",
 }
 """What each kind does with what it depends on."""
 MAY_READ = "may read"

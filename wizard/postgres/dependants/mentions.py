@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, LiteralString
 
 import psycopg
@@ -24,8 +24,8 @@ TEXTS: LiteralString = f"""
            pg_get_userbyid(p.proowner)::text,
            {privileges("p.proacl", "acldefault('f', p.proowner)")},
            obj_description(p.oid, 'pg_proc'),
-           EXISTS (SELECT FROM pg_trigger g
-                   WHERE g.tgfoid = p.oid AND g.tgrelid = ANY(%(tables)s::oid[]))
+           ARRAY(SELECT g.tgrelid::bigint FROM pg_trigger g
+                 WHERE g.tgfoid = p.oid AND g.tgrelid = ANY(%(tables)s::oid[]))
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     JOIN pg_language l ON l.oid = p.prolang
     WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -40,7 +40,7 @@ TEXTS: LiteralString = f"""
 ARGUMENTS = """
     SELECT g.oid::bigint, (pg_identify_object('pg_trigger'::regclass, g.oid, 0)).identity,
            pg_get_triggerdef(g.oid), replace(encode(g.tgargs, 'escape'), '\\000', ' '),
-           obj_description(g.oid, 'pg_trigger')
+           obj_description(g.oid, 'pg_trigger'), g.tgrelid::bigint
     FROM pg_trigger g
     WHERE g.tgrelid = ANY(%(tables)s::oid[]) AND NOT g.tgisinternal AND g.tgnargs > 0
     ORDER BY 2
@@ -48,11 +48,14 @@ ARGUMENTS = """
 # A whole row is column 0 in the server's parse trees; as a type it is in the signature.
 ROWS = """
     SELECT DISTINCT CASE c.relkind WHEN 'm' THEN 'materialized view' WHEN 'v' THEN 'view'
-                        ELSE 'rule' END, k.identity, 'pg_class', c.oid::bigint, d.refobjid::bigint
+                        ELSE 'rule' END, k.identity, o.of::text, o.oid::bigint,
+           d.refobjid::bigint
     FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class
-    CROSS JOIN LATERAL pg_identify_object(
-        CASE WHEN c.relkind IN ('v', 'm') THEN 'pg_class'::regclass ELSE 'pg_rewrite' END,
-        CASE WHEN c.relkind IN ('v', 'm') THEN c.oid ELSE r.oid END, 0) k
+    CROSS JOIN LATERAL (
+        SELECT 'pg_class'::regclass, c.oid WHERE c.relkind IN ('v', 'm')
+        UNION ALL SELECT 'pg_rewrite'::regclass, r.oid WHERE c.relkind NOT IN ('v', 'm')
+    ) o (of, oid)
+    CROSS JOIN LATERAL pg_identify_object(o.of, o.oid, 0) k
     WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
       AND d.refobjid = ANY(%(tables)s::oid[]) AND d.refobjsubid = 0
       AND (r.ev_action::text ~ ':varattno 0 ' OR r.ev_qual::text ~ ':varattno 0 ')
@@ -69,40 +72,59 @@ ROWS = """
     ORDER BY 1, 2
 """
 CRON = """
-    SELECT to_regclass('cron.job') IS NOT NULL
-       AND has_schema_privilege('cron', 'USAGE') AND has_table_privilege('cron.job', 'SELECT')
+    SELECT EXISTS (
+        SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'cron' AND c.relname = 'job'
+          AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
 """
 JOBS = "SELECT j.jobid::text, j.command::text, to_jsonb(j)->>'username' FROM cron.job j ORDER BY 1"
 EVERYTHING = re.compile(r"\*")
 
 
+@dataclass
+class Table:
+    """A table's plain name, its label, and both of its columns that go; none where it goes."""
+
+    name: str
+    label: str
+    columns: dict[str, str] = field(default_factory=dict)
+
+    def read_by(self, text: str, *, has_rows: bool) -> list[str]:
+        """Return what the text reads, as far as its words say. `has_rows`: rows of the table come
+        to it without its name, as to a trigger."""
+        is_named = _says(text, self.name)
+        if not self.columns:
+            return [self.label] if is_named else []
+        if not is_named and not has_rows:
+            return []
+        columns = [label for name, label in self.columns.items() if _says(text, name)]
+        return columns or ([f"{self.label}.*"] if is_named and "*" in text else [])
+
+
 @dataclass(frozen=True)
 class Names:
-    """The words to look for: columns by table, and relations and functions that go as well.
+    """The words to look for: tables by OID, and what else goes by its plain name."""
 
-    `tables` has each table's plain name and label by OID; `columns` the plain names and labels of
-    the columns that go; `gone` what goes by its plain name.
-    """
-
-    tables: Mapping[int, tuple[str, str]]
-    columns: Mapping[str, str]
+    tables: Mapping[int, Table]
     gone: Mapping[str, str]
 
     @property
     def every(self) -> list[str]:
         """Every plain name."""
-        return [*(name for name, _ in self.tables.values()), *self.columns, *self.gone]
+        tables = self.tables.values()
+        return [
+            *(each.name for each in tables),
+            *(name for each in tables for name in each.columns),
+            *self.gone,
+        ]
 
-    def read_by(self, text: str, *, has_rows: bool = False) -> list[str]:
-        """Return what the text reads, as far as its words say. `has_rows`: the rows of the table
-        come to it unnamed, as to a trigger."""
-        tables = [label for name, label in self.tables.values() if _says(text, name)]
-        columns = [label for name, label in self.columns.items() if _says(text, name)]
-        read = columns if tables or has_rows else []
-        if not self.columns:
-            read = tables
-        elif tables and not read and EVERYTHING.search(text):
-            read = [f"{label}.*" for label in tables]
+    def read_by(self, text: str, rows_of: Collection[int] = ()) -> list[str]:
+        """Return what the text reads, as far as its words say; rows of some tables come to it."""
+        read = [
+            label
+            for oid, table in self.tables.items()
+            for label in table.read_by(text, has_rows=oid in rows_of)
+        ]
         return read + [name for word, name in self.gone.items() if _says(text, word)]
 
 
@@ -127,8 +149,8 @@ async def _texts(
     given = {"tables": list(names.tables), "names": names.every}
     listed = []
     for row in await (await connection.execute(TEXTS, given)).fetchall():
-        oid, identity, text, definition, owner, granted, comment, has_rows = row
-        read = names.read_by(text, has_rows=has_rows)
+        oid, identity, text, definition, owner, granted, comment, rows_of = row
+        read = names.read_by(text, rows_of)
         if read and Thing("pg_proc", oid) not in known:
             listed.append(
                 _maybe("function text", identity, definition, read, owner, tuple(granted), comment)
@@ -141,8 +163,8 @@ async def _arguments(
 ) -> list[Dependant]:
     listed = []
     rows = await (await connection.execute(ARGUMENTS, {"tables": list(names.tables)})).fetchall()
-    for oid, identity, definition, text, comment in rows:
-        read = names.read_by(text, has_rows=True)
+    for oid, identity, definition, text, comment, table in rows:
+        read = names.read_by(text, [table])
         if read and Thing("pg_trigger", oid) not in known:
             listed.append(_maybe("trigger", identity, definition, read, comment=comment))
     return listed
@@ -153,7 +175,7 @@ async def _rows(
 ) -> list[Dependant]:
     rows = await (await connection.execute(ROWS, {"tables": list(names.tables)})).fetchall()
     return [
-        _maybe(kind, identity, "", [f"{names.tables[table][1]}.*"])
+        _maybe(kind, identity, "", [f"{names.tables[table].label}.*"])
         for kind, identity, of, oid, table in rows
         if Thing(of, oid) not in known
     ]

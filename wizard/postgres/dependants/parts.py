@@ -18,27 +18,28 @@ from wizard.postgres.dependants.walk import Seed, Thing
 
 # Of each column: `parts` (kind, definition, privileges, comment), only those that there are.
 OF_COLUMN: LiteralString = f"""
-    SELECT o.position, p.kind, n.identity, p.definition, p.privileges, p.comment, p.refuses
+    SELECT o.position, p.kind, coalesce(p.refusing, n.identity), p.definition, p.privileges,
+           p.comment, p.refusing IS NOT NULL
     FROM unnest(%(oids)s::oid[], %(subs)s::int[]) WITH ORDINALITY o (oid, sub, position)
     JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum = o.sub
     JOIN pg_class c ON c.oid = o.oid JOIN pg_type t ON t.oid = a.atttypid
     CROSS JOIN LATERAL (SELECT {RELATION} || '.' || quote_ident(a.attname)) n (identity)
     CROSS JOIN LATERAL (
-        SELECT 'column privileges', '', {COLUMN_PRIVILEGES}, '', false WHERE a.attacl IS NOT NULL
+        SELECT 'column privileges', '', {COLUMN_PRIVILEGES}, '', NULL WHERE a.attacl IS NOT NULL
         UNION ALL
         SELECT 'column comment',
                format('COMMENT ON COLUMN %%s IS %%L', n.identity, col_description(o.oid, o.sub)),
-               ARRAY[]::text[], col_description(o.oid, o.sub), false
+               ARRAY[]::text[], col_description(o.oid, o.sub), NULL
         WHERE col_description(o.oid, o.sub) IS NOT NULL
         UNION ALL
         SELECT 'security label',
                format('SECURITY LABEL FOR %%I ON COLUMN %%s IS %%L', l.provider, n.identity,
-                      l.label), ARRAY[]::text[], '', false
+                      l.label), ARRAY[]::text[], '', NULL
         FROM pg_seclabel l
         WHERE l.classoid = 'pg_class'::regclass AND l.objoid = o.oid AND l.objsubid = o.sub
         UNION ALL
         SELECT 'column settings', format('ALTER TABLE %%s', {RELATION}) || s.all_of_them,
-               ARRAY[]::text[], '', false
+               ARRAY[]::text[], '', NULL
         FROM (SELECT string_agg(format(' ALTER COLUMN %%I SET ', a.attname) || setting, ',') FROM (
             SELECT 'STATISTICS ' || a.attstattarget WHERE a.attstattarget >= 0
             UNION ALL
@@ -52,39 +53,44 @@ OF_COLUMN: LiteralString = f"""
         ) each_of_them (setting)) s (all_of_them) WHERE s.all_of_them IS NOT NULL
         UNION ALL
         SELECT 'partition key',
-               'PARTITION BY ' || pg_get_partkeydef(o.oid), ARRAY[]::text[], '', true
+               'PARTITION BY ' || pg_get_partkeydef(o.oid), ARRAY[]::text[], '', n.identity
         WHERE EXISTS (SELECT FROM pg_depend d
                       WHERE d.classid = 'pg_class'::regclass AND d.objid = o.oid
                         AND d.objsubid = o.sub AND d.refclassid = d.classid
                         AND d.refobjid = d.objid AND d.refobjsubid = 0 AND d.deptype = 'i')
         UNION ALL
-        SELECT 'column that is inherited', '', ARRAY[]::text[], '', true
-        WHERE a.attinhcount > 0 AND a.attrelid = %(table)s::oid
-    ) p (kind, definition, privileges, comment, refuses)
+        SELECT 'parent table', '', ARRAY[]::text[], '',
+               (pg_identify_object('pg_class'::regclass, i.inhparent, 0)).identity
+        FROM pg_inherits i JOIN pg_attribute above ON above.attrelid = i.inhparent
+        WHERE i.inhrelid = a.attrelid AND above.attname = a.attname AND NOT above.attisdropped
+          AND a.attinhcount > 0 AND a.attrelid = %(table)s::oid
+    ) p (kind, definition, privileges, comment, refusing)
     ORDER BY 1, 2, 4
 """
 OF_TABLE: LiteralString = f"""
-    SELECT 1, p.kind, n.identity, p.definition, p.privileges, p.comment, p.refuses
+    SELECT 1, p.kind, coalesce(p.refusing, n.identity), p.definition, p.privileges, p.comment,
+           p.refusing IS NOT NULL
     FROM pg_class c CROSS JOIN LATERAL (SELECT {RELATION}) n (identity)
     CROSS JOIN LATERAL (
         SELECT 'privileges', '',
-               {privileges("c.relacl", "acldefault('r', c.relowner)")}, '', false
+               {privileges("c.relacl", "acldefault('r', c.relowner)")}, '', NULL
         WHERE c.relacl IS NOT NULL
         UNION ALL
         SELECT 'comment', format('COMMENT ON TABLE %%s IS %%L', n.identity,
                    obj_description(c.oid, 'pg_class')),
-               ARRAY[]::text[], obj_description(c.oid, 'pg_class'), false
+               ARRAY[]::text[], obj_description(c.oid, 'pg_class'), NULL
         WHERE obj_description(c.oid, 'pg_class') IS NOT NULL
         UNION ALL
         SELECT 'security label', format('SECURITY LABEL FOR %%I ON TABLE %%s IS %%L', l.provider,
-                   n.identity, l.label), ARRAY[]::text[], '', false
+                   n.identity, l.label), ARRAY[]::text[], '', NULL
         FROM pg_seclabel l
         WHERE l.classoid = 'pg_class'::regclass AND l.objoid = c.oid AND l.objsubid = 0
         UNION ALL
-        SELECT 'member of an extension', '', ARRAY[]::text[], '', true
-        FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
-                           AND d.objsubid = 0 AND d.deptype = 'e'
-    ) p (kind, definition, privileges, comment, refuses)
+        SELECT 'extension', '', ARRAY[]::text[], '', e.extname::text
+        FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
+          AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+    ) p (kind, definition, privileges, comment, refusing)
     WHERE c.oid = %(table)s::oid
     ORDER BY 2, 4
 """
@@ -120,7 +126,7 @@ async def of_table(connection: psycopg.AsyncConnection[Any], seed: Seed) -> list
     given = {"table": seed.thing.oid}
     rows = await (await connection.execute(OF_TABLE, given)).fetchall()
     numbers = await (await connection.execute(EVERY_COLUMN, given)).fetchall()
-    columns = [Seed(Thing("pg_class", seed.thing.oid, number), "", "") for (number,) in numbers]
+    columns = [Seed(Thing("pg_class", seed.thing.oid, number), "", "", "") for (number,) in numbers]
     of_them = await of_columns(connection, 0, columns)
     named = [replace(each, because=(seed.label,)) for each in of_them if not each.refuses]
     return [_part(row, seed.label) for row in rows] + named

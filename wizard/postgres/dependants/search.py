@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,6 +20,37 @@ NAMED = ("view", "materialized view", "function", "procedure", "aggregate", "tab
 """What a text may name."""
 
 
+async def of_drops(
+    where: Address | psycopg.AsyncConnection[Any],
+    columns: Mapping[str, Sequence[str]],
+    tables: Sequence[str] = (),
+    *,
+    declared: Collection[str] = (),
+) -> list[Dependant]:
+    """Return what goes with columns, by table, and with whole tables, as ALTER TABLE ... DROP
+    COLUMN ... CASCADE and DROP TABLE ... CASCADE take it; in an order in which it can be made
+    anew. After it, what may read them.
+
+    Reads the catalog alone. Tables are named as Django has them. `declared` names indexes and
+    constraints of the models' Meta. A table that inherits a column loses it as well, unless it
+    has it from several parents. Raise OperationFailed where a table or column is not there.
+    """
+    async with _reading(where) as connection:
+        oids = {name: await walk.find_table(connection, name) for name in (*columns, *tables)}
+        async with _pinned(connection):
+            seeds: list[Seed] = []
+            said: list[Dependant] = []
+            for table, wanted in columns.items():
+                some = await walk.columns(connection, oids[table], table, wanted)
+                said += await parts.of_columns(connection, oids[table], some)
+                seeds += some
+            for table in tables:
+                (seed,) = await walk.whole(connection, oids[table])
+                said += await parts.of_table(connection, seed)
+                seeds.append(seed)
+            return await _dependants(connection, seeds, said, declared)
+
+
 async def of_columns(
     where: Address | psycopg.AsyncConnection[Any],
     table: str,
@@ -27,31 +58,15 @@ async def of_columns(
     *,
     declared: Collection[str] = (),
 ) -> list[Dependant]:
-    """Return what goes with columns of a table, as ALTER TABLE ... DROP COLUMN ... CASCADE takes
-    them, in an order in which it can be made anew; after it what may read them.
-
-    Reads the catalog alone. `declared` names indexes and constraints of the models' Meta. A table
-    that inherits the column loses it as well, unless by way of several parents. Raise
-    OperationFailed where the table or a column is not there.
-    """
-    async with _reading(where) as connection:
-        oid = await walk.find_table(connection, table)
-        async with _pinned(connection):
-            seeds = await walk.columns(connection, oid, table, columns)
-            said = await parts.of_columns(connection, oid, seeds)
-            return await _dependants(connection, seeds, said, declared)
+    """Return what goes with columns of one table, as `of_drops`."""
+    return await of_drops(where, {table: columns}, declared=declared)
 
 
 async def of_table(
     where: Address | psycopg.AsyncConnection[Any], table: str, *, declared: Collection[str] = ()
 ) -> list[Dependant]:
-    """Return what goes with a table, as DROP TABLE ... CASCADE takes it. As `of_columns`."""
-    async with _reading(where) as connection:
-        oid = await walk.find_table(connection, table)
-        async with _pinned(connection):
-            (seed,) = await walk.whole(connection, oid)
-            said = await parts.of_table(connection, seed)
-            return await _dependants(connection, [seed], said, declared)
+    """Return what goes with one table, as `of_drops`."""
+    return await of_drops(where, {}, [table], declared=declared)
 
 
 async def _dependants(
@@ -109,21 +124,18 @@ def _goes(table: int, number: int, walked: Walk) -> bool:
 
 
 def _names(seeds: Sequence[Seed], described: dict[Thing, Description]) -> mentions.Names:
-    tables: dict[int, tuple[str, str]] = {}
-    columns: dict[str, str] = {}
+    tables: dict[int, mentions.Table] = {}
     for seed in seeds:
-        if seed.thing.sub:
-            label = seed.label.removesuffix(f".{seed.name}")
-            tables[seed.thing.oid] = (label.rpartition(".")[2], label)
-            columns.setdefault(seed.name, seed.label)
-        else:
-            tables[seed.thing.oid] = (seed.name, seed.label)
+        label = seed.label.removesuffix(f".{seed.column}") if seed.column else seed.label
+        table = tables.setdefault(seed.thing.oid, mentions.Table(seed.table, label))
+        if seed.column:
+            table.columns[seed.column] = seed.label
     gone = {
         what.name: f"{what.kind} {what.identity}"
         for what in described.values()
         if what.kind in NAMED
     }
-    return mentions.Names(tables, columns, gone)
+    return mentions.Names(tables, gone)
 
 
 async def _replica_identities(

@@ -39,7 +39,7 @@ COLUMNS = """
     )
     SELECT 'pg_class', a.attrelid::bigint, a.attnum::int,
            CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END
-           || c.relname || '.' || a.attname, a.attname::text
+           || c.relname || '.' || a.attname, c.relname::text, a.attname::text
     FROM seed s JOIN pg_attribute a ON a.attrelid = s.relid AND a.attname = s.name
     JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     ORDER BY a.attrelid <> %(table)s::oid, 4
@@ -47,7 +47,7 @@ COLUMNS = """
 WHOLE = """
     SELECT 'pg_class', c.oid::bigint, 0,
            CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END || c.relname,
-           c.relname::text
+           c.relname::text, ''
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %(table)s::oid
 """
 GONE = """
@@ -83,11 +83,6 @@ EDGES = """
     FROM pg_depend d JOIN gone g ON g.classid = d.classid AND g.objid = d.objid
     JOIN gone r ON r.classid = d.refclassid AND r.objid = d.refobjid
 """
-INHERITED = """
-    SELECT i.inhparent::regclass::text FROM pg_inherits i
-    JOIN pg_attribute a ON a.attrelid = i.inhparent AND a.attname = %(column)s
-    WHERE i.inhrelid = %(table)s::oid
-"""
 
 
 @dataclass(frozen=True, order=True)
@@ -101,11 +96,12 @@ class Thing:
 
 @dataclass(frozen=True)
 class Seed:
-    """What is dropped to begin with: `label` as a sentence has it, `name` of the column."""
+    """What is dropped to begin with: `label` as a sentence has it, `column` empty for a table."""
 
     thing: Thing
     label: str
-    name: str
+    table: str
+    column: str
 
 
 class Walk:
@@ -234,7 +230,7 @@ async def columns(
     """
     cursor = await connection.execute(COLUMNS, {"table": table, "columns": list(wanted)})
     seeds = _seeds(await cursor.fetchall())
-    missing = set(wanted) - {each.name for each in seeds if each.thing.oid == table}
+    missing = set(wanted) - {each.column for each in seeds if each.thing.oid == table}
     if missing:
         raise OperationFailed(
             f"The table {name} has no column {', '.join(sorted(missing))}.",
@@ -259,7 +255,7 @@ async def from_seeds(connection: psycopg.AsyncConnection[Any], seeds: Sequence[S
 
 
 def _seeds(rows: Sequence[tuple[Any, ...]]) -> list[Seed]:
-    return [Seed(Thing(*row[:3]), row[3], row[4]) for row in rows]
+    return [Seed(Thing(*row[:3]), *row[3:]) for row in rows]
 
 
 def _addresses(things: Collection[Thing]) -> dict[str, list[Any]]:
