@@ -97,6 +97,7 @@ KINDS: list[Draw] = [
     ),
     lambda s, n: s.as_table(n, f"CREATE TABLE {n} PARTITION OF {s.table} FOR VALUES IN ('{n}')"),
     lambda s, n: s.as_table(n, f"CREATE TABLE {n} (own text) INHERITS ({s.table})"),
+    lambda s, n: s.as_table(n, f"CREATE TABLE {n} () INHERITS ({s.table}, {s.table})"),
     lambda s, n: s.as_table(
         n,
         f"CREATE TABLE {n} (a serial, b text, c text GENERATED ALWAYS AS (b || 'x') STORED)",

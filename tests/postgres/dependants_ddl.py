@@ -109,6 +109,12 @@ INHERITED = """
     CREATE TABLE parent (id integer, keywords text);
     CREATE TABLE child (more integer) INHERITS (parent);
     CREATE TABLE own (keywords text) INHERITS (parent);
+    CREATE TABLE second () INHERITS (parent);
+    CREATE TABLE of_both () INHERITS (child, second);
+    CREATE VIEW of_of_both AS SELECT keywords FROM of_both;
+    CREATE TABLE elsewhere (keywords text);
+    CREATE TABLE of_two () INHERITS (second, elsewhere);
+    CREATE VIEW of_of_two AS SELECT keywords FROM of_two;
     CREATE VIEW of_child AS SELECT keywords FROM child;
     CREATE VIEW of_own AS SELECT keywords FROM own;
     CREATE TABLE parted (id integer, keywords text) PARTITION BY RANGE (id);

@@ -32,8 +32,8 @@ async def of_drops(
     anew. After it, what may read them.
 
     Reads the catalog alone. Tables are named as Django has them. `declared` names indexes and
-    constraints of the models' Meta. A table that inherits a column loses it as well, unless it
-    has it from several parents. Raise OperationFailed where a table or column is not there.
+    constraints of the models' Meta. A table that inherits a column loses it as well, where it
+    has it from nowhere else. Raise OperationFailed where a table or column is not there.
     """
     async with _reading(where) as connection:
         oids = {name: await walk.find_table(connection, name) for name in (*columns, *tables)}

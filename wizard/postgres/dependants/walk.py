@@ -25,24 +25,21 @@ TABLE = """
       AND CASE WHEN %(schema)s::text IS NULL THEN pg_table_is_visible(c.oid)
                ELSE n.nspname = %(schema)s END
 """
-# A column goes from what inherits it as well, where it isn't defined there too.
+# The columns of a table, and those of the same names in every table below it, with its parents.
 COLUMNS = """
-    WITH RECURSIVE seed (relid, name) AS (
-        SELECT attrelid, attname FROM pg_attribute
-        WHERE attrelid = %(table)s::oid AND attname = ANY(%(columns)s)
-          AND attnum > 0 AND NOT attisdropped
-        UNION
-        SELECT a.attrelid, a.attname
-        FROM seed s JOIN pg_inherits i ON i.inhparent = s.relid
-        JOIN pg_attribute a ON a.attrelid = i.inhrelid AND a.attname = s.name
-        WHERE NOT a.attisdropped AND NOT a.attislocal AND a.attinhcount = 1
+    WITH RECURSIVE below (relid) AS (
+        SELECT %(table)s::oid
+        UNION SELECT i.inhrelid FROM below b JOIN pg_inherits i ON i.inhparent = b.relid
     )
-    SELECT 'pg_class', a.attrelid::bigint, a.attnum::int,
+    SELECT 'pg_class', c.oid::bigint, a.attnum::int,
            CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END
-           || c.relname || '.' || a.attname, c.relname::text, a.attname::text
-    FROM seed s JOIN pg_attribute a ON a.attrelid = s.relid AND a.attname = s.name
-    JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    ORDER BY a.attrelid <> %(table)s::oid, 4
+           || c.relname || '.' || a.attname, c.relname::text, a.attname::text,
+           a.attislocal, a.attinhcount::int,
+           ARRAY(SELECT inhparent::bigint FROM pg_inherits WHERE inhrelid = c.oid)
+    FROM below b JOIN pg_class c ON c.oid = b.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE a.attname = ANY(%(columns)s) AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY c.oid <> %(table)s::oid, 4
 """
 WHOLE = """
     SELECT 'pg_class', c.oid::bigint, 0,
@@ -226,10 +223,20 @@ async def columns(
 ) -> list[Seed]:
     """Return columns of a table, and those that tables inherit from them.
 
+    A table keeps one that it defines as well, or has from another parent too.
     Raise OperationFailed where the table lacks one.
     """
     cursor = await connection.execute(COLUMNS, {"table": table, "columns": list(wanted)})
-    seeds = _seeds(await cursor.fetchall())
+    rows = await cursor.fetchall()
+    going = {(oid, column) for _, oid, _, _, _, column, *_ in rows if oid == table}
+    before = 0
+    while len(going) > before:
+        before = len(going)
+        for _, oid, _, _, _, column, is_local, count, parents in rows:
+            above = sum((parent, column) in going for parent in parents)
+            if not is_local and above == count > 0:
+                going.add((oid, column))
+    seeds = _seeds([row[:6] for row in rows if (row[1], row[5]) in going])
     missing = set(wanted) - {each.column for each in seeds if each.thing.oid == table}
     if missing:
         raise OperationFailed(
