@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import pytest_asyncio
 
+from tests.postgres.dependants_ddl import DJANGO
+from tests.support.dependants import as_app
 from tests.support.postgres import CONTENT, Fetching, fresh, say, started, tool
 from wizard.base.events import Report
 from wizard.postgres import server
@@ -89,6 +93,23 @@ async def database_16(cluster_16: Cluster) -> AsyncIterator[Address]:
     """A fresh empty database on PostgreSQL 16, owned and reached by `app`."""
     async for address in fresh(cluster_16):
         yield address
+
+
+@pytest.fixture(params=[16, 18])
+async def superuser(
+    request: pytest.FixtureRequest,
+    cluster: Cluster,
+    database: Address,
+    cluster_16: Cluster,
+    database_16: Address,
+) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A superuser's session in a database of `app` with Django's tables; and the role `report`."""
+    on, address = (cluster, database) if request.param == 18 else (cluster_16, database_16)
+    async with await connect(on.address(address.database)) as connection:
+        await connection.execute("CREATE ROLE report")
+        await as_app(connection, DJANGO)
+        yield connection
+        await connection.execute("RESET ROLE; DROP OWNED BY report CASCADE; DROP ROLE report")
 
 
 @pytest.fixture
