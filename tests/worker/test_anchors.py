@@ -14,8 +14,7 @@ from wizard.worker.references.anchors import page_ids
 from wizard.worker.references.content import in_rich_text
 from wizard.worker.references.scan import numbers
 
-from .shapes import SIBLING
-from .test_following import FAR
+from .shapes import FAR, SIBLING
 
 NEAR = 800_001  # the id of a page that is converted as well, and that no link is to
 

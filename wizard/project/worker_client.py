@@ -19,6 +19,7 @@ from wizard.project.worker_results import (
     DeletionPlan,
     DeletionResult,
     FieldMapJudgement,
+    IndexChanges,
     ModelCheck,
     ModelDescription,
     NewMigration,
@@ -227,6 +228,18 @@ class WorkerClient(WorkerProcess):
             prefix=conversion.prefix,
         )
         return renamed
+
+    async def reindex(self, conversion: Conversion, report: Report | None = None) -> IndexChanges:
+        """Write what the moved fields put into the indexes, now that they are where they end."""
+        changes: IndexChanges = await self.ask(
+            "reindex",
+            report,
+            source=conversion.old_type,
+            target=conversion.new_type,
+            fields=list(conversion.move),
+            prefix=conversion.prefix,
+        )
+        return changes
 
     async def values_left(self, conversion: Conversion, page_map: PageMap) -> dict[str, int]:
         """Count, by moved field, the pages outside of the map that have a value in it."""

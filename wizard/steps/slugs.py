@@ -146,7 +146,7 @@ class RenameFields(Operation):
 
 
 class MigrateFields(Migrate):
-    """Run the two migrations, then rename the fields inside the revisions.
+    """Run the two migrations, rename the fields inside the revisions, and index them anew.
 
     First RemoveField, then RenameField: Django refuses a field on a child that its parent
     still has, and a single autodetected migration gets the order wrong or loses the data.
@@ -183,6 +183,7 @@ class MigrateFields(Migrate):
             context.report,
         )
         await worker.unprefix_names(conversion)
+        await worker.reindex(conversion, context.report)
 
 
 class CompareUrls(Repeatable):

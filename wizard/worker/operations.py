@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from .convert import conversion, leftovers, observation, originals, slugs
+from .convert import conversion, leftovers, observation, originals, reindex, slugs
 from .plan import field_table
 from .protocol import Refusal, Reply
 from .site import migrations, models, pages, sites, urls
@@ -38,6 +38,7 @@ OPERATIONS: dict[str, Operation] = {
     "rename_revision_fields": slugs.rename_revision_fields,
     "unprefix_names": slugs.unprefix_names,
     "values_left": leftovers.values_left,
+    "reindex": reindex.reindex,
 }
 
 
