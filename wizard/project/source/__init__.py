@@ -6,6 +6,7 @@
     scope     which names an expression looks up in the class around it
     derive    the new class, from the definitions in the old one
     mentions  the code that still speaks of a field, for the operator to look at
+    usages    what else names the type or a field, in every file of the project
 
 libcst understands the file; the edits are made on the text itself. So what is not edited
 stays as it is byte for byte: comments, odd spacing, tabs, line endings.
@@ -22,10 +23,12 @@ from wizard.project.source.editing import (
 )
 from wizard.project.source.mentions import Mention, mentions
 from wizard.project.source.parsed import SourceError, class_source
+from wizard.project.source.usages import Usage, usages
 
 __all__ = [
     "Mention",
     "SourceError",
+    "Usage",
     "class_source",
     "derived_class",
     "final_models",
@@ -34,4 +37,5 @@ __all__ = [
     "remove_fields",
     "unified_diff",
     "unprefix_fields",
+    "usages",
 ]
