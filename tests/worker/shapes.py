@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+FAR = 900_001  # an id whose digits stand for nothing else
+
 FILL = """
 import datetime
 from django.contrib.auth.models import User

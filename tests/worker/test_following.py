@@ -11,10 +11,9 @@ from tests.worker.press import Press
 from wizard.base.errors import VerificationFailed
 from wizard.worker.references.rewrite import is_plain
 
-from .shapes import SIBLING
+from .shapes import FAR, SIBLING
 
 NEW: dict[str, Any] = {**SIBLING, "ids": "new"}
-FAR = 900_001  # an id whose digits stand for nothing else
 
 REFER = f"""
 from shapes.models import StandardPage

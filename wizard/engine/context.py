@@ -44,6 +44,7 @@ class Context:
     async def __aexit__(self, *_: object) -> None:
         await self.worker.stop()
         await self.far.close()
+        sockets.remove_dead()  # of a killed process whose children had not ended at our start
 
     @contextmanager
     def reporting(self, operation: str) -> Iterator[Report]:

@@ -19,6 +19,7 @@ from wizard.project.worker_results import (
     DeletionPlan,
     DeletionResult,
     FieldMapJudgement,
+    IndexChanges,
     ModelCheck,
     ModelDescription,
     NewMigration,
@@ -247,6 +248,18 @@ class WorkerClient(WorkerProcess):
             prefix=conversion.prefix,
         )
         return renamed
+
+    async def reindex(self, conversion: Conversion, report: Report | None = None) -> IndexChanges:
+        """Write what the moved fields put into the indexes, now that they are where they end."""
+        changes: IndexChanges = await self.ask(
+            "reindex",
+            report,
+            old_type=conversion.old_type,
+            new_type=conversion.new_type,
+            fields=list(conversion.move),
+            prefix=conversion.prefix,
+        )
+        return changes
 
     async def values_left(self, conversion: Conversion) -> ValuesLeft:
         """Count the pages without a row of the new type that hold something in a moved field."""

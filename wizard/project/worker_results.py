@@ -293,3 +293,11 @@ class RevisionChanges(TypedDict):
     """The number of values that were renamed in revisions."""
 
     changed: int
+
+
+class IndexChanges(TypedDict):
+    """References taken out of the index, references written, and pages indexed for search."""
+
+    removed: int
+    written: int
+    searchable: int

@@ -152,7 +152,7 @@ class RenameFields(Operation):
 
 
 class MigrateFields(Migrate):
-    """Run the two migrations, then rename the fields inside the revisions.
+    """Run the two migrations, rename the fields inside the revisions, and index them anew.
 
     First RemoveField, then RenameField: Django refuses a field on a child that its parent
     still has, and a single autodetected migration gets the order wrong or loses the data.
@@ -190,6 +190,7 @@ class MigrateFields(Migrate):
             context.report,
         )
         await worker.unprefix_names(conversion)
+        await worker.reindex(conversion, context.report)
 
 
 def _left(plan: Plan) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from .convert import conversion, leftovers, look, observation, originals, slugs
+from .convert import conversion, leftovers, look, observation, originals, reindex, slugs
 from .plan import field_table
 from .protocol import Refusal, Reply
 from .site import migrations, models, pages, sites, urls
@@ -37,6 +37,7 @@ OPERATIONS: dict[str, Operation] = {
     "unprefix_names": slugs.unprefix_names,
     "values_left": leftovers.values_left,
     "look": look.look,
+    "reindex": reindex.reindex,
 }
 
 # The operations for a database that is only looked at. Each but `look`, which has temporary

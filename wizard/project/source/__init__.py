@@ -7,6 +7,7 @@
     derive    the new class, from the definitions in the old one
     tree_rules  where the old type may stand in the tree, the new type may stand as well
     mentions  the code that still speaks of a field, for the operator to look at
+    usages    what else names the type or a field, in every file of the project
 
 libcst understands the file; the edits are made on the text itself. So what is not edited
 stays as it is byte for byte: comments, odd spacing, tabs, line endings.
@@ -24,10 +25,12 @@ from wizard.project.source.editing import (
 from wizard.project.source.mentions import Mention, mentions
 from wizard.project.source.parsed import SourceError, class_source
 from wizard.project.source.tree_rules import allow_beside
+from wizard.project.source.usages import Usage, usages
 
 __all__ = [
     "Mention",
     "SourceError",
+    "Usage",
     "allow_beside",
     "class_source",
     "derived_class",
@@ -37,4 +40,5 @@ __all__ = [
     "remove_fields",
     "unified_diff",
     "unprefix_fields",
+    "usages",
 ]

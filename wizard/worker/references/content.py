@@ -9,7 +9,6 @@ block that keeps an id in a form of its own is not followed.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import ModuleType
@@ -17,9 +16,7 @@ from typing import Any, Protocol
 
 from ..site.database import once_an_operation
 from ..site.types import Block, Field, Model
-
-ANCHOR = re.compile(r"<a\b[^>]*?\blinktype=[\"']page[\"'][^>]*>")
-ID = re.compile(r"(\bid=[\"'])(\d+)([\"'])")
+from .anchors import page_ids
 
 
 class Pages(Protocol):
@@ -54,15 +51,12 @@ class Tally:
 
 
 def in_rich_text(html: str, pages: Pages) -> str:
-    """Return the rich text with its links followed to the new pages.
-
-    Wagtail stores such a link as `<a linktype="page" id="7">` (wagtail/rich_text/pages.py).
-    """
-
-    def renumber(match: re.Match[str]) -> str:
-        return match[1] + str(pages.get(int(match[2]), match[2])) + match[3]
-
-    return ANCHOR.sub(lambda match: ID.sub(renumber, match[0], count=1), html)
+    """Return the rich text with its links followed to the new pages."""
+    followed, done = [], 0
+    for start, end in page_ids(html):
+        followed += [html[done:start], str(pages.get(int(html[start:end]), html[start:end]))]
+        done = end
+    return "".join([*followed, html[done:]]) if followed else html
 
 
 def in_block(block: Block, value: object, pages: Pages, levels: set[Model]) -> object:

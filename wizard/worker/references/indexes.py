@@ -51,7 +51,7 @@ def _rebuild(cursor: Cursor, field_map: FieldMap, reply: Reply, total: int) -> l
         made.append("reference index")
         _references(cursor, field_map, reply, total)
     if not _same_search(field_map):
-        names = [name for name, _ in _backends()]
+        names = [name for name, _ in backends()]
         if names:
             made.append("search index")
             _search(cursor, field_map, reply, total)
@@ -148,7 +148,7 @@ def _search(cursor: Cursor, field_map: FieldMap, reply: Reply, total: int) -> No
     for pages in _pages(cursor, field_map):
         wanted = {page.pk for page in pages}
         indexed = field_map.new_type.get_indexed_objects().filter(pk__in=wanted)
-        for _, backend in _backends():
+        for _, backend in backends():
             backend.get_index_for_model(field_map.new_type).add_items(
                 field_map.new_type, list(indexed)
             )
@@ -156,7 +156,7 @@ def _search(cursor: Cursor, field_map: FieldMap, reply: Reply, total: int) -> No
         reply.progress(done, total, "pages", "search index")
 
 
-def _backends() -> list[tuple[str, Any]]:
+def backends() -> list[tuple[str, Any]]:
     """Return the search backends that keep their index in the database."""
     from wagtail.search.backends import get_search_backends_with_name
 

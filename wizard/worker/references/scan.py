@@ -29,6 +29,10 @@ RARE = 4  # digits of a number that is seldom found in a text without being mean
 PATTERN_LIMIT = 1000  # more ids than this make a slower regular expression than no filter
 
 DIGITS = re.compile(r"\d+")
+ESCAPED = re.compile(r"\\u[0-9a-fA-F]{4}")
+
+# Before a number in JSON may be an escape, whose last letter belongs to no word: `\n7`, `\u00227`.
+BEFORE = r"(\m|\\[bfnrt]|\\u[0-9a-fA-F]{4})0*"
 
 
 def mentions(column: str, pages: Collection[int]) -> tuple[str, list[Any]]:
@@ -40,7 +44,7 @@ def mentions(column: str, pages: Collection[int]) -> tuple[str, list[Any]]:
     if len(pages) > PATTERN_LIMIT:
         return f"{column} <> ''", []
     numbers = [str(page) for page in pages]
-    pattern = r"\m(" + "|".join(numbers) + r")\M"
+    pattern = BEFORE + "(" + "|".join(numbers) + r")\M"
     if len(pages) > FEW:
         return f"{column} ~ %s", [pattern]
     digits = " OR ".join(f"strpos({column}, %s) > 0" for _ in numbers)
@@ -54,6 +58,8 @@ def numbers(text: str, pages: Collection[int]) -> list[int]:
     """Return the pages whose ids seem to stand in the text; cheaper than parsing it."""
     if len(pages) <= FEW:  # no word boundaries, so that it may be more than there are
         return [page for page in pages for _ in range(text.count(str(page)))]
+    if "\\u" in text:
+        text = ESCAPED.sub(" ", text)
     return [number for number in map(int, DIGITS.findall(text)) if number in pages]
 
 

@@ -8,6 +8,7 @@ from ..plan.fieldmap import FieldMap
 from ..site.tree import quoted
 from ..site.types import Cursor, Field, Model
 from . import columns, indexes, links, scan
+from .anchors import page_ids
 from .columns import concrete_models
 from .kinds import KINDS
 
@@ -16,7 +17,7 @@ def unfollowed(cursor: Cursor, field_map: FieldMap, pages: list[int]) -> list[di
     """Return `{name, count, why}` of each thing that is left as it is; before the conversion."""
     left = [
         (name, count, "looks like a reference to a page; only the project knows whether it is one")
-        for name, count in _seeming(cursor).items()
+        for name, count in _seeming(cursor, pages).items()
     ]
     left += [
         (name, count, f"a chooser that takes {field_map.old_type._meta.label} finds no other type")
@@ -29,7 +30,7 @@ def unfollowed(cursor: Cursor, field_map: FieldMap, pages: list[int]) -> list[di
     return [{"name": name, "count": count, "why": why} for name, count, why in left]
 
 
-def _seeming(cursor: Cursor) -> dict[str, int]:
+def _seeming(cursor: Cursor, pages: list[int]) -> dict[str, int]:
     """Count rows of the project's own text and JSON columns that seem to refer to an old page.
 
     They are neither rich text nor streams to Wagtail, so nobody but the project knows what they
@@ -45,6 +46,10 @@ def _seeming(cursor: Cursor) -> dict[str, int]:
         for field in model._meta.local_concrete_fields:
             if module in {theirs, "django"} or any(kind.knows(model, field) for kind in KINDS):
                 continue
+            if field.get_internal_type() == "TextField":
+                number = _linking(model, field, pages)
+                if number:
+                    counts[f"{model._meta.db_table}.{field.column}"] = number
             condition = _seems(field)
             if condition is None:
                 continue
@@ -67,18 +72,23 @@ def _seems(field: Field) -> str | None:
             "JOIN remodel_map m ON v #>> '{}' = m.old::text "
             "WHERE jsonb_typeof(v) IN ('number', 'string'))"
         )
-    if kind == "TextField":
-        return (
-            f"strpos({column}, 'linktype') > 0 AND EXISTS ("
-            f"SELECT FROM regexp_matches({column}, '<a[^>]*linktype=.page.[^>]*>', 'g') a, "
-            r"regexp_matches(a[1], '\mid=.(\d+)', 'g') i "
-            "JOIN remodel_map m ON i[1] = m.old::text)"
-        )
     if kind.endswith("IntegerField") and "page" in field.name and not field.remote_field:
         return f"{column} IN (SELECT old FROM remodel_map)"
     if kind in {"CharField", "SlugField"} and "page" in field.name:
         return f"{column} IN (SELECT old::text FROM remodel_map)"
     return None
+
+
+def _linking(model: Model, field: Field, pages: list[int]) -> int:
+    """Count the plain texts that have a rich text link to one of the pages."""
+    wanted = set(pages)
+    condition = f"t.{quoted(field.column)} ~* 'linktype'"
+    query = scan.query_of(model._meta.db_table, "''", field, pages, condition)
+    return sum(
+        any(int(text[start:end]) in wanted for start, end in page_ids(text))
+        for rows in scan.read(*query)
+        for _, text, _ in rows
+    )
 
 
 def _choosers(field_map: FieldMap, pages: list[int]) -> dict[str, int]:
