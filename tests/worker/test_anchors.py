@@ -176,8 +176,8 @@ async def test_there_and_through_wagtail(shapes: Press, far: int | None) -> None
     assert all(shown.count(f'/{slug}/">') == len(RENDERED) for shown in before)
     async with shapes.site() as site:
         done = await site.ask("convert", **SIBLING, ids="new", pages=[page, NEAR])
-        await site.ask("delete_originals", map=done["map"])
-        await site.ask("restore_slugs", map=done["map"], prefix="new_")
+        await site.ask("delete_originals", id_map=done["map"])
+        await site.ask("restore_slugs", id_map=done["map"], prefix="new_")
     new = done["map"][str(page)]
     after = json.loads(await shapes.shell(EXPAND))
     for shown in after:
