@@ -135,12 +135,23 @@ class SlugsRestored(Result):
 class FieldsMoved(Result):
     """The number of other pages, by moved field, that have a value in that field.
 
-    `pages` is how many they are in all; 0 in a session that began before it was counted.
+    `pages` is how many they are in all, and `columns` what the fields are called in the old type's
+    table. An older session has counted no pages, and has no columns.
     """
 
     KEY: ClassVar[str] = "slugs.fields"
     values: Mapping[str, int]
     pages: int = 0
+    table: str = ""
+    columns: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried(Result):
+    """What production loses with the columns of the moved fields: a line an object."""
+
+    KEY: ClassVar[str] = "project.trial"
+    dependants: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

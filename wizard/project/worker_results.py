@@ -38,6 +38,7 @@ class FieldDescription(TypedDict):
     """
 
     name: str
+    column: str
     internal_type: str
     local: bool
     prefixable: bool
@@ -51,6 +52,7 @@ class ModelDescription(TypedDict):
 
     label: str
     file: str
+    table: str
     migrations: str | None
     fields: list[FieldDescription]
 

@@ -153,7 +153,15 @@ async def _python(context: Context) -> None:
         )
     model = await (await context.worker.client()).describe(conversion.old_type)
     own = [field["name"] for field in model["fields"] if field["prefixable"]]
+    related = {field["name"] for field in model["fields"] if "ManyToMany" in field["internal_type"]}
     for name in conversion.move:
+        if name in related:
+            raise ConfigError(
+                f"{conversion.old_type}.{name} is a many-to-many field, which cannot move.",
+                found="its rows are in a table of their own, which refers to the old type",
+                hint=f"Take {name} off conversion.move in remodel.yml: it stays on "
+                f"{conversion.old_type}, and {conversion.new_type} inherits it with its rows.",
+            )
         if name not in own:
             raise ConfigError(
                 f"{conversion.old_type} has no field of its own named {name!r} that could move.",

@@ -11,12 +11,13 @@ from wizard.base.errors import VerificationFailed
 from wizard.delivery.verify.urls import judge
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
-from wizard.engine.results import Converted, FieldsMoved, SlugsRestored, UrlsCompared
+from wizard.engine.results import Converted, FieldsMoved, SlugsRestored, Tried, UrlsCompared
 from wizard.project import package, source
 from wizard.session.plan import Gate, Loss, Plan
 from wizard.steps import checkpointed
 from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.copy import first, named
+from wizard.steps.dropped_columns import lost_objects, moved_columns
 from wizard.steps.sources import (
     models_file,
     observe_file,
@@ -126,6 +127,7 @@ class RenameFields(Operation):
                 "after": after,
                 "values": left["fields"],
                 "pages": left["pages"],
+                **await moved_columns(context),
             },
         )
 
@@ -173,6 +175,7 @@ class MigrateFields(Migrate):
             Loss(f"{conversion.old_type}.{name} of pages that stay {conversion.old_type}", count)
             for name, count in left.values.items()
         ]
+        losses += [Loss(what) for what in await _dependants(context, left)]
         columns = ", ".join(conversion.move)
         return replace(
             plan,
@@ -196,9 +199,17 @@ class MigrateFields(Migrate):
 def _left(plan: Plan) -> dict[str, Any]:
     """Return what pages that stay hold in the fields, as it was planned.
 
-    A plan that an earlier version made has no number of pages.
+    A plan that an earlier version made has less.
     """
-    return {"values": plan.details["values"], "pages": plan.details.get("pages", 0)}
+    names = ("values", "pages", "table", "columns")
+    return {name: plan.details[name] for name in names if name in plan.details}
+
+
+async def _dependants(context: Context, left: FieldsMoved) -> list[str]:
+    """Return what goes with the columns, a line an object: here, and in production as tried."""
+    there = context.facts.of(Tried).dependants if context.facts.settled(Tried.KEY) else ()
+    here = await lost_objects(context.config.local.address, left.table, left.columns)
+    return list(dict.fromkeys([*there, *here]))
 
 
 def _discarded(migrations: Sequence[str], pages: int) -> dict[str, int]:

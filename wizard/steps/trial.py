@@ -9,10 +9,11 @@ from __future__ import annotations
 from wizard.base.errors import ConfigError, OperationFailed, RemodelError
 from wizard.engine.context import Context
 from wizard.engine.operation import Repeatable
-from wizard.engine.result import Result
+from wizard.engine.results import Tried
 from wizard.postgres import server
 from wizard.project.worker_results import Outlook
 from wizard.session.plan import Plan
+from wizard.steps.dropped_columns import lost_objects, moved_columns
 from wizard.steps.proposal import Proposal, generated, propose, require_sound
 
 FAULTS_SHOWN = 50
@@ -39,15 +40,17 @@ class Trial(Repeatable):
             skip="the models are written already" if begun else "",
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Result:
+    async def apply(self, context: Context, plan: Plan) -> Tried:
         await _require_migrated(context)
         proposal = await _proposal(context)
         if proposal is not None:
             await require_sound(context, proposal)
             context.report.finding("new class", "loads; Django's checks have nothing against it")
+        lost = await _lost_objects(context)
         outlook = await _look(context, proposal)
         if outlook is None:
-            return Result(message="the models would be right; the content is looked at later")
+            message = "the models would be right; the content is looked at later"
+            return Tried(dependants=lost, message=message)
         _show(context, outlook)
         if outlook["faults"]:
             faults = outlook["faults"]
@@ -61,7 +64,8 @@ class Trial(Repeatable):
                 hint="Fix them in the models or in the admin of "
                 f"{context.config.backup_source.name}, or choose other pages; then try again.",
             )
-        return Result(message=f"pages to convert: {outlook['pages']:,}; nothing is in the way")
+        message = f"pages to convert: {outlook['pages']:,}; nothing is in the way"
+        return Tried(dependants=lost, message=message)
 
 
 async def _require_migrated(context: Context) -> None:
@@ -86,6 +90,22 @@ async def _proposal(context: Context) -> Proposal | None:
         return None
     answer = context.session.answers.answers.get("structure.class")
     return await propose(context, str(answer) if answer else await generated(context))
+
+
+async def _lost_objects(context: Context) -> list[str]:
+    """Report and return what production loses with the columns of the moved fields."""
+    far = await context.far.checked(context.config.backup_source)
+    moved = await moved_columns(context)
+    lost = await lost_objects(far.address, moved["table"], moved["columns"])
+    for line in lost:
+        context.report.finding(
+            "goes with the columns",
+            line,
+            "warn",
+            f"{moved['table']} loses {', '.join(moved['columns'])}, and this with them. Make it "
+            "anew after the delivery, or change it before.",
+        )
+    return lost
 
 
 async def _look(context: Context, proposal: Proposal | None) -> Outlook | None:

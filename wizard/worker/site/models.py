@@ -162,7 +162,11 @@ def _field(field: Field, model: Model) -> dict[str, Any]:
         "owner": field.model._meta.label,
         "local": local,
         # What can get a second column beside it under a prefixed name.
-        "prefixable": local and not link and not field.primary_key and field.column is not None,
+        "prefixable": local
+        and not link
+        and not field.primary_key
+        and field.column is not None
+        and not field.many_to_many,
     }
 
 

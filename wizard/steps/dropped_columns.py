@@ -1,0 +1,46 @@
+"""What a database loses with the columns of the moved fields: Django drops them with CASCADE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+from wizard.base.errors import OperationFailed
+from wizard.engine.context import Context
+from wizard.postgres import dependants
+from wizard.postgres.address import Address
+from wizard.steps.sources import describe
+
+
+class MovedColumns(TypedDict):
+    """The old type's table, and what the moved fields are called in it."""
+
+    table: str
+    columns: list[str]
+
+
+async def moved_columns(context: Context) -> MovedColumns:
+    """Return the columns that will be dropped. Asked while the fields are on the old type."""
+    description, move = await describe(context), context.config.conversion.move
+    fields = {field["name"]: field["column"] for field in description["fields"]}
+    columns = [fields[name] for name in move if name in fields]
+    return {"table": description["table"], "columns": columns}
+
+
+async def lost_objects(address: Address, table: str, columns: Sequence[str]) -> list[str]:
+    """Return a line for each object that goes with the columns, but those that Django makes.
+
+    Objects that only may read them are among them. Raise OperationFailed where PostgreSQL would
+    refuse to drop a column.
+    """
+    if not columns:
+        return []
+    objects = await dependants.of_columns(address, table, list(columns))
+    refusing = [dependants.line(one) for one in objects if one.refuses]
+    if refusing:
+        raise OperationFailed(
+            f"PostgreSQL would refuse to drop {', '.join(columns)} from {table}.",
+            found="\n".join(refusing),
+            hint="Change that first, or take the fields off conversion.move.",
+        )
+    return [dependants.line(one) for one in objects if not one.django_own]
