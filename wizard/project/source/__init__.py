@@ -15,13 +15,13 @@ Nothing here imports Django or writes a file.
 from wizard.project.source.derive import derived_class
 from wizard.project.source.editing import (
     final_models,
-    insert_class,
     remove_fields,
     unified_diff,
     unprefix_fields,
 )
 from wizard.project.source.mentions import Mention, mentions
 from wizard.project.source.parsed import SourceError, class_source
+from wizard.project.source.placing import insert_class
 
 __all__ = [
     "Mention",

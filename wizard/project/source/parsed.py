@@ -215,9 +215,17 @@ def assignments(node: cst.ClassDef) -> Iterator[Assignment]:
 def assigned_lines(module: Module, assignment: Assignment) -> tuple[int, int]:
     """Return the lines of an assignment with the comment lines directly above it, newline
     included."""
-    start, end = module.inner_span(assignment.line)
+    return own_lines(module, assignment.line)
+
+
+def own_lines(module: Module, line: cst.BaseStatement) -> tuple[int, int]:
+    """Return the lines of a statement with the comment lines directly above it, newline
+    included."""
+    start, end = module.inner_span(line)
     start = module.line_start(start)
-    floor = module.span(assignment.line)[0]
+    # The tree counts blank lines below a block to it; they belong to no one.
+    end = start + len(module.text[start:end].rstrip())
+    floor = module.span(line)[0]
     return module.comments_above(start, floor), module.line_end(max(start, end - 1))
 
 

@@ -1,0 +1,134 @@
+"""What would break, or silently go wrong, if fields left a class: refused before it happens.
+
+Looked at is what runs when the file is imported. Code in functions is for the operator to look
+at (`mentions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import libcst as cst
+
+from wizard.project.source.entries import is_listing
+from wizard.project.source.lists import Lists, label
+from wizard.project.source.parsed import SourceError, assignments, statements
+from wizard.project.source.words import attribute_of, mentioned, refused, speaking
+
+
+def check_file(lists: Lists, node: cst.ClassDef, fields: Collection[str]) -> None:
+    """Raise SourceError where the file speaks of the fields in a way that cannot be edited."""
+    cls = node.name.value
+    lists.unreadable(lists.roots(cls), fields)
+    _check_others_lists(lists, cls, fields)
+    members = (cls, *lists.descendants(cls))
+    handled = {source.line for source in lists.family(cls, fields)}
+    for statement in lists.module.tree.body:
+        attribute = attribute_of(statement, members, fields)
+        if attribute is not None:
+            raise _refused(lists, cls, attribute, attribute.attr.value)
+        match statement:
+            case cst.ClassDef():
+                if statement.name.value in members:
+                    _check_body(lists, statement, fields, handled)
+                _check_forms(lists, cls, statement, members, fields)
+            case cst.FunctionDef():
+                continue
+            case _ if statement not in handled and mentioned(statement, members):
+                word = speaking(statement, fields, at_import=True)
+                if word is not None:
+                    raise _refused(lists, cls, word)
+            case cst.BaseCompoundStatement():
+                reached = [source.key[1] for source in lists.family(cls, fields)]
+                word = speaking(statement, fields, at_import=True)
+                if word is not None and mentioned(statement, reached):
+                    raise _refused(lists, cls, word)
+
+
+def _check_body(
+    lists: Lists,
+    node: cst.ClassDef,
+    fields: Collection[str],
+    handled: Collection[cst.BaseStatement],
+) -> None:
+    """Refuse what a class does to its lists under a condition, in a loop, or otherwise oddly."""
+    plain = {one.line for one in assignments(node)}
+    for statement in statements(node):
+        if isinstance(statement, cst.ClassDef | cst.FunctionDef) or statement in handled:
+            continue
+        if statement in plain and statement in lists.regular:
+            continue
+        names = _Names()
+        statement.visit(names)
+        word = speaking(statement, fields, at_import=True, computed=True)
+        if word is not None and any(map(is_listing, names.names)):
+            raise refused(
+                lists.module,
+                word,
+                f"A list of {node.name.value} names a field that moves, in a statement that "
+                "cannot be edited.",
+                "Write the list as one plain assignment in the body of the class, outside of any "
+                "`if` or loop.",
+            )
+
+
+def _check_forms(
+    lists: Lists,
+    cls: str,
+    node: cst.ClassDef,
+    members: Collection[str],
+    fields: Collection[str],
+) -> None:
+    """Refuse forms and filters for the class that name its fields: they are made at import."""
+    for inner in [one for one in statements(node) if isinstance(one, cst.ClassDef)]:
+        for one in assignments(inner):
+            if one.name != "model" or not mentioned(one.value, members):
+                continue
+            word = speaking(inner, fields, at_import=True)
+            if word is not None:
+                raise _refused(lists, cls, word)
+
+
+def _check_others_lists(lists: Lists, cls: str, fields: Collection[str]) -> None:
+    """Refuse to take entries out of a list that a class with other fields of its own uses."""
+    members = {cls, *lists.descendants(cls)}
+    within = {base for one in members for base in lists.ancestors(one)} | members
+    sources = lists.family(cls, fields)
+    inside = {source.line for source in sources}
+    for key in dict.fromkeys(source.key for source in sources):
+        if not any(lists.named(key, fields)):
+            continue
+        users = list(lists.users(key, inside))
+        others = [
+            lists.classes[one]
+            for one in (lists.descendants(key[0]) if key[0] and key[0] not in members else ())
+            if one not in within
+        ]
+        for node in [*users, *others]:
+            raise refused(
+                lists.module,
+                node,
+                f"The list {label(key)} names a field that moves from {cls}, and is used elsewhere "
+                "too, where the entry may have to stay.",
+                f"Write the entries of {cls} into a list that only {cls} and its children use.",
+            )
+
+
+def _refused(lists: Lists, cls: str, node: cst.CSTNode, field: str = "") -> SourceError:
+    return refused(
+        lists.module,
+        node,
+        f"This line runs when the file is imported, and speaks of {field or 'a field'} of {cls}, "
+        "which moves.",
+        f"Write it without the field, or into the body of {cls} where it is about a list there or "
+        "about the field itself; then try again.",
+    )
+
+
+class _Names(cst.CSTVisitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def visit_Name(self, node: cst.Name) -> None:
+        self.names.add(node.value)
