@@ -22,10 +22,9 @@ from wizard.project.source.parsed import (
     edited,
     own_lines,
 )
+from wizard.project.source.relations import to_old_class
 from wizard.project.source.scope import qualified, scope_names
 from wizard.project.source.words import refused
-
-_RELATION = re.compile(r"(?:Key|OneToOneField|ManyToManyField|ForeignObject)\Z")
 
 
 def copies(module: Module, owner: cst.ClassDef, fields: Sequence[str], prefix: str) -> str:
@@ -78,7 +77,7 @@ def _copy(
         *qualified(module, owner, assignment.line, expressions, but=fields),
         *_renamed(module, owner, assignment.line, expressions, fields, prefix),
         *_reverse(module, owner, assignment, prefix),
-        *_itself(module, owner, assignment),
+        *to_old_class(module, owner, assignment, prefix),
         *(one.prefixed(prefix) for one in dependencies(lists, owner, assignment, fields)),
     ]
     return edited(module.text, edits, start, end).rstrip("\r\n") + module.newline
@@ -152,37 +151,3 @@ def _reverse(
                     hint=f"Write the {keyword} as one string literal.",
                 )
     return edits
-
-
-def _itself(module: Module, owner: cst.ClassDef, assignment: Assignment) -> list[Edit]:
-    """Name the old class where a relation says "self", which would be the new one."""
-    call, cls = assignment.value, owner.name.value
-    if not isinstance(call, cst.Call):
-        return []
-    given = {arg.keyword.value: arg.value for arg in call.args if arg.keyword}
-    if _RELATION.search(function(call)) and call.args and not call.args[0].keyword:
-        given["to"] = call.args[0].value
-    many = function(call).endswith("ManyToManyField")
-    if many and "through" in given:
-        raise refused(
-            module,
-            given["through"],
-            f"The field {assignment.name} of {cls} has a model of its own for its rows, "
-            f"which points to {cls} and would have to point to the new class.",
-            f"Take {assignment.name} off `conversion.move`.",
-        )
-    to = given.get("to")
-    if not isinstance(to, cst.SimpleString) or to.evaluated_value != "self":
-        return []
-    symmetrical = given.get("symmetrical")
-    if many and not (isinstance(symmetrical, cst.Name) and symmetrical.value == "False"):
-        raise refused(
-            module,
-            to,
-            f"The field {assignment.name} relates {cls} with itself in both directions, and from "
-            f"the new class to {cls} there is only one.",
-            f"Write symmetrical=False if one direction is meant, or take {assignment.name} off "
-            "`conversion.move`.",
-        )
-    start = module.inside(to)
-    return [Edit(start, start + len(to.raw_value), cls)]

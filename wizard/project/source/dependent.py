@@ -72,7 +72,7 @@ def check_dependents(lists: Lists, owner: cst.ClassDef, fields: Collection[str])
             if node is None and hides(lists, owner, generated, fields):
                 node = generated
         if node is not None:
-            field = needed[0].field if needed else "a field that moves"
+            field = needed[0].field if needed else "one of " + ", ".join(sorted(fields))
             raise refused(
                 lists.module,
                 node,

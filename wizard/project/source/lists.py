@@ -105,6 +105,12 @@ class Lists:
                 return None
         return next((key for key in tried if key in self.sources or key in self._other), None)
 
+    def defines(self, node: cst.BaseExpression) -> bool:
+        """Whether a name of the module is defined in this file, and not imported."""
+        key = self.resolve(None, node)
+        other = self._other.get(key, []) if key else []
+        return key in self.sources or any(not _imports(line) for line in other)
+
     def attributes(self, cls: str) -> dict[str, Key]:
         """Return the lists that a class has, its own and those it inherits within this file."""
         keys: dict[str, Key] = {}
@@ -116,22 +122,28 @@ class Lists:
 
     def walk(self, roots: Iterable[Key], fields: Collection[str]) -> Iterator[tuple[Source, Item]]:
         """Yield the parts of the lists, those of the lists they are made of in their place."""
-        seen: set[Key] = set()
+        yield from self._visit(roots, fields, set())
 
-        def visit(key: Key) -> Iterator[tuple[Source, Item]]:
+    def _visit(
+        self, keys: Iterable[Key], fields: Collection[str], seen: set[Key]
+    ) -> Iterator[tuple[Source, Item]]:
+        for key in keys:
             if key in seen:
-                return
+                continue
             seen.add(key)
             for source in self.sources.get(key, ()):
                 for item in source.items(fields):
                     yield source, item
                     if isinstance(item, Reference):
                         inner = self.resolve(source.owner, item.node)
-                        if inner is not None:
-                            yield from visit(inner)
+                        yield from self._visit([inner] if inner else [], fields, seen)
 
-        for root in roots:
-            yield from visit(root)
+    def reached(self, roots: Iterable[Key], fields: Collection[str]) -> list[Key]:
+        """Return the lists themselves and all that they are made of, as far as this file says."""
+        seen: set[Key] = set()
+        for _ in self._visit(roots, fields, seen):
+            pass
+        return sorted(seen)
 
     def roots(self, cls: str) -> list[Key]:
         """Return the lists of a class and of its children in this file."""
@@ -140,7 +152,8 @@ class Lists:
 
     def family(self, cls: str, fields: Collection[str]) -> list[Source]:
         """Return the statements that give those lists their entries, wherever they stand."""
-        return list(dict.fromkeys(source for source, _ in self.walk(self.roots(cls), fields)))
+        keys = self.reached(self.roots(cls), fields)
+        return [source for key in keys for source in self.sources.get(key, ())]
 
     def named(self, key: Key, fields: Collection[str]) -> list[tuple[Source, SourceEntry]]:
         """Return the entries of a list that name the fields, in order."""
@@ -204,18 +217,12 @@ class Lists:
 
     def unreadable(self, roots: Collection[Key], fields: Collection[str]) -> None:
         """Raise SourceError when entries of the fields may be where they cannot be edited."""
-        touched = set(roots)
         for source, item in self.walk(roots, fields):
-            match item:
-                case Unclear(node=node):
-                    word = self.speaks(source.owner, node, fields)
-                    if word is not None:
-                        raise self._refused(word, source.key)
-                case Reference(node=node):
-                    key = self.resolve(source.owner, node)
-                    if key is not None:
-                        touched.add(key)
-        for key in sorted(touched):
+            if isinstance(item, Unclear):
+                word = self.speaks(source.owner, item.node, fields)
+                if word is not None:
+                    raise self._refused(word, source.key)
+        for key in self.reached(roots, fields):
             for line in self._other.get(key, ()):
                 word = speaking(line, fields, computed=True)
                 if word is not None:
@@ -296,6 +303,12 @@ class _Lookups(cst.CSTVisitor):
 
 class _LookupsAtImport(AtImport, _Lookups):
     pass
+
+
+def _imports(line: cst.BaseStatement) -> bool:
+    return isinstance(line, cst.SimpleStatementLine) and all(
+        isinstance(one, cst.Import | cst.ImportFrom) for one in line.body
+    )
 
 
 def _source(owner: cst.ClassDef | None, line: cst.BaseStatement) -> Source | None:

@@ -160,7 +160,7 @@ def _refuse_elsewhere(
     not speak of the fields. What another class has speaks of that class.
     """
     base = value.func if isinstance(value, cst.Call) else value
-    known = isinstance(base, cst.Attribute) or lists.resolve(None, base) is not None
+    known = isinstance(base, cst.Attribute) or lists.defines(base)
     if not known or lists.speaks(None, value, fields):
         raise _unread(lists, owner, value)
 

@@ -146,6 +146,10 @@ class _Bound(cst.CSTVisitor):
     def visit_For(self, node: cst.For) -> None:
         self._bind(node.target)
 
+    def visit_TypeAlias(self, node: cst.TypeAlias) -> bool:
+        self._bind(node.name)
+        return False
+
     def visit_AsName(self, node: cst.AsName) -> None:
         self._bind(node.name)
 
