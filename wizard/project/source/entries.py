@@ -19,6 +19,8 @@ from wizard.project.source.words import names_field
 
 # How Wagtail calls the parameter that FieldPanel, SearchField and APIField take first.
 _NAME_KEYWORDS = ("field_name", "name")
+# What a panel is given to show, and names no field.
+_TEXTS = ("heading", "content", "help_text", "classname", "icon", "label", "template")
 _OTHER_LISTS = ("edit_handler", "exclude_fields_in_copy", "default_exclude_fields_in_copy")
 
 
@@ -85,23 +87,38 @@ def element_items(value: cst.BaseExpression, fields: Collection[str]) -> Iterato
         case cst.Call() if (first := first_name(value)) is not None:
             if names_field(first, fields, computed=True):
                 yield Unclear(first)
+            yield Unclear(value.with_changes(args=()))
         case cst.Call() if children(value) is not None:
             yield from _call_items(value, fields)
         case cst.List() | cst.Tuple() | cst.BinaryOperation(operator=cst.Add()):
             yield from items(value, fields)
         case cst.Name() | cst.Attribute():
             yield Reference(value)
+        case cst.Call():
+            yield Unclear(value.with_changes(args=()))
+            yield from _given(value)
         case _:
             yield Unclear(value)
+
+
+def _given(call: cst.Call, but: cst.BaseExpression | None = None) -> Iterator[Item]:
+    """Yield the arguments of a call in which fields may be named."""
+    for arg in call.args:
+        if arg.value is not but and (arg.keyword is None or arg.keyword.value not in _TEXTS):
+            yield Unclear(arg.value)
 
 
 def _call_items(call: cst.Call, fields: Collection[str]) -> Iterator[Item]:
     inner = children(call)
     assert inner is not None
     yield from items(inner, fields)
-    for arg in call.args:
-        if arg.value is not inner and not isinstance(arg.value, cst.BaseString | cst.Name):
-            yield Unclear(arg.value)
+    yield Unclear(call.with_changes(args=()))
+    if not isinstance(inner, cst.BaseString):
+        # Of plain strings, a panel with children takes its heading.
+        rest = call.with_changes(
+            args=[arg for arg in call.args if not isinstance(arg.value, cst.BaseString)]
+        )
+        yield from _given(rest, but=inner)
 
 
 def first_name(call: cst.Call) -> cst.BaseString | None:

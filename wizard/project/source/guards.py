@@ -22,6 +22,7 @@ def check_file(lists: Lists, node: cst.ClassDef, fields: Collection[str]) -> Non
     lists.unreadable(lists.roots(cls), fields)
     _check_others_lists(lists, cls, fields)
     members = (cls, *lists.descendants(cls))
+    _check_functions(lists, cls, members, fields)
     handled = {source.line for source in lists.family(cls, fields)}
     for statement in lists.module.tree.body:
         attribute = attribute_of(statement, members, fields)
@@ -70,6 +71,31 @@ def _check_body(
                 "Write the list as one plain assignment in the body of the class, outside of any "
                 "`if` or loop.",
             )
+
+
+def _check_functions(
+    lists: Lists, cls: str, members: Collection[str], fields: Collection[str]
+) -> None:
+    """Refuse functions that make the lists of a class: methods that are called like one, and
+    statements that give one to it.
+    """
+    within = [*members, *(base for one in members for base in lists.ancestors(one))]
+    for name in dict.fromkeys(within):
+        for method in statements(lists.classes[name]):
+            if isinstance(method, cst.FunctionDef) and is_listing(
+                method.name.value.removeprefix("get_")
+            ):
+                word = speaking(method, fields, computed=True)
+                if word is not None:
+                    raise _refused_function(lists, cls, word)
+    lines = _Lines()
+    lists.module.tree.visit(lines)
+    for line in lines.lines:
+        attributes = _ListsOf(members)
+        line.visit(attributes)
+        word = speaking(line, fields)
+        if attributes.there and word is not None:
+            raise _refused_function(lists, cls, word)
 
 
 def _check_forms(
@@ -123,6 +149,45 @@ def _refused(lists: Lists, cls: str, node: cst.CSTNode, field: str = "") -> Sour
         f"Write it without the field, or into the body of {cls} where it is about a list there or "
         "about the field itself; then try again.",
     )
+
+
+def _refused_function(lists: Lists, cls: str, word: cst.CSTNode) -> SourceError:
+    return refused(
+        lists.module,
+        word,
+        f"A function makes a list of {cls} that names a field which moves.",
+        "Write the list as a plain assignment in the body of the class.",
+    )
+
+
+class _Lines(cst.CSTVisitor):
+    """The statements in the bodies of functions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depth = 0
+        self.lines: list[cst.SimpleStatementLine] = []
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+        self.depth += 1
+
+    def leave_FunctionDef(self, original_node: cst.FunctionDef) -> None:
+        self.depth -= 1
+
+    def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> None:
+        if self.depth:
+            self.lines.append(node)
+
+
+class _ListsOf(cst.CSTVisitor):
+    def __init__(self, members: Collection[str]) -> None:
+        super().__init__()
+        self.members = members
+        self.there = False
+
+    def visit_Attribute(self, node: cst.Attribute) -> None:
+        if isinstance(node.value, cst.Name) and node.value.value in self.members:
+            self.there = self.there or is_listing(node.attr.value)
 
 
 class _Names(cst.CSTVisitor):

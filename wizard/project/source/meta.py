@@ -50,9 +50,11 @@ def moving_parts(lists: Lists, owner: cst.ClassDef, fields: Collection[str]) -> 
     Raise SourceError where something speaks of moved and staying fields, or may speak of a moved
     one in a way that cannot be read.
     """
+    if not fields:
+        return []
     _check_others(lists, owner, fields)
     meta = own_meta(owner)
-    if meta is None or not fields:
+    if meta is None:
         return []
     read = {one.line for one in assignments(meta)}
     for statement in statements(meta) or [meta]:
