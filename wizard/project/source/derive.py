@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import libcst as cst
 
 from wizard.project.source.copies import copies
+from wizard.project.source.editing import final_models
 from wizard.project.source.lists import Lists
 from wizard.project.source.new_lists import new_lists
 from wizard.project.source.new_meta import new_meta
@@ -17,7 +18,7 @@ from wizard.project.source.parsed import (
     indentation,
     statements,
 )
-from wizard.project.source.placing import check_name
+from wizard.project.source.placing import check_name, insert_class
 from wizard.project.source.removing import removal
 from wizard.project.source.scope import bound_names
 
@@ -48,7 +49,11 @@ def derived_class(
     ]
     blocks = [text, "".join(attributes), new_meta(lists, node, new_class, fields, prefix, indent)]
     body = newline.join(block for block in blocks if block)
-    return f"class {new_class}({old_class}):{newline}{body}"
+    text = f"class {new_class}({old_class}):{newline}{body}"
+    # What is accepted now is not to be refused when the fields are taken out of the old class.
+    added = insert_class(module, after=old_class, text=text)
+    final_models(added, old_class=old_class, new_class=new_class, fields=fields, prefix=prefix)
+    return text
 
 
 # What Wagtail gives to each class that does not say it itself, whatever its parent says

@@ -15,7 +15,7 @@ from wizard.project.source.dependent import hides
 from wizard.project.source.expressions import FieldName, field_names, string_names
 from wizard.project.source.lists import Lists
 from wizard.project.source.parsed import Assignment, SourceError, assignments, statements
-from wizard.project.source.words import refused, speaking
+from wizard.project.source.words import refused
 
 NAMED = ("constraints", "indexes")
 TOGETHER = ("unique_together", "index_together")
@@ -196,11 +196,13 @@ def _check_others(lists: Lists, owner: cst.ClassDef, fields: Collection[str]) ->
             _refuse_elsewhere(lists, owner, assignment.value, fields)
     for meta in metas:
         for one in assignments(meta):
-            word = speaking(one.value, fields) if one.name in _SPEAKING else None
-            if word is not None:
+            if one.name not in _SPEAKING:
+                continue
+            names = [name.field for name in string_names(lists.module, one.value)]
+            if not set(names).isdisjoint(fields) or hides(lists, None, one.value, fields):
                 raise refused(
                     lists.module,
-                    word,
+                    one.value,
                     f"The Meta of another class speaks of a field that moves from {cls}.",
                     f"Take it out there first, and make a migration of that; a Meta of {cls} "
                     "itself moves with the field.",
