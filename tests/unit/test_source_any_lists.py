@@ -47,7 +47,7 @@ def displays(draw: st.DrawFn, fields: list[str]) -> str:
     """A list or tuple of entries, on one line or on several, for some of the fields."""
     names = draw(st.lists(st.sampled_from([*fields, "title"]), max_size=4))
     entries = [draw(st.sampled_from(ENTRIES)).format(name) for name in names]
-    opening, closing = draw(st.sampled_from(["[]", "()"]))
+    opening, closing = draw(st.sampled_from([("[", "]"), ("(", ")")]))
     if len(entries) == 1 and opening == "(":
         return f"({entries[0]},)"
     if draw(st.booleans()):

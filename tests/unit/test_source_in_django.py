@@ -188,7 +188,7 @@ def test_each_type_has_what_it_should_at_every_stage(stage: str, tmp_path: Path)
         )
     seen = ask(models, tmp_path)
     blog, magazine = seen["Blog"], seen["Magazine"]
-    full = {
+    full: dict[str, Any] = {
         "own": sorted([*FIELDS, "email", "page_ptr"]),
         "form": ["keywords", "email", "price", "related", "explicit"],
         "tabs": ["Content", "Money", "Promote"],

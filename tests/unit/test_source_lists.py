@@ -228,6 +228,7 @@ def test_an_edit_handler_that_does_not_show_the_field_is_inherited() -> None:
         # What else runs at import.
         f'{BLOG}Blog._meta.get_field("x").quiet = True\n',
         f"{BLOG}Blog.x.field.quiet = True\n",
+        f'{BLOG}class Post(Page):\n    blog = Key("blog.Blog", to_field="x")\n',
         f"{BLOG}BEST = Blog.objects.filter(x__gt=1)\n",
         f'{BLOG}class Form(F):\n    class Meta:\n        model = Blog\n        fields = ["x"]\n',
     ],

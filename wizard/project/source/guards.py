@@ -28,6 +28,11 @@ def check_file(lists: Lists, node: cst.ClassDef, fields: Collection[str]) -> Non
         attribute = attribute_of(statement, members, fields)
         if attribute is not None:
             raise _refused(lists, cls, attribute, attribute.attr.value)
+        own = isinstance(statement, cst.ClassDef) and statement.name.value in members
+        key = _ToField((*members, "self") if own else members, fields)
+        statement.visit(key)
+        if key.first is not None:
+            raise _refused(lists, cls, key.first)
         match statement:
             case cst.ClassDef():
                 if statement.name.value in members:
@@ -188,6 +193,31 @@ class _ListsOf(cst.CSTVisitor):
     def visit_Attribute(self, node: cst.Attribute) -> None:
         if isinstance(node.value, cst.Name) and node.value.value in self.members:
             self.there = self.there or is_listing(node.attr.value)
+
+
+class _ToField(cst.CSTVisitor):
+    """A foreign key to one of the classes by one of the fields: `to_field="keywords"`."""
+
+    def __init__(self, classes: Collection[str], fields: Collection[str]) -> None:
+        super().__init__()
+        self.classes = classes
+        self.fields = fields
+        self.first: cst.CSTNode | None = None
+
+    def visit_Call(self, node: cst.Call) -> None:
+        to = ""
+        for position, arg in enumerate(node.args):
+            keyword = arg.keyword.value if arg.keyword else ""
+            if keyword == "to" or (position == 0 and not keyword):
+                match arg.value:
+                    case cst.Name(value=name):
+                        to = name
+                    case cst.SimpleString() as name:
+                        to = str(name.evaluated_value).rpartition(".")[2]
+            if keyword == "to_field" and to in self.classes:
+                match arg.value:
+                    case cst.SimpleString() as name if name.evaluated_value in self.fields:
+                        self.first = self.first or name
 
 
 class _Names(cst.CSTVisitor):

@@ -20,6 +20,7 @@ from wizard.project.source.removing import blanks_below, without
 from wizard.project.source.scope import bound_names, scope_names
 from wizard.project.source.words import AtImport, refused
 
+_CHANGING = ("append", "extend", "insert", "remove", "pop", "clear", "update", "add", "reverse")
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
@@ -132,7 +133,9 @@ class _Changes(AtImport):
 
     def visit_Call(self, node: cst.Call) -> None:
         match node:
-            case cst.Call(func=cst.Attribute(value=cst.Attribute() as target)):
+            case cst.Call(
+                func=cst.Attribute(value=cst.Attribute() as target, attr=cst.Name(value=verb))
+            ) if verb in _CHANGING:
                 self._look(target)
             case cst.Call(func=cst.Name(value="setattr"), args=[cst.Arg(value=target), *_]):
                 self.there = self.there or _is(target, self.cls)
