@@ -16,6 +16,7 @@ from wizard.project.source.parsed import (
     assignments,
     find_class,
     indentation,
+    parse,
     statements,
 )
 from wizard.project.source.placing import check_name, insert_class
@@ -36,7 +37,7 @@ def derived_class(
     Raise SourceError when a field has no definition that can be copied, when the new class's name
     is taken, and when the field could not be taken out of the old class later.
     """
-    parsed = Module(module)
+    parsed = parse(module)
     node = find_class(parsed, old_class)
     check_name(parsed, new_class, old_class)
     newline, indent = parsed.newline, indentation(parsed, node)

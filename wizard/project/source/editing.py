@@ -12,7 +12,7 @@ from wizard.project.source.fields import defined_here, definition, definitions, 
 from wizard.project.source.lists import Lists
 from wizard.project.source.meta import moving_parts
 from wizard.project.source.new_meta import original_names, restored_names
-from wizard.project.source.parsed import Edit, Module, SourceError, edited, find_class
+from wizard.project.source.parsed import Edit, Module, SourceError, edited, find_class, parse
 from wizard.project.source.removing import removal
 
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -27,7 +27,7 @@ def remove_fields(module: str, *, cls: str, fields: Sequence[str]) -> str:
     Raise SourceError when a field has no definition in the class, or is spoken of in a way that
     cannot be edited.
     """
-    parsed = Module(module)
+    parsed = parse(module)
     return edited(module, removal(parsed, find_class(parsed, cls), fields))
 
 
@@ -48,7 +48,7 @@ def unprefix_fields(
     shortened for the prefix.
     Raise SourceError when a prefixed field is not there, or its old name is still taken.
     """
-    parsed = Module(module)
+    parsed = parse(module)
     node = find_class(parsed, cls)
     definitions_ = definitions(parsed, node, [prefix + field for field in fields])
     for field in fields:
@@ -83,7 +83,7 @@ def final_models(
     module: str, *, old_class: str, new_class: str, fields: Sequence[str], prefix: str
 ) -> str:
     """Return the file as it is when all is done: fields only in the new class, unprefixed."""
-    parsed = Module(module)
+    parsed = parse(module)
     lists, node = Lists(parsed), find_class(parsed, old_class)
     names = original_names(lists, moving_parts(lists, node, fields), prefix)
     without = remove_fields(module, cls=old_class, fields=fields)

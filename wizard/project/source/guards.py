@@ -25,17 +25,19 @@ def check_file(lists: Lists, node: cst.ClassDef, fields: Collection[str]) -> Non
     _check_functions(lists, cls, members, fields)
     handled = {source.line for source in lists.family(cls, fields)}
     for statement in lists.module.tree.body:
+        member = isinstance(statement, cst.ClassDef) and statement.name.value in members
+        if not member and not lists.module.says(statement, fields):
+            continue
         attribute = attribute_of(statement, members, fields)
         if attribute is not None:
             raise _refused(lists, cls, attribute, attribute.attr.value)
-        own = isinstance(statement, cst.ClassDef) and statement.name.value in members
-        key = _ToField((*members, "self") if own else members, fields)
+        key = _ToField((*members, "self") if member else members, fields)
         statement.visit(key)
         if key.first is not None:
             raise _refused(lists, cls, key.first)
         match statement:
             case cst.ClassDef():
-                if statement.name.value in members:
+                if member:
                     _check_body(lists, statement, fields, handled)
                 _check_forms(lists, cls, statement, members, fields)
             case cst.FunctionDef():
@@ -94,7 +96,9 @@ def _check_functions(
                 if word is not None:
                     raise _refused_function(lists, cls, word)
     lines = _Lines()
-    lists.module.tree.visit(lines)
+    for statement in lists.module.tree.body:
+        if lists.module.says(statement, fields):
+            statement.visit(lines)
     for line in lines.lines:
         attributes = _ListsOf(members)
         line.visit(attributes)

@@ -243,6 +243,8 @@ class Lists:
         for owner, line in self._lines():
             if line in inside or (owner is None and isinstance(line, cst.ClassDef)):
                 continue
+            if not self.module.says(line, [key[1]]):
+                continue
             if key[0]:
                 used = any(self.resolve(owner, one) == key for one in _at_import(line))
             else:

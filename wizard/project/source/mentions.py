@@ -14,7 +14,14 @@ import libcst as cst
 
 from wizard.project.source.fields import defined_here, definition
 from wizard.project.source.lists import Lists
-from wizard.project.source.parsed import Edit, Module, SourceError, assigned_lines, find_class
+from wizard.project.source.parsed import (
+    Edit,
+    Module,
+    SourceError,
+    assigned_lines,
+    find_class,
+    parse,
+)
 from wizard.project.source.removing import list_removal, removal
 from wizard.project.source.scope import scope_names
 
@@ -39,7 +46,7 @@ def mentions(module: str, cls: str, fields: Sequence[str]) -> list[Mention]:
     """
     if not fields:
         return []
-    parsed = Module(module)
+    parsed = parse(module)
     node = find_class(parsed, cls)
     present = [field for field in fields if defined_here(node, field)]
     gone = [assigned_lines(parsed, definition(parsed, node, field)) for field in present]

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 import libcst as cst
 from libcst.metadata import (
@@ -119,6 +120,14 @@ class Module:
         start, end = self.span(node)
         return self.text[start:end]
 
+    def says(self, node: cst.CSTNode, words: Iterable[str]) -> bool:
+        """Whether one of the words is anywhere in the text of a node: looked at before the node
+        is, which takes far longer.
+        """
+        start, end = self.inner_span(node)
+        text = self.text[start:end]
+        return any(word in text for word in words)
+
     def line_number(self, offset: int) -> int:
         """1 for the first line."""
         return bisect_right(self._starts, offset)
@@ -148,6 +157,12 @@ class Module:
                 break
             start, above = above, self.line_before(above)
         return start
+
+
+@lru_cache(maxsize=4)
+def parse(text: str) -> Module:
+    """Return the parsed file; parsing is what takes long, and the same text is asked for again."""
+    return Module(text)
 
 
 def classes(module: Module) -> Iterator[cst.ClassDef]:
@@ -232,6 +247,6 @@ def own_lines(module: Module, line: cst.BaseStatement) -> tuple[int, int]:
 def class_source(module: str, name: str) -> str:
     """Return the text of a class as it stands in the file, from its first decorator to its last
     line."""
-    parsed = Module(module)
+    parsed = parse(module)
     start, end = class_lines(parsed, find_class(parsed, name))
     return module[start:end]

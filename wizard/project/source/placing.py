@@ -15,6 +15,7 @@ from wizard.project.source.parsed import (
     edited,
     find_class,
     own_lines,
+    parse,
 )
 from wizard.project.source.removing import blanks_below, without
 from wizard.project.source.scope import bound_names, scope_names
@@ -31,7 +32,7 @@ def insert_class(module: str, *, after: str, text: str) -> str:
     given to `after` there. A child of `after` of the same name that is there already is replaced
     where it stands. Raise SourceError when the name is taken by anything else.
     """
-    new = Module(text)
+    new = parse(text)
     match new.tree.body:
         case [cst.ClassDef() as node]:
             name = node.name.value
@@ -41,7 +42,7 @@ def insert_class(module: str, *, after: str, text: str) -> str:
                 found=text,
                 hint="Give one class definition and nothing else.",
             )
-    parsed = Module(module)
+    parsed = parse(module)
     newline = parsed.newline
     find_class(parsed, after)
     check_name(parsed, name, after)
