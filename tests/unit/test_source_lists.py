@@ -149,6 +149,12 @@ class Post(Page):
         ('Tabs([Tab(content_panels, "C")])', 'Tabs([Tab(content_panels, "C")])'),
         ("Tabs([Tab(Base.base_panels)])", "Tabs([Tab(base_panels)])"),
         ("Tabs([Tab(tab), Tab(plain)])", "Tabs([Tab(tab), Tab(Blog.plain)])"),
+        # Lists of what is a panel itself are written again, with its children.
+        ("Tabs(tabs)", "Tabs(tabs)"),
+        (
+            "Tabs([Tab([*DEEP])])",
+            'Tabs([Tab([*([M([F("new_x")]), M([F("a")])])])])',
+        ),
         ("Tabs([Tab(MORE)])", 'Tabs([Tab((MORE + [F("new_x")]))])'),
         ("Tabs([Tab([*MORE])])", 'Tabs([Tab([*(MORE + [F("new_x")])])])'),
         (
@@ -162,6 +168,7 @@ def test_an_edit_handler_shows_the_new_fields_where_it_showed_the_old(
     handler: str, copy: str, below: bool
 ) -> None:
     module = """MORE = [F("x"), F("a")]
+DEEP = [M([F("x")]), M([F("a")])]
 class Base(Page):
     base_panels = [F("x")]
 class Blog(Base):
@@ -169,9 +176,10 @@ class Blog(Base):
     content_panels = [F("x")]
     tab = [F("x")]
     plain = [F("a")]
+    tabs = [Tab(content_panels), Tab([F("x")], "X"), Tab(plain)]
 """
     if below:
-        for name in ("content_panels", "tab", "plain"):
+        for name in ("content_panels", "tabs", "tab)", "plain"):
             handler = handler.replace(f"({name}", f"(Blog.{name}")
         module += f"Blog.edit_handler = {handler}\n"
     else:
@@ -179,6 +187,10 @@ class Blog(Base):
     assert derived(module).endswith(f"    edit_handler = {copy}\n")
     added = insert_class(module, after="Blog", text=derived(module))
     assert added.index("class P(") > added.index("edit_handler")
+    if "(tabs" in copy:
+        assert (
+            '    tabs = [Tab(content_panels), Tab([F("new_x")], "X"), Tab(Blog.plain)]\n' in added
+        )
     result = final(module)
     (line,) = [one for one in result.splitlines() if re.match(r"( {4}|Blog\.)edit_handler", one)][
         :1
@@ -228,6 +240,7 @@ def test_an_edit_handler_that_does_not_show_the_field_is_inherited() -> None:
         # What else runs at import.
         f'{BLOG}Blog._meta.get_field("x").quiet = True\n',
         f"{BLOG}Blog.x.field.quiet = True\n",
+        f'{BLOG}class Admin(A):\n    model = Blog\n    list_display = ("title", "x")\n',
         f'{BLOG}class Post(Page):\n    blog = Key("blog.Blog", to_field="x")\n',
         f"{BLOG}BEST = Blog.objects.filter(x__gt=1)\n",
         f'{BLOG}class Form(F):\n    class Meta:\n        model = Blog\n        fields = ["x"]\n',
@@ -253,6 +266,7 @@ def test_what_cannot_be_edited_surely_is_refused_when_the_class_is_proposed(modu
         f'{BLOG}def later():\n    return Blog.objects.filter(x=1), Blog.x, "x"\n',
         f'NAMES = ["x"]\n{BLOG}if A:\n    NAMES += ["x"]\n',
         f"{BLOG}register(Blog)\n",
+        f'{BLOG}class Admin(A):\n    model = Blog\n    icon = "x"\n',
     ],
 )
 def test_what_does_not_name_the_field_is_left_alone(module: str) -> None:

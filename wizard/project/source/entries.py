@@ -101,6 +101,22 @@ def element_items(value: cst.BaseExpression, fields: Collection[str]) -> Iterato
             yield Unclear(value)
 
 
+def direct(value: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+    """Yield the elements of a list that are in it themselves, not as a panel's children."""
+    match value:
+        case cst.BinaryOperation(operator=cst.Add()):
+            yield from direct(value.left)
+            yield from direct(value.right)
+        case cst.List() | cst.Tuple():
+            for element in value.elements:
+                if isinstance(element, cst.StarredElement):
+                    yield from direct(element.value)
+                else:
+                    yield element.value
+        case _:
+            yield value
+
+
 def _given(call: cst.Call, but: cst.BaseExpression | None = None) -> Iterator[Item]:
     """Yield the arguments of a call in which fields may be named."""
     for arg in call.args:

@@ -114,13 +114,16 @@ def _check_forms(
     members: Collection[str],
     fields: Collection[str],
 ) -> None:
-    """Refuse forms and filters for the class that name its fields: they are made at import."""
-    for inner in [one for one in statements(node) if isinstance(one, cst.ClassDef)]:
-        for one in assignments(inner):
-            if one.name != "model" or not mentioned(one.value, members):
-                continue
-            word = speaking(inner, fields, at_import=True)
-            if word is not None:
+    """Refuse forms, filters and admin classes for the class that list its fields: they are made
+    at import, or fail when they are used.
+    """
+    for inner in [node, *(one for one in statements(node) if isinstance(one, cst.ClassDef))]:
+        given = list(assignments(inner))
+        if not any(one.name == "model" and mentioned(one.value, members) for one in given):
+            continue
+        for one in given:
+            word = speaking(one.value, fields, at_import=True)
+            if word is not None and not isinstance(one.value, cst.BaseString):
                 raise _refused(lists, cls, word)
 
 
@@ -133,7 +136,7 @@ def _check_others_lists(lists: Lists, cls: str, fields: Collection[str]) -> None
     for key in dict.fromkeys(source.key for source in sources):
         if not any(lists.named(key, fields)):
             continue
-        users = list(lists.users(key, inside))
+        users = list(lists.users(key, inside, within))
         others = [
             lists.classes[one]
             for one in (lists.descendants(key[0]) if key[0] and key[0] not in members else ())

@@ -238,9 +238,15 @@ class Lists:
             "`if` or loop.",
         )
 
-    def users(self, key: Key, inside: Collection[cst.BaseStatement]) -> Iterator[cst.BaseStatement]:
-        """Yield the statements other than `inside` that look a variable or attribute up."""
+    def users(
+        self, key: Key, inside: Collection[cst.BaseStatement], classes: Collection[str]
+    ) -> Iterator[cst.BaseStatement]:
+        """Yield the statements other than `inside` that look a variable or attribute up, but for
+        those in the bodies of `classes`.
+        """
         for owner, line in self._lines():
+            if owner is not None and owner.name.value in classes:
+                continue
             if line in inside or (owner is None and isinstance(line, cst.ClassDef)):
                 continue
             if not self.module.says(line, [key[1]]):

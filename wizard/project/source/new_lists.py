@@ -10,8 +10,8 @@ from collections.abc import Collection
 
 import libcst as cst
 
-from wizard.project.source.entries import Reference, SourceEntry, items
-from wizard.project.source.lists import Key, Lists, Source
+from wizard.project.source.entries import Reference, SourceEntry, direct, items
+from wizard.project.source.lists import Key, Lists, Source, label
 from wizard.project.source.new_meta import reindented
 from wizard.project.source.parsed import Edit
 from wizard.project.source.scope import qualified
@@ -56,7 +56,10 @@ class _NewLists:
     def lines(self) -> list[str]:
         entries: dict[str, list[str]] = {}
         tuples: set[str] = set()
+        lines = []
         for name, key in self.own.items():
+            if self._nested(key):
+                continue
             if name.endswith("panels") and name not in _PANELS and self.handler is None:
                 name = _PANELS[0]
             elif self.lists.is_tuple(key):
@@ -64,16 +67,35 @@ class _NewLists:
             texts = entries.setdefault(name, [])
             texts += [text for text in self._entries(key, self.indent * 2) if text not in texts]
         newline = self.lists.module.newline
-        lines = []
         for name, texts in entries.items():
             opening, closing = "()" if name in tuples else "[]"
             inside = "".join(f"{self.indent * 2}{text},{newline}" for text in texts)
             lines.append(
                 f"{name} = {self.old}.{name} + {opening}{newline}{inside}{self.indent}{closing}"
             )
+        lines += [
+            f"{name} = {self._copied(key)}" for name, key in self.own.items() if self._nested(key)
+        ]
         if self.handler is not None:
-            lines.append(f"edit_handler = {self._handler(self.handler)}")
+            lines.append(f"edit_handler = {self._copied(self.handler)}")
         return lines
+
+    def _nested(self, key: Key) -> bool:
+        """Whether an edit_handler shows the moved fields as children of what is in the list, as
+        in a list of tabs: then the new class needs those again.
+        """
+        if self.handler is None or key[1] in _PANELS:
+            return False
+        for source in self.lists.sources[key]:
+            within = [source.value] if source.element else list(direct(source.value))
+            for item in source.items(self.fields):
+                if isinstance(item, SourceEntry) and item.value not in within:
+                    return True
+                if isinstance(item, Reference) and item.node not in within:
+                    inner = self.lists.resolve(source.owner, item.node)
+                    if inner is not None and self.lists.named(inner, self.fields):
+                        return True
+        return False
 
     def _entries(self, key: Key, indent: str) -> list[str]:
         """Return the entries of a list that name moved fields, as they name the copies."""
@@ -96,15 +118,17 @@ class _NewLists:
         outer = qualified(module, owner, source.line, [value], but=self.own) if owner else []
         return reindented(module, value, [*edits, *outer], indent)
 
-    def _handler(self, key: Key) -> str:
-        """Return the old class's edit_handler, the lists it shows replaced by the new class's."""
+    def _copied(self, key: Key) -> str:
+        """Return a list or edit_handler of the old class, with the new fields in the places of the
+        moved ones, and the lists that it is made of replaced by those of the new class.
+        """
         *earlier, source = self.lists.sources[key]
         if source.extends or earlier:
             raise refused(
                 self.lists.module,
                 source.line,
-                f"The edit_handler of {self.old} is put together by several statements, so one "
-                "for the new class cannot be derived from it.",
+                f"The edit_handler of {self.old} shows {label(key)}, which is put together by "
+                "several statements, so one for the new class cannot be derived from it.",
                 "Write it as one expression.",
             )
         edits = []
@@ -123,6 +147,8 @@ class _NewLists:
         start, end = module.span(node)
         if self.own.get(key[1]) == key:
             return [Edit(start, end, key[1])] if isinstance(node, cst.Attribute) else []
+        if self._nested(key):
+            return [Edit(start, end, f"({self._copied(key)})")]
         # The name of this list stays, for its other entries.
         opening, closing = "()" if self.lists.is_tuple(key) else "[]"
         comma = "," if closing == ")" else ""
