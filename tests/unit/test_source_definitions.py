@@ -178,6 +178,14 @@ def test_inputs_that_cannot_be_read_are_refused(module: str) -> None:
             'ParentalManyToManyField("self", symmetrical=False, related_name="r")',
             'ParentalManyToManyField("Blog", symmetrical=False, related_name="new_r")',
         ),
+        (
+            'models.OneToOneField(to="self", on_delete=S)',
+            'models.OneToOneField(to="Blog", on_delete=S, related_name="new_blog")',
+        ),
+        (
+            'OneToOneField("self", S, related_name="+")',
+            'OneToOneField("Blog", S, related_name="+")',
+        ),
         ('C("self")', 'C("self")'),
         ('Key("Post")', 'Key("Post")'),
     ],
@@ -191,8 +199,6 @@ def test_a_relation_to_itself_points_to_the_old_class(definition: str, added: st
 @pytest.mark.parametrize(
     "definition",
     [
-        'models.OneToOneField("self", models.SET_NULL)',
-        'OneToOneField(to="Blog")',
         'ParentalManyToManyField("self")',
         'ManyToManyField("self", symmetrical=True)',
         'ManyToManyField("Cat", through="BlogCat")',

@@ -50,6 +50,9 @@ class Blog(Listed, Page):
         db_persist=True,
     )
     related = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL)
+    twin = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="twin_of"
+    )
     cats = ParentalManyToManyField("self", symmetrical=False, blank=True, related_name="of")
     cover = models.ForeignKey(
         "wagtailimages.Image", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -96,7 +99,7 @@ class Post(Page):
     home = models.ForeignKey(Blog, null=True, on_delete=models.SET_NULL, related_name="posts")
     content_panels = Page.content_panels + [FieldPanel("keywords")]
 '''
-FIELDS = ["keywords", "explicit", "price", "total", "related", "cats", "cover"]
+FIELDS = ["keywords", "explicit", "price", "total", "related", "twin", "cats", "cover"]
 
 ASK = """
 import json
@@ -200,11 +203,19 @@ def test_each_type_has_what_it_should_at_every_stage(stage: str, tmp_path: Path)
         "creatable": False,
         "template": "kinds/blog.html",
         "quiet": ["cover"],
-        "to": {"page_ptr": "Page", "related": "Blog", "cats": "Blog", "cover": "Image"},
-        "back": ["blog_set", "of"],
+        "to": {
+            "page_ptr": "Page",
+            "related": "Blog",
+            "twin": "Blog",
+            "cats": "Blog",
+            "cover": "Image",
+        },
+        "back": ["blog_set", "of", "twin_of"],
     }
     if stage != "final":
-        back = full["back"] + (["new_blog_set", "new_of"] if stage == "added" else [])
+        back = full["back"] + (
+            ["new_blog_set", "new_of", "new_twin_of"] if stage == "added" else []
+        )
         assert blog == {**full, "back": sorted(back)}
         assert magazine["api"] == ["issue", "keywords"] and magazine["search"] == ["keywords"]
     else:
@@ -247,6 +258,7 @@ def test_each_type_has_what_it_should_at_every_stage(stage: str, tmp_path: Path)
     assert podcast["to"] == {
         "blog_ptr": "Blog",
         f"{new}related": "Blog",
+        f"{new}twin": "Blog",
         f"{new}cats": "Blog",
         f"{new}cover": "Image",
     }

@@ -41,7 +41,10 @@ def to_old_class(
     if target == "self":
         start = module.inside(to)
         edits.append(Edit(start, start + len(to.raw_value), cls))
-    names = {"related_name": f"{cls.lower()}_set", "related_query_name": cls.lower()}
+    one = function(call).endswith("OneToOneField")
+    names = {"related_name": cls.lower() + ("" if one else "_set")}
+    if not one:
+        names["related_query_name"] = cls.lower()
     if "related_name" in given:
         return edits
     missing = [
@@ -74,14 +77,6 @@ def _check_direction(
     given: Mapping[str, cst.BaseExpression],
 ) -> None:
     kind = function(assignment.value)
-    if kind.endswith("OneToOneField"):
-        raise refused(
-            module,
-            to,
-            f"The field {assignment.name} relates {cls} with itself, one to one; of a child of "
-            f"{cls}, Django takes such a field for the link that makes it a child.",
-            _take_off(assignment),
-        )
     symmetrical = given.get("symmetrical")
     one_way = isinstance(symmetrical, cst.Name) and symmetrical.value == "False"
     if to.evaluated_value == "self" and kind.endswith("ManyToManyField") and not one_way:
