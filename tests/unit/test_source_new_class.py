@@ -104,23 +104,48 @@ def test_carries_panel_lists_to_one_that_wagtail_reads() -> None:
                     widget=W,
                 ),
         ]
+        search_fields = Page.search_fields + (SearchField("x"),)
+    """)
+    text = derived_class(module, old_class="Blog", new_class="P", fields=["x"], prefix="new_")
+    assert text.endswith("""
+    template = Blog.template
+    content_panels = Blog.content_panels + [
+        FieldPanel(
+          "new_x",
+            widget=W,
+        ),
+    ]
+    search_fields = Blog.search_fields + (
+        SearchField("new_x"),
+    )
+""")
+
+
+def test_an_edit_handler_is_copied_with_the_lists_that_it_shows() -> None:
+    module = blog("""
+        x = Int()
+        podcast_panels = [
+                FieldPanel(
+                  "x",
+                    widget=W,
+                ),
+        ]
         edit_handler = TabbedInterface([ObjectList(podcast_panels), ObjectList([FieldPanel("x")])])
         search_fields = Page.search_fields + (SearchField("x"),)
     """)
     text = derived_class(module, old_class="Blog", new_class="P", fields=["x"], prefix="new_")
     assert text.endswith("""
     template = Blog.template
-    # The editor shows Blog.edit_handler: give this class its own, with the new fields.
-    content_panels = Blog.content_panels + [
+    podcast_panels = Blog.podcast_panels + [
         FieldPanel(
           "new_x",
             widget=W,
         ),
-        FieldPanel("new_x"),
     ]
     search_fields = Blog.search_fields + (
         SearchField("new_x"),
     )
+    edit_handler = TabbedInterface([ObjectList(podcast_panels), ObjectList([FieldPanel("new_x")])])
 """)
 
 

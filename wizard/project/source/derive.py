@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
-from wizard.project.source.entries import SourceEntry, entries, listings
-from wizard.project.source.fields import definitions, reverse_names
+from wizard.project.source.copies import copies
+from wizard.project.source.editing import final_models
+from wizard.project.source.lists import Lists
+from wizard.project.source.new_lists import new_lists
+from wizard.project.source.new_meta import new_meta
 from wizard.project.source.parsed import (
-    Assignment,
-    Edit,
     Module,
-    SourceError,
-    assigned_lines,
     assignments,
-    edited,
     find_class,
     indentation,
+    parse,
     statements,
 )
-from wizard.project.source.scope import qualified
-
-# The panels that Wagtail itself reads; entries found in any other list of panels go to the first.
-_PANELS = ("content_panels", "promote_panels", "settings_panels")
+from wizard.project.source.placing import check_name, insert_class
+from wizard.project.source.removing import removal
+from wizard.project.source.scope import bound_names
 
 
 def derived_class(
@@ -33,157 +30,51 @@ def derived_class(
     """Return `class NEW(OLD)` with PREFIX_FIELD for each of the fields, as text for this file.
 
     Definitions are taken as written, with the comments directly above them, but for what has
-    to differ: names of the old class's body are reached through the old class, and a
-    related_name gets the prefix, because the old field still holds it. Panels, search and API
-    fields that name a moved field are added to what the old class has.
-    Raise SourceError when a field has no definition that can be copied.
+    to differ: names of the old class's body are reached through the old class, a related_name
+    gets the prefix, because the old field still holds it, and "self" becomes the old class.
+    Panels, search and API fields that name a moved field are added to what the old class has;
+    constraints and indexes of moved fields alone come along.
+    Raise SourceError when a field has no definition that can be copied, when the new class's name
+    is taken, and when the field could not be taken out of the old class later.
     """
-    parsed = Module(module)
+    parsed = parse(module)
     node = find_class(parsed, old_class)
+    check_name(parsed, new_class, old_class)
     newline, indent = parsed.newline, indentation(parsed, node)
-    field_definitions = definitions(parsed, node, fields)
-    copies = "".join(
-        _copy(parsed, node, assignment, prefix, indent) for assignment in field_definitions
-    )
+    lists = Lists(parsed)
+    text = copies(parsed, node, fields, prefix)
+    removal(parsed, node, fields)
     attributes = [
         f"{indent}{line}{newline}"
-        for line in (*_templates(node), *_lists(parsed, node, fields, prefix, indent))
+        for line in (*_own(parsed, lists, node), *new_lists(lists, node, fields, prefix, indent))
     ]
-    blocks = [copies, "".join(attributes), _meta(parsed, node, new_class, indent)]
+    blocks = [text, "".join(attributes), new_meta(lists, node, new_class, fields, prefix, indent)]
     body = newline.join(block for block in blocks if block)
-    return f"class {new_class}({old_class}):{newline}{body}"
+    text = f"class {new_class}({old_class}):{newline}{body}"
+    # What is accepted now is not to be refused when the fields are taken out of the old class.
+    added = insert_class(module, after=old_class, text=text)
+    final_models(added, old_class=old_class, new_class=new_class, fields=fields, prefix=prefix)
+    return text
 
 
-def _copy(
-    module: Module, owner: cst.ClassDef, assignment: Assignment, prefix: str, indent: str
-) -> str:
-    """Return a definition with its comments under the prefixed name, newline at the end."""
-    start, end = assigned_lines(module, assignment)
-    at = module.inner_span(assignment.target)[0]
-    expressions: list[cst.CSTNode] = [assignment.value]
-    if isinstance(assignment.statement, cst.AnnAssign):
-        expressions.append(assignment.statement.annotation)
-    edits = [
-        Edit(at, at, prefix),
-        *qualified(module, owner, assignment.line, expressions),
-        *_reverse(module, owner, assignment, prefix),
-    ]
-    return edited(module.text, edits, start, end).rstrip("\r\n") + module.newline
+# What Wagtail gives to each class that does not say it itself, whatever its parent says
+# (PageBase.__init__ in wagtail/models/pages.py; the same from Wagtail 4.2 to 8.0).
+_NOT_INHERITED = ("template", "ajax_template", "is_creatable")
 
 
-def _reverse(
-    module: Module, owner: cst.ClassDef, assignment: Assignment, prefix: str
-) -> list[Edit]:
-    """Prefixes for the names on the other side, which two fields may not share.
+def _own(module: Module, lists: Lists, node: cst.ClassDef) -> Iterator[str]:
+    """Yield the attributes that Wagtail does not inherit, as the old class has them.
 
-    None for a hidden one ("+") or one that Django fills in with the class's name.
+    The template always: pages that change their class are to look as before. The others where
+    the old class says them; a plain value as it is written.
     """
-    edits = []
-    for arg in reverse_names(assignment.value):
-        match arg.value:
-            case cst.Name(value="None"):
-                continue
-            case cst.SimpleString() as name:
-                if not name.raw_value.endswith("+") and "%(class)s" not in name.raw_value:
-                    start = module.inside(name)
-                    edits.append(Edit(start, start, prefix))
-            case value:
-                keyword = arg.keyword.value if arg.keyword else ""
-                raise SourceError(
-                    f"The {keyword} of {assignment.name} in {owner.name.value} is no plain "
-                    "string, so the copy of the field cannot be given another one.",
-                    found=module.slice(value),
-                    hint=f"Write the {keyword} as one string literal.",
-                )
-    return edits
-
-
-def _templates(node: cst.ClassDef) -> list[str]:
-    """Wagtail names the templates after the class, not inheriting them (wagtail.models.pages,
-    PageBase.__init__); pages that change their class are to look as before.
-    """
-    own = {one.name for one in assignments(node)}
-    names = ["template", *(["ajax_template"] if "ajax_template" in own else [])]
-    return [f"{name} = {node.name.value}.{name}" for name in names]
-
-
-def _lists(
-    module: Module, owner: cst.ClassDef, fields: Sequence[str], prefix: str, indent: str
-) -> list[str]:
-    """Return the assignments that add the prefixed fields to the lists of the old class."""
-    old_class, newline = owner.name.value, module.newline
-    lists: dict[str, list[str]] = {}
-    tuples: set[str] = set()
-    lines = []
-    for assignment in listings(owner):
-        name = assignment.name
-        if name == "edit_handler" or (name.endswith("panels") and name not in _PANELS):
-            name = _PANELS[0]
-        elif _is_tuple(assignment.value):
-            tuples.add(name)
-        for entry in entries(assignment.value, fields):
-            text = _entry(module, owner, assignment, entry, prefix, indent * 2)
-            if text not in lists.setdefault(name, []):
-                lists[name].append(text)
-        if assignment.name == "edit_handler":
-            lines.append(
-                f"# The editor shows {old_class}.edit_handler: give this class its own, with the "
-                "new fields."
-            )
-    for name, texts in lists.items():
-        opening, closing = "()" if name in tuples else "[]"
-        inside = "".join(f"{indent * 2}{text},{newline}" for text in texts)
-        lines.append(f"{name} = {old_class}.{name} + {opening}{newline}{inside}{indent}{closing}")
-    return lines
-
-
-def _entry(
-    module: Module,
-    owner: cst.ClassDef,
-    assignment: Assignment,
-    entry: SourceEntry,
-    prefix: str,
-    indent: str,
-) -> str:
-    at = module.inner_span(entry.name)[0] + len(entry.name.prefix) + len(entry.name.quote)
-    start, end = module.span(entry.value)
-    edits = [Edit(at, at, prefix), *qualified(module, owner, assignment.line, [entry.value])]
-    text = edited(module.text, edits, start, end)
-    if '"""' in text or "'''" in text:
-        return text
-    line = module.text[module.line_start(start) : start]
-    old = line[: len(line) - len(line.lstrip())]
-    return re.sub(rf"(\r\n?|\n){re.escape(old)}", lambda match: match[1] + indent, text)
-
-
-def _is_tuple(value: cst.BaseExpression) -> bool:
-    while isinstance(value, cst.BinaryOperation):
-        value = value.right
-    return isinstance(value, cst.Tuple)
-
-
-def _meta(module: Module, node: cst.ClassDef, target: str, indent: str) -> str:
-    """Return a Meta with a verbose_name in the manner of the old class's, but saying what this
-    class is.
-
-    The old class's own name would put two types of one name into Wagtail's menus.
-    """
-    for statement in statements(node):
-        if not isinstance(statement, cst.ClassDef) or statement.name.value != "Meta":
-            continue
-        for assignment in assignments(statement):
-            if assignment.name != "verbose_name":
-                continue
-            value = assignment.value
-            call = value if isinstance(value, cst.Call) else None
-            if call is not None and len(call.args) == 1:
-                value = call.args[0].value
-            if not isinstance(value, cst.SimpleString):
-                continue
-            words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", target).lower()
-            if str(value.evaluated_value)[:1].isupper():
-                words = words[:1].upper() + words[1:]
-            text = f'"{words}"' if call is None else f'{module.slice(call.func)}("{words}")'
-            newline = module.newline
-            return f"{indent}class Meta:{newline}{indent * 2}verbose_name = {text}{newline}"
-    return ""
+    cls = node.name.value
+    said = {name for statement in statements(node) for name in bound_names(statement)}
+    plain = {one.name: one.value for one in assignments(node)}
+    for name in _NOT_INHERITED:
+        value = plain.get(name)
+        later = len(lists.sources.get((cls, name), ())) > 1 or name not in said
+        if name == "is_creatable" and isinstance(value, cst.Name) and not later:
+            yield f"{name} = {module.slice(value)}"
+        elif name == "template" or name in said or (cls, name) in lists.sources:
+            yield f"{name} = {cls}.{name}"

@@ -1,4 +1,4 @@
-"""The lists of a page class that name its fields: panels, search_fields, api_fields.
+"""What the lists of a page class consist of: entries that name a field, and other lists.
 
 A list is found wherever the value of such an attribute has one: alone, in a sum
 (`Page.content_panels + [...]`), or as the children of a panel
@@ -15,10 +15,13 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from wizard.project.source.parsed import Assignment, Edit, Module, assignments
+from wizard.project.source.words import names_field
 
 # How Wagtail calls the parameter that FieldPanel, SearchField and APIField take first.
 _NAME_KEYWORDS = ("field_name", "name")
+# What a panel is given to show, and names no field.
+_TEXTS = ("heading", "content", "help_text", "classname", "icon", "label", "template")
+_OTHER_LISTS = ("edit_handler", "exclude_fields_in_copy", "default_exclude_fields_in_copy")
 
 
 @dataclass(frozen=True)
@@ -30,168 +33,133 @@ class SourceEntry:
     name: cst.SimpleString
 
 
-def listings(node: cst.ClassDef) -> Iterator[Assignment]:
-    """Yield the attributes of a page class whose lists may name fields."""
-    for assignment in assignments(node):
-        if assignment.name.endswith(("panels", "_fields")) or assignment.name == "edit_handler":
-            yield assignment
+@dataclass(frozen=True)
+class Reference:
+    """A name or attribute that stands for a list which is written somewhere else."""
+
+    node: cst.Name | cst.Attribute
 
 
-def entries(value: cst.BaseExpression, fields: Collection[str]) -> Iterator[SourceEntry]:
-    """Yield the entries in the lists of `value` that name one of the fields, in their order."""
+@dataclass(frozen=True)
+class Unclear:
+    """A part whose entries cannot be read off the text: a comprehension, a function's result."""
+
+    node: cst.CSTNode
+
+
+Item = SourceEntry | Reference | Unclear
+
+
+def is_listing(name: str) -> bool:
+    """Whether an attribute of that name of a page class holds a list that may name fields."""
+    return name.endswith(("panels", "_fields")) or name in _OTHER_LISTS
+
+
+def items(value: cst.BaseExpression, fields: Collection[str]) -> Iterator[Item]:
+    """Yield what the list `value` is made of, as far as it may concern the fields, in order."""
     match value:
         case cst.BinaryOperation(operator=cst.Add()):
-            yield from entries(value.left, fields)
-            yield from entries(value.right, fields)
+            yield from items(value.left, fields)
+            yield from items(value.right, fields)
         case cst.List() | cst.Tuple():
             for element in value.elements:
-                named = _named(element, fields)
-                if named is not None:
-                    yield SourceEntry(str(named.evaluated_value), element.value, named)
+                if isinstance(element, cst.StarredElement):
+                    yield from items(element.value, fields)
                 else:
-                    yield from entries(element.value, fields)
+                    yield from element_items(element.value, fields)
+        case cst.Name() | cst.Attribute():
+            yield Reference(value)
+        case cst.Call() if first_name(value) is None and children(value) is not None:
+            yield from _call_items(value, fields)
+        case _:
+            yield Unclear(value)
+
+
+def element_items(value: cst.BaseExpression, fields: Collection[str]) -> Iterator[Item]:
+    """Yield what one element of a list is made of."""
+    name = named(value, fields)
+    if name is not None:
+        yield SourceEntry(str(name.evaluated_value), value, name)
+        return
+    match value:
+        case cst.SimpleString():
+            return
+        case cst.Call() if (first := first_name(value)) is not None:
+            if names_field(first, fields, computed=True):
+                yield Unclear(first)
+            yield Unclear(value.with_changes(args=()))
+        case cst.Call() if children(value) is not None:
+            yield from _call_items(value, fields)
+        case cst.List() | cst.Tuple() | cst.BinaryOperation(operator=cst.Add()):
+            yield from items(value, fields)
+        case cst.Name() | cst.Attribute():
+            yield Reference(value)
         case cst.Call():
-            children = _children(value)
-            if children is not None:
-                yield from entries(children, fields)
+            yield Unclear(value.with_changes(args=()))
+            yield from _given(value)
+        case _:
+            yield Unclear(value)
 
 
-def removals(module: Module, node: cst.ClassDef, fields: Collection[str]) -> list[Edit]:
-    """Edits that take the entries of the fields out of every list of the class.
+def direct(value: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+    """Yield the elements of a list that are in it themselves, not as a panel's children."""
+    match value:
+        case cst.BinaryOperation(operator=cst.Add()):
+            yield from direct(value.left)
+            yield from direct(value.right)
+        case cst.List() | cst.Tuple():
+            for element in value.elements:
+                if isinstance(element, cst.StarredElement):
+                    yield from direct(element.value)
+                else:
+                    yield element.value
+        case _:
+            yield value
 
-    A panel whose children are all gone goes too, and so does an emptied list in a sum.
-    Comment lines directly above an entry on lines of its own go with it.
-    """
-    edits: list[Edit] = []
-    for assignment in listings(node):
-        pruned = _pruned(module, assignment.value, fields)
-        edits += pruned if pruned is not None else [_emptied(module, assignment.value)]
-    return edits
+
+def _given(call: cst.Call, but: cst.BaseExpression | None = None) -> Iterator[Item]:
+    """Yield the arguments of a call in which fields may be named."""
+    for arg in call.args:
+        if arg.value is not but and (arg.keyword is None or arg.keyword.value not in _TEXTS):
+            yield Unclear(arg.value)
 
 
-def _named(element: cst.BaseElement, fields: Collection[str]) -> cst.SimpleString | None:
-    value = element.value
-    if isinstance(element, cst.StarredElement):
-        return None
-    if isinstance(value, cst.Call):
-        names = [arg.value for arg in value.args[:1] if arg.keyword is None and not arg.star]
-        names += [
-            arg.value
-            for arg in value.args
-            if arg.keyword is not None and arg.keyword.value in _NAME_KEYWORDS
-        ]
-        value = names[0] if names else value
-    if isinstance(value, cst.SimpleString) and value.evaluated_value in fields:
-        return value
+def _call_items(call: cst.Call, fields: Collection[str]) -> Iterator[Item]:
+    inner = children(call)
+    assert inner is not None
+    yield from items(inner, fields)
+    yield Unclear(call.with_changes(args=()))
+    if not isinstance(inner, cst.BaseString):
+        # Of plain strings, a panel with children takes its heading.
+        rest = call.with_changes(
+            args=[arg for arg in call.args if not isinstance(arg.value, cst.BaseString)]
+        )
+        yield from _given(rest, but=inner)
+
+
+def first_name(call: cst.Call) -> cst.BaseString | None:
+    """Return the string by which a panel or an index entry names what it is about."""
+    given = [arg.value for arg in call.args[:1] if arg.keyword is None and not arg.star]
+    given += [
+        arg.value
+        for arg in call.args
+        if arg.keyword is not None and arg.keyword.value in _NAME_KEYWORDS
+    ]
+    return given[0] if given and isinstance(given[0], cst.BaseString) else None
+
+
+def named(value: cst.BaseExpression, fields: Collection[str]) -> cst.SimpleString | None:
+    """Return the string by which an element names one of the fields; None if it names none."""
+    name = first_name(value) if isinstance(value, cst.Call) else value
+    if isinstance(name, cst.SimpleString) and name.evaluated_value in fields:
+        return name
     return None
 
 
-def _children(call: cst.Call) -> cst.BaseExpression | None:
+def children(call: cst.Call) -> cst.BaseExpression | None:
+    """Return the argument that holds the children of a panel."""
     for position, arg in enumerate(call.args):
         first = position == 0 and arg.keyword is None and not arg.star
         if first or (arg.keyword is not None and arg.keyword.value == "children"):
             return arg.value
     return None
-
-
-def _pruned(
-    module: Module, value: cst.BaseExpression, fields: Collection[str]
-) -> list[Edit] | None:
-    """Edits that take the fields out of `value`; None when nothing would be left of it."""
-    match value:
-        case cst.BinaryOperation(operator=cst.Add()):
-            left = _pruned(module, value.left, fields)
-            right = _pruned(module, value.right, fields)
-            left_start, left_end = module.span(value.left)
-            right_start, right_end = module.span(value.right)
-            if left is None:
-                return None if right is None else [Edit(left_start, right_start), *right]
-            return left + ([Edit(left_end, right_end)] if right is None else right)
-        case cst.List() | cst.Tuple():
-            return _pruned_elements(module, value, fields)
-        case cst.Call():
-            children = _children(value)
-            return [] if children is None else _pruned(module, children, fields)
-    return []
-
-
-def _pruned_elements(
-    module: Module, display: cst.List | cst.Tuple, fields: Collection[str]
-) -> list[Edit] | None:
-    edits: list[Edit] = []
-    gone: list[bool] = []
-    for element in display.elements:
-        pruned = None if _named(element, fields) else _pruned(module, element.value, fields)
-        gone.append(pruned is None)
-        edits += pruned or []
-    if gone and all(gone):
-        return None
-    position = 0
-    while position < len(gone):
-        last = position
-        while gone[position] and last + 1 < len(gone) and gone[last + 1]:
-            last += 1
-        if gone[position]:
-            edits += _cut(module, display, gone, position, last)
-        position = last + 1
-    if _lonely(display, gone) and not gone[-1] and not _comma(display.elements[-1]):
-        end = _span(module, display.elements[-1])[1]
-        edits.append(Edit(end, end, ","))
-    return edits
-
-
-def _cut(
-    module: Module, display: cst.List | cst.Tuple, gone: list[bool], first: int, last: int
-) -> list[Edit]:
-    """Take the elements from `first` to `last` out; at least one other element stays."""
-    elements = display.elements
-    lines = [_own_lines(module, display, index) for index in range(first, last + 1)]
-    if all(line is not None for line in lines):
-        return [Edit(*line) for line in lines if line is not None]
-    if last + 1 < len(elements):
-        start = _span(module, elements[first])[0]
-        return [Edit(start, _span(module, elements[last + 1])[0])]
-    start, end = _span(module, elements[first - 1])[1], _span(module, elements[last])[1]
-    return [Edit(start, end, "," if _lonely(display, gone) and not _comma(elements[last]) else "")]
-
-
-def _span(module: Module, element: cst.BaseElement) -> tuple[int, int]:
-    """Where an element stands without its comma; a starred one with its star."""
-    start, end = module.span(element.value)
-    starred = isinstance(element, cst.StarredElement)
-    return module.inner_span(element)[0] if starred else start, end
-
-
-def _lonely(display: cst.List | cst.Tuple, gone: list[bool]) -> bool:
-    """Whether a tuple of one is left, which is no tuple without a comma."""
-    return isinstance(display, cst.Tuple) and gone.count(False) == 1
-
-
-def _comma(element: cst.BaseElement) -> bool:
-    return isinstance(element.comma, cst.Comma)
-
-
-def _own_lines(module: Module, display: cst.List | cst.Tuple, index: int) -> tuple[int, int] | None:
-    """Return the lines of an element and of its comments above, if nothing else is on them."""
-    element = display.elements[index]
-    start, end = _span(module, element)
-    if isinstance(element.comma, cst.Comma):
-        end = module.inner_span(element.comma)[1]
-    first, after = module.line_start(start), module.line_end(end)
-    rest = module.text[end:after].strip()
-    if module.text[first:start].strip() or (rest and not rest.startswith("#")):
-        return None
-    floor = _span(module, display.elements[index - 1])[1] if index else module.span(display)[0]
-    return module.comments_above(first, floor), after
-
-
-def _emptied(module: Module, value: cst.BaseExpression) -> Edit:
-    """Return a value of nothing but removed entries: its list stays, with nothing in it."""
-    match value:
-        case cst.Call():
-            children = _children(value)
-            assert children is not None
-            return _emptied(module, children)
-        case cst.Tuple():
-            return Edit(*module.span(value), "()")
-    return Edit(*module.span(value), "[]")

@@ -12,9 +12,17 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from wizard.project.source.entries import removals
 from wizard.project.source.fields import defined_here, definition
-from wizard.project.source.parsed import Module, assigned_lines, find_class
+from wizard.project.source.lists import Lists
+from wizard.project.source.parsed import (
+    Edit,
+    Module,
+    SourceError,
+    assigned_lines,
+    find_class,
+    parse,
+)
+from wizard.project.source.removing import list_removal, removal
 from wizard.project.source.scope import scope_names
 
 
@@ -38,11 +46,11 @@ def mentions(module: str, cls: str, fields: Sequence[str]) -> list[Mention]:
     """
     if not fields:
         return []
-    parsed = Module(module)
+    parsed = parse(module)
     node = find_class(parsed, cls)
     present = [field for field in fields if defined_here(node, field)]
     gone = [assigned_lines(parsed, definition(parsed, node, field)) for field in present]
-    gone += [(edit.start, edit.end) for edit in removals(parsed, node, set(fields))]
+    gone += [(edit.start, edit.end) for edit in _removed(parsed, node, present, fields)]
     finder = _Finder(cls, fields)
     parsed.tree.visit(finder)
     lines = set()
@@ -52,6 +60,20 @@ def mentions(module: str, cls: str, fields: Sequence[str]) -> list[Mention]:
             line = parsed.text[parsed.line_start(at) : parsed.line_end(at)]
             lines.add(Mention(parsed.line_number(at), line.strip()))
     return sorted(lines)
+
+
+def _removed(
+    module: Module, node: cst.ClassDef, present: Sequence[str], fields: Sequence[str]
+) -> list[Edit]:
+    """Return what is taken out with the fields, as far as it can be."""
+    lists = Lists(module)
+    lines: dict[cst.ClassDef | None, list[tuple[int, int]]] = {}
+    try:
+        edits = removal(module, node, present) if present else []
+    except SourceError:
+        edits = []  # then they are not removed at all
+    edits += list_removal(lists, node.name.value, fields, lines)
+    return edits + [Edit(*cut) for cuts in lines.values() for cut in cuts]
 
 
 class _Finder(cst.CSTVisitor):

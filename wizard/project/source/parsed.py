@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 import libcst as cst
 from libcst.metadata import (
@@ -119,6 +120,14 @@ class Module:
         start, end = self.span(node)
         return self.text[start:end]
 
+    def says(self, node: cst.CSTNode, words: Iterable[str]) -> bool:
+        """Whether one of the words is anywhere in the text of a node: looked at before the node
+        is, which takes far longer.
+        """
+        start, end = self.inner_span(node)
+        text = self.text[start:end]
+        return any(word in text for word in words)
+
     def line_number(self, offset: int) -> int:
         """1 for the first line."""
         return bisect_right(self._starts, offset)
@@ -148,6 +157,12 @@ class Module:
                 break
             start, above = above, self.line_before(above)
         return start
+
+
+@lru_cache(maxsize=4)
+def parse(text: str) -> Module:
+    """Return the parsed file; parsing is what takes long, and the same text is asked for again."""
+    return Module(text)
 
 
 def classes(module: Module) -> Iterator[cst.ClassDef]:
@@ -215,15 +230,23 @@ def assignments(node: cst.ClassDef) -> Iterator[Assignment]:
 def assigned_lines(module: Module, assignment: Assignment) -> tuple[int, int]:
     """Return the lines of an assignment with the comment lines directly above it, newline
     included."""
-    start, end = module.inner_span(assignment.line)
+    return own_lines(module, assignment.line)
+
+
+def own_lines(module: Module, line: cst.BaseStatement) -> tuple[int, int]:
+    """Return the lines of a statement with the comment lines directly above it, newline
+    included."""
+    start, end = module.inner_span(line)
     start = module.line_start(start)
-    floor = module.span(assignment.line)[0]
+    # The tree counts blank lines below a block to it; they belong to no one.
+    end = start + len(module.text[start:end].rstrip())
+    floor = module.span(line)[0]
     return module.comments_above(start, floor), module.line_end(max(start, end - 1))
 
 
 def class_source(module: str, name: str) -> str:
     """Return the text of a class as it stands in the file, from its first decorator to its last
     line."""
-    parsed = Module(module)
+    parsed = parse(module)
     start, end = class_lines(parsed, find_class(parsed, name))
     return module[start:end]

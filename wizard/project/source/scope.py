@@ -7,7 +7,7 @@ classes, do not see its names (Python reference, 4.2.2 "Resolution of names").
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import libcst as cst
 
@@ -26,12 +26,15 @@ def qualified(
     owner: cst.ClassDef,
     line: cst.SimpleStatementLine,
     expressions: Iterable[cst.CSTNode],
+    *,
+    but: Collection[str] = (),
 ) -> list[Edit]:
     """Edits that make expressions of a class body mean the same in another class.
 
     `choices=EXPLICIT_CHOICES` becomes `choices=Blog.EXPLICIT_CHOICES` when the body of Blog
     defines that name above `line`. A name that is only defined at `line` or below was the
-    module's when the line ran: `uuid = models.UUIDField(default=uuid.uuid4)`.
+    module's when the line ran: `uuid = models.UUIDField(default=uuid.uuid4)`. Names in `but`
+    are left as they are.
     """
     above = [one for one in statements(owner) if module.span(one)[1] <= module.span(line)[0]]
     defined = {name for statement in above for name in bound_names(statement)}
@@ -39,7 +42,7 @@ def qualified(
         Edit(module.inner_span(name)[0], module.inner_span(name)[0], f"{owner.name.value}.")
         for expression in expressions
         for name in scope_names(expression)
-        if name.value in defined
+        if name.value in defined and name.value not in but
     ]
 
 
@@ -142,6 +145,10 @@ class _Bound(cst.CSTVisitor):
 
     def visit_For(self, node: cst.For) -> None:
         self._bind(node.target)
+
+    def visit_TypeAlias(self, node: cst.TypeAlias) -> bool:
+        self._bind(node.name)
+        return False
 
     def visit_AsName(self, node: cst.AsName) -> None:
         self._bind(node.name)
