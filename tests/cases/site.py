@@ -133,6 +133,15 @@ class Case:
             cursor = await connection.execute(query.encode())
             return await cursor.fetchall() if cursor.description else []
 
+    async def databases(self) -> list[str]:
+        """The databases of the local server that are this case's."""
+        async with await connect(self.local.at("postgres")) as connection:
+            cursor = await connection.execute(
+                "SELECT datname FROM pg_database WHERE starts_with(datname, %s)",
+                [self.local.database],
+            )
+            return [str(name) for (name,) in await cursor.fetchall()]
+
     def source(self) -> dict[str, bytes]:
         """Every Python file of the project."""
         return {

@@ -135,8 +135,8 @@ class SlugsRestored(Result):
 class FieldsMoved(Result):
     """The number of other pages, by moved field, that have a value in that field.
 
-    `pages` is how many they are in all, and `columns` what the fields are called in the old type's
-    table. An older session has counted no pages, and has no columns.
+    `pages` is how many they are in all, `columns` what the fields are called in the old type's
+    table, and `declared` its Meta's constraints and indexes. An older session has none of these.
     """
 
     KEY: ClassVar[str] = "slugs.fields"
@@ -144,6 +144,7 @@ class FieldsMoved(Result):
     pages: int = 0
     table: str = ""
     columns: Sequence[str] = ()
+    declared: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

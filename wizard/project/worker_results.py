@@ -48,12 +48,14 @@ class ModelDescription(TypedDict):
     """The part of a model's description that is used here.
 
     `file` is its source, `migrations` the `__init__.py` of its app's migrations; None for none.
+    `declared` are the names of the constraints and indexes of its Meta.
     """
 
     label: str
     file: str
     table: str
     migrations: str | None
+    declared: list[str]
     fields: list[FieldDescription]
 
 

@@ -13,10 +13,11 @@ from wizard.steps.sources import describe
 
 
 class MovedColumns(TypedDict):
-    """The old type's table, and what the moved fields are called in it."""
+    """The old type's table, what the moved fields are called in it, and what its Meta declares."""
 
     table: str
     columns: list[str]
+    declared: list[str]
 
 
 async def moved_columns(context: Context) -> MovedColumns:
@@ -24,18 +25,25 @@ async def moved_columns(context: Context) -> MovedColumns:
     description, move = await describe(context), context.config.conversion.move
     fields = {field["name"]: field["column"] for field in description["fields"]}
     columns = [fields[name] for name in move if name in fields]
-    return {"table": description["table"], "columns": columns}
+    return {
+        "table": description["table"],
+        "columns": columns,
+        "declared": description["declared"],
+    }
 
 
-async def lost_objects(address: Address, table: str, columns: Sequence[str]) -> list[str]:
+async def lost_objects(
+    address: Address, table: str, columns: Sequence[str], declared: Sequence[str]
+) -> list[str]:
     """Return a line for each object that goes with the columns, but those that Django makes.
 
-    Objects that only may read them are among them. Raise OperationFailed where PostgreSQL would
+    Those are what a field brings, and the constraints and indexes `declared` in Meta. Objects that
+    only may read the columns are among the lines. Raise OperationFailed where PostgreSQL would
     refuse to drop a column.
     """
     if not columns:
         return []
-    objects = await dependants.of_columns(address, table, list(columns))
+    objects = await dependants.of_columns(address, table, list(columns), declared=list(declared))
     refusing = [dependants.line(one) for one in objects if one.refuses]
     if refusing:
         raise OperationFailed(

@@ -7,7 +7,7 @@ from typing import Any
 
 from wizard.base.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
 from wizard.base.yamlfile import nearest
-from wizard.config.config import Target
+from wizard.config.config import Conversion, Target
 from wizard.delivery import kinds
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
@@ -153,15 +153,9 @@ async def _python(context: Context) -> None:
         )
     model = await (await context.worker.client()).describe(conversion.old_type)
     own = [field["name"] for field in model["fields"] if field["prefixable"]]
-    related = {field["name"] for field in model["fields"] if "ManyToMany" in field["internal_type"]}
+    kinds_of_field = {field["name"]: field["internal_type"] for field in model["fields"]}
     for name in conversion.move:
-        if name in related:
-            raise ConfigError(
-                f"{conversion.old_type}.{name} is a many-to-many field, which cannot move.",
-                found="its rows are in a table of their own, which refers to the old type",
-                hint=f"Take {name} off conversion.move in remodel.yml: it stays on "
-                f"{conversion.old_type}, and {conversion.new_type} inherits it with its rows.",
-            )
+        _require_movable(conversion, name, kinds_of_field.get(name, ""))
         if name not in own:
             raise ConfigError(
                 f"{conversion.old_type} has no field of its own named {name!r} that could move.",
@@ -172,6 +166,25 @@ async def _python(context: Context) -> None:
     await _conversion(context, hello.page_models)
     if context.config.project.package is None and not context.config.project.install:
         report.finding("package", "the app belongs to the project itself", "info")
+
+
+def _require_movable(conversion: Conversion, name: str, kind: str) -> None:
+    """Raise ConfigError for a field that is no plain column of values."""
+    if "ManyToMany" in kind:
+        raise ConfigError(
+            f"{conversion.old_type}.{name} is a many-to-many field, which cannot move.",
+            found="its rows are in a table of their own, which refers to the old type",
+            hint=f"Take {name} off conversion.move in remodel.yml: it stays on "
+            f"{conversion.old_type}, and {conversion.new_type} inherits it with its rows.",
+        )
+    if kind == "GeneratedField":
+        raise ConfigError(
+            f"{conversion.old_type}.{name} is a generated field, which cannot move.",
+            found="the database computes it, from columns that would be renamed beneath it",
+            hint=f"Take {name} out of the model with a migration of its own, deploy it, convert, "
+            f"and add it to {conversion.new_type} afterwards; or leave it and its inputs off "
+            "conversion.move.",
+        )
 
 
 async def _local(context: Context) -> None:

@@ -201,14 +201,14 @@ def _left(plan: Plan) -> dict[str, Any]:
 
     A plan that an earlier version made has less.
     """
-    names = ("values", "pages", "table", "columns")
+    names = ("values", "pages", "table", "columns", "declared")
     return {name: plan.details[name] for name in names if name in plan.details}
 
 
 async def _dependants(context: Context, left: FieldsMoved) -> list[str]:
     """Return what goes with the columns, a line an object: here, and in production as tried."""
     there = context.facts.of(Tried).dependants if context.facts.settled(Tried.KEY) else ()
-    here = await lost_objects(context.config.local.address, left.table, left.columns)
+    here = await lost_objects(context.config.local.address, left.table, left.columns, left.declared)
     return list(dict.fromkeys([*there, *here]))
 
 

@@ -96,7 +96,7 @@ async def _lost_objects(context: Context) -> list[str]:
     """Report and return what production loses with the columns of the moved fields."""
     far = await context.far.checked(context.config.backup_source)
     moved = await moved_columns(context)
-    lost = await lost_objects(far.address, moved["table"], moved["columns"])
+    lost = await lost_objects(far.address, **moved)
     for line in lost:
         context.report.finding(
             "goes with the columns",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..protocol import Refusal, Reply
+from . import meta_changes
 from .database import page_connection
 from .guards import Guards
 from .models import page_model
@@ -241,23 +242,26 @@ def _finish(
     old = old_type.split(".")[1].lower()
     new = new_type.split(".")[1].lower()
     state = loader.project_state()
-    removes = [operations.RemoveField(model_name=old, name=field) for field in fields]
+    removes = [
+        *meta_changes.removed(state, page_model(old_type)),
+        *(operations.RemoveField(model_name=old, name=field) for field in fields),
+    ]
     renames = [
-        operations.RenameField(model_name=new, old_name=prefix + field, new_name=field)
-        for field in fields
+        *meta_changes.removed(state, page_model(new_type)),
+        *(
+            operations.RenameField(model_name=new, old_name=prefix + field, new_name=field)
+            for field in fields
+        ),
     ]
     for operation in [*removes, *renames]:
         operation.state_forwards(app, state)
+    additions = meta_changes.added(state, page_model(new_type))
+    for operation in additions:
+        operation.state_forwards(app, state)
     # What a rename leaves different is the name of a reverse relation, which had to be another
-    # while both fields existed.
+    # while both fields existed, and options that are no matter of the database.
     alters = _changes(loader.graph, state, app)
-    foreign = [
-        operation
-        for operation in alters
-        if not isinstance(operation, operations.AlterField)
-        or operation.model_name_lower != new
-        or operation.name not in fields
-    ]
+    foreign = [operation for operation in alters if not _follows(operation, old, new, fields)]
     if foreign:
         raise Refusal(
             "unexpected_changes",
@@ -270,9 +274,23 @@ def _finish(
     guarded = guards.around(removes, f"{app}.{number + 1:04d}", before, new, fields)
     first = _migration(f"{number + 1:04d}_remove_moved_fields_from_{old}", app, leaf, guarded)
     second = _migration(
-        f"{number + 2:04d}_{new}_fields_unprefixed", app, (app, first.name), [*renames, *alters]
+        f"{number + 2:04d}_{new}_fields_unprefixed",
+        app,
+        (app, first.name),
+        [*renames, *alters, *additions],
     )
     return [first, second]
+
+
+def _follows(operation: Any, old: str, new: str, fields: list[str]) -> bool:
+    """Return whether an operation only follows from the fields' having moved."""
+    from django.db.migrations import operations
+
+    if isinstance(operation, operations.AlterField):
+        return operation.model_name_lower == new and operation.name in fields
+    if isinstance(operation, operations.AlterModelOptions):
+        return operation.name_lower in (old, new)
+    return False
 
 
 def _migration(name: str, app: str, after: tuple[str, str], operations: list[Any]) -> Migration:

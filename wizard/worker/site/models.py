@@ -8,6 +8,7 @@ import inspect
 from typing import Any
 
 from ..protocol import Refusal, Reply
+from .meta_changes import declared
 from .types import Field, Model
 
 
@@ -105,6 +106,7 @@ def describe(reply: Reply, *, model: str) -> dict[str, Any]:
         "module": page_type.__module__,
         "file": inspect.getsourcefile(page_type),
         "migrations": _migrations_module(meta.app_label),
+        "declared": declared(page_type),
         "class_name": page_type.__name__,
         "bases": [f"{base.__module__}.{base.__qualname__}" for base in page_type.__bases__],
         "chain": [level._meta.label for level in chain(page_type)],
