@@ -55,7 +55,7 @@ async def delivered(case: Case) -> None:
 REFUSED = {
     "unique-constraint": ("blog_code_once", "ids: kept"),
     "clashing-name": ("podcast",),
-    "field-of-mixin": ("robots", "mixin"),
+    "field-of-mixin": ("robots", "base class"),
     "generated-field": ("total", "generated field"),
     "many-to-many": ("cats", "many-to-many"),
     "class-exists": ("Podcast", "models.py"),
