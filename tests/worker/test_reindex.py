@@ -164,3 +164,26 @@ async def test_nothing_else_is_indexed_anew(press: Press) -> None:
         await site.ask("reindex", **MIGRATION)
     assert await press.query(query) == before
     assert len(before) > 20
+
+
+async def test_a_snippet_that_refers_to_anything(added: Press) -> None:
+    """Of which the index knows the page, and the page's content type besides."""
+    added.edit(old="class Like(", new="@register_snippet\nclass Like(")
+    added.edit(
+        old="from wagtail.models import",
+        new="from wagtail.snippets.models import register_snippet\nfrom wagtail.models import",
+    )
+    await added.rebuild_indexes()
+    query = (
+        "SELECT model_path, to_content_type_id, to_object_id FROM wagtailcore_referenceindex "
+        "WHERE model_path LIKE 'content%' ORDER BY 1, 2, 3"
+    )
+    before = await added.query(query)
+    assert [row[0] for row in before] == ["content_object", "content_type"]
+    how = {**MOVE, "move": ["artwork", "keywords", "explicit"], "fields": {}}
+    async with added.site() as site:
+        await site.ask("convert", **how, pages=[await added.page("show")])
+    carried = await added.query(query)
+    await added.rebuild_indexes()
+    assert await added.query(query) == carried
+    assert not set(carried) & set(before)

@@ -35,12 +35,44 @@ class Indexes(GenericKeys):
 
     def carry(self, ledger: ReferenceLedger, reply: Reply) -> list[Proof]:
         super().carry(ledger, reply)
+        _name_types(ledger)
         rebuilt = _rebuild(ledger.cursor, ledger.field_map, reply, len(ledger.pages))
         return [(name, "rebuilt by Wagtail") for name in rebuilt]
 
     def changes(self, ledger: ReferenceLedger) -> Iterator[tuple[str, str]]:
         for pair in self.pairs():
             yield pair.table, WHOLE
+
+
+def _name_types(ledger: ReferenceLedger) -> None:
+    """Follow the content types beside ids of the pages: foreign keys, of which the index knows.
+
+    Wagtail 4.2 indexes those of every model, later ones those of pages, snippets and the like.
+    """
+    from django.contrib.contenttypes.models import ContentType
+    from wagtail.models import ReferenceIndex
+
+    old, new = columns.retyping(ledger.field_map)
+    for pair in columns.generics():
+        if pair.derived or pair.transient or not ReferenceIndex.model_is_indexable(pair.model):
+            continue
+        meta = pair.model._meta
+        condition, given = columns.matches(pair, [new], "new")
+        names = [field.name for field in meta.local_fields if field.column in pair.types]
+        ledger.cursor.execute(
+            f"UPDATE {quoted(ReferenceIndex._meta.db_table)} r SET to_object_id = %s "
+            f"FROM {quoted(pair.table)} t, remodel_map m WHERE {condition} "
+            f"AND r.object_id = t.{quoted(meta.pk.column)}::text AND r.base_content_type_id = %s "
+            "AND r.to_content_type_id = %s AND r.to_object_id = ANY(%s) AND r.model_path = ANY(%s)",
+            [
+                str(new),
+                *given,
+                columns.content_type(([pair.model, *meta.get_parent_list()])[-1]),
+                columns.content_type(ContentType),
+                [str(type_id) for type_id in old],
+                names,
+            ],
+        )
 
 
 def _rebuild(cursor: Cursor, field_map: FieldMap, reply: Reply, total: int) -> list[str]:
