@@ -34,11 +34,13 @@ class PageModel(TypedDict):
 class FieldDescription(TypedDict):
     """The part of a model field's description that is used here.
 
-    `local` fields are the model's own, `prefixable` are those that can get a prefixed copy.
+    `type` is the class in full. `local` fields are the model's own, `prefixable` are those that can
+    get a prefixed copy.
     """
 
     name: str
     column: str
+    type: str
     internal_type: str
     local: bool
     prefixable: bool

@@ -153,7 +153,7 @@ async def _python(context: Context) -> None:
         )
     model = await (await context.worker.client()).describe(conversion.old_type)
     own = [field["name"] for field in model["fields"] if field["prefixable"]]
-    kinds_of_field = {field["name"]: field["internal_type"] for field in model["fields"]}
+    kinds_of_field = {field["name"]: field["type"] for field in model["fields"]}
     for name in conversion.move:
         _require_movable(conversion, name, kinds_of_field.get(name, ""))
         if name not in own:
@@ -177,7 +177,7 @@ def _require_movable(conversion: Conversion, name: str, kind: str) -> None:
             hint=f"Take {name} off conversion.move in remodel.yml: it stays on "
             f"{conversion.old_type}, and {conversion.new_type} inherits it with its rows.",
         )
-    if kind == "GeneratedField":
+    if kind.endswith(".GeneratedField"):
         raise ConfigError(
             f"{conversion.old_type}.{name} is a generated field, which cannot move.",
             found="the database computes it, from columns that would be renamed beneath it",
