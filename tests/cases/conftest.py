@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.cases.site import Case, clone, lay_out, plain_database
+from tests.cases.site import Case, Lay, clone, lay_out, plain_database
 from tests.support.postgres import APP_PASSWORD, OWNER
 from wizard.postgres.address import Address
 from wizard.sandbox.cluster import Cluster
 
-Lay = Callable[[str], Awaitable[Case]]
 _numbers = count(1)
 
 

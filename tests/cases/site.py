@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,9 @@ class Case:
             str(path.relative_to(self.project)): path.read_bytes()
             for path in sorted(self.project.rglob("*.py"))
         }
+
+
+Lay = Callable[[str], Awaitable[Case]]
 
 
 async def lay_out(name: str, folder: Path, local: Address, production: Address) -> Case:

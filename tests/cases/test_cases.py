@@ -10,8 +10,7 @@ import json
 import pytest
 import yaml
 
-from tests.cases.conftest import Lay
-from tests.cases.site import Case
+from tests.cases.site import Case, Lay
 from wizard.base.errors import RemodelError
 from wizard.base.events import Event
 

@@ -27,6 +27,9 @@ WITH = ("--config", CONFIG)
 GATED = 8
 
 
+LATER = {"project.trial"}  # operations that the older version did not have
+
+
 @pytest.fixture
 def given(demo: Demo) -> Iterator[Demo]:
     """The sandbox, with the configuration and the answers of the older version's run."""
@@ -56,7 +59,7 @@ def test_it_is_resumed_to_its_end(given: Demo, stage: str) -> None:
     assert after[: len(begun)] == begun
     done = {row.operation for row in begun if row.kind in ("done", "skipped")}
     assert not done & {row.operation for row in after[len(begun) :]}  # nothing is done twice
-    assert told(after) == told(OLDER.journal(given))
+    assert changes(told(OLDER.journal(given)), told(after)) == []
     written = yaml.safe_load((session / "answers.yml").read_text())
     assert written == {**OLDER.answers, "recorded": recorded(OLDER.id)}
 
@@ -78,7 +81,7 @@ def test_its_answers_replay_without_a_stale_consent(given: Demo) -> None:
     (session,) = (given.root / ".remodel" / "sessions").iterdir()
     written = yaml.safe_load((session / "answers.yml").read_text())
     assert written == {**OLDER.answers, "recorded": recorded(session.name)}
-    assert told(rows(session)) == told(older)
+    assert changes(told(older), told(rows(session))) == []
 
 
 def test_its_journal_is_understood(given: Demo) -> None:
@@ -89,8 +92,8 @@ def test_its_journal_is_understood(given: Demo) -> None:
 
     session = OLDER.put_session(given, "finished")
     older = rows(session)
-    assert {row.operation for row in older if row.kind != "answer"} == known
-    assert len(known) == 34
+    assert {row.operation for row in older if row.kind != "answer"} == known - LATER
+    assert len(known - LATER) == 34
     asked = json.loads(given.remodel("schema", *WITH).stdout)["properties"]["answers"]
     assert {row.operation for row in older if row.kind == "answer"} == set(asked["properties"])
     assert given.remodel("check", ANSWERS, *WITH).returncode == 0
@@ -127,8 +130,30 @@ def told(journal: Sequence[Row]) -> list[tuple[str, str, str, Any]]:
     return [
         (row.operation, row.kind, fingerprint(row.data), form(row.data))
         for row in journal
-        if row.kind != "failed"
+        if row.kind != "failed" and row.operation not in LATER
     ]
+
+
+def changes(
+    older: Sequence[tuple[str, str, str, Any]], newer: Sequence[tuple[str, str, str, Any]]
+) -> list[str]:
+    """Where a journal is not what the older version wrote; it may say more of an operation."""
+    if [row[:3] for row in older] != [row[:3] for row in newer]:
+        return [
+            f"{before[:3]} became {after[:3]}" for before, after in zip(older, newer, strict=False)
+        ]
+    return [
+        f"{before[:2]}: {before[3]} became {after[3]}"
+        for before, after in zip(older, newer, strict=True)
+        if not holds(after[3], before[3])
+    ]
+
+
+def holds(newer: Any, older: Any) -> bool:
+    """Whether a form has everything that the older one had."""
+    if isinstance(older, dict) and isinstance(newer, dict):
+        return all(name in newer and holds(newer[name], form) for name, form in older.items())
+    return bool(newer == older)
 
 
 def fingerprint(data: Mapping[str, Any]) -> str:

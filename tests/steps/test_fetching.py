@@ -316,7 +316,7 @@ async def test_asks_for_each_host_key_on_the_way(
     text = f"{here.read_text()}    ProxyJump bastion\n\n"
     here.write_text(text + (tmp_path / "bastion_config").read_text())
     context = await begin(found, begun, heard, "fetch", accepted=False)
-    *trusts, _ = project.STEP.operations(context)
+    trusts = [each for each in project.STEP.operations(context) if isinstance(each, project.Trust)]
     assert [each.key for each in trusts] == ["project.jump:bastion", "project.trust:production"]
     phrases = []
     for each, host in zip(trusts, (bastion, ssh_server), strict=True):

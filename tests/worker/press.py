@@ -204,3 +204,15 @@ MOVE: dict[str, Any] = {
     "move": ["artwork", "keywords", "explicit"],
     "fields": {},
 }
+MIGRATION: dict[str, Any] = {
+    **{name: MOVE[name] for name in ("old_type", "new_type", "prefix")},
+    "fields": MOVE["move"],
+}
+
+
+async def migrations(site: Any, kind: str) -> list[dict[str, str]]:
+    """The files of the migrations of a kind, unwritten."""
+    made: list[dict[str, str]] = await site.ask(
+        "make_migration", app="press", kind=kind, **MIGRATION
+    )
+    return made

@@ -7,13 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.worker.press import MOVE, Press
+from tests.worker.press import MIGRATION, MOVE, Press
 from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed, WorkerFailed
-
-MIGRATION = {
-    **{name: MOVE[name] for name in ("old_type", "new_type", "prefix")},
-    "fields": MOVE["move"],
-}
 
 # Every column that has a page's id, with how many rows of the filled site have the show's.
 REFERENCES = {

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.worker.press import PYTHON, Press
-from tests.worker.test_migrations import MOVE, make
+from tests.worker.press import MOVE, PYTHON, Press, migrations
 from wizard.base import process
 from wizard.base.errors import OperationFailed
 
@@ -19,7 +16,7 @@ async def release(press: Press) -> None:
     """The final package, its migrations included, over a database that has not had the last two."""
     press.finish_models()
     async with press.site() as site:
-        press.write(await make(site, "finish"))
+        press.write(await migrations(site, "finish"))
 
 
 async def manage(press: Press, *arguments: str) -> tuple[int, str]:
@@ -56,12 +53,11 @@ async def test_discards_as_many_as_were_consented_to_and_no_more(added: Press) -
 
 
 async def test_passes_where_the_pages_were_converted(added: Press) -> None:
-    how: dict[str, Any] = {**MOVE, "move": MOVE["fields"], "fields": {}}
     show = await added.page("show")
     added.apart()
     async with added.site() as site:
-        await site.ask("convert", **how, pages=[show], ids="kept")
-        left = {"old_type": "press.Blog", "new_type": "press.Podcast", "fields": MOVE["fields"]}
+        await site.ask("convert", **MOVE, pages=[show], ids="kept")
+        left = {"old_type": "press.Blog", "new_type": "press.Podcast", "fields": MOVE["move"]}
         assert await site.ask("values_left", **left) == {"fields": {}, "pages": 0}
     await release(added)
     assert await manage(added, "migrate") == (0, "")
@@ -74,11 +70,10 @@ async def test_passes_where_there_is_no_page(added: Press) -> None:
 
 
 async def test_refuses_to_reverse_while_there_are_pages_of_the_new_type(added: Press) -> None:
-    how: dict[str, Any] = {**MOVE, "move": MOVE["fields"], "fields": {}}
     show = await added.page("show")
     added.apart()
     async with added.site() as site:
-        await site.ask("convert", **how, pages=[show], ids="kept")
+        await site.ask("convert", **MOVE, pages=[show], ids="kept")
     await release(added)
     assert (await manage(added, "migrate"))[0] == 0
     code, printed = await manage(added, "migrate", "press", "0001")
@@ -92,6 +87,6 @@ async def test_a_module_of_that_name_is_left_alone(press: Press) -> None:
     own = press.project / "press" / "migrations" / "_guard.py"
     own.write_text("# somebody's own\n")
     async with press.site() as site:
-        made, guards = await make(site, "add")
+        made, guards = await migrations(site, "add")
     assert guards["path"] == str(own.with_name("_guard_2.py"))
     assert "press.migrations._guard_2.RequireNoRows" in made["text"]

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.worker.press import Press
+from tests.worker.press import MOVE, Press, migrations
 from wizard.base.errors import WorkerFailed
 
-MOVE: dict[str, Any] = {
-    "old_type": "press.Blog",
-    "new_type": "press.Podcast",
-    "prefix": "new_",
-    "fields": ["artwork", "keywords", "explicit"],
-}
-
 KEYWORDS = "SELECT new_keywords, new_explicit, new_artwork_id FROM press_podcast"
-
-
-async def make(site: Any, kind: str) -> Any:
-    return await site.ask("make_migration", app="press", kind=kind, **MOVE)
 
 
 async def test_the_migration_that_adds_is_the_same_every_time(press: Press) -> None:
     press.add_new_type()
     async with press.site() as site:
-        first = await make(site, "add")
+        first = await migrations(site, "add")
         await site.restart()
-        assert await make(site, "add") == first
+        assert await migrations(site, "add") == first
         made, guards = first
         assert guards["path"] == str(press.project / "press/migrations/_guard.py")
         assert made["name"] == "0002_podcast"
@@ -49,12 +36,12 @@ async def test_other_changes_do_not_slip_into_the_migration(press: Press) -> Non
     press.edit(old="note = models.TextField", new="remark = models.TextField")
     async with press.site() as site:
         with pytest.raises(WorkerFailed) as caught:
-            await make(site, "add")
+            await migrations(site, "add")
     assert "note" in str(caught.value)
     press.edit(old="    remark = models.TextField(blank=True)\n", new="")
     async with press.site() as site:
         with pytest.raises(WorkerFailed, match="nothing else") as caught:
-            await make(site, "add")
+            await migrations(site, "add")
     assert "Remove field note from banner" in caught.value.found
 
 
@@ -62,13 +49,12 @@ async def test_the_end_removes_then_renames_and_loses_nothing(added: Press) -> N
     show = await added.page("show")
     added.apart()
     async with added.site() as site:
-        how = {**MOVE, "move": MOVE["fields"], "fields": {}}
-        await site.ask("convert", **how, pages=[show])
+        await site.ask("convert", **MOVE, pages=[show])
         (before,) = await added.query(KEYWORDS)
         assert before[:2] == ("sea, harbour", 2)
         added.finish_models()
         await site.restart()
-        made = await make(site, "finish")
+        made = await migrations(site, "finish")
         assert [migration["name"] for migration in made] == [
             "0003_remove_moved_fields_from_blog",
             "0004_podcast_fields_unprefixed",
@@ -91,7 +77,7 @@ async def test_a_model_that_is_not_final_is_told(added: Press) -> None:
     added.edit(old="    keywords = models.CharField", new="    catchwords = models.CharField")
     async with added.site() as site:
         with pytest.raises(WorkerFailed) as caught:
-            await make(site, "finish")
+            await migrations(site, "finish")
     assert "catchwords" in str(caught.value)
 
 
@@ -99,7 +85,7 @@ async def test_the_naive_order_fails_in_django_itself(added: Press) -> None:
     """Why the order is as it is: renamed first, the field clashes with the parent's."""
     added.finish_models()
     async with added.site() as site:
-        made = await make(site, "finish")
+        made = await migrations(site, "finish")
     lines = made[0]["text"] + made[1]["text"]
     rename = "migrations.RenameField('podcast', 'new_keywords', 'keywords')"
     remove = "migrations.RemoveField('blog', 'keywords')"

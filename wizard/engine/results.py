@@ -141,10 +141,10 @@ class FieldsMoved(Result):
 
     KEY: ClassVar[str] = "slugs.fields"
     values: Mapping[str, int]
-    pages: int = 0
-    table: str = ""
-    columns: Sequence[str] = ()
-    declared: Sequence[str] = ()
+    pages: int | None = None
+    table: str | None = None
+    columns: Sequence[str] | None = None
+    declared: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -182,7 +182,7 @@ class MigrateFields(Migrate):
             title=f"Drop the moved columns from {conversion.old_type}, rename the new ones",
             destroys=(Loss(f"the columns {columns} of {conversion.old_type}"), *losses),
             gate=Gate(conversion.old_type),
-            details={"discard": _discarded(plan.facts["migrations"], left.pages)},
+            details={"discard": _discarded(plan.facts["migrations"], left.pages or 0)},
         )
 
     async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
@@ -208,7 +208,9 @@ def _left(plan: Plan) -> dict[str, Any]:
 async def _dependants(context: Context, left: FieldsMoved) -> list[str]:
     """Return what goes with the columns, a line an object: here, and in production as tried."""
     there = context.facts.of(Tried).dependants if context.facts.settled(Tried.KEY) else ()
-    here = await lost_objects(context.config.local.address, left.table, left.columns, left.declared)
+    here = await lost_objects(
+        context.config.local.address, left.table or "", left.columns or (), left.declared or ()
+    )
     return list(dict.fromkeys([*there, *here]))
 
 

@@ -50,6 +50,7 @@ def look(
         named = [page["id"] for page in find_pages(reply, model=old_type, selectors=selectors)]
         idmap.load(cursor, dict.fromkeys(named) if ids == "new" else dict(zip(named, named)))
         _lend(cursor, field_map.new_type)
+        _suppose_content_types()
         cursor.execute("SET TRANSACTION READ ONLY")
         places = Places(cursor, field_map)
         going = on_delete.find(cursor, field_map, places)
@@ -70,6 +71,7 @@ def look(
             "stay": _staying(page_model(old_type), page_model(new_type), move, named),
         }
         transaction.set_rollback(True, using=connection.alias)
+    _forget_content_types()
     return seen
 
 
@@ -86,6 +88,29 @@ def _lend(cursor: Cursor, model: Model) -> None:
         if statement.startswith(begin):
             rest = statement[len(begin) :].rstrip(";")
             cursor.execute(f"CREATE TEMPORARY TABLE {rest} ON COMMIT DROP".replace("%", "%%"), [])
+
+
+def _suppose_content_types() -> None:
+    """Let Django know content types that the database has not, by ids that no row has.
+
+    It makes what it misses, and here nothing can be written.
+    """
+    from django.apps import apps
+    from django.contrib.contenttypes.models import ContentType
+
+    alias = page_connection().alias
+    there = set(ContentType.objects.using(alias).values_list("app_label", "model"))
+    for number, model in enumerate(apps.get_models(include_auto_created=True), 1):
+        meta = model._meta
+        if (meta.app_label, meta.model_name) not in there:
+            supposed = ContentType(pk=-number, app_label=meta.app_label, model=meta.model_name)
+            ContentType.objects._add_to_cache(alias, supposed)
+
+
+def _forget_content_types() -> None:
+    from django.contrib.contenttypes.models import ContentType
+
+    ContentType.objects.clear_cache()
 
 
 def _staying(old: Model, new: Model, move: list[str], going: list[int]) -> list[dict[str, Any]]:
