@@ -68,8 +68,17 @@ def chain(model: Model) -> list[Model]:
 
 
 def _direct_parents(model: Model) -> list[Model]:
-    local = set(model._meta.local_fields)
-    return [parent for parent, link in model._meta.parents.items() if link in local]
+    """Return the models whose rows the model's own row extends.
+
+    The links are compared by name: of `class Two(Seo, Page)`, with an abstract page Seo, Django
+    notes the link as Seo has it, and not the model's own.
+    """
+    local = {field.name for field in model._meta.local_fields}
+    return [
+        parent
+        for parent, link in model._meta.parents.items()
+        if link is not None and link.name in local
+    ]
 
 
 def page_models(reply: Reply) -> list[dict[str, Any]]:
