@@ -135,6 +135,10 @@ _SUMMARY = _line(
             "description": "By target: the database that a rollback swaps back in, or empty.",
             "additionalProperties": {"type": "string"},
         },
+        "deploy": _object(
+            {"folder": {"type": "string"}, "files": _WORDS, "failures": _WORDS},
+            ["folder", "files", "failures"],
+        ),
         "report": {"type": "string"},
     },
 )

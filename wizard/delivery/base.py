@@ -18,6 +18,7 @@ from wizard.delivery.drift import since_backup, staging_outcome
 from wizard.delivery.drift.since_backup import DriftSinceBackup
 from wizard.delivery.foreseen import Foreseen
 from wizard.engine.context import Context
+from wizard.engine.deployment import around, deployment
 from wizard.engine.operation import Operation, Repeatable
 from wizard.engine.result import Result
 from wizard.engine.results import Fetched
@@ -88,6 +89,7 @@ class Delivery(ForTarget):
             title=title,
             does=(
                 f"the backup this is made from is {age(backup)}",
+                *_deployment(context, target),
                 *does,
                 *(f"then run {' '.join(words)}" for words in target.after),
                 *checked.plan_lines,
@@ -109,6 +111,14 @@ class Delivery(ForTarget):
             },
             details={**details, "baseline": lost.baseline is not None},
         )
+
+
+def _deployment(context: Context, target: Target) -> list[str]:
+    conversion = context.config.conversion
+    lines = deployment(
+        context.session.journal, conversion.old_type, conversion.new_type, conversion.move
+    ).lines()
+    return [*lines, around(target)] if lines else []
 
 
 class After(ForTarget, Repeatable):

@@ -22,6 +22,7 @@ from wizard.config import fieldmap
 from wizard.delivery import kinds
 from wizard.delivery.results import Delivered
 from wizard.engine.context import Context
+from wizard.engine.deployment import deployment
 from wizard.reports import ledger
 from wizard.reports.ledger import ACCOUNTS
 from wizard.session.journal import Journal, JournalEntry
@@ -77,6 +78,7 @@ def gather(folder: Path, journal: Journal) -> list[ReportSection]:
     }
     done = {key: entry.data for key, entry in states.items() if entry.kind == "done"}
     sections = [
+        _deployment(journal),
         _conversion(journal, done),
         _pages(folder, done),
         _field_map(journal),
@@ -88,6 +90,14 @@ def gather(folder: Path, journal: Journal) -> list[ReportSection]:
         _operations(states),
     ]
     return [section for section in sections if section.lines or section.table]
+
+
+def _deployment(journal: Journal) -> ReportSection:
+    conversion = journal.noted("identity", {}).get("conversion", {})
+    deployed = deployment(
+        journal, conversion.get("from", ""), conversion.get("to", ""), conversion.get("move", ())
+    )
+    return ReportSection("To be deployed", tuple(deployed.lines()), ())
 
 
 def _conversion(journal: Journal, done: Mapping[str, Any]) -> ReportSection:

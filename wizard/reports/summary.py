@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from wizard.engine.context import Context
+from wizard.engine.deployment import deployment
 from wizard.reports.ledger import summed
 
 
@@ -26,6 +27,13 @@ def summary(context: Context) -> dict[str, Any]:
         for key, data in done.items()
         if key.startswith("production.deliver:") and key.replace("deliver", "rollback") not in done
     }
+    conversion_of = context.config.conversion
+    deployed = deployment(
+        context.session.journal,
+        conversion_of.old_type,
+        conversion_of.new_type,
+        conversion_of.move,
+    )
     return {
         "kind": "summary",
         "session": context.session.id,
@@ -49,6 +57,7 @@ def summary(context: Context) -> dict[str, Any]:
             if key.partition(":")[0] in _CHECKS and data.get("message")
         ],
         "delivered": delivered,
+        "deploy": deployed.to_json(),
         "report": str(context.artefact("report.html")),
     }
 
@@ -67,6 +76,11 @@ _CHECKS = (
 def lines(data: dict[str, Any]) -> list[str]:
     """Return the summary as lines for a person."""
     text = ["", f"Session {data['session']}"]
+    if data["delivered"] and data["deploy"]["files"]:
+        text.append(f"  deploy    from {data['deploy']['folder']}:")
+        text += [f"    {file}" for file in data["deploy"]["files"]]
+        failing = data["deploy"]["failures"]
+        text += [f"    until then the running code fails on {failure}" for failure in failing]
     for page in data["converted"][:NAMED]:
         old, new = page["old_id"], page["new_id"]
         now = f"page {old} is now {new}" if old != new else f"page {old} as before"

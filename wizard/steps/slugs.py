@@ -23,6 +23,7 @@ from wizard.steps.sources import (
     observe_file,
     put_back,
     reinstall,
+    report_usages,
     unchanged,
     was_put_back,
 )
@@ -106,6 +107,7 @@ class RenameFields(Operation):
                 f"This mentions a field that {old} no longer has; look whether it should.",
             )
         worker = await context.worker.client()
+        report_usages(context, path)
         left = await worker.values_left(conversion)
         return Plan(
             operation=self.key,

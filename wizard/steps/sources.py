@@ -8,9 +8,11 @@ from wizard.base.errors import ConfigError, OperationFailed
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Seen
 from wizard.engine.result import Result
-from wizard.project import package
+from wizard.project import package, source
 from wizard.project.worker_results import ModelDescription
 from wizard.session.plan import Plan
+
+USAGES_SHOWN = 20  # lines that are findings of their own
 
 
 def unchanged(operation: Operation, why: str) -> Plan:
@@ -110,3 +112,30 @@ def observe_file(plan: Plan, result: Result) -> Observation:
 async def describe(context: Context) -> ModelDescription:
     """Return the old type as the project's Django sees it."""
     return await (await context.worker.client()).describe(context.config.conversion.old_type)
+
+
+def report_usages(context: Context, models: Path) -> None:
+    """Report where else the project's code and templates name the old type or a moved field.
+
+    The models file is left out: what stays there is reported with its edit.
+    """
+    project, conversion = context.config.project, context.config.conversion
+    roots = list(dict.fromkeys([project.path, project.package or project.path]))
+    app, _, old_class = conversion.old_type.partition(".")
+    everywhere = source.usages(roots, old_class=old_class, app=app, fields=conversion.move)
+    elsewhere = [usage for usage in everywhere if usage.path.resolve() != models.resolve()]
+    if not elsewhere:
+        return
+    rows = [f"{usage.path}\t{usage.line}\t{usage.text}" for usage in elsewhere]
+    title = f"What names {conversion.old_type} or a moved field"
+    context.report.document(title, "table", "\n".join(["file\tline\ttext", *rows]))
+    for usage in elsewhere[:USAGES_SHOWN]:
+        context.report.finding(
+            f"{usage.path.name} line {usage.line}",
+            usage.text,
+            "warn",
+            f"{usage.path}: converted pages are {conversion.new_type}, with the moved fields; "
+            f"{conversion.old_type} has only the others.",
+        )
+    if (more := len(elsewhere) - USAGES_SHOWN) > 0:
+        context.report.finding("more such lines", f"{more:,}", "warn", f"In: {title}")

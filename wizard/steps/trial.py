@@ -15,6 +15,7 @@ from wizard.project.worker_results import Outlook
 from wizard.session.plan import Plan
 from wizard.steps.dropped_columns import lost_objects, moved_columns
 from wizard.steps.proposal import Proposal, generated, propose, require_sound
+from wizard.steps.sources import report_usages
 
 FAULTS_SHOWN = 50
 
@@ -46,6 +47,7 @@ class Trial(Repeatable):
         if proposal is not None:
             await require_sound(context, proposal)
             context.report.finding("new class", "loads; Django's checks have nothing against it")
+            report_usages(context, proposal.path)
         lost = await _lost_objects(context)
         outlook = await _look(context, proposal)
         if outlook is None:
