@@ -6,8 +6,9 @@ transaction that is READ ONLY and rolled back.
 
 from __future__ import annotations
 
-from wizard.base.errors import ConfigError, OperationFailed, RemodelError
+from wizard.base.errors import ConfigError, OperationFailed
 from wizard.engine.context import Context
+from wizard.engine.far_side import Far
 from wizard.engine.operation import Repeatable
 from wizard.engine.results import Tried
 from wizard.postgres import server
@@ -48,26 +49,7 @@ class Trial(Repeatable):
             await require_sound(context, proposal)
             context.report.finding("new class", "loads; Django's checks have nothing against it")
             report_usages(context, proposal.path)
-        lost = await _lost_objects(context)
-        outlook = await _look(context, proposal)
-        if outlook is None:
-            message = "the models would be right; the content is looked at later"
-            return Tried(dependants=lost, message=message)
-        _show(context, outlook)
-        if outlook["faults"]:
-            faults = outlook["faults"]
-            more = [f"and {len(faults) - FAULTS_SHOWN:,} more"] * (len(faults) > FAULTS_SHOWN)
-            count = (
-                "1 problem prevents" if len(faults) == 1 else f"{len(faults):,} problems prevent"
-            )
-            raise OperationFailed(
-                f"{count} the conversion; nothing was changed.",
-                found="\n".join([*faults[:FAULTS_SHOWN], *more]),
-                hint="Fix them in the models or in the admin of "
-                f"{context.config.backup_source.name}, or choose other pages; then try again.",
-            )
-        message = f"pages to convert: {outlook['pages']:,}; nothing is in the way"
-        return Tried(dependants=lost, message=message)
+        return await _look(context, proposal)
 
 
 async def _require_migrated(context: Context) -> None:
@@ -94,9 +76,53 @@ async def _proposal(context: Context) -> Proposal | None:
     return await propose(context, str(answer) if answer else await generated(context))
 
 
-async def _lost_objects(context: Context) -> list[str]:
+async def _look(context: Context, proposal: Proposal | None) -> Tried:
+    """Look at production and report what the conversion would lose there.
+
+    Raise OperationFailed with everything that prevents it. A database that has not had all
+    migrations, and a standby, are looked at after the restore.
+    """
+    target = context.config.backup_source
+    far = await context.far.checked(target)
+    texts = {} if proposal is None else proposal.texts("added")
+    async with context.worker.client_over(texts, look_at=far) as worker:
+        if pending := await worker.migration_plan():
+            context.report.finding(
+                "migrations",
+                f"{target.name} has not had {', '.join(pending)}",
+                "warn",
+                "They run on the local copy, and are delivered with the conversion. Its content "
+                "is looked at after the restore.",
+            )
+            return Tried(message="the models would be right; the content is looked at later")
+        lost = await _lost_objects(context, far)
+        if await _is_standby(far):
+            context.report.finding(
+                f"{target.name} content",
+                "a standby, which has no temporary tables; looked at after the restore",
+                "info",
+            )
+            return Tried(
+                dependants=lost,
+                message="the models would be right; the content is looked at later",
+            )
+        outlook = await worker.look(context.config.conversion)
+    _show(context, outlook)
+    if outlook["faults"]:
+        raise _refused(context, outlook["faults"])
+    message = f"pages to convert: {outlook['pages']:,}; nothing is in the way"
+    return Tried(dependants=lost, message=message)
+
+
+async def _is_standby(far: Far) -> bool:
+    async with server.session(far.address) as connection:
+        cursor = await connection.execute("SELECT pg_is_in_recovery()")
+        (standby,) = await cursor.fetchone() or (False,)
+    return bool(standby)
+
+
+async def _lost_objects(context: Context, far: Far) -> list[str]:
     """Report and return what production loses with the columns of the moved fields."""
-    far = await context.far.checked(context.config.backup_source)
     moved = await moved_columns(context)
     lost = await lost_objects(far.address, **moved)
     for line in lost:
@@ -110,40 +136,15 @@ async def _lost_objects(context: Context) -> list[str]:
     return lost
 
 
-async def _look(context: Context, proposal: Proposal | None) -> Outlook | None:
-    """Return what the conversion would come upon in production; None where it cannot be looked at.
-
-    Why not is reported.
-    """
-    target = context.config.backup_source
-    far = await context.far.checked(target)
-    async with server.session(far.address) as connection:
-        cursor = await connection.execute("SELECT pg_is_in_recovery()")
-        (standby,) = await cursor.fetchone() or (False,)
-    if standby:
-        context.report.finding(
-            f"{target.name} content",
-            "a standby, which has no temporary tables; looked at after the restore",
-            "info",
-        )
-        return None
-    texts = {} if proposal is None else proposal.texts("added")
-    async with context.worker.client_over(texts, look_at=far) as worker:
-        pending = await worker.migration_plan()
-        if pending:
-            context.report.finding(
-                "migrations",
-                f"{target.name} has not had {', '.join(pending)}",
-                "warn",
-                "They run on the local copy, and are delivered with the conversion. Its content "
-                "is looked at after the restore.",
-            )
-            return None
-        try:
-            return await worker.look(context.config.conversion)
-        except RemodelError as error:
-            error.hint = error.hint or "This is what production's content comes to; see above."
-            raise
+def _refused(context: Context, faults: list[str]) -> OperationFailed:
+    more = [f"and {len(faults) - FAULTS_SHOWN:,} more"] * (len(faults) > FAULTS_SHOWN)
+    count = "1 problem prevents" if len(faults) == 1 else f"{len(faults):,} problems prevent"
+    return OperationFailed(
+        f"{count} the conversion; nothing was changed.",
+        found="\n".join([*faults[:FAULTS_SHOWN], *more]),
+        hint="Fix them in the models or in the admin of "
+        f"{context.config.backup_source.name}, or choose other pages; then try again.",
+    )
 
 
 def _show(context: Context, outlook: Outlook) -> None:
