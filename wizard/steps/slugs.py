@@ -30,6 +30,7 @@ from wizard.steps.sources import (
 from wizard.steps.structure import CheckModels, Install, Migrate, WriteMigrations
 
 ERROR = 40  # django.core.checks.ERROR
+USAGES_SHOWN = 20  # lines that name the old type and are findings of their own
 REMOVAL = "_remove_moved_fields_from_"  # in the name of the migration that drops the columns
 NOTHING_MOVES = "conversion.move is empty: no field was prefixed"
 
@@ -107,7 +108,7 @@ class RenameFields(Operation):
                 f"This mentions a field that {old} no longer has; look whether it should.",
             )
         worker = await context.worker.client()
-        report_usages(context, path)
+        report_usages(context, path, USAGES_SHOWN)
         left = await worker.values_left(conversion)
         return Plan(
             operation=self.key,

@@ -12,8 +12,6 @@ from wizard.project import package, source
 from wizard.project.worker_results import ModelDescription
 from wizard.session.plan import Plan
 
-USAGES_SHOWN = 20  # lines that are findings of their own
-
 
 def unchanged(operation: Operation, why: str) -> Plan:
     """Return the plan of an operation with nothing to do, for `Facts.unchanged` to see."""
@@ -114,10 +112,11 @@ async def describe(context: Context) -> ModelDescription:
     return await (await context.worker.client()).describe(context.config.conversion.old_type)
 
 
-def report_usages(context: Context, models: Path) -> None:
+def report_usages(context: Context, models: Path, shown: int = 0) -> None:
     """Report where else the project's code and templates name the old type or a moved field.
 
-    The models file is left out: what stays there is reported with its edit.
+    All lines are a document, the first `shown` of them findings as well. The models file is left
+    out: what stays there is reported with its edit.
     """
     project, conversion = context.config.project, context.config.conversion
     roots = list(dict.fromkeys([project.path, project.package or project.path]))
@@ -129,13 +128,13 @@ def report_usages(context: Context, models: Path) -> None:
     rows = [f"{usage.path}\t{usage.line}\t{usage.text}" for usage in elsewhere]
     title = f"What names {conversion.old_type} or a moved field"
     context.report.document(title, "table", "\n".join(["file\tline\ttext", *rows]))
-    for usage in elsewhere[:USAGES_SHOWN]:
+    for usage in elsewhere[:shown]:
         context.report.finding(
-            f"{usage.path.name} line {usage.line}",
-            usage.text,
-            "warn",
-            f"{usage.path}: converted pages are {conversion.new_type}, with the moved fields; "
-            f"{conversion.old_type} has only the others.",
+            f"{usage.path.name} line {usage.line}", usage.text, "warn", str(usage.path)
         )
-    if (more := len(elsewhere) - USAGES_SHOWN) > 0:
-        context.report.finding("more such lines", f"{more:,}", "warn", f"In: {title}")
+    context.report.finding(
+        "code and templates",
+        f"{len(elsewhere):,} lines name {conversion.old_type} or a moved field",
+        "warn",
+        f"Converted pages are {conversion.new_type}: look at each of {title!r}.",
+    )
