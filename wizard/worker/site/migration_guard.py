@@ -76,8 +76,8 @@ class RequireValuesMoved(_Guard):
             f"{_named(rows, count)}\n"
             "Nothing of this migration was done. Those before it stay applied, so keep the "
             "previous release running: the models of this one do not fit this database yet.\n"
-            "To keep the values, convert the pages in this database (`remodel` with this "
-            "release's source), or take them elsewhere, and migrate again.\n"
+            "To keep the values, restore a dump of the database that was converted, or copy them "
+            "elsewhere first; then migrate again.\n"
             f"To drop them, set REMODEL_DISCARD = {{{self.key!r}: {count}}} in the settings."
         )
 
