@@ -132,3 +132,22 @@ for label in ("blog.Blog", "blog.Podcast", "blog.Magazine"):
     answers[label] = answer.status_code
 import json; print(json.dumps(answers))
 """
+
+
+async def test_pages_in_every_state_and_a_type_that_is_not_creatable(lay: Lay) -> None:
+    case = await lay("state-of-pages")
+    before = await urls(case)
+    keywords = await case.query("SELECT count(*), count(keywords) FROM blog_blog")
+    await case.run()
+    await delivered(case)
+    assert await urls(case) == before
+    assert await case.query("SELECT count(*), count(keywords) FROM blog_podcast") == keywords
+    answer = await case.django("-c", CREATABLE, at="production")
+    assert answer.split() == ["False", "9"]
+
+
+CREATABLE = """
+import django; django.setup()
+from blog.models import Podcast
+print(Podcast.is_creatable, Podcast.max_count_per_parent)
+"""
