@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TextIO
 
 from wizard.base.errors import ConfigError
 from wizard.config.config import Config
@@ -14,9 +15,9 @@ from wizard.engine.facts import Facts
 from wizard.engine.far_side import Far
 from wizard.engine.local import LocalDatabase
 from wizard.postgres import identity
-from wizard.postgres.address import Address
+from wizard.postgres.identity import Identity
 from wizard.project.worker_client import WorkerClient
-from wizard.project.worker_process import DATABASE, LOOK_AT, OVERLAY
+from wizard.project.worker_process import DATABASE
 from wizard.session.session import Session
 
 PinnedDatabases = Callable[[], list[tuple[str, int]]]
@@ -75,14 +76,8 @@ class Worker:
             environment={DATABASE: database},
             pinned=self._pinned(),
         ) as client:
-            reached = client.hello.database
             meant = await identity.read(self._config.local.address.at(database), "local")
-            if reached.identity != (meant.system_identifier, meant.oid):
-                raise ConfigError(
-                    f"The project could not be pointed to {database}.",
-                    found=reached.error or f"it is in {reached.name}, OID {reached.oid}",
-                    hint="The settings lead elsewhere whatever the database's NAME is.",
-                )
+            _require_reached(client, meant)
             yield client
 
     @asynccontextmanager
@@ -94,21 +89,22 @@ class Worker:
         The files themselves stay as they are. With `look_at` its database is that target, where
         it may only look. Raise ConfigError when the project does not load.
         """
-        project = self._config.project
-        looked_at = {} if look_at is None else {LOOK_AT: _for_django(look_at.address)}
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".json") as overlay:
-            json.dump({str(path.resolve()): text for path, text in texts.items()}, overlay)
-            overlay.flush()
+        project, pinned, target = self._config.project, self._pinned(), None
+        if look_at is not None:
+            target = await identity.read(look_at.address, look_at.where)
+            own = (target.system_identifier, target.oid)
+            pinned = [pin for pin in pinned if pin != own]
+        with tempfile.TemporaryFile("w", encoding="utf-8") as brief:
+            _write_brief(brief, texts, look_at)
             async with WorkerClient(
                 project.python,
                 project.path,
                 project.settings,
-                environment={OVERLAY: overlay.name, **looked_at},
-                # What a worker may look at and not touch is kept by the worker itself.
-                pinned=self._pinned() if look_at is None else (),
+                pinned=pinned,
+                brief=brief.fileno(),
             ) as client:
-                if look_at is not None:
-                    await _require_reached(client, look_at)
+                if target is not None:
+                    _require_reached(client, target)
                 yield client
 
     async def stop(self) -> None:
@@ -119,10 +115,12 @@ class Worker:
             await client.stop()
 
 
-def _for_django(address: Address) -> str:
-    """Return an address as JSON with Django's names for its parts."""
-    return json.dumps(
-        {
+def _write_brief(brief: TextIO, texts: Mapping[Path, str], look_at: Far | None) -> None:
+    """Write what `wizard/worker/site/brief.py` reads; the target in Django's names."""
+    target = None
+    if look_at is not None:
+        address = look_at.address
+        target = {
             "NAME": address.database,
             "HOST": address.host,
             "PORT": str(address.port),
@@ -130,15 +128,17 @@ def _for_django(address: Address) -> str:
             "PASSWORD": address.password.reveal() if address.password else "",
             "sslmode": address.sslmode,
         }
-    )
+    overlay = {str(path.resolve()): text for path, text in texts.items()}
+    json.dump({"overlay": overlay, "look_at": target}, brief)
+    brief.flush()
 
 
-async def _require_reached(client: WorkerClient, far: Far) -> None:
-    """Raise ConfigError unless the worker is in the target's database."""
-    reached, meant = client.hello.database, await identity.read(far.address, far.where)
+def _require_reached(client: WorkerClient, meant: Identity) -> None:
+    """Raise ConfigError unless the worker is in the database that is meant."""
+    reached = client.hello.database
     if reached.identity != (meant.system_identifier, meant.oid):
         raise ConfigError(
-            f"The project could not be pointed to {far.address}.",
+            f"The project could not be pointed to {meant.database}.",
             found=reached.error or f"it is in {reached.name}, OID {reached.oid}",
             hint="The settings lead elsewhere whatever the database's address is.",
         )

@@ -33,8 +33,7 @@ from wizard.project.handshake import Hello, parse
 
 PROTOCOL = 1
 DATABASE = "REMODEL_DATABASE"  # names another database to the worker than the settings do
-LOOK_AT = "REMODEL_LOOK_AT"  # a target to look at, as JSON, with its password
-OVERLAY = "REMODEL_OVERLAY"  # names a file of texts that stand for source files
+BRIEF = "REMODEL_BRIEF"  # an open file with what the environment is not the place for
 WORKER = Path(__file__).parents[1] / "worker" / "__main__.py"
 START_TIMEOUT = 120.0  # seconds; a large project imports for a while
 STOP_TIMEOUT = 5.0
@@ -62,7 +61,8 @@ class WorkerProcess:
 
     `environment` is added to ours for the project. `pinned` are the identities of delivery
     targets, `(system identifier, database OID)`, which the worker refuses to connect to. The
-    process inherits the open file `lock`, and the kernel ends it when we are killed.
+    process inherits the open files `lock` and `brief` (see wizard/worker/site/brief.py), and the
+    kernel ends it when we are killed.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class WorkerProcess:
         environment: Mapping[str, str] | None = None,
         pinned: Iterable[tuple[str, int]] = (),
         lock: int | None = None,
+        brief: int | None = None,
     ) -> None:
         self.python = python
         self.project = project
@@ -81,7 +82,9 @@ class WorkerProcess:
         self.generation = 0
         self._environment = dict(environment or {})
         self._pinned = [list(identity) for identity in pinned]
-        self._lock = [] if lock is None else [lock]
+        self._inherited = [number for number in (lock, brief) if number is not None]
+        if brief is not None:
+            self._environment[BRIEF] = str(brief)
         self._hello: Hello | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._rest = bytearray()
@@ -137,7 +140,7 @@ class WorkerProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
-                pass_fds=self._lock,
+                pass_fds=self._inherited,
                 preexec_fn=process.DIE_WITH_US,
             )
         except OSError as error:

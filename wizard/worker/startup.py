@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .protocol import PROTOCOL, Refusal, Reply
+from .site import brief
 from .site.overlay import lay_over
 
 SETTINGS = "DJANGO_SETTINGS_MODULE"
@@ -60,7 +61,8 @@ def start() -> dict[str, Any]:
     Raise Refusal with type `no_django`, `settings`, `setup`, `no_wagtail` or `pinned`.
     """
     name = os.environ.get(SETTINGS, "")
-    lay_over()
+    given = brief.read()
+    lay_over(given["overlay"])
     try:
         django = importlib.import_module("django")
     except ImportError as error:
@@ -71,7 +73,7 @@ def start() -> dict[str, Any]:
         ) from error
     from django.db.backends.signals import connection_created
 
-    from .site.database import hello_database, refuse_pinned, turn_to_target
+    from .site.database import hello_database, look_at, refuse_pinned
 
     connection_created.connect(refuse_pinned, weak=False)
     _load_settings(name)
@@ -88,7 +90,8 @@ def start() -> dict[str, Any]:
         )
     settings.WAGTAILREDIRECTS_AUTO_CREATE = False
     _turn_to(os.environ.get(DATABASE, ""))
-    turn_to_target()
+    if given["look_at"] is not None:
+        look_at(given["look_at"])
     media.guard()
     from .site.models import page_labels
 

@@ -24,8 +24,6 @@ IDENTITY = """
 """
 
 
-LOOK_AT = "REMODEL_LOOK_AT"  # JSON: a target that is only looked at, in Django's names
-
 Asked = TypeVar("Asked", bound=Callable[..., Any])
 _answers: list[Callable[[], None]] = []
 
@@ -52,23 +50,25 @@ def page_connection() -> Connection:
     return connections[router.db_for_write(base_page()) or "default"]
 
 
+_looking: list[str] = []  # the target that is only looked at
+
+
 def looking() -> bool:
     """Return whether the database is a target that is only looked at."""
-    return bool(os.environ.get(LOOK_AT))
+    return bool(_looking)
 
 
-def turn_to_target() -> None:
-    """Have the pages' connection lead to the target to be looked at, if there is one."""
-    if not looking():
-        return
+def look_at(target: dict[str, Any]) -> None:
+    """Have the pages' connection lead to a target, given in Django's names and its `sslmode`."""
     connection = page_connection()
     connection.close()
-    given = json.loads(os.environ[LOOK_AT])
     options = connection.settings_dict.setdefault("OPTIONS", {})
     for name in ("sslmode", "service", "passfile", "pool"):
         options.pop(name, None)
-    options.update({"sslmode": given.pop("sslmode")} if given.get("sslmode") else {})
-    connection.settings_dict.update(given)  # shared by the connections of every thread
+    sslmode = target.pop("sslmode")
+    options.update({"sslmode": sslmode} if sslmode else {})
+    connection.settings_dict.update(target)  # shared by the connections of every thread
+    _looking.append(str(target["NAME"]))
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def migrate(reply: Reply, *, discard: dict[str, int] | None = None) -> list[str]
     """Run the pending migrations, with Django's output as lines; return those applied.
 
     `discard` says, by a guard's key, how many rows may lose values: those consented to. Raise
-    Refusal `values` when a guard refuses its migration.
+    Refusal `values` when a guard, or another command, refuses the migration.
     """
     from django.conf import settings
     from django.core.management import CommandError, call_command

@@ -1,30 +1,22 @@
 """Source files that the project imports with another text: models as they would be, unwritten.
 
-The texts are given by the files' real paths, in a JSON file that REMODEL_OVERLAY names. Whatever
-finder finds a module, its loader reads the file through `get_data`, and that is where another
-text is given. Compiled code of such a file is neither read nor written.
+Whatever finder finds a module, its loader reads the file through `get_data`, and that is where
+another text is given. Compiled code of such a file is neither read nor written.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
-OVERLAY = "REMODEL_OVERLAY"
 
-
-def lay_over() -> None:
-    """Have the files of the overlay read with their other text; nothing without an overlay."""
-    named = os.environ.get(OVERLAY, "")
-    if not named:
+def lay_over(given: dict[str, str]) -> None:
+    """Have files read with another text, which is given by their real paths."""
+    if not given:
         return
-    texts = {
-        path: text.encode()
-        for path, text in json.loads(Path(named).read_text(encoding="utf-8")).items()
-    }
+    texts = {path: text.encode() for path, text in given.items()}
     names = {Path(path).name for path in texts}
     get_data, path_stats = SourceFileLoader.get_data, SourceFileLoader.path_stats
 
