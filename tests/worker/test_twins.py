@@ -19,6 +19,8 @@ HELD = "description <> ''"  # the show's alone
         (INDEX + "(page_ptr_id, description)", False),
         (INDEX + "(nullif(description, description))", False),
         ("ALTER TABLE press_blog ADD CONSTRAINT rule UNIQUE (keywords, artwork_id)", False),
+        ("CREATE UNIQUE INDEX rule ON wagtailcore_page (title, depth)", True),
+        ("CREATE UNIQUE INDEX rule ON wagtailcore_page (lower(url_path))", False),
         (
             "ALTER TABLE press_blog ADD CONSTRAINT rule EXCLUDE (description WITH =) "
             f"WHERE ({HELD})",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..plan.fieldmap import FieldMap
-from ..plan.levels import handed_over, key
+from ..plan.levels import PLACE, handed_over, key
+from ..site.models import base_page
 from ..site.tree import quoted
 from ..site.types import Cursor, Model
 from .computed import pages_named
@@ -31,14 +32,18 @@ RULES = """
 def faults(cursor: Cursor, field_map: FieldMap) -> list[str]:
     """Return a sentence for each unique rule that some page of the map and its copy break.
 
-    The copy has what its original has, but for its key and the values that only one row may have.
+    The copy has what its original has, but for its key and the values that only one row may have;
+    in wagtailcore_page, for its place and its type as well.
     """
-    return [sentence for level in field_map.shared[1:] for sentence in _level_faults(cursor, level)]
+    return [sentence for level in field_map.shared for sentence in _level_faults(cursor, level)]
 
 
 def _level_faults(cursor: Cursor, level: Model) -> list[str]:
     table = quoted(level._meta.db_table)
-    differing = {level._meta.pk.column, *(field.column for field in handed_over(level))}
+    fields = [level._meta.pk, *handed_over(level)]
+    if level is base_page():
+        fields += [level._meta.get_field(name) for name in PLACE]
+    differing = {field.column for field in fields}
     cursor.execute(RULES, [table])
     sentences = []
     for name, keys, predicate, nulls_equal, columns in cursor.fetchall():
