@@ -56,7 +56,7 @@ class FieldChoiceScreen(ModalScreen[tuple[Any] | None]):
     def _options(self) -> list[Option]:
         wordings = {
             UNSAID: "as it is when nothing is said of it",
-            DROP: "nothing: its own default; a field of that name is let go",
+            DROP: "nothing: its own default; a field of that name is dropped",
             CONSTANT: "a constant …",
             COMPUTED: "computed by a function …",
         }

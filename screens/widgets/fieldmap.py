@@ -16,7 +16,7 @@ _COLOURS = {"dropped": VERMILION, "constant": ORANGE, "computed": ORANGE, "renam
 
 
 class FieldMapTable(DataTable[Text]):
-    """A row for each field of the new type, then a row for each that is let go."""
+    """A row for each field of the new type, then a row for each field that is dropped."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "Change"),
@@ -50,7 +50,8 @@ class FieldMapTable(DataTable[Text]):
         row = self.table.rows[event.cursor_row]
         if row.new_field is None:
             self.notify(
-                f"{row.old_field} is let go. To keep its values, choose the field that takes them.",
+                f"{row.old_field} is dropped. To keep its values, "
+                "choose the field that takes them.",
                 markup=False,
             )
             return

@@ -77,15 +77,15 @@ class Field(Vertical):
         self._tell()
 
     def on_radio_set_changed(self) -> None:
-        """Say in words what is chosen now."""
+        """Return the current choice in words."""
         self._tell()
 
     def on_selection_list_selected_changed(self) -> None:
-        """Say in words what is chosen now."""
+        """Return the current choice in words."""
         self._tell()
 
     def _tell(self) -> None:
-        """Say in words what is chosen: the boxes show it by colour alone."""
+        """Return the selected options in words, since the boxes show them by color alone."""
         for chosen in self.query(".question-chosen").results(Static):
             raw = self.raw
             chosen_text = ", ".join(raw) if isinstance(raw, list) else raw

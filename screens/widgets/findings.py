@@ -44,7 +44,7 @@ class FindingsTable:
 
 
 def summary_of(findings: Iterable[Finding]) -> str:
-    """Return `14 looked at, 2 to mend, 1 to know`, for a tab's label."""
+    """Return `14 ✗ 2 ▲ 1` for a tab's label: how many there are, failed, and warned."""
     statuses = [finding.status for finding in findings]
     words = [str(len(statuses))]
     if failed := statuses.count("fail"):

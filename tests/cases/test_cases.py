@@ -6,6 +6,7 @@ What is right is asserted by SQL and HTTP that share no code with the product.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import yaml
@@ -33,6 +34,20 @@ for page in Page.objects.filter(depth__gt=1, live=True).order_by("path"):
     if path:
         seen[path] = Client().get(path, HTTP_HOST="t.example", secure=True).status_code
 import json; print(json.dumps(seen))
+"""
+API = """
+import django; django.setup()
+from django.test import Client
+answers = {}
+for label in ("blog.Blog", "blog.Podcast", "blog.Magazine"):
+    answer = Client().get(f"/api/v2/pages/?type={label}&fields=*", HTTP_HOST="t.example")
+    answers[label] = answer.status_code
+import json; print(json.dumps(answers))
+"""
+CREATABLE = """
+import django; django.setup()
+from blog.models import Podcast
+print(Podcast.is_creatable, Podcast.max_count_per_parent)
 """
 
 
@@ -123,17 +138,6 @@ async def test_lists_below_the_class_and_of_a_child(lay: Lay) -> None:
     assert any("blog.Magazine" in line and "vogue" in line for line in named), named
 
 
-API = """
-import django; django.setup()
-from django.test import Client
-answers = {}
-for label in ("blog.Blog", "blog.Podcast", "blog.Magazine"):
-    answer = Client().get(f"/api/v2/pages/?type={label}&fields=*", HTTP_HOST="t.example")
-    answers[label] = answer.status_code
-import json; print(json.dumps(answers))
-"""
-
-
 async def test_pages_in_every_state_and_a_type_that_is_not_creatable(lay: Lay) -> None:
     case = await lay("state-of-pages")
     before = await urls(case)
@@ -146,8 +150,37 @@ async def test_pages_in_every_state_and_a_type_that_is_not_creatable(lay: Lay) -
     assert answer.split() == ["False", "9"]
 
 
-CREATABLE = """
-import django; django.setup()
-from blog.models import Podcast
-print(Podcast.is_creatable, Podcast.max_count_per_parent)
-"""
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("unique-constraint", {"ids": "kept"}),
+        ("clashing-name", {"to": "blog.Show"}),
+        ("many-to-many", {"move": ["keywords"]}),
+        ("class-exists", {"to": "blog.Show"}),
+        ("generated-field", {"move": ["keywords"]}),
+    ],
+)
+async def test_what_the_refusal_says_gets_past_it(
+    lay: Lay, name: str, change: dict[str, Any]
+) -> None:
+    case = await lay(name)
+    case.configure(**change)
+    await case.run()
+    table = f"blog_{change.get('to', 'blog.Podcast').partition('.')[2].lower()}"
+    assert await case.query(CONVERTED.replace("blog_podcast", table)) == [("show", "kw-show")]
+    await case.django("manage.py", "makemigrations", "--check", "--dry-run", at="production")
+
+
+async def test_a_definition_that_is_moved_out_of_the_base_class_gets_past_its_refusal(
+    lay: Lay,
+) -> None:
+    case = await lay("field-of-mixin")
+    mixins, models = (case.project / "blog" / f"{name}.py" for name in ("mixins", "models"))
+    line = '    robots = models.CharField(max_length=20, blank=True, default="")\n'
+    assert line in mixins.read_text()
+    mixins.write_text(mixins.read_text().replace(line, ""))
+    models.write_text(
+        models.read_text().replace("class Blog(SEO, Page):\n", "class Blog(SEO, Page):\n" + line)
+    )
+    await case.run()
+    assert await case.query(CONVERTED) == [("show", "kw-show")]

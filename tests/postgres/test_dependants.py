@@ -1,4 +1,4 @@
-"""What goes with a dropped column is told in words, with whose it is and what is Django's own."""
+"""What goes with a dropped column: a line for each object, its owner, and what Django makes."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ async def test_offers_each_way_to_fill_a_field(project: ScriptedProject) -> None
         await scripted_app.until(pilot, lambda: isinstance(app.screen, FormScreen))
         text = scripted_app.text_of(app)
         assert "renamed" in text
-        assert "(none)" not in text  # nothing is let go any more
+        assert "(none)" not in text  # nothing is dropped any more
         await choose(app, pilot, 0, "nothing: its own default")
         await scripted_app.until(pilot, lambda: "(none)" in scripted_app.text_of(app))
         await choose(app, pilot, 2, "computed by")
@@ -134,7 +134,7 @@ async def test_escape_changes_nothing_and_dropped_fields_have_no_dialog(
         app.screen.query_one(DataTable).move_cursor(row=4)
         await pilot.press("enter")
         (told,) = [one.message for one in app._notifications]
-        assert "teaser is let go" in told
+        assert "teaser is dropped" in told
         assert isinstance(app.screen, FormScreen)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.remodel_yml import write
 from wizard.config import config
-from wizard.engine.deployment import Deployment, around, deployment
+from wizard.delivery.base import commands_around
+from wizard.engine.deployment import Deployment, deployment
 from wizard.session.journal import Journal
 
 PACKAGE = "/home/ana/package/src/cast"
@@ -49,8 +50,10 @@ def test_names_nothing_where_no_file_was_written_or_all_was_undone(journal: Jour
 
 
 def test_says_what_the_commands_of_the_target_have_to_do(tmp_path: Path) -> None:
-    targets = config.read(write(tmp_path)).targets
-    assert "before it systemctl stop podcast is run" in around(targets["production"])
-    assert "playbook" in around(targets["staging"])
-    bare = replace(targets["production"], before=(), after=())
-    assert "the running code goes on" in around(bare)
+    production = config.read(write(tmp_path)).targets["production"]
+    assert commands_around(production) == (
+        "`before` runs systemctl stop podcast, `after` runs systemctl start podcast: make sure "
+        "that they stop the old code and start the new"
+    )
+    assert "the old code goes on" in commands_around(replace(production, before=(), after=()))
+    assert "`before` runs nothing" in commands_around(replace(production, before=()))

@@ -18,7 +18,7 @@ from wizard.delivery.drift import since_backup, staging_outcome
 from wizard.delivery.drift.since_backup import DriftSinceBackup
 from wizard.delivery.foreseen import Foreseen
 from wizard.engine.context import Context
-from wizard.engine.deployment import around, deployment
+from wizard.engine.deployment import deployment
 from wizard.engine.operation import Operation, Repeatable
 from wizard.engine.result import Result
 from wizard.engine.results import Fetched
@@ -114,11 +114,29 @@ class Delivery(ForTarget):
 
 
 def _deployment(context: Context, target: Target) -> list[str]:
+    """Return what has to be deployed, and what the target's commands have to do about it."""
     conversion = context.config.conversion
     lines = deployment(
         context.session.journal, conversion.old_type, conversion.new_type, conversion.move
     ).lines()
-    return [*lines, around(target)] if lines else []
+    return [*lines, commands_around(target)] if lines else []
+
+
+def commands_around(target: Target) -> str:
+    """Return whether anything stops the old code and starts the new one."""
+    before, after = (
+        "; ".join(" ".join(words) for words in commands)
+        for commands in (target.before, target.after)
+    )
+    if not before and not after:
+        return (
+            f"neither `before` nor `after` is set for {target.name}: unless something else stops "
+            "it, the old code goes on with the new database"
+        )
+    return (
+        f"`before` runs {before or 'nothing'}, `after` runs {after or 'nothing'}: make sure that "
+        "they stop the old code and start the new"
+    )
 
 
 class After(ForTarget, Repeatable):

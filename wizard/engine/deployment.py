@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wizard.config.config import Target
 from wizard.session.journal import Journal
 
 WRITERS = ("structure.model", "structure.migration", "slugs.fields", "slugs.migrations")
@@ -60,16 +59,3 @@ def deployment(journal: Journal, old_type: str, new_type: str, move: Sequence[st
         failures.insert(0, f"every {old_type} page: its table has no {', '.join(move)}")
     files = tuple(str(Path(path).relative_to(folder)) for path in written)
     return Deployment(folder, files, tuple(failures))
-
-
-def around(target: Target) -> str:
-    """Return what a target's own commands have to do about the code that runs there."""
-    if target.playbook:
-        return "whether the playbook deploys the code is its own matter"
-    if not target.before and not target.after:
-        return "no `before` and no `after` is set: the running code goes on meanwhile"
-    before, after = (
-        "; ".join(" ".join(words) for words in commands) or "nothing"
-        for commands in (target.before, target.after)
-    )
-    return f"before it {before} is run, after it {after}: one of them has to deploy the code"

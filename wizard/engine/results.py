@@ -149,10 +149,15 @@ class FieldsMoved(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Tried(Result):
-    """What production loses with the columns of the moved fields: a line an object."""
+    """What was tried without writing.
+
+    `dependants` are what production loses with the columns of the moved fields, a line by object;
+    None where it was not looked at. `models` is the SHA-256 of the models file that Django took.
+    """
 
     KEY: ClassVar[str] = "project.trial"
-    dependants: Sequence[str] = ()
+    dependants: Mapping[str, str] | None = None
+    models: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

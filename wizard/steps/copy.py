@@ -40,7 +40,11 @@ class Convert(Checkpointed):
         selected = await worker.find_pages(conversion)
         planned = await worker.convert_plan(conversion, fields, [page["id"] for page in selected])
         if planned["faults"]:
-            raise _refused(planned["faults"])
+            raise refused(
+                planned["faults"],
+                "Fix the pages, or choose others. `remodel undo --to copy` asks for the field map "
+                "anew.",
+            )
         _show(context, planned)
         pages = planned["pages"]
         losses = tuple(Loss(what, count) for what, count in planned["losses"].items())
@@ -209,15 +213,14 @@ def named(names: Sequence[str]) -> dict[str, Any]:
     return {"count": len(names), "sha256 of their names": digest}
 
 
-def _refused(faults: Sequence[str]) -> OperationFailed:
+def refused(faults: Sequence[str], hint: str) -> OperationFailed:
+    """Return the error of a conversion that something prevents, the first faults named."""
     shown = list(faults[:FAULTS_SHOWN])
     if len(faults) > len(shown):
         shown.append(f"and {len(faults) - len(shown):,} more")
+    count = "1 problem prevents" if len(faults) == 1 else f"{len(faults):,} problems prevent"
     return OperationFailed(
-        f"{len(faults):,} things stand in the way of the conversion; nothing was changed.",
-        found="\n".join(shown),
-        hint="Mend the pages, or choose others. `remodel undo --to copy` asks for the field map "
-        "anew.",
+        f"{count} the conversion; nothing was changed.", found="\n".join(shown), hint=hint
     )
 
 

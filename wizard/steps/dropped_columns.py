@@ -34,15 +34,15 @@ async def moved_columns(context: Context) -> MovedColumns:
 
 async def lost_objects(
     address: Address, table: str, columns: Sequence[str], declared: Sequence[str]
-) -> list[str]:
-    """Return a line for each object that goes with the columns, but those that Django makes.
+) -> dict[str, str]:
+    """Return a line by object that goes with the columns, but for those that Django makes.
 
     Those are what a field brings, and the constraints and indexes `declared` in Meta. Objects that
     only may read the columns are among the lines. Raise OperationFailed where PostgreSQL would
     refuse to drop a column.
     """
     if not columns:
-        return []
+        return {}
     objects = await dependants.of_columns(address, table, list(columns), declared=list(declared))
     refusing = [dependants.line(one) for one in objects if one.refuses]
     if refusing:
@@ -51,4 +51,4 @@ async def lost_objects(
             found="\n".join(refusing),
             hint="Change that first, or take the fields off conversion.move.",
         )
-    return [dependants.line(one) for one in objects if not one.django_own]
+    return {one.name: dependants.line(one) for one in objects if not one.django_own}

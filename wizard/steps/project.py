@@ -132,9 +132,9 @@ async def _collect(faults: list[RemodelError], context: Context, check: Awaitabl
 def _all(faults: Sequence[RemodelError]) -> RemodelError:
     """Return several faults as one error, of the type of the first."""
     return type(faults[0])(
-        f"{len(faults)} things stand in the way.",
+        f"{len(faults)} problems; nothing was changed.",
         found="\n\n".join(str(fault) for fault in faults),
-        hint="Mend them, then try again.",
+        hint="Fix them, then try again.",
     )
 
 
@@ -279,7 +279,7 @@ async def _conversion(context: Context, page_models: Sequence[str]) -> None:
     report.finding(
         "field map",
         f"{carried} fields of {conversion.new_type} filled"
-        + (f"; let go: {', '.join(gone)}" if gone else ""),
+        + (f"; dropped: {', '.join(gone)}" if gone else ""),
         "warn" if gone else "ok",
         "Their values are named as losses before the gate." if gone else "",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Literal
 from wizard.base.errors import OperationFailed, RemodelError
 from wizard.config.config import Conversion
 from wizard.engine.context import Context
+from wizard.engine.results import Tried
 from wizard.project import package, source
 from wizard.project.worker_client import WorkerClient
+from wizard.project.worker_results import SystemChecks
 from wizard.steps.sources import describe
 
 ERROR = 40  # django.core.checks.ERROR
@@ -31,6 +34,11 @@ class Proposal:
     before: str
     added: str
     final: str | None
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of the file with the new class."""
+        return hashlib.sha256(self.added.encode()).hexdigest()
 
     def texts(self, phase: Phase) -> Mapping[Path, str]:
         """Return the text for a worker to import instead of the file, in a phase."""
@@ -69,9 +77,11 @@ async def generated(context: Context) -> str:
 async def require_sound(context: Context, proposal: Proposal) -> None:
     """Raise OperationFailed unless Django takes the models as they would be, added and final.
 
-    Errors that the project has already do not count.
+    Errors that the project has already do not count. What the trial has tried is not tried again.
     """
-    known = set(await _errors(await context.worker.client()))
+    if context.facts.settled(Tried.KEY) and context.facts.of(Tried).models == proposal.digest:
+        return
+    known = set(system_errors(await (await context.worker.client()).check()))
     phases: list[Phase] = ["added"] if proposal.final is None else ["added", "final"]
     for phase in phases:
         try:
@@ -84,21 +94,21 @@ async def require_sound(context: Context, proposal: Proposal) -> None:
             raise OperationFailed(
                 f"The models would not be right {when}; {proposal.path.name} was not changed.",
                 found="\n".join(faults),
-                hint=f"Change {proposal.path.name} so that the fields can move, or take them off "
-                "conversion.move.",
+                hint=f"Change {proposal.path.name} so that this holds. Or change the conversion in "
+                "remodel.yml: another name for the new type (`to`), or other fields (`move`).",
             )
 
 
 async def _faults(
     worker: WorkerClient, conversion: Conversion, phase: Phase, known: set[str]
 ) -> list[str]:
-    faults = [error for error in await _errors(worker) if error not in known]
+    faults = [error for error in system_errors(await worker.check()) if error not in known]
     checks = await worker.check_models(conversion, phase)
     return faults + [f"{check['name']}: {check['detail']}" for check in checks if not check["ok"]]
 
 
-async def _errors(worker: WorkerClient) -> list[str]:
-    checked = await worker.check()
+def system_errors(checked: SystemChecks) -> list[str]:
+    """Return the errors among Django's system checks, each with its id."""
     return [
         f"{message['text']} ({message['id']})"
         for message in checked["messages"]

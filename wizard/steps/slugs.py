@@ -18,6 +18,7 @@ from wizard.steps import checkpointed
 from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.copy import first, named
 from wizard.steps.dropped_columns import lost_objects, moved_columns
+from wizard.steps.proposal import system_errors
 from wizard.steps.sources import (
     models_file,
     observe_file,
@@ -29,7 +30,6 @@ from wizard.steps.sources import (
 )
 from wizard.steps.structure import CheckModels, Install, Migrate, WriteMigrations
 
-ERROR = 40  # django.core.checks.ERROR
 USAGES_SHOWN = 20  # lines that name the old type and are findings of their own
 REMOVAL = "_remove_moved_fields_from_"  # in the name of the migration that drops the columns
 NOTHING_MOVES = "conversion.move is empty: no field was prefixed"
@@ -210,11 +210,11 @@ def _left(plan: Plan) -> dict[str, Any]:
 
 async def _dependants(context: Context, left: FieldsMoved) -> list[str]:
     """Return what goes with the columns, a line an object: here, and in production as tried."""
-    there = context.facts.of(Tried).dependants if context.facts.settled(Tried.KEY) else ()
+    tried = context.facts.of(Tried) if context.facts.settled(Tried.KEY) else Tried()
     here = await lost_objects(
         context.config.local.address, left.table or "", left.columns or (), left.declared or ()
     )
-    return list(dict.fromkeys([*there, *here]))
+    return list({**here, **(tried.dependants or {})}.values())
 
 
 def _discarded(migrations: Sequence[str], pages: int) -> dict[str, int]:
@@ -250,8 +250,7 @@ class CompareUrls(Repeatable):
             for change in await worker.pending_changes(app)
         ]
         checked = await worker.check()
-        errors = [check for check in checked["messages"] if check["level"] >= ERROR]
-        faults += [f"manage.py check: {error['text']}" for error in errors]
+        faults += [f"manage.py check: {error}" for error in system_errors(checked)]
         if faults:
             raise VerificationFailed(
                 "The site is not what it was.",

@@ -6,7 +6,7 @@ transaction that is READ ONLY and rolled back.
 
 from __future__ import annotations
 
-from wizard.base.errors import ConfigError, OperationFailed
+from wizard.base.errors import ConfigError
 from wizard.engine.context import Context
 from wizard.engine.far_side import Far
 from wizard.engine.operation import Repeatable
@@ -14,11 +14,12 @@ from wizard.engine.results import Tried
 from wizard.postgres import server
 from wizard.project.worker_results import Outlook
 from wizard.session.plan import Plan
+from wizard.steps.copy import refused
 from wizard.steps.dropped_columns import lost_objects, moved_columns
 from wizard.steps.proposal import Proposal, generated, propose, require_sound
 from wizard.steps.sources import report_usages
 
-FAULTS_SHOWN = 50
+LATER = "the models would be right; the content is looked at after the restore"
 
 
 class Trial(Repeatable):
@@ -85,6 +86,7 @@ async def _look(context: Context, proposal: Proposal | None) -> Tried:
     target = context.config.backup_source
     far = await context.far.checked(target)
     texts = {} if proposal is None else proposal.texts("added")
+    models = None if proposal is None else proposal.digest
     async with context.worker.client_over(texts, look_at=far) as worker:
         if pending := await worker.migration_plan():
             context.report.finding(
@@ -94,7 +96,7 @@ async def _look(context: Context, proposal: Proposal | None) -> Tried:
                 "They run on the local copy, and are delivered with the conversion. Its content "
                 "is looked at after the restore.",
             )
-            return Tried(message="the models would be right; the content is looked at later")
+            return Tried(models=models, message=LATER)
         lost = await _lost_objects(context, far)
         if await _is_standby(far):
             context.report.finding(
@@ -102,16 +104,17 @@ async def _look(context: Context, proposal: Proposal | None) -> Tried:
                 "a standby, which has no temporary tables; looked at after the restore",
                 "info",
             )
-            return Tried(
-                dependants=lost,
-                message="the models would be right; the content is looked at later",
-            )
+            return Tried(models=models, dependants=lost, message=LATER)
         outlook = await worker.look(context.config.conversion)
     _show(context, outlook)
     if outlook["faults"]:
-        raise _refused(context, outlook["faults"])
+        raise refused(
+            outlook["faults"],
+            f"Fix them in the models or in the admin of {target.name}, or choose other pages; then "
+            "try again.",
+        )
     message = f"pages to convert: {outlook['pages']:,}; nothing is in the way"
-    return Tried(dependants=lost, message=message)
+    return Tried(models=models, dependants=lost, message=message)
 
 
 async def _is_standby(far: Far) -> bool:
@@ -121,11 +124,11 @@ async def _is_standby(far: Far) -> bool:
     return bool(standby)
 
 
-async def _lost_objects(context: Context, far: Far) -> list[str]:
+async def _lost_objects(context: Context, far: Far) -> dict[str, str]:
     """Report and return what production loses with the columns of the moved fields."""
     moved = await moved_columns(context)
     lost = await lost_objects(far.address, **moved)
-    for line in lost:
+    for line in lost.values():
         context.report.finding(
             "goes with the columns",
             line,
@@ -134,17 +137,6 @@ async def _lost_objects(context: Context, far: Far) -> list[str]:
             "anew after the delivery, or change it before.",
         )
     return lost
-
-
-def _refused(context: Context, faults: list[str]) -> OperationFailed:
-    more = [f"and {len(faults) - FAULTS_SHOWN:,} more"] * (len(faults) > FAULTS_SHOWN)
-    count = "1 problem prevents" if len(faults) == 1 else f"{len(faults):,} problems prevent"
-    return OperationFailed(
-        f"{count} the conversion; nothing was changed.",
-        found="\n".join([*faults[:FAULTS_SHOWN], *more]),
-        hint="Fix them in the models or in the admin of "
-        f"{context.config.backup_source.name}, or choose other pages; then try again.",
-    )
 
 
 def _show(context: Context, outlook: Outlook) -> None:
