@@ -1,0 +1,107 @@
+"""A database that is only looked at: what a conversion would come upon, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.worker.press import MOVE, NEW_TYPE, PROJECT, Press
+from wizard.base.errors import OperationFailed, WorkerFailed
+from wizard.project.worker_client import WorkerClient
+
+SEQUENCES = "SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY 1, 2"
+LOOK: dict[str, Any] = {**MOVE, "ids": "new", "selectors": [{"slug": "show"}]}
+WRITES = """
+    @classmethod
+    def can_create_at(cls, parent):
+        Banner.objects.create(blog=Blog.objects.first(), text="written")
+        return True
+"""
+
+
+@asynccontextmanager
+async def looking(press: Press, models: str) -> AsyncIterator[WorkerClient]:
+    """A worker that looks at the project's database, with other models than those on disk."""
+    database, path = press.database, press.project / "press" / "models.py"
+    assert database.password is not None
+    target = {
+        "NAME": database.database,
+        "HOST": database.host,
+        "PORT": str(database.port),
+        "USER": database.user,
+        "PASSWORD": database.password.reveal(),
+        "sslmode": "",
+    }
+    elsewhere = {"PRESS_DATABASE": "postgres", "PRESS_PASSWORD": "wrong"}
+    with tempfile.TemporaryFile("w") as brief:
+        json.dump({"overlay": {str(path.resolve()): models}, "look_at": target}, brief)
+        brief.flush()
+        async with press.site(environment=elsewhere, brief=brief.fileno()) as site:
+            yield site
+
+
+def proposed(more: str = "") -> str:
+    """The models with the new type, which neither the disk nor the database has."""
+    text = (PROJECT / "press" / "models.py").read_text()
+    return text.replace("# new type\n", NEW_TYPE.format(prefix="new_") + more)
+
+
+async def test_looks_with_models_that_are_not_there_and_leaves_nothing(press: Press) -> None:
+    await press.query("UPDATE press_blog SET keywords = 'sea' WHERE keywords = ''")
+    before = await press.everything(), await press.query(SEQUENCES)
+    async with looking(press, proposed()) as site:
+        seen = await site.ask("look", **LOOK)
+        assert await site.ask("migration_plan") == []
+    assert seen["pages"] == 1
+    assert seen["faults"] == []
+    assert seen["stay"] == [{"type": "press.Blog", "count": 2, "slugs": ["notes", "diary"]}]
+    assert (await press.everything(), await press.query(SEQUENCES)) == before
+
+
+async def test_names_a_rule_that_the_copy_would_break(press: Press) -> None:
+    await press.query("CREATE UNIQUE INDEX once ON press_blog (explicit) WHERE explicit = 2")
+    async with looking(press, proposed()) as site:
+        (fault,) = (await site.ask("look", **LOOK))["faults"]
+    assert "(once)" in fault
+
+
+async def test_code_of_the_project_cannot_write(press: Press) -> None:
+    before = await press.everything()
+    async with looking(press, proposed(WRITES)) as site:
+        with pytest.raises(WorkerFailed, match="read-only transaction"):
+            await site.ask("look", **LOOK)
+    assert await press.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("convert", {**MOVE, "pages": [1]}),
+        ("migrate", {}),
+        ("place_site", {"hostname": "x", "port": 80}),
+    ],
+)
+async def test_refuses_what_may_change_something(
+    press: Press, operation: str, arguments: dict[str, Any]
+) -> None:
+    async with looking(press, proposed()) as site:
+        with pytest.raises(OperationFailed, match="nothing may be changed"):
+            await site.ask(operation, **arguments)
+
+
+async def test_the_project_finds_no_brief_in_its_environment(press: Press) -> None:
+    """The password of a target is for Django's connection alone."""
+    assert press.database.password is not None
+    password = press.database.password.reveal()
+    note = press.project.parent / "environ.txt"
+    dump = f"import os, pathlib\npathlib.Path({str(note)!r}).write_text(repr(dict(os.environ)))\n"
+    async with looking(press, proposed() + "\n\n" + dump) as site:
+        await site.ask("migration_plan")
+    assert "DJANGO_SETTINGS_MODULE" in note.read_text()
+    assert password not in note.read_text()
+    assert "REMODEL_BRIEF" not in note.read_text()
