@@ -34,11 +34,11 @@ def test_names_the_files_and_what_fails_without_them(journal: Journal) -> None:
     assert deployment(journal, "cast.Blog", "cast.Podcast", ["keywords"]) == Deployment(
         PACKAGE,
         ("models.py", "migrations/0002_podcast.py", "migrations/_guard.py"),
-        ("every converted page: there is no cast.Podcast in that code",),
+        ("every converted page (it has no cast.Podcast)",),
     )
     done(journal, "slugs.migrate")
     deployed = deployment(journal, "cast.Blog", "cast.Podcast", ["keywords"])
-    assert deployed.failures[0] == "every cast.Blog page: its table has no keywords"
+    assert deployed.failures[0] == "every cast.Blog page (no column keywords)"
     assert deployed.lines()[0].startswith(f"DEPLOY with it, from {PACKAGE}: models.py, migrations/")
 
 

@@ -89,9 +89,9 @@ class Delivery(ForTarget):
             title=title,
             does=(
                 f"the backup this is made from is {age(backup)}",
-                *_deployment(context, target),
                 *does,
                 *(f"then run {' '.join(words)}" for words in target.after),
+                *_deployment(context, target),
                 *checked.plan_lines,
                 *lost.does,
             ),

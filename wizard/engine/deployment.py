@@ -36,7 +36,7 @@ class Deployment:
             return []
         return [
             f"DEPLOY with it, from {self.folder}: {', '.join(self.files)}",
-            *(f"code without these files fails on {failure}" for failure in self.failures),
+            f"without them the running code fails on {', and on '.join(self.failures)}",
         ]
 
 
@@ -53,9 +53,9 @@ def deployment(journal: Journal, old_type: str, new_type: str, move: Sequence[st
     if not written:
         return Deployment()
     folder = os.path.commonpath([Path(path).parent for path in written])
-    failures = [f"every converted page: there is no {new_type} in that code"]
+    failures = [f"every converted page (it has no {new_type})"]
     migrated = journal.state("slugs.migrate")
     if move and migrated is not None and migrated.kind == "done":
-        failures.insert(0, f"every {old_type} page: its table has no {', '.join(move)}")
+        failures.insert(0, f"every {old_type} page (no column {', '.join(move)})")
     files = tuple(str(Path(path).relative_to(folder)) for path in written)
     return Deployment(folder, files, tuple(failures))

@@ -79,8 +79,10 @@ def lines(data: dict[str, Any]) -> list[str]:
     if data["delivered"] and data["deploy"]["files"]:
         text.append(f"  deploy    from {data['deploy']['folder']}:")
         text += [f"    {file}" for file in data["deploy"]["files"]]
-        failing = data["deploy"]["failures"]
-        text += [f"    until then the running code fails on {failure}" for failure in failing]
+        text += [
+            f"    until then the running code fails on {failure}"
+            for failure in data["deploy"]["failures"]
+        ]
     for page in data["converted"][:NAMED]:
         old, new = page["old_id"], page["new_id"]
         now = f"page {old} is now {new}" if old != new else f"page {old} as before"

@@ -26,7 +26,8 @@ class Proposal:
     """The models file with the new class, and as it ends.
 
     `path` is the operator's file, `imported` the one that the project imports, which may be an
-    installed copy. `final` is None where no field moves.
+    installed copy. `final` is None where no field moves. `widened` says whether a rule of the page
+    tree gets the new type.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Proposal:
     before: str
     added: str
     final: str | None
+    widened: bool
 
     @property
     def digest(self) -> str:
@@ -53,12 +55,14 @@ async def propose(context: Context, text: str) -> Proposal:
     path = package.source_of(context.config.project, imported)
     before = package.read(path)
     old, new = (label.partition(".")[2] for label in (conversion.old_type, conversion.new_type))
-    added = source.insert_class(before, after=old, text=text)
-    added = source.allow_beside(added, app=conversion.app, old_class=old, new_class=new)
+    inserted = source.insert_class(before, after=old, text=text)
+    added = source.allow_beside(inserted, app=conversion.app, old_class=old, new_class=new)
     final = source.final_models(
         added, old_class=old, new_class=new, fields=conversion.move, prefix=conversion.prefix
     )
-    return Proposal(path, imported, before, added, final if conversion.move else None)
+    return Proposal(
+        path, imported, before, added, final if conversion.move else None, added != inserted
+    )
 
 
 async def generated(context: Context) -> str:

@@ -56,8 +56,14 @@ class WriteModel(Operation):
             title=f"Write class {name} into {path.name}",
             does=(
                 f"add class {name} to {path}",
-                f"allow it where {conversion.old_type} is allowed (subpage_types, "
-                "parent_page_types of this file)",
+                *(
+                    [
+                        f"allow {name} where {conversion.old_type} is: subpage_types, "
+                        "parent_page_types"
+                    ]
+                    if proposal.widened
+                    else []
+                ),
                 "everything else in the file stays as it is",
             ),
             undo="`remodel undo --to structure` puts the file back as it was",
