@@ -38,7 +38,7 @@ def test_names_the_files_and_what_fails_without_them(journal: Journal) -> None:
     )
     done(journal, "slugs.migrate")
     deployed = deployment(journal, "cast.Blog", "cast.Podcast", ["keywords"])
-    assert deployed.failures[0] == "every cast.Blog page (no column keywords)"
+    assert deployed.failures[0] == "every cast.Blog page (keywords gone from its table)"
     assert deployed.lines()[0].startswith(f"DEPLOY with it, from {PACKAGE}: models.py, migrations/")
 
 

@@ -56,6 +56,6 @@ def deployment(journal: Journal, old_type: str, new_type: str, move: Sequence[st
     failures = [f"every converted page (it has no {new_type})"]
     migrated = journal.state("slugs.migrate")
     if move and migrated is not None and migrated.kind == "done":
-        failures.insert(0, f"every {old_type} page (no column {', '.join(move)})")
+        failures.insert(0, f"every {old_type} page ({', '.join(move)} gone from its table)")
     files = tuple(str(Path(path).relative_to(folder)) for path in written)
     return Deployment(folder, files, tuple(failures))
