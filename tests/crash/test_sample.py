@@ -23,6 +23,7 @@ from tests.support.sandbox import Demo
 
 CUTS = (
     Order("project.preflight", ACT, detail="ask describe"),
+    Order("project.trial", ACT, detail="ask look"),
     Order("backup.fetch", ACT, detail="file os.rename"),
     Order("backup.restore", ACT, detail="sql end of transaction: done"),
     Order("backup.site", ACT, detail="ask place_site"),
