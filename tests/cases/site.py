@@ -30,6 +30,7 @@ from wizard.session import session as sessions
 HERE = Path(__file__).parent
 CASES = HERE / "django"
 PYTHON = Path(sys.executable)
+TO_PRODUCTION = {"production.targets": ["production"]}
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,13 @@ class Case:
         )
         (self.project / ".env").chmod(0o600)
 
-    async def run(self, answers: Mapping[str, Any] | None = None) -> list[Event]:
+    async def run(
+        self, answers: Mapping[str, Any] | None = None, operator: Consenting | None = None
+    ) -> list[Event]:
         """Go through every step; returns what was reported. Raises what stopped it."""
         configured = config.read(self.project / "remodel.yml")
         output = Recorded()
-        operator = Consenting({"production.targets": ["production"], **(answers or {})})
+        operator = operator or Consenting(TO_PRODUCTION | dict(answers or {}))
         with sessions.begin(configured) as session:
             await runner.headless(configured, session, operator, output)
         return output.events
