@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.cases.site import TO_PRODUCTION, Case, Lay
 from tests.support.consenting_operator import Consenting
 from wizard.base.errors import RemodelError, VerificationFailed
+from wizard.base.events import Event, Finished
 from wizard.engine.operators import Verdict
-from wizard.session.plan import Plan
 
 pytestmark = [pytest.mark.xdist_group("cases"), pytest.mark.slow]
 
 CONVERTED = (
     "SELECT p.slug, d.keywords FROM blog_podcast d JOIN wagtailcore_page p ON p.id = d.blog_ptr_id"
 )
-EXTRA = 'migrations.RunSQL("CREATE INDEX slipped_in ON blog_podcast (explicit)"),\n'
+EXTRA = 'migrations.RunSQL("CREATE INDEX slipped_in ON blog_podcast (new_explicit)"),\n'
 CHECK = """
 from django.core import checks
 
@@ -26,7 +28,7 @@ def ours(app_configs, databases=None, **kwargs):
 
 
 class Spoiling(Consenting):
-    """Changes a migration before it runs; takes that back when it failed, and tries again."""
+    """Changes a migration once it is written; takes that back when it failed, and tries again."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(TO_PRODUCTION)
@@ -34,20 +36,20 @@ class Spoiling(Consenting):
         self.text = ""
         self.errors: list[RemodelError] = []
 
-    async def consent(self, plan: Plan, changed: object) -> None:
-        await super().consent(plan, [])
-        if plan.operation == "slugs.migrate" and not self.text:
-            (path,) = self.folder.glob("*_unprefixed.py")
-            self.text = path.read_text()
-            path.write_text(self.text.replace("operations = [\n", f"operations = [\n{EXTRA}"))
+    @property
+    def path(self) -> Path:
+        (path,) = self.folder.glob("*_unprefixed.py")
+        return path
+
+    def listen(self, event: Event) -> None:
+        if isinstance(event, Finished) and event.operation == "slugs.migrations":
+            self.text = self.path.read_text()
+            self.path.write_text(self.text.replace("operations = [\n", f"operations = [\n{EXTRA}"))
 
     async def failed(self, error: RemodelError, operation: str) -> Verdict:
         self.errors.append(error)
-        if operation != "slugs.migrate" or len(self.errors) > 1:
-            return "stop"
-        (path,) = self.folder.glob("*_unprefixed.py")
-        path.write_text(self.text)
-        return "retry"
+        self.path.write_text(self.text)
+        return "retry" if operation == "slugs.migrate" and len(self.errors) == 1 else "stop"
 
 
 async def test_a_migration_that_changes_something_else_is_an_error_and_can_be_corrected(
@@ -55,7 +57,7 @@ async def test_a_migration_that_changes_something_else_is_an_error_and_can_be_co
 ) -> None:
     case = await lay("check-constraint")
     operator = Spoiling(case)
-    await case.run(operator=operator)
+    await case.run(operator=operator, listener=operator.listen)
     (error,) = operator.errors
     assert isinstance(error, VerificationFailed)
     assert error.found == (

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.worker.press import Press
+from wizard.base.errors import WorkerFailed
 from wizard.project.worker_client import WorkerClient
 
 TYPES = ["press.Blog", "press.Podcast"]
@@ -203,6 +204,17 @@ async def test_every_kind_of_constraint_and_index(added: Press) -> None:
         ("Magazine Ü", "mag_hours", "models"),
         ("Magazine Ü", "mag_gin", "models"),
     ]
+
+
+async def test_a_role_that_may_create_no_schema_is_told_what_to_grant(added: Press) -> None:
+    name = added.database.database
+    await added.query(f"REVOKE CREATE ON DATABASE {name} FROM {added.database.user}")
+    async with added.site() as site:
+        with pytest.raises(WorkerFailed) as caught:
+            await differences(site)
+        assert caught.value.hint is not None
+        await added.query(caught.value.hint.partition(";")[0])
+        assert await differences(site) == []
 
 
 async def test_a_database_that_the_models_are_not_in_has_nothing_to_compare(added: Press) -> None:

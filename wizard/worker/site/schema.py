@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from typing import Any, Tuple
 
-from ..protocol import Reply
+from ..protocol import Refusal, Reply
 from .database import page_connection, require_postgresql
 from .tree import quoted
 from .types import Connection, Cursor, Model
@@ -66,6 +66,7 @@ def schema_differences(
     is `{table, kind, name, definition, only_in}`; `only_in` is `database` or `models`, and a whole
     table that is missing is of the kind `table`. With `applied` the models are those of the
     migrations that the database has had. Nothing stays written: it is one transaction, rolled back.
+    Raise Refusal `rights` where the role may not create a schema.
     """
     from django.db import transaction
 
@@ -80,6 +81,7 @@ def schema_differences(
             for model in made
             for table in _tables(model)
         }
+        _require_right(cursor)
         cursor.execute(f"CREATE SCHEMA {SCRATCH}")
         _look_in(cursor, f"{SCRATCH}, {_path(cursor)}")
         with connection.schema_editor() as editor:
@@ -93,6 +95,21 @@ def schema_differences(
             differences += _compared(table, there, declared)
         transaction.set_rollback(True, using=connection.alias)
     return differences
+
+
+def _require_right(cursor: Cursor) -> None:
+    cursor.execute(
+        "SELECT current_user, current_database(), "
+        "has_database_privilege(current_database(), 'CREATE')"
+    )
+    role, database, may = cursor.fetchone()
+    if not may:
+        raise Refusal(
+            "rights",
+            f"The tables cannot be compared with the models: {role} may create no schema in "
+            f"{database}.",
+            hint=f"GRANT CREATE ON DATABASE {quoted(database)} TO {quoted(role)}; then try again.",
+        )
 
 
 def _current() -> Any:
