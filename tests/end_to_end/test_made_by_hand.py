@@ -114,7 +114,7 @@ def test_what_goes_from_production_was_named_in_project_or_is_carried(demo: Demo
         "CREATE INDEX by_hand ON public.cast_podcast USING btree (lower((keywords)::text)) "
         "WHERE (explicit > 1)",
         "for the search",
-        "CREATE STATISTICS public.together (dependencies) ON explicit, keywords FROM cast_podcast",
+        "CREATE STATISTICS public.together (dependencies) ON keywords, explicit FROM cast_podcast",
         "cast_podcast CHECK ((length((keywords)::text) < 200))",
         "cast_podcast for iTunes",
     }

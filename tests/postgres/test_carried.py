@@ -98,6 +98,27 @@ async def test_everything_that_is_certain_is_there_again(superuser: Connection) 
     dependants.require_made(listed, await dependants.of_columns(superuser, "blog_podcast", COLUMNS))
 
 
+async def test_what_postgresql_words_anew_is_there_as_well(superuser: Connection) -> None:
+    """A check with IN is deparsed in another way each time; columns come in the table's order."""
+    await as_app(
+        superuser,
+        "CREATE TABLE blog_podcast (new_explicit smallint NOT NULL,"
+        " new_keywords varchar(255) NOT NULL)",
+        "ALTER TABLE blog_blog ADD CONSTRAINT known CHECK (keywords IN ('a', 'b'))",
+        "CREATE STATISTICS together ON keywords, explicit FROM blog_blog",
+    )
+    objects = await dependants.of_columns(superuser, "blog_blog", COLUMNS)
+    listed = await dependants.carried(
+        superuser, objects, "blog_blog", COLUMNS[:2], "blog_podcast", "new_"
+    )
+    assert len(listed) == 2
+    await as_app(superuser, drop("blog_blog", *COLUMNS), *RENAMED[:2])
+    await dependants.make(superuser, listed)
+    made = await dependants.of_columns(superuser, "blog_podcast", COLUMNS[:2])
+    assert not {one.definition for one in made} & {one.statements[0] for one in listed}
+    dependants.require_made(listed, made)
+
+
 async def test_before_the_new_table_is_there_the_same_is_said(superuser: Connection) -> None:
     await as_app(superuser, NEW_TABLE, CARRIED)
     assert [one.name for one in await carried(superuser, None)] == [

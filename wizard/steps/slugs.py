@@ -201,13 +201,15 @@ class MigrateFields(Migrate):
             details={
                 "discard": _discarded(plan.facts["migrations"], left.pages or 0),
                 "table": new["table"],
-                "carried": [[one.name, *one.statements] for one in there.statements],
+                "carried": [
+                    [one.name, one.new_name, list(one.statements)] for one in there.statements
+                ],
             },
         )
 
     async def apply(self, context: Context, plan: Plan) -> Migrated:
         migrated = await super().apply(context, plan)
-        carried = [Carried(name, statements) for name, *statements in plan.details["carried"]]
+        carried = [Carried(*one) for one in plan.details["carried"]]
         columns = context.facts.of(FieldsMoved).columns or ()
         await carry(context.config.local.address, plan.details["table"], columns, carried)
         for one in carried:

@@ -98,10 +98,11 @@ NAME = """
 
 @dataclass(frozen=True)
 class Carried:
-    """A dependant, by its name, and the statements that make it on the new table."""
+    """A dependant, by its name, what that is on the new table, and the statements that make it."""
 
     name: str
-    statements: tuple[str, ...]
+    new_name: str
+    statements: Sequence[str]
 
 
 async def carried(
@@ -137,7 +138,7 @@ async def carried(
         else:
             sure = one.kind in KINDS and one.identity in certain
         if sure and (statements := _statements(one, mine, word, theirs)):
-            listed.append(Carried(one.name, statements))
+            listed.append(Carried(one.name, _new_name(one, mine, theirs), statements))
     return listed
 
 
@@ -157,13 +158,16 @@ async def make(connection: psycopg.AsyncConnection[Any], listed: Sequence[Carrie
 
 
 def require_made(listed: Sequence[Carried], objects: Sequence[Dependant]) -> None:
-    """Raise VerificationFailed unless each is among the new table's objects, word for word."""
-    made = {one.definition: one.comment for one in objects}
+    """Raise VerificationFailed unless each is among the new table's objects, with its comment.
+
+    Definitions are not compared: PostgreSQL words some anew (`IN`), or in another order.
+    """
+    made = {one.name: one.comment for one in objects}
     missing = [
         one.name
         for one in listed
-        if one.statements[0] not in made
-        or not all(each.endswith(_is(made[one.statements[0]])) for each in one.statements[1:])
+        if one.new_name not in made
+        or not all(each.endswith(_is(made[one.new_name])) for each in one.statements[1:])
     ]
     if missing:
         raise VerificationFailed(
@@ -176,7 +180,7 @@ def require_made(listed: Sequence[Carried], objects: Sequence[Dependant]) -> Non
 
 def _statements(one: Dependant, mine: str, word: str, theirs: str) -> tuple[str, ...]:
     """Return the statements for another table; () where the definition names the table again."""
-    place = re.search(rf'(?<![\w$".]){re.escape(mine)}(?![\w$"])', one.definition)
+    place = re.search(_place(mine), one.definition)
     if place is None:
         return ()
     before, after = one.definition[: place.start()], one.definition[place.end() :]
@@ -191,6 +195,16 @@ def _statements(one: Dependant, mine: str, word: str, theirs: str) -> tuple[str,
         )
         statements += (f"COMMENT ON {what}{_is(one.comment)}",)
     return statements
+
+
+def _new_name(one: Dependant, mine: str, theirs: str) -> str:
+    if one.kind in ("index", "statistics"):  # named by their schema alone
+        return one.name
+    return re.sub(_place(mine), lambda _: theirs, one.name, count=1)
+
+
+def _place(table: str) -> str:
+    return rf'(?<![\w$".]){re.escape(table)}(?![\w$"])'
 
 
 def _is(comment: str) -> str:
