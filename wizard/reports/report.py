@@ -56,7 +56,8 @@ def write(context: Context) -> list[Path]:
 
 def write_into(folder: Path, journal: Journal) -> list[Path]:
     """Write report.md and report.html into a session's folder (0600), without any secret."""
-    title, sections = f"Remodel session {folder.name}", gather(folder, journal)
+    title = f"Remodel session {journal.noted('id', folder.name)}"
+    sections = gather(folder, journal)
     texts = {"report.md": markdown(title, sections), "report.html": as_html(title, sections)}
     paths = []
     for name, text in texts.items():
@@ -71,11 +72,7 @@ def write_into(folder: Path, journal: Journal) -> list[Path]:
 def gather(folder: Path, journal: Journal) -> list[ReportSection]:
     """Return what there is to report of a session, finished or not; sections without content left
     out."""
-    states = {
-        entry.operation: entry
-        for entry in journal.entries()
-        if entry.kind not in ("answer", "consent", "kept")
-    }
+    states = journal.states()
     done = {key: entry.data for key, entry in states.items() if entry.kind == "done"}
     sections = [
         _deployment(journal),
@@ -191,9 +188,9 @@ def _left(done: Mapping[str, Any]) -> ReportSection:
 def _verified(journal: Journal, states: Mapping[str, JournalEntry]) -> ReportSection:
     """Return the last word of each check of the operations that are done."""
     checks: dict[tuple[str, str], tuple[str, ...]] = {}
-    for _, event in journal.events():
+    for _, event in journal.events(kind="finding"):
         state = states.get(event.get("operation", ""))
-        if event.get("kind") == "finding" and state is not None and state.kind == "done":
+        if state is not None and state.kind == "done":
             row = (state.operation, event["status"], event["name"], event["value"])
             checks[state.operation, event["name"]] = row
     rows = [row for row in checks.values() if row[1] != "info"]

@@ -7,15 +7,16 @@ from typing import Any
 
 from wizard.engine.context import Context
 from wizard.engine.deployment import deployment
+from wizard.engine.facts import SETTLED
 from wizard.reports.ledger import summed
 
 
 def summary(context: Context) -> dict[str, Any]:
     """Return what was converted and verified, which URLs there are, where it was delivered."""
     done = {
-        entry.operation: entry.data
-        for entry in context.session.journal.entries()
-        if context.facts.settled(entry.operation) and entry.kind in ("done", "skipped")
+        key: entry.data
+        for key, entry in context.session.journal.states().items()
+        if entry.kind in SETTLED
     }
     conversion = done.get("copy.convert", {})
     urls = context.artefact("urls-before.json")

@@ -13,7 +13,7 @@ from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.engine.results import Converted, FieldsMoved, SlugsRestored, Tried, UrlsCompared
 from wizard.project import package, source
-from wizard.session.plan import Gate, Loss, Plan
+from wizard.session.plan import CHANGES_NOTHING, Gate, Loss, Plan
 from wizard.steps import checkpointed
 from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.copy import first, named
@@ -236,7 +236,7 @@ class CompareUrls(Repeatable):
             operation=self.key,
             title=self.title,
             does=("list the URLs anew and compare them, page by page",),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
         )
 
     async def apply(self, context: Context, plan: Plan) -> UrlsCompared:
