@@ -148,7 +148,7 @@ class Since(Repeatable):
             self.account.written.append(f"it is not known: {error.message}")
             return Result(message=error.message)
         changes = [*judged.block, *judged.warn]
-        self.account.written += [*map(str, changes), *(doings if changes else ())]
+        self.account.written += [*map(str, changes), *(doings.told() if changes else ())]
         return Result(message=f"{len(changes)} tables")
 
     def _baseline(self) -> DriftBaseline | None:

@@ -16,6 +16,7 @@ from wizard.base.errors import OperationFailed
 from wizard.base.events import Report
 from wizard.config.config import Target
 from wizard.delivery.drift import authors, policy
+from wizard.delivery.drift.authors import Doings
 from wizard.delivery.drift.policy import Judged
 from wizard.engine.context import Context
 from wizard.engine.results import Fetched
@@ -28,7 +29,7 @@ from wizard.session.plan import Gate, Loss, Plan
 
 FETCH_AGAIN = ("backup.archive", "fetch")
 TOLD = 6
-"""Doings that a plan tells; all of them are in the document beside it."""
+"""Doings that a plan tells; more of them are in the document beside it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class DriftSinceBackup:
     target: Target
     baseline: DriftBaseline | None = None
     judged: Judged = field(default_factory=Judged)
-    doings: tuple[str, ...] = ()
+    doings: Doings = field(default_factory=Doings)
     sequences: tuple[str, ...] = ()
     left_out: Mapping[str, int | None] | None = None
     unknown: str = ""
@@ -61,7 +62,7 @@ class DriftSinceBackup:
         if not self.judged.block:
             but = ", but for what follows" if lines else ""
             lines.insert(0, f"{database} is as it was when it was backed up{but}")
-        lines += [f"since the backup: {line}" for line in self.doings[-TOLD:]]
+        lines += [f"since the backup: {line}" for line in self.doings.told(TOLD)]
         return tuple(lines)
 
     @property
@@ -111,8 +112,8 @@ class DriftSinceBackup:
         title = f"Written to {self.target.address.database} since the backup"
         if judged.block or judged.warn:
             report.document(title, "table", "\n".join(["table\trows\tpolicy", *rows]))
-        if self.doings:
-            report.document(f"{title}, by whom", "text", "\n".join(self.doings))
+        if self.doings.newest:
+            report.document(f"{title}, by whom", "text", "\n".join(self.doings.told()))
 
 
 async def since_backup(context: Context, target: Target, address: Address) -> DriftSinceBackup:
@@ -137,18 +138,18 @@ async def since_backup(context: Context, target: Target, address: Address) -> Dr
         target,
         baseline,
         policy.judge(written, context.config.drift),
-        tuple(await _doings(address, baseline) if written else ()),
+        await _doings(address, baseline) if written else Doings(),
         written.sequences,
         left_out,
     )
 
 
-async def _doings(address: Address, baseline: DriftBaseline) -> Sequence[str]:
+async def _doings(address: Address, baseline: DriftBaseline) -> Doings:
     """Return who did what, to explain drift. Where that fails, the drift is no less certain."""
     try:
         return await authors.since(address, baseline)
     except OperationFailed as error:
-        return (f"who did it cannot be told: {error.message}",)
+        return Doings((f"who did it cannot be told: {error.message}",), 1)
 
 
 def of_backup(journal: Journal) -> DriftBaseline | None:
@@ -223,5 +224,6 @@ async def since_delivery(address: Address, delivered: Mapping[str, Any] | None) 
     changes = (*judged.block, *judged.warn)
     lines = [f"written since the delivery: {change}" for change in changes]
     if lines:
-        lines += [f"since the delivery: {line}" for line in await _doings(address, baseline)]
+        doings = await _doings(address, baseline)
+        lines += [f"since the delivery: {line}" for line in doings.told()]
     return lines or ("nothing was written since the delivery",)
