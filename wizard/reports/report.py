@@ -7,12 +7,12 @@ as a report.html that needs nothing else.
 from __future__ import annotations
 
 import html
-import json
 import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from wizard.delivery import kinds
 from wizard.delivery.results import Delivered
 from wizard.engine.context import Context
 from wizard.engine.deployment import deployment
+from wizard.project import recorded_urls
 from wizard.reports import ledger
 from wizard.reports.ledger import ACCOUNTS
 from wizard.session.journal import Journal, JournalEntry
@@ -123,17 +124,17 @@ def _conversion(journal: Journal, done: Mapping[str, Any]) -> ReportSection:
 
 def _pages(folder: Path, done: Mapping[str, Any]) -> ReportSection:
     mapping = done.get("copy.convert", {}).get("map", {})
-    path = folder / "urls-before.json"
-    urls = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    known = {str(page["page_id"]): page for page in urls}
-    rows = [
-        (known.get(old, {}).get("url", ""), known.get(old, {}).get("title", ""), old, str(new))
-        for old, new in list(mapping.items())[:PAGES_SHOWN]
-    ]
-    more = len(mapping) - len(rows)
+    shown = dict(islice(mapping.items(), PAGES_SHOWN))
+    known = {
+        old: (page["url"], page["title"])
+        for page in recorded_urls.read(folder / "urls-before.json")
+        if (old := str(page["page_id"])) in shown
+    }
+    rows = [(*known.get(old, ("", "")), old, str(new)) for old, new in shown.items()]
+    all_of_them = f"{len(rows):,} of {len(mapping):,} are shown; the session's journal has all."
     return ReportSection(
         "Pages",
-        (f"And {more:,} more, which the session's journal has.",) if more > 0 else (),
+        (all_of_them,) if len(mapping) > len(rows) else (),
         _table(("URL", "title", "id before", "id after"), rows),
     )
 

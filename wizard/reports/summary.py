@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from wizard.engine.context import Context
 from wizard.engine.deployment import deployment
 from wizard.engine.facts import SETTLED
+from wizard.project import recorded_urls
+from wizard.project.worker_results import UrlRow
 from wizard.reports.ledger import summed
 
 
@@ -19,10 +20,12 @@ def summary(context: Context) -> dict[str, Any]:
         if entry.kind in SETTLED
     }
     conversion = done.get("copy.convert", {})
-    urls = context.artefact("urls-before.json")
-    before = json.loads(urls.read_text(encoding="utf-8")) if urls.exists() else []
     pages = conversion.get("map", {})
-    moved = [page for page in before if str(page["page_id"]) in pages]
+    before, moved = 0, list[UrlRow]()
+    for page in recorded_urls.read(context.artefact("urls-before.json")):
+        before += 1
+        if str(page["page_id"]) in pages:
+            moved.append(page)
     delivered = {
         key.partition(":")[2]: data.get("kept", "")
         for key, data in done.items()
@@ -50,7 +53,7 @@ def summary(context: Context) -> dict[str, Any]:
             for page in moved
         ],
         "ledger": conversion.get("ledger", {}),
-        "urls_before": len(before),
+        "urls_before": before,
         "urls_same_after": done.get("slugs.urls", {}).get("count", 0),
         "verified": [
             f"{key}: {data['message']}"
