@@ -57,7 +57,7 @@ def folder(found: Config, name: str) -> Path:
 def older(found: Config, name: str, **notes: Any) -> None:
     """Make a session one of the version before: neither its id nor its place is noted."""
     with closing(sqlite3.connect(folder(found, name) / "journal.sqlite")) as journal:
-        journal.execute("DELETE FROM session WHERE key IN ('id', 'place')")
+        journal.execute("DELETE FROM session WHERE key IN ('id', 'place', 'turns')")
         journal.commit()
 
 
@@ -118,9 +118,11 @@ def test_a_number_is_greater_than_any_other_in_the_folder(found: Config, begin: 
     first, second = begin(), begin(name="20270115-130000")
     shutil.rmtree(folder(found, first))
     third = begin(name="20270115-110000")
-    places = [one.place for one in sessions.summaries(found)]
-    assert places == [Place(2), Place(3)]
-    assert listed(found) == [second, third]
+    with sessions.resume(found, second):
+        pass
+    fourth = begin(name="20270115-100000")
+    assert [one.place for one in sessions.summaries(found)] == [Place(2), Place(3), Place(5)]
+    assert listed(found) == [second, third, fourth]
 
 
 # Folders
@@ -292,30 +294,42 @@ def _delivered(found: Config, identifier: str, at: float, patch: pytest.MonkeyPa
         act(session, "production.deliver:production", "done")
 
 
+@pytest.mark.parametrize("later", [1, -9_000_000])
+@pytest.mark.parametrize("turned", [False, True])
 def test_a_rollback_takes_the_session_that_delivered_last(
-    found: Config, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    found: Config, begin: Begin, monkeypatch: pytest.MonkeyPatch, later: int, turned: bool
 ) -> None:
-    first, second = begin(), begin(name="20270115-130000")
+    """Also where the older one went on after the newer one, or a clock was set back."""
+    order = [begin(), begin(name="20270115-130000")]
+    if turned:
+        order.reverse()
     begin(name="20270115-140000")
-    _delivered(found, first, NOON, monkeypatch)
-    _delivered(found, second, NOON + 1, monkeypatch)
+    _delivered(found, order[0], NOON, monkeypatch)
+    _delivered(found, order[1], NOON + later, monkeypatch)
     with cli._delivered(found, "", "production") as session:
-        assert session.id == second
+        assert session.id == order[1]
+    with sessions.resume(found, order[0]) as session:  # that is opened again, and delivers nothing
+        act(session, "purge.local", "done")
+    with cli._delivered(found, "", "production") as session:
+        assert session.id == order[1]
 
 
-def test_a_rollback_has_to_be_told_where_that_is_not_certain(
+def test_deliveries_of_an_older_version_come_first(
     found: Config, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The older session went on and delivered after the newer one, or a clock was set back."""
-    first, second = begin(), begin(name="20270115-130000")
-    _delivered(found, second, NOON, monkeypatch)
-    _delivered(found, first, NOON + 1, monkeypatch)
-    told = remodel(found.path.parent, "rollback", "--target", "production")
-    assert told.code == 2
-    assert f"session {second} did, and was begun last" in told.err
-    assert f"session {first} did, and by the clock it was later" in told.err
-    with cli._delivered(found, first, "production") as session:
+    first, second, third = (begin(NOON + n, f"20270115-12000{n}") for n in range(3))
+    for name in (first, second, third):
+        older(found, name)
+    _delivered(found, third, NOON - 60, monkeypatch)
+    _delivered(found, first, NOON + 70, monkeypatch)
+    _delivered(found, second, NOON + 60, monkeypatch)
+    for name in (first, second, third):
+        older(found, name)
+    with cli._delivered(found, "", "production") as session:
         assert session.id == first
+    _delivered(found, third, NOON - 50, monkeypatch)
+    with cli._delivered(found, "", "production") as session:
+        assert session.id == third
 
 
 def test_a_rehearsal_of_a_renamed_session_has_its_id(found: Config, begin: Begin) -> None:

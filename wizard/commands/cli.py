@@ -311,25 +311,13 @@ async def _ask(
 
 
 def _delivered(config: Config, identifier: str, target: str) -> sessions.Session:
-    """Return the named session, or the newest that delivered to `target`."""
+    """Return the named session, or the one that delivered to `target` last."""
     if not identifier:
         key = f"production.deliver:{target}"
-        newest = sessions.find(config, fits=lambda one: key in one.done)
+        newest = sessions.find(config, fits=lambda one: key in one.done, did=key)
         if newest is None:
             raise UsageError(
                 f"No session has delivered to {target}.", hint="`remodel sessions` lists them."
-            )
-        later = [
-            f"session {one.id} did, and by the clock it was later"
-            for one in sessions.summaries(config)
-            if key in one.done and one.at[key] > newest.at[key] and not one.trouble
-        ]
-        if later:  # an older session went on after it, or the clock was set back
-            raise UsageError(
-                f"Which session delivered to {target} last is not certain.",
-                found="\n".join([f"session {newest.id} did, and was begun last", *later]),
-                hint="Name the session whose delivery is live: remodel rollback ID --target "
-                f"{target}",
             )
         identifier = newest.id
     return sessions.resume(config, identifier)

@@ -194,6 +194,11 @@ class Journal:
         row = self._database.execute("SELECT at FROM entry ORDER BY id LIMIT 1").fetchone()
         return float(row[0]) if row else 0.0
 
+    def last(self) -> int:
+        """Return the number of the last row; 0 where there is none."""
+        row = self._database.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()
+        return int(row[0])
+
     def acted(self) -> bool:
         """Return whether any operation was begun that does more than look."""
         row = self._database.execute(

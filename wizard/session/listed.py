@@ -3,8 +3,9 @@
 Neither a folder's name nor a clock says which one is the newest: a folder is named in local time
 and can be renamed or copied, and a clock can be set back. So a session notes its id when it
 begins, a number greater than any in the folder, and which sessions without a number were there:
-those of an older version, which follow one another by the time in their journals. All that under
-the project's lock.
+those of an older version, which follow one another by the time in their journals. The numbers go
+on with each time that a session is opened to work on, so that operations of several sessions
+follow one another, too. All that under the project's lock.
 """
 
 from __future__ import annotations
@@ -51,9 +52,11 @@ class Place:
 class Summary:
     """A session as `remodel sessions` lists it.
 
-    `at` is when each operation came to its state. `acted` says whether any operation was begun.
-    A folder that is no session that could be worked on has `trouble`; `hides` tells that it may
-    be the newest all the same.
+    `at` is when each operation came to its state, to be compared with those of other sessions: the
+    number that its session had then (0 in an older version), and the clock. `turn` is the last of
+    these numbers. `acted` says whether any operation was begun that does more than look. A folder
+    that is no session that could be worked on has `trouble`; `hides` tells that it may be the
+    newest all the same.
     """
 
     id: str
@@ -64,7 +67,8 @@ class Summary:
     conversion: str = ""
     done: Sequence[str] = ()
     interrupted: Sequence[str] = ()
-    at: Mapping[str, float] = field(default_factory=dict)
+    at: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    turn: int = 0
     acted: bool = False
     finished: bool = False
     trouble: str = ""
@@ -93,9 +97,15 @@ def next_place(folder: Path) -> Place:
     """Return the place of the session that is about to begin in a folder, under the lock."""
     known = listed(folder)
     return Place(
-        1 + max((one.place.number for one in known), default=0),
+        1 + max((max(one.place.number, one.turn) for one in known), default=0),
         tuple(one.begun for one in known if one.begun and not one.place.number),
     )
+
+
+def take_turn(folder: Path, journal: Journal) -> None:
+    """Note that a session is opened to work on, and after which of its rows, under the lock."""
+    turns = [turn for turn in journal.noted("turns", []) if turn[1] < journal.last()]
+    journal.note("turns", [*turns, [next_place(folder).number, journal.last()]])
 
 
 def _summary(folder: Path) -> Summary | None:
@@ -122,6 +132,7 @@ def _told(folder: Path, journal: Journal) -> Summary | None:
     states = journal.states()
     conversion = journal.noted("identity", {}).get("conversion", {})
     acted = journal.acted()
+    turns = [(int(number), int(after)) for number, after in journal.noted("turns", [])]
     return Summary(
         id=str(journal.noted("id", folder.name)),
         folder=folder,
@@ -131,7 +142,11 @@ def _told(folder: Path, journal: Journal) -> Summary | None:
         conversion=f"{conversion.get('from')} to {conversion.get('to')}",
         done=[key for key, entry in states.items() if entry.kind in ("done", "skipped")],
         interrupted=[key for key, entry in states.items() if acted and entry.kind in UNSETTLED],
-        at={key: entry.at for key, entry in states.items()},
+        at={
+            key: (max((n for n, after in turns if after < entry.id), default=0), entry.at)
+            for key, entry in states.items()
+        },
+        turn=max((number for number, _ in turns), default=0),
         acted=acted,
         finished=bool(journal.noted("finished")),
     )

@@ -126,6 +126,7 @@ def begin(config: Config) -> Session:
             raise
         session.journal.note("id", folder.name)
         session.journal.note("place", listed.next_place(sessions).as_dict())
+        listed.take_turn(sessions, session.journal)
         session.journal.note("identity", config.identity())
         session.journal.note("begun", time.time())  # last: from here on there is a session
         session.answers.project = config.identity()["conversion"]
@@ -156,17 +157,22 @@ def resume(config: Config, identifier: str = "") -> Session:
             found="\n".join(changed),
             hint="Put those values back, or begin a new session with `remodel`.",
         )
+    listed.take_turn(wanted.folder.parent, session.journal)
     return session
 
 
 def find(
-    config: Config, identifier: str = "", fits: Callable[[Summary], bool] = lambda one: True
+    config: Config,
+    identifier: str = "",
+    fits: Callable[[Summary], bool] = lambda one: True,
+    did: str = "",
 ) -> Summary | None:
     """Return the session with this id, or the newest that fits; None when none does.
 
-    Those that did something go before those that did not. Raise UsageError when there is no
-    session with this id; OperationFailed when it cannot be read, or without an id, when another
-    that cannot may be the newest.
+    Those that did something go before those that did not. With `did` the newest is the one whose
+    operation of this key came to its state last, whichever was begun first. Raise UsageError when
+    there is no session with this id; OperationFailed when it cannot be read, or without an id, when
+    another that cannot may be the newest.
     """
     known = summaries(config)
     if identifier:
@@ -187,6 +193,8 @@ def find(
             f"cannot be used out of {config.state / 'sessions'}.",
         )
     fitting = [one for one in known if not one.trouble and fits(one)]
+    if did:
+        fitting.sort(key=lambda one: one.at[did])
     acted = [one for one in fitting if one.acted]
     return next(reversed(acted or fitting), None)
 
