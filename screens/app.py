@@ -109,7 +109,7 @@ class RemodelApp(EndingApp):
         self._open_dialogs = 0
         self._drawn = 0.0
         self._drawing = False
-        self._unsubscribe = context.events.subscribe(self._on_event)
+        self._unsubscribe = context.events.subscribe(self._tell, "the screens")
 
     # The engine's work
 
@@ -133,6 +133,9 @@ class RemodelApp(EndingApp):
         else:
             self.finished = True
             self._report()
+            if self._signal is not None or self._closing:  # nobody is there to read a summary
+                self._leave()
+                return
             await self.push_screen(SummaryScreen(self.context, self.model, self.steps))
 
     def _report(self) -> None:
@@ -194,6 +197,14 @@ class RemodelApp(EndingApp):
         return at_work and self._begin is None and not self._open_dialogs and not self.finished
 
     # Drawing
+
+    def _tell(self, event: Event) -> None:
+        """Take an event; where that fails, end the app as any fault of the screens does."""
+        try:
+            self._on_event(event)
+        except Exception as error:
+            self._handle_exception(error)
+            raise
 
     def _on_event(self, event: Event) -> None:
         step = self.model.fold(event)

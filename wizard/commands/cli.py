@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from wizard import __version__
+from wizard.base import files, outlet
 from wizard.base.errors import OperationFailed, RemodelError, UsageError
 from wizard.base.redaction import printable, redact
 from wizard.commands import discover, inspect, outline, runner
@@ -341,11 +340,11 @@ def main() -> None:
     """Run the command; turn errors into one message and the documented exit code."""
     # asyncio warns about every write to a connection that has just ended; we see it end anyway.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a page's title in a terminal of Latin-1
-            stream.reconfigure(errors="backslashreplace")
+    outlet.install()
     try:
         cli(standalone_mode=False)
+        with files.writing(Path("standard output")):
+            outlet.require_written(sys.stdout)
     except click.exceptions.Abort:
         _exit(130)
     except click.ClickException as error:
@@ -361,7 +360,7 @@ def main() -> None:
         )
         _exit(128 + interrupted.signal)
     except OSError as error:  # a folder that is a file, no permission, no space
-        _fail(OperationFailed(str(error)))
+        _fail(files.failure(error))
     except Exception as error:  # a fault of ours: say so, without the locals
         text = "".join(traceback.format_exception(error))
         _fail(OperationFailed("This is a fault in remodel itself.", found=text))
@@ -370,8 +369,7 @@ def main() -> None:
 def _fail(error: RemodelError, *, shown: bool = False) -> NoReturn:
     """End with this error: on stderr for people, and with --json as the last line on stdout."""
     if "--json" in sys.argv:
-        with suppress(BrokenPipeError):
-            JsonLines(sys.stdout).error(error)
+        JsonLines(sys.stdout).error(error)
     if not shown:
         print(printable(redact(f"\nremodel: {error}")), file=sys.stderr)
     raise SystemExit(int(error.exit_code))

@@ -230,7 +230,10 @@ class Plain:
     async def failed(self, error: RemodelError, operation: str) -> Verdict:
         """Show the error; r tries again, anything else stops."""
         self._write(f"\nFailed: {error}")
-        return "retry" if await self._line("r tries again, Enter stops: ") == "r" else "stop"
+        try:
+            return "retry" if await self._line("r tries again, Enter stops: ") == "r" else "stop"
+        except InputMissing:  # the error is the thing to tell
+            return "stop"
 
     def _write(self, text: str) -> None:
         self._printed(printable(text))
@@ -238,9 +241,10 @@ class Plain:
     async def _line(self, prompt: str) -> str:
         try:
             text = (await _in_the_background(self._read, prompt)).strip()
-        except EOFError:
+        except (EOFError, OSError):  # OSError where the terminal is gone
             raise InputMissing(
-                "The input ended while an answer was needed.", hint="Run on a terminal, or replay."
+                "The input ended while an answer was needed.",
+                hint="On a terminal, `remodel resume` comes back to the question; or replay.",
             ) from None
         if text == "q":
             raise Declined("Stopped as asked.", hint="`remodel resume` goes on from here.")

@@ -88,14 +88,19 @@ def _environment(project: Project) -> Mapping[str, str]:
 def write(path: Path, text: str) -> None:
     """Replace a source file in one piece, its mode and line ends as they are in `text`."""
     temporary = path.with_name(f".{path.name}.remodel")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    if path.exists():
-        temporary.chmod(path.stat().st_mode)
-    temporary.replace(path)
-    files.sync_folder(path.parent)
+    with files.writing(path):
+        try:
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            if path.exists():
+                temporary.chmod(path.stat().st_mode)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        temporary.replace(path)
+        files.sync_folder(path.parent)
 
 
 def read(path: Path) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard import __version__
+from wizard.base import files
 from wizard.base.redaction import redact
 from wizard.config import fieldmap
 from wizard.delivery import kinds
@@ -58,14 +58,9 @@ def write_into(folder: Path, journal: Journal) -> list[Path]:
     """Write report.md and report.html into a session's folder (0600), without any secret."""
     title, sections = f"Remodel session {folder.name}", gather(folder, journal)
     texts = {"report.md": markdown(title, sections), "report.html": as_html(title, sections)}
-    paths = []
     for name, text in texts.items():
-        temporary = folder / f"{name}.part"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(redact(text))
-        paths.append(temporary.replace(folder / name))
-    return paths
+        files.write(folder / name, redact(text))
+    return [folder / name for name in texts]
 
 
 def gather(folder: Path, journal: Journal) -> list[ReportSection]:

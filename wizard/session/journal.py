@@ -1,6 +1,7 @@
 """The journal: what was intended, consented to, done and undone, in the order it happened.
 
-SQLite in WAL mode with synchronous FULL: a row that was written survives the machine. The
+SQLite in WAL mode with synchronous FULL: a row that was written survives the machine. Room for
+the rows of a delivery is kept in its files, so that a full disk does not stop it. The
 intent of an operation stands here before it acts, together with what an undo needs, and the
 outcome after it; an intent without an outcome is what a crash leaves behind.
 """
@@ -11,12 +12,15 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from wizard.base import files
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import redacted, sealed
+from wizard.session import sqlite_errors
 
 Kind = Literal[
     "answer",
@@ -31,8 +35,10 @@ Kind = Literal[
     "undone",
 ]
 
+ROOM = 1 << 20  # bytes of free pages that lines of the log leave to the rows
 DELAY = 0.25  # seconds; a tool may print thousands of lines, and each sync takes its time
 
+_LOST = "log lines lost"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS session (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS entry (
@@ -58,35 +64,88 @@ class Journal:
     """One session's journal, open for writing unless `read_only`."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._path = path
         self._made = True  # not where it was cut off before it had its tables
-        try:
+        self._unwritten: list[tuple[float, str]] = []
+        self._lost = 0  # lines of the log that there was no room for
+        self._flushed = 0.0
+        with sqlite_errors.named(path):
             if read_only:
-                self._database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+                self._database = _reading(path)
                 named = self._database.execute("SELECT name FROM sqlite_master").fetchall()
                 self._made = ("event",) in named
-            else:
-                self._database = sqlite3.connect(path, isolation_level=None)
+                return
+            self._database = sqlite3.connect(path, isolation_level=None)
+            with files.writing(path):
                 path.chmod(0o600)
-                self._database.execute("PRAGMA journal_mode=WAL")
-                self._database.execute("PRAGMA synchronous=FULL")
-                self._database.executescript(_SCHEMA)
-        except sqlite3.DatabaseError as error:
-            raise OperationFailed(
-                f"The journal {path} cannot be read.",
-                found=str(error),
-                hint="Its session cannot go on. Move its folder away and begin a new one.",
-            ) from None
-        self._unwritten: list[tuple[float, str]] = []
-        self._flushed = 0.0
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._database.execute("PRAGMA wal_autocheckpoint=256")  # pages, of 4 KiB
+            self._database.executescript(_SCHEMA)
+        self._lost = self.noted(_LOST, 0)
 
     def close(self) -> None:
         """Close the file; the journal can be opened again."""
         self._flush()
+        if self._lost:
+            with suppress(OperationFailed):
+                self.note(_LOST, self._lost)
         self._database.close()
+
+    def reserve(self) -> None:
+        """Have room for rows in the journal's own files. Raise DiskFailed where there is none.
+
+        Pages are written and given back to SQLite, not to the disk: nobody else can take them.
+        As many frames stay in the write-ahead log, which begins anew after a checkpoint.
+        """
+        with sqlite_errors.named(self._path):
+            if min(self._free(), self._ahead()) < 2 * ROOM:
+                self._make_room()
+
+    def _free(self) -> int:
+        """Return the bytes of the journal's free pages."""
+        ((pages,),) = self._database.execute("PRAGMA freelist_count").fetchall()
+        ((size,),) = self._database.execute("PRAGMA page_size").fetchall()
+        return int(pages) * int(size)
+
+    def _ahead(self) -> int:
+        """Return the length of the write-ahead log's file."""
+        log = self._path.with_name(f"{self._path.name}-wal")
+        return log.stat().st_size if log.exists() else 0
+
+    def _make_room(self) -> None:
+        self._database.execute("DROP TABLE IF EXISTS room")  # of one that was cut off
+        self._database.execute("CREATE TABLE room (data BLOB)")
+        try:
+            # Committed first: what is freed in the transaction that made it is not written.
+            self._database.execute("INSERT INTO room VALUES (zeroblob(?))", (3 * ROOM,))
+            self._begin_log_anew()
+        finally:
+            self._database.execute("DROP TABLE room")
+        self._begin_log_anew()
+
+    def _begin_log_anew(self) -> None:
+        """Write the write-ahead log's pages to their places, so that its room is used again."""
+        self._database.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+
+    def _read(self, query: str, values: tuple[Any, ...]) -> list[Any]:
+        with sqlite_errors.named(self._path):
+            return self._database.execute(query, values).fetchall()
+
+    def _row(self, statement: str, values: tuple[Any, ...]) -> None:
+        """Write a row, where the disk is full into the room that was reserved."""
+        with sqlite_errors.named(self._path):
+            try:
+                self._database.execute(statement, values)
+            except sqlite3.OperationalError as error:
+                if not sqlite_errors.is_full(error):
+                    raise
+                self._begin_log_anew()
+                self._database.execute(statement, values)
 
     def note(self, key: str, value: Any) -> None:
         """Set a fact about the session as a whole."""
-        self._database.execute(
+        self._row(
             "INSERT INTO session VALUES (?, ?) "
             "ON CONFLICT (key) DO UPDATE SET value=excluded.value",
             (key, json.dumps(value)),
@@ -96,8 +155,8 @@ class Journal:
         """Return a fact about the session as a whole; `default` also where it has not begun."""
         if not self._made:
             return default
-        row = self._database.execute("SELECT value FROM session WHERE key=?", (key,)).fetchone()
-        return json.loads(row[0]) if row else default
+        rows = self._read("SELECT value FROM session WHERE key=?", (key,))
+        return json.loads(rows[0][0]) if rows else default
 
     def write(self, operation: str, kind: Kind, data: Mapping[str, Any]) -> None:
         """Add a row; it is on the disk when this returns.
@@ -116,13 +175,16 @@ class Journal:
                 hint="Look for it in the files that this operation changes, and have them read it "
                 "from the environment instead. Nothing was changed.",
             )
-        self._database.execute(
+        self._row(
             "INSERT INTO entry (at, operation, kind, data) VALUES (?, ?, ?, ?)",
             (time.time(), operation, kind, json.dumps(safe, ensure_ascii=False)),
         )
 
     def event(self, data: Mapping[str, Any]) -> None:
-        """Add a line of the log; on the disk within `DELAY`, or before the next row."""
+        """Add a line of the log; on the disk within `DELAY`, or before the next row.
+
+        It is left out, and counted, where the disk does not take it.
+        """
         self._unwritten.append((time.time(), json.dumps(redacted(data), ensure_ascii=False)))
         if time.monotonic() - self._flushed > DELAY:
             self._flush()
@@ -131,25 +193,46 @@ class Journal:
         self._flushed = time.monotonic()
         if self._unwritten:
             lines, self._unwritten = self._unwritten, []
-            self._database.execute("BEGIN")
-            self._database.executemany("INSERT INTO event (at, data) VALUES (?, ?)", lines)
-            self._database.execute("COMMIT")
+            try:
+                self._append([*self._left_out(), *lines])
+            except (sqlite3.OperationalError, OSError):
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                self._lost += len(lines)
+            else:
+                if self._lost:
+                    self._lost = 0
+                    self.note(_LOST, 0)
+
+    def _left_out(self) -> list[tuple[float, str]]:
+        """Return the line that says how many lines are missing here."""
+        if not self._lost:
+            return []
+        text = f"{self._lost} lines are missing here: the disk did not take them"
+        line = {"kind": "line", "operation": "", "source": "remodel", "text": text}
+        return [(time.time(), json.dumps({**line, "at": time.time()}))]
+
+    def _append(self, lines: list[tuple[float, str]]) -> None:
+        """Write lines of the log, never into the room for rows."""
+        if self._free() - sum(len(text.encode()) for _, text in lines) < ROOM:
+            self._make_room()
+        self._database.execute("BEGIN")
+        self._database.executemany("INSERT INTO event (at, data) VALUES (?, ?)", lines)
+        self._database.execute("COMMIT")
 
     def events(self, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
         """Return the log's lines with their numbers, those after `after`."""
         self._flush()
-        rows = self._database.execute(
-            "SELECT id, data FROM event WHERE id > ? ORDER BY id", (after,)
-        )
+        rows = self._read("SELECT id, data FROM event WHERE id > ? ORDER BY id", (after,))
         return [(number, json.loads(data)) for number, data in rows]
 
     def entries(self, operation: str | None = None) -> Iterator[JournalEntry]:
         """Yield every row, or those of one operation, oldest first."""
         where, parameters = ("WHERE operation=?", (operation,)) if operation else ("", ())
-        rows = self._database.execute(
+        rows = self._read(
             f"SELECT id, at, operation, kind, data FROM entry {where} ORDER BY id", parameters
         )
-        for number, at, name, kind, data in rows.fetchall():
+        for number, at, name, kind, data in rows:
             yield JournalEntry(number, at, name, kind, json.loads(data))
 
     def state(self, operation: str) -> JournalEntry | None:
@@ -178,3 +261,20 @@ class Journal:
             elif entry.kind in ("undone", "cleared"):
                 last = None
         return last
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """Open a journal read-only, one on a disk that takes no new file, too.
+
+    SQLite makes a file for readers and writers to share; nobody can write where it cannot, and
+    with no log left beside it the journal is whole (sqlite.org/wal.html, "Read-Only Databases").
+    """
+    database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    try:
+        database.execute("SELECT name FROM sqlite_master")
+    except sqlite3.OperationalError:
+        database.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        database = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
+    return database

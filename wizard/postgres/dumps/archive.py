@@ -11,14 +11,13 @@ A dump gets its name by `place`, when it is proven, and never before.
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import os
 import re
 import shlex
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import FileIO
@@ -35,7 +34,6 @@ from wizard.postgres.dumps.tools import ENVIRONMENT, Tool
 MAGIC = b"PGDMP"
 TOC = "toc.dat"  # in the directory format, the file that begins as an archive does
 TAR = b"toc.dat\0"  # the first member of what pg_dump --format=tar writes
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 AHEAD = 64  # portions of an archive that pg_restore may be behind
 POLL = 0.2  # seconds between looks at how far a tool has read
 
@@ -189,22 +187,6 @@ def _files(path: Path) -> list[Path]:
     if others := [file.name for file in files if file.is_symlink() or not file.is_file()]:
         raise _broken(path, "there is more than files in it", ", ".join(others))
     return files
-
-
-@contextmanager
-def writing(part: Path) -> Iterator[None]:
-    """Turn errors of the disk while `part` is written into OperationFailed."""
-    free = shutil.disk_usage(part.parent).free
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in FULL:
-            raise OperationFailed(f"{part} could not be written.", found=str(error)) from None
-        raise OperationFailed(
-            f"The disk is full: {part.name} could not be written to {part.parent}.",
-            found=f"{error.strerror}; {free:,} bytes were free before.",
-            hint="Make room there and try again. The folder may be a link to one on a larger disk.",
-        ) from None
 
 
 async def prove(archive: Archive, report: Report) -> None:

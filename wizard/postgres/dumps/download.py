@@ -20,6 +20,7 @@ from pathlib import Path
 
 import asyncssh
 
+from wizard.base import files
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.events import Report
 from wizard.postgres.dumps import archive
@@ -123,7 +124,7 @@ async def _begin(part: Path, original: Original, report: Report) -> FileIO:
                 return file
             file.close()
     _forget(part)
-    with archive.writing(part):
+    with files.writing(part):
         note = os.open(_note(part), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(note, "w") as text:
             text.write(json.dumps(asdict(original)))
@@ -145,12 +146,12 @@ async def _receive(
         assert isinstance(data, bytes)
         if not data:
             break  # it became shorter
-        with archive.writing(part):
+        with files.writing(part):
             archive.write_all(file, data)
         digest.update(data)
         done += len(data)
         report.progress(done, original.size, "bytes", "fetching")
-    with archive.writing(part):
+    with files.writing(part):
         os.fsync(file.fileno())
 
 
