@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,7 +133,7 @@ def _filled_at(demo: Demo, disk: Path, operation: str, *arguments: str) -> None:
     ballast.unlink()
 
 
-def _until_stopped(demo: Demo, running: subprocess.Popen[str], read: int = -1) -> None:
+def _until_stopped(demo: Demo, running: subprocess.Popen[Any], read: int = -1) -> None:
     """Wait until `before` has run on staging."""
     deadline = time.monotonic() + 400
     while not _home(demo, "staging-stopped").exists():
