@@ -98,13 +98,14 @@ def writing(path: Path | None = None) -> Iterator[None]:
 
     Without `path` it is the error that knows the file, if anything does.
     """
+    room = _room(path, "were free before")
     try:
         yield
     except OSError as error:
-        raise failure(error, path) from None
+        raise failure(error, path, room) from None
 
 
-def failure(error: OSError, path: Path | None = None) -> OperationFailed:
+def failure(error: OSError, path: Path | None = None, room: str = "") -> OperationFailed:
     """Return the error to tell: what was refused where, how much room there is, what to do."""
     if path is None and isinstance(error.filename, str):
         path = Path(error.filename)
@@ -113,20 +114,20 @@ def failure(error: OSError, path: Path | None = None) -> OperationFailed:
             return OperationFailed(str(error))
         return OperationFailed(f"{path} could not be written.", found=str(error))
     what, remedy = REFUSALS[error.errno]
-    where = f"{path.name} could not be written to {path.parent}" if path else "no file is named"
+    where = f"{path} could not be written" if path else "a file could not be written"
     return DiskFailed(
         f"{what}: {where}.",
-        found=f"{error.strerror or error}{_free(path)}",
+        found=f"{error.strerror or error}{room or _room(path, 'are free')}",
         hint=f"{remedy}, then try again: what was done stays done. The folder may be a link to one "
         "on another disk.",
     )
 
 
-def _free(path: Path | None) -> str:
-    """Return how much room there is, as a part of a sentence."""
-    folder = path.parent if path else Path.cwd()
+def _room(path: Path | None, verb: str) -> str:
+    """Return how much room there is beside a file, as a part of a sentence."""
     with suppress(OSError):
-        return f"; {shutil.disk_usage(folder).free:,} bytes are free in {folder}"
+        if path is not None:
+            return f"; {shutil.disk_usage(path.parent).free:,} bytes {verb}"
     return ""
 
 
