@@ -111,7 +111,7 @@ def failure(error: OSError, path: Path | None = None, room: str = "") -> Operati
         path = Path(error.filename)
     if error.errno not in REFUSALS:
         if path is None:
-            return OperationFailed(str(error))
+            return OperationFailed(str(error) or type(error).__name__)
         return OperationFailed(f"{path} could not be written.", found=str(error))
     what, remedy = REFUSALS[error.errno]
     where = f"{path} could not be written" if path else "a file could not be written"

@@ -157,6 +157,7 @@ class Engine:
             with self.context.reporting(operation.key), files.writing():
                 if not await self._pick_up(operation):
                     await self._do(operation)
+                self._service_interrupted = operation.interrupts_service
         except (Declined, StartOver):
             raise
         except RemodelError as error:
