@@ -132,6 +132,19 @@ class SystemChecks(TypedDict):
     messages: list[CheckMessage]
 
 
+class SchemaDifference(TypedDict):
+    """A column, constraint or index that only the database or only the models have.
+
+    `kind` is one of these or `table`, `only_in` is `database` or `models`.
+    """
+
+    table: str
+    kind: str
+    name: str
+    definition: str
+    only_in: str
+
+
 class ValuesLeft(TypedDict):
     """Pages that would lose values with the moved fields: by field, and in all."""
 
