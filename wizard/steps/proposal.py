@@ -12,7 +12,7 @@ from wizard.base.errors import OperationFailed, RemodelError
 from wizard.config.config import Conversion
 from wizard.engine.context import Context
 from wizard.engine.results import Tried
-from wizard.project import package, source
+from wizard.project import encoding, package, source
 from wizard.project.worker_client import WorkerClient
 from wizard.project.worker_results import SystemChecks
 from wizard.steps.sources import describe
@@ -49,7 +49,10 @@ class Proposal:
 
 
 async def propose(context: Context, text: str) -> Proposal:
-    """Return what the models file becomes with this class. Raise SourceError where it cannot."""
+    """Return what the models file becomes with this class.
+
+    Raise SourceError where it cannot, and OperationFailed where its encoding cannot hold it.
+    """
     conversion = context.config.conversion
     imported = Path((await describe(context))["file"])
     path = package.source_of(context.config.project, imported)
@@ -60,6 +63,8 @@ async def propose(context: Context, text: str) -> Proposal:
     final = source.final_models(
         added, old_class=old, new_class=new, fields=conversion.move, prefix=conversion.prefix
     )
+    for each in (added, final):
+        encoding.encoded(each, path)
     return Proposal(
         path, imported, before, added, final if conversion.move else None, added != inserted
     )
