@@ -109,9 +109,19 @@ async def deliver(lay: Lay, name: str) -> tuple[Case, list[Event]]:
     return case, events
 
 
-@pytest.mark.parametrize("name", ["migration-modules", "self-foreign-key", "statement-on-field"])
+@pytest.mark.parametrize("name", ["migration-modules", "self-foreign-key"])
 async def test_delivered(lay: Lay, name: str) -> None:
     await deliver(lay, name)
+
+
+async def test_a_statement_moves_with_its_field_in_a_package_of_models(lay: Lay) -> None:
+    case, events = await deliver(lay, "statement-on-field")
+    assert (
+        '__all__ = ["Blog", "Podcast"]'
+        in (case.project / "blog" / "models" / "blog.py").read_text()
+    )
+    # The package above imports Blog by its name.
+    assert any("from blog.models import Podcast" in str(event) for event in events)
 
 
 async def test_a_file_keeps_the_encoding_that_it_declares(lay: Lay) -> None:

@@ -178,7 +178,7 @@ def test_what_another_type_would_lose_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("forget", "named"),
     [
-        ('FieldPanel("new_keywords"), ', "edit form: keywords is missing"),
+        ('        FieldPanel("new_keywords"),\n', "edit form: keywords is missing"),
         (', classname="x"', "panels: FieldPanel cover: (field_name='cover'"),
         ("    is_creatable = False\n", "class: is_creatable: True (was False)"),
         ("    template = Blog.template\n", "class: template: 'kinds/podcast.html' (was"),

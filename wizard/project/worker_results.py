@@ -78,9 +78,10 @@ class Interface(TypedDict):
 
 
 class PageInterfaces(TypedDict):
-    """What a page type shows, by section, and the types that it is a child of."""
+    """What a page type shows, by section; the types that it is a child of; where it is imported."""
 
     file: str
+    modules: list[str]
     parents: list[str]
     sections: dict[str, Interface]
 

@@ -68,6 +68,16 @@ async def require_shown(
         async with context.worker.client_over({}) as worker:
             again = await worker.interfaces()
         staying, lacking = (steady(one, before, again) for one in (staying, lacking))
+    if new_type:
+        for module in set(before[plan.old_type]["modules"]) - set(after[plan.new_type]["modules"]):
+            old, new = (label.partition(".")[2] for label in (plan.old_type, plan.new_type))
+            context.report.finding(
+                f"from {module} import {new}",
+                f"does not work, as {module} imports {old} by its name",
+                "warn",
+                f"The conversion does not need it. Import {new} beside {old} in {module} after the "
+                "conversion, if your code is to.",
+            )
     if by_hand:
         for one in lacking:
             context.report.finding(

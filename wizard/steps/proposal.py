@@ -61,7 +61,8 @@ async def propose(context: Context, text: str) -> Proposal:
     before = package.read(path)
     old, new = (label.partition(".")[2] for label in (conversion.old_type, conversion.new_type))
     inserted = source.insert_class(before, after=old, text=text)
-    added = source.allow_beside(inserted, app=conversion.app, old_class=old, new_class=new)
+    allowed = source.allow_beside(inserted, app=conversion.app, old_class=old, new_class=new)
+    added = source.export_beside(allowed, old_class=old, new_class=new)
     final = source.final_models(
         added, old_class=old, new_class=new, fields=conversion.move, prefix=conversion.prefix
     )
@@ -73,7 +74,7 @@ async def propose(context: Context, text: str) -> Proposal:
         before=before,
         added=added,
         final=final if conversion.move else None,
-        widened=added != inserted,
+        widened=allowed != inserted,
         by_hand=text.split() != (await generated(context)).split(),
     )
 

@@ -7,6 +7,7 @@ process. Whatever asks the database is refused: there may be none yet, and nothi
 from __future__ import annotations
 
 import inspect
+import sys
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional
@@ -33,7 +34,7 @@ class Entry(NamedTuple):
 
 
 def interfaces(reply: Reply) -> Dict[str, Dict[str, Any]]:
-    """Return each page type's `file`, `parents`, and `sections` by name.
+    """Return each page type's `file`, `modules`, `parents`, and `sections` by name.
 
     A section is `{"entries": [[fields, name, text], ...], "error": ...}`; the error is what Wagtail
     raised in its stead, or None.
@@ -54,9 +55,24 @@ def _interfaces(model: Model) -> Dict[str, Any]:
     }
     return {
         "file": inspect.getsourcefile(model),
+        "modules": _modules(model),
         "parents": [parent._meta.label for parent in model._meta.get_parent_list()],
         "sections": {name: _section(model, entries) for name, entries in sections.items()},
     }
+
+
+def _modules(model: Model) -> List[str]:
+    """Return the module of the app's models, and the packages around the class's own module, where
+    the class can be imported from.
+    """
+    from django.apps import apps
+
+    parts = model.__module__.split(".")
+    config = apps.get_app_config(model._meta.app_label)
+    names = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
+    names.add(config.models_module.__name__)
+    found = ((name, getattr(sys.modules.get(name), model.__name__, None)) for name in names)
+    return sorted(name for name, there in found if there is model)
 
 
 def _section(model: Model, entries: Callable[[Model], Iterable[Entry]]) -> Dict[str, Any]:
