@@ -21,6 +21,7 @@ from wizard.base.events import Event, Events
 from wizard.commands import runner
 from wizard.config import config
 from wizard.engine.context import Context
+from wizard.engine.operators import Operator
 from wizard.postgres.address import Address, connect
 from wizard.reports import report
 from wizard.reports.output import Output
@@ -85,11 +86,14 @@ class Case:
         )
         (self.project / ".env").chmod(0o600)
 
-    async def run(self, answers: Mapping[str, Any] | None = None) -> list[Event]:
+    async def run(
+        self, answers: Mapping[str, Any] | None = None, operator: Operator | None = None
+    ) -> list[Event]:
         """Go through every step; returns what was reported. Raises what stopped it."""
         configured = config.read(self.project / "remodel.yml")
         output = Recorded()
-        operator = Consenting({"production.targets": ["production"], **(answers or {})})
+        if operator is None:
+            operator = Consenting({"production.targets": ["production"], **(answers or {})})
         with sessions.begin(configured) as session:
             await runner.headless(configured, session, operator, output)
         return output.events

@@ -5,9 +5,8 @@ Without that, migrating or converting takes an id that is there, and so does the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from wizard.base.errors import OperationFailed
 from wizard.engine.context import Context
@@ -53,7 +52,7 @@ class SetSequences(Operation):
                 *(f"set {one.sequence} past {one.column}: {one}" for one in behind),
                 "NOTE: they are delivered so",
             ),
-            undo="`remodel undo --to backup` sets them back, with the whole local database",
+            undo="`remodel undo --to backup` gives the old local database its name back",
             facts={"sequences": [one.sequence for one in behind]},
             details={"behind": [asdict(one) for one in behind]},
             skip="" if behind else "every sequence is past its data",
@@ -82,9 +81,6 @@ class SetSequences(Operation):
         await context.local.require_own()
         await sequences.set_back(context.config.local.address, _planned(plan))
 
-    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
-        await self.clear(context, plan)
-
 
 def _planned(plan: Plan) -> list[Behind]:
     return [Behind(**one) for one in plan.details["behind"]]
@@ -100,7 +96,7 @@ async def _left(context: Context, behind: Sequence[Behind]) -> list[Behind]:
 def _set(behind: Sequence[Behind]) -> SequencesSet:
     return SequencesSet(
         sequences={
-            one.sequence: f"{one.sequence} goes on past {one.column}: {one} in production"
+            one.sequence: f"{one.sequence} goes on past {one.column}: {one} in the backup"
             for one in behind
         },
         message=f"{len(behind)} set: {', '.join(one.column for one in behind)}",
