@@ -23,6 +23,7 @@ from wizard.project.worker_results import SiteRow
 from wizard.session.plan import CHANGES_NOTHING, Gate, Loss, Plan
 from wizard.steps.fetch import ARCHIVE, Fetch
 from wizard.steps.project import refuse_target
+from wizard.steps.sequences import SetSequences
 
 
 class Restore(Operation):
@@ -259,7 +260,7 @@ async def _copys_baseline(context: Context) -> dict[str, Any] | None:
 
 def _operations(context: Context) -> list[Operation]:
     anonymise = [Anonymise()] if context.config.backup.anonymise else []
-    return [Fetch(), Restore(), *anonymise, PlaceSiteLocally(), UrlBaseline()]
+    return [Fetch(), Restore(), SetSequences(), *anonymise, PlaceSiteLocally(), UrlBaseline()]
 
 
 def _questions(context: Context) -> list[StepQuestion]:
