@@ -104,6 +104,7 @@ class RemodelApp(EndingApp):
             self.model.outline(step.name, step.operations(context))
         self.model.seed(context.session.journal)
         self.shown_step = self._worked_on = self.model.current
+        self._began = ""  # the step that was begun last at this screen
         self.finished = False
         self._begin: asyncio.Future[None] | None = None
         self._open_dialogs = 0
@@ -170,14 +171,17 @@ class RemodelApp(EndingApp):
             self._follow(step.name)
             self.draw()
             await self._begin
+            self._began = step.name
         finally:
             self._begin = None
             self.draw()
 
     def _follow(self, name: str) -> None:
-        """Show the step that is now worked on, unless the operator looks at another one."""
+        """Show the step that is now worked on, unless the operator looks at another one, or has
+        warnings to read on this one."""
         follow, self._worked_on = self.shown_step == self._worked_on, name
-        if follow:
+        unread = self.shown_step == self._began and self.model.steps[self._began].warnings
+        if follow and not unread:
             self.shown_step = name
             self.catch_up()
 

@@ -22,7 +22,7 @@ from wizard.engine.context import Context
 from wizard.engine.deployment import deployment
 from wizard.engine.operation import Operation, Repeatable
 from wizard.engine.result import Result
-from wizard.engine.results import Fetched
+from wizard.engine.results import Fetched, SequencesSet
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight
 from wizard.postgres.dumps.archive import Archive
@@ -86,6 +86,7 @@ class Delivery(ForTarget):
         lost.tell(context.report)
         staging_outcome.tell(context, target)
         backup = context.facts.of(Fetched).archive
+        carried = context.facts.of(SequencesSet)
         return Plan(
             operation=self.key,
             title=title,
@@ -94,6 +95,7 @@ class Delivery(ForTarget):
                 *does,
                 *(f"then run {' '.join(words)}" for words in target.after),
                 *_deployment(context, target),
+                *carried.sequences.values(),
                 *checked.plan_lines,
                 *lost.does,
             ),
@@ -110,6 +112,7 @@ class Delivery(ForTarget):
                 **({"check": [list(words) for words in target.check]} if target.check else {}),
                 **facts,
                 **lost.facts,
+                **carried.facts,
             },
             details={**details, "baseline": lost.baseline is not None},
         )

@@ -13,7 +13,8 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from wizard.base import files
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import redacted, sealed
 from wizard.session import sqlite_errors
+from wizard.session.plan import CHANGES_NOTHING
 
 Kind = Literal[
     "answer",
@@ -36,6 +38,9 @@ Kind = Literal[
 ]
 
 ROOM = 1 << 20  # bytes of free pages that lines of the log leave to the rows
+NO_STATE = ("answer", "consent", "kept")
+"""Kinds of rows that say nothing of how far an operation is; every other is a state."""
+
 DELAY = 0.25  # seconds; a tool may print thousands of lines, and each sync takes its time
 
 _LOST = "log lines lost"
@@ -45,19 +50,31 @@ CREATE TABLE IF NOT EXISTS entry (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, operation TEXT NOT NULL, kind TEXT NOT NULL,
     data TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS entry_operation ON entry (operation, id);
+CREATE TABLE IF NOT EXISTS room (data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, at REAL NOT NULL, data TEXT NOT NULL);
 """
 
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """A row of the journal. `data` is the plan for an intent, the facts for an outcome."""
+    """A row of the journal. Its text is read as JSON once somebody asks for it: the facts of a
+    conversion name every page."""
 
     id: int
     at: float
     operation: str
     kind: Kind
-    data: dict[str, Any]
+    text: str = field(repr=False)
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The plan for an intent, the facts for an outcome."""
+        data: dict[str, Any] = json.loads(self.text)
+        return data
+
+
+_ENTRY = "SELECT id, at, operation, kind, data FROM entry"
+_STATES = f"kind NOT IN {NO_STATE}"  # names of ours, which SQLite reads as Python writes them
 
 
 class Journal:
@@ -114,23 +131,23 @@ class Journal:
         return log.stat().st_size if log.exists() else 0
 
     def _make_room(self) -> None:
-        self._database.execute("DROP TABLE IF EXISTS room")  # of one that was cut off
-        self._database.execute("CREATE TABLE room (data BLOB)")
         try:
             # Committed first: what is freed in the transaction that made it is not written.
             self._database.execute("INSERT INTO room VALUES (zeroblob(?))", (3 * ROOM,))
             self._begin_log_anew()
         finally:
-            self._database.execute("DROP TABLE room")
+            self._database.execute("DELETE FROM room")
         self._begin_log_anew()
 
     def _begin_log_anew(self) -> None:
-        """Write the write-ahead log's pages to their places, so that its room is used again."""
-        self._database.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        """Write the write-ahead log's pages to their places, so that its room is used again; where
+        somebody reads at this moment, the next one does."""
+        with suppress(sqlite3.OperationalError):
+            self._database.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
-    def _read(self, query: str, values: tuple[Any, ...]) -> list[Any]:
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         with sqlite_errors.named(self._path):
-            return self._database.execute(query, values).fetchall()
+            return self._database.execute(query, values)
 
     def _row(self, statement: str, values: tuple[Any, ...]) -> None:
         """Write a row, where the disk is full into the room that was reserved."""
@@ -155,8 +172,8 @@ class Journal:
         """Return a fact about the session as a whole; `default` also where it has not begun."""
         if not self._made:
             return default
-        rows = self._read("SELECT value FROM session WHERE key=?", (key,))
-        return json.loads(rows[0][0]) if rows else default
+        row = self._read("SELECT value FROM session WHERE key=?", (key,)).fetchone()
+        return json.loads(row[0]) if row else default
 
     def write(self, operation: str, kind: Kind, data: Mapping[str, Any]) -> None:
         """Add a row; it is on the disk when this returns.
@@ -220,29 +237,77 @@ class Journal:
         self._database.executemany("INSERT INTO event (at, data) VALUES (?, ?)", lines)
         self._database.execute("COMMIT")
 
-    def events(self, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
-        """Return the log's lines with their numbers, those after `after`."""
+    def events(self, after: int = 0, *, kind: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
+        """Return the log's lines with their numbers, one after the other: those after `after` that
+        are there by now, of one kind where it is named."""
         self._flush()
-        rows = self._read("SELECT id, data FROM event WHERE id > ? ORDER BY id", (after,))
-        return [(number, json.loads(data)) for number, data in rows]
+        of_kind = "AND json_extract(data, '$.kind') = ?" if kind else ""
+        rows = self._read(
+            "SELECT id, data FROM event WHERE id > ? AND id <= (SELECT max(id) FROM event) "
+            f"{of_kind} ORDER BY id",
+            (after, *([kind] if kind else [])),
+        )
+        return ((number, json.loads(data)) for number, data in rows)
+
+    def before_newest(self, lines: int) -> int:
+        """Return the number of the line of the log after which there are so many; 0 for all."""
+        self._flush()
+        row = self._read(
+            "SELECT id FROM event ORDER BY id DESC LIMIT 1 OFFSET ?", (lines,)
+        ).fetchone()
+        return int(row[0]) if row else 0
 
     def entries(self, operation: str | None = None) -> Iterator[JournalEntry]:
-        """Yield every row, or those of one operation, oldest first."""
-        where, parameters = ("WHERE operation=?", (operation,)) if operation else ("", ())
+        """Yield every row that is there by now, or those of one operation, oldest first."""
+        where, parameters = ("AND operation=?", (operation,)) if operation else ("", ())
         rows = self._read(
-            f"SELECT id, at, operation, kind, data FROM entry {where} ORDER BY id", parameters
+            f"{_ENTRY} WHERE id <= (SELECT max(id) FROM entry) {where} ORDER BY id", parameters
         )
-        for number, at, name, kind, data in rows:
-            yield JournalEntry(number, at, name, kind, json.loads(data))
+        for row in rows:
+            yield JournalEntry(*row)
+
+    def states(self) -> dict[str, JournalEntry]:
+        """Return the state of every operation that has one, in the order in which each first had
+        one."""
+        rows = self._read(
+            f"{_ENTRY} JOIN (SELECT min(id) AS first, max(id) AS last FROM entry WHERE {_STATES} "
+            "GROUP BY operation) ON id = last ORDER BY first"
+        )
+        return {row[2]: JournalEntry(*row) for row in rows}
+
+    def first(self) -> float:
+        """Return when the first row was written; 0 where there is none."""
+        row = self._read("SELECT at FROM entry ORDER BY id LIMIT 1").fetchone()
+        return float(row[0]) if row else 0.0
+
+    def last(self) -> int:
+        """Return the number of the last row; 0 where there is none."""
+        row = self._read("SELECT coalesce(max(id), 0) FROM entry").fetchone()
+        return int(row[0])
+
+    def acted(self) -> bool:
+        """Return whether any operation was begun that does more than look."""
+        row = self._read(
+            "SELECT EXISTS (SELECT 1 FROM entry WHERE kind='intent' "
+            "AND json_extract(data, '$.undo') IS NOT ?)",
+            (CHANGES_NOTHING,),
+        ).fetchone()
+        return bool(row[0])
 
     def state(self, operation: str) -> JournalEntry | None:
         """Return the operation's state: its last row that is no answer and no consent."""
-        rows = [
-            entry
-            for entry in self.entries(operation)
-            if entry.kind not in ("answer", "consent", "kept")
-        ]
-        return rows[-1] if rows else None
+        row = self._read(
+            f"{_ENTRY} WHERE operation=? AND {_STATES} ORDER BY id DESC LIMIT 1", (operation,)
+        ).fetchone()
+        return JournalEntry(*row) if row else None
+
+    def kind(self, operation: str) -> Kind | None:
+        """Return what kind of row the operation's state is, without the rest of it."""
+        row = self._read(
+            f"SELECT kind FROM entry WHERE operation=? AND {_STATES} ORDER BY id DESC LIMIT 1",
+            (operation,),
+        ).fetchone()
+        return row[0] if row else None
 
     def intent(self, operation: str) -> dict[str, Any] | None:
         """Return the plan of the current attempt; None before it began to act."""
@@ -254,13 +319,13 @@ class Journal:
 
     def _of_this_attempt(self, operation: str, kind: Kind) -> dict[str, Any] | None:
         """Return the last row of a kind since the operation was last undone or cleared away."""
-        last = None
-        for entry in self.entries(operation):
-            if entry.kind == kind:
-                last = entry.data
-            elif entry.kind in ("undone", "cleared"):
-                last = None
-        return last
+        row = self._read(
+            f"{_ENTRY} WHERE operation=? AND kind IN (?, 'undone', 'cleared') "
+            "ORDER BY id DESC LIMIT 1",
+            (operation, kind),
+        ).fetchone()
+        entry = JournalEntry(*row) if row else None
+        return entry.data if entry is not None and entry.kind == kind else None
 
 
 def _reading(path: Path) -> sqlite3.Connection:

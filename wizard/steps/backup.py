@@ -20,9 +20,10 @@ from wizard.postgres.drift import baseline
 from wizard.postgres.dumps import restore, tools
 from wizard.postgres.dumps.archive import Archive
 from wizard.project.worker_results import SiteRow
-from wizard.session.plan import Gate, Loss, Plan
+from wizard.session.plan import CHANGES_NOTHING, Gate, Loss, Plan
 from wizard.steps.fetch import ARCHIVE, Fetch
 from wizard.steps.project import refuse_target
+from wizard.steps.sequences import SetSequences
 
 
 class Restore(Operation):
@@ -240,7 +241,7 @@ class UrlBaseline(Repeatable):
             operation=self.key,
             title=self.title,
             does=("write down each page's URL, title and state",),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
             details={"path": str(context.artefact("urls-before.json"))},
         )
 
@@ -259,7 +260,7 @@ async def _copys_baseline(context: Context) -> dict[str, Any] | None:
 
 def _operations(context: Context) -> list[Operation]:
     anonymise = [Anonymise()] if context.config.backup.anonymise else []
-    return [Fetch(), Restore(), *anonymise, PlaceSiteLocally(), UrlBaseline()]
+    return [Fetch(), Restore(), SetSequences(), *anonymise, PlaceSiteLocally(), UrlBaseline()]
 
 
 def _questions(context: Context) -> list[StepQuestion]:

@@ -95,6 +95,7 @@ async def dump(
     making = making or Making(method=next(iter(pg_dump.methods), ""))
     sizes = _without(await server.table_sizes(address), making)
     env, where = tools.environment(address), str(address)
+    env.update(await server.client_settings(address))
     if pg_restore is not None and (jobs := min(jobs, MOST, _paying(sizes))) > 1:
         argv = [*making.argv(pg_dump, "directory"), f"--jobs={jobs}", *tools.reach(address)]
         filling = partial(_in_parallel, argv, env, where, sizes, pg_restore)
@@ -127,7 +128,8 @@ async def fetch(
     """
     making = making or Making()
     sizes = _without(await server.table_sizes(here), making)
-    argv = ["env", "LC_ALL=C", *making.argv(pg_dump), *tools.reach(far)]
+    settings = [f"{name}={value}" for name, value in (await server.client_settings(here)).items()]
+    argv = ["env", "LC_ALL=C", *settings, *making.argv(pg_dump), *tools.reach(far)]
     password = None
     if far.password is not None:
         # `env=` of SSH needs AcceptEnv on the server, and arguments are everybody's to read.

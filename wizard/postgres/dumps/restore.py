@@ -138,7 +138,7 @@ async def _fill(
     def tell(position: int) -> None:
         report.progress(min(position, archive.bytes), archive.bytes, "bytes", at)
 
-    env = tools.environment(into)
+    env = {**tools.environment(into), **await server.client_settings(into)}
     async with start(argv, env=env, stdin=toc, on_stderr=heard) as child:
         async with watching(child.pid, archive.path, tell):
             async for _ in child:
