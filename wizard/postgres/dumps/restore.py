@@ -12,7 +12,7 @@ from psycopg import sql
 
 from wizard.base.errors import OperationFailed, RemodelError
 from wizard.base.events import Report
-from wizard.base.process import run, start, to_its_end
+from wizard.base.process import start, to_its_end
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.database_settings import copy_settings
@@ -187,7 +187,7 @@ async def _contents(archive: Archive, into: Address, report: Report, pg_restore:
     An extension that this server lacks or our role may not make is left out with a warning: the
     restore may do without it.
     """
-    done = await run([pg_restore.path, "--list", archive.path], env=tools.ENVIRONMENT)
+    done = await tools.listing(pg_restore, archive.path)
     if done.returncode != 0:
         raise OperationFailed(f"pg_restore cannot list {archive.path}.", found=done.stderr_tail)
     lines = []

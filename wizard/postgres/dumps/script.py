@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from wizard.base import opening
 from wizard.base.errors import VerificationFailed
 from wizard.base.events import Report
 
@@ -250,7 +251,7 @@ async def chunks(path: Path, tell: Callable[[int], None] = lambda done: None) ->
     file cannot be opened, or is a .gz that is cut off or broken.
     """
     try:
-        with path.open("rb") as raw:
+        with opening.opened(path, VerificationFailed) as raw:
             zipped = raw.read(2) == GZIP
             raw.seek(0)
             read = gzip.GzipFile(fileobj=raw).read if zipped else raw.read
