@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from wizard.base.events import Events
+from wizard.base.terminal import say
 from wizard.engine.context import Context
 from wizard.reports import report, summary
 from wizard.reports.narration import JsonLines, Narrator
@@ -28,4 +29,4 @@ class Output:
         if self.json:
             JsonLines(sys.stdout).write(data)
         else:
-            print("\n".join(summary.lines(data)), flush=True)
+            say("\n".join(summary.lines(data)))

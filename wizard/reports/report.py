@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard import __version__
-from wizard.base.redaction import redact
+from wizard.base.redaction import all_shown
 from wizard.config import fieldmap
 from wizard.delivery import kinds
 from wizard.delivery.results import Delivered
@@ -63,7 +63,7 @@ def write_into(folder: Path, journal: Journal) -> list[Path]:
         temporary = folder / f"{name}.part"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(redact(text))
+            file.write(text)
         paths.append(temporary.replace(folder / name))
     return paths
 
@@ -89,7 +89,12 @@ def gather(folder: Path, journal: Journal) -> list[ReportSection]:
         _deliveries(journal, done),
         _operations(states),
     ]
-    return [section for section in sections if section.lines or section.table]
+    # Before any of it is escaped for Markdown or HTML, where a secret would look otherwise.
+    return [
+        ReportSection(**all_shown(vars(section)))
+        for section in sections
+        if section.lines or section.table
+    ]
 
 
 def _deployment(journal: Journal) -> ReportSection:

@@ -273,7 +273,8 @@ def write(
     for key, value in answers.answers.items():
         question = questions.get(key)
         if question is not None:
-            lines += [f"  # {line}" for line in (question.text, *question.help.splitlines())]
+            about = redaction.shown(f"{question.text}\n{question.help}")
+            lines += [f"  # {line}" for line in about.splitlines()]
         lines.append(_indented(_dump({key: value})))
     lines.append(_dump({"consents": answers.consents, "interactive": answers.interactive}))
     files.write(path, "\n".join(lines) + "\n")
