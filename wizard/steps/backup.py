@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wizard.base import process
+from wizard.base import files, process
 from wizard.base.errors import OperationFailed
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
@@ -246,7 +246,7 @@ class UrlBaseline(Repeatable):
 
     async def apply(self, context: Context, plan: Plan) -> UrlsRecorded:
         urls = await (await context.worker.client()).urls(context.report)
-        Path(plan.details["path"]).write_text(json.dumps(urls), encoding="utf-8")
+        files.write(Path(plan.details["path"]), json.dumps(urls))
         return UrlsRecorded(count=len(urls), message=f"{len(urls):,} URLs")
 
 

@@ -76,10 +76,7 @@ async def restore(
         async with server.session(into) as connection:
             await connection.execute("ANALYZE")
     except BaseException:
-        try:
-            await to_its_end(drop(into, into.database, force=True))
-        except RemodelError as error:  # what stopped us is the error to tell
-            report.finding(into.database, f"was not dropped: {error.message}", "warn")
+        await discard(into, report)
         raise
 
 
@@ -113,6 +110,21 @@ async def drop(address: Address, name: str, *, force: bool = False) -> None:
             f"The database {name} is in use and was not dropped.",
             found=reason,
             hint="End these sessions and try again.",
+        )
+
+
+async def discard(address: Address, report: Report) -> None:
+    """Drop what a failure has left. Where that fails, too, tell it: the first error is the one to
+    raise."""
+    try:
+        await to_its_end(drop(address, address.database, force=True))
+    except RemodelError as error:
+        name = sql.Identifier(address.database).as_string()
+        report.finding(
+            address.database,
+            f"was not dropped: {error.message}",
+            "warn",
+            f"It takes up disk there. Trying again drops it; by hand: DROP DATABASE {name}",
         )
 
 
