@@ -105,7 +105,9 @@ def test_finds_secrets_in_an_environment(name: str, value: str, secret: str) -> 
 def test_masks_no_innocent_value() -> None:
     register({"PWD": "/srv/innocent", "KEYBOARD": "us-innocent", "MONKEY": "innocent-monkey"})
     register({"PASSENGERS": "innocent people", "SSH_KEY_PATH": "/srv/innocent.pem"})
-    text = "/srv/innocent us-innocent innocent-monkey innocent people /srv/innocent.pem"
+    register({"SITE": "http://localhost:8000/@team", "OTHER": "https://example.org:443/a@b"})
+    text = "http://localhost:8000/ :443/a /srv/innocent us-innocent innocent-monkey"
+    text += " innocent people /srv/innocent.pem"
     assert redact(text) == text
 
 

@@ -24,6 +24,7 @@ NAMED = re.compile(
 _USERINFO = re.compile(r"://([^\s:@/]*):([^\s/]+)@")  # up to the last @ before a slash
 _TO_THE_LAST = re.compile(r"://([^\s:@/]*):(.+)@", re.DOTALL)  # a slash may be part of it
 _TO_THE_FIRST = re.compile(r"://([^\s:@/]*):([^\s@]+)@")
+_PORT = re.compile(r"\w*https?://[^\s:@/]*:\d{1,5}/")  # http://localhost:8000/@team
 _PARAMETER = re.compile(r"(?:^|[?&;\s])(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&;]*)")  # libpq's, too
 _MEMBER = re.compile(r'"([^"\\]*)"\s*:\s*("(?:[^"\\]|\\.)*")')  # of JSON
 _TOKEN = re.compile(r"://([^\s:@/]{16,})@")  # https://token@host
@@ -34,7 +35,8 @@ def within(value: str) -> Iterator[str]:
     a member's of JSON."""
     for pattern in (_USERINFO, _TO_THE_LAST, _TO_THE_FIRST):
         for match in pattern.finditer(value):
-            yield match[2]
+            if not _PORT.match(value[max(match.start() - 5, 0) :]):
+                yield match[2]
     yield from _TOKEN.findall(value)
     for name, text in _PARAMETER.findall(value):
         if NAMED.search(name):
