@@ -81,7 +81,7 @@ def public(texts: Iterable[str]) -> None:
 def redact(text: str) -> str:
     """Return `text` for display: every known secret, in any spelling, every URL's password and
     every private key masked."""
-    shown = _without(text, _known)
+    shown = _without(text)
     if "://" in shown:
         shown = _SHOWN_IN_URL.sub(rf"\1{MASK}", shown)
     return _PEM.sub(rf"\1{MASK}", shown) if "-----BEGIN" in shown else shown
@@ -101,13 +101,14 @@ def sealed(value: Any) -> Any:
     A password may be a plain word, or the database's name: with every `podcast` masked, a models
     file could not be put back.
     """
-    secrets = {
-        spelling
-        for spelling, secret in _known.items()
-        if not _WORD.fullmatch(secret)
-        and not any(part in text for text in _public for part in (secret, spelling))
-    }
-    return _each(value, lambda text: _without(text, secrets))
+    return _each(value, lambda text: _without(text, _is_unmistakable))
+
+
+def _is_unmistakable(spelling: str) -> bool:
+    secret = _known[spelling]
+    if _WORD.fullmatch(secret):
+        return False
+    return not any(secret in text or spelling in text for text in _public)
 
 
 def exposed(name: str, text: str) -> bool:
@@ -125,10 +126,10 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not _OURS.fullmatch(name)}
 
 
-def _without(text: str, secrets: Iterable[str]) -> str:
-    # The longest first: a part of it may be another secret.
-    for secret in sorted((secret for secret in secrets if secret in text), key=len, reverse=True):
-        text = text.replace(secret, MASK)
+def _without(text: str, masked: Callable[[str], bool] = lambda spelling: True) -> str:
+    found = [spelling for spelling in _known if spelling in text and masked(spelling)]
+    for spelling in sorted(found, key=len, reverse=True):  # a part of it may be another secret
+        text = text.replace(spelling, MASK)
     return text
 
 
