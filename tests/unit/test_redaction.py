@@ -112,8 +112,10 @@ def test_masks_no_innocent_value() -> None:
 
 
 def test_what_acts_on_a_terminal_is_taken_out() -> None:
-    title = "a\x1b[31mb\x1b]0;title\x07c\x9b31md\u202ee\u2066f\u200fg\x08h\u2028i\rj\tk"
-    assert printable(title) == "abc31mdefghij\tk"
+    title = "a\x1b[31mb\x1b]0;title\x07c\x9b31md\u202ee\u2066f\u200fg\x08h\u2028i\rj\tk\x90q\x9cl"
+    assert printable(title) == "abcdefghij\tkl"
+    # What is not ended ends nothing: the lines below are still shown.
+    assert printable("a\x1b]0;b\nc\x9dd\ne\x1b") == "a0;b\ncd\ne"
 
 
 def test_masks_the_secrets_of_the_projects_env_file(tmp_path: Path) -> None:

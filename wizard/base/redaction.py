@@ -21,7 +21,12 @@ _SHOWN_IN_URL = re.compile(r"(://[^/\s:@\[]*:)(?!\d{1,5}(?:[/?#]|$))([^\s\"'<>]+
 _PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END|\Z)", re.DOTALL)
 _KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY")
 _OURS = re.compile(r"REMODEL_\w+_PASSWORD")
-_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
+# ECMA-48: CSI and its end, OSC and the other strings with theirs, within a line; 7 and 8 bits.
+_SEQUENCE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[@-Z\\-_]"
+)
 # C0 but for tab and newline, C1, and what turns the direction of writing (Unicode's bidi controls),
 # or ends a line where nobody sees it.
 _CONTROL = re.compile(
