@@ -269,9 +269,8 @@ class Engine:
 
     def _finish(self, operation: Operation, outcome: Outcome, message: str) -> None:
         journal = self.context.session.journal
-        state = journal.state(operation.key)
         # A failed undo is still an undo: it is taken up where it is, not observed.
-        if outcome == "failed" and (state is None or state.kind != "undoing"):
+        if outcome == "failed" and journal.kind(operation.key) != "undoing":
             journal.write(operation.key, "failed", {"message": message})
         self.context.events.emit(Finished(operation.key, outcome=outcome, message=message))
 

@@ -10,6 +10,7 @@ from wizard.base import files, process
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.base.events import Report
 from wizard.config.config import Project
+from wizard.project import encoding
 
 
 def source_of(project: Project, installed: Path) -> Path:
@@ -86,10 +87,11 @@ def _environment(project: Project) -> Mapping[str, str]:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a source file in one piece, its mode and line ends as they are in `text`."""
+    """Replace a source file in one piece, its mode kept, in the encoding that `text` declares."""
+    data = encoding.encoded(text, path)
     temporary = path.with_name(f".{path.name}.remodel")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
+    with temporary.open("wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
     if path.exists():
@@ -99,6 +101,5 @@ def write(path: Path, text: str) -> None:
 
 
 def read(path: Path) -> str:
-    """Return a source file with its line ends as they are."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return file.read()
+    """Return a source file with its line ends as they are, byte order mark included."""
+    return encoding.decoded(path.read_bytes(), path)

@@ -13,9 +13,9 @@ from wizard.engine.operation import Repeatable
 from wizard.engine.results import Tried
 from wizard.postgres import server
 from wizard.project.worker_results import Outlook
-from wizard.session.plan import Plan
+from wizard.session.plan import CHANGES_NOTHING, Plan
 from wizard.steps.copy import refused
-from wizard.steps.dropped_columns import lost_objects, moved_columns
+from wizard.steps.dropped_columns import HangingOn, hanging_on, moved_columns
 from wizard.steps.proposal import Proposal, generated, propose, require_sound
 from wizard.steps.sources import report_usages
 
@@ -39,7 +39,7 @@ class Trial(Repeatable):
                 f"start Python with {conversion.new_type} in memory, and run Django's checks",
                 f"look at the pages on {where} in a read-only transaction, and roll it back",
             ),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
             skip="the models are written already" if begun else "",
         )
 
@@ -97,14 +97,14 @@ async def _look(context: Context, proposal: Proposal | None) -> Tried:
                 "is looked at after the restore.",
             )
             return Tried(models=models, message=LATER)
-        lost = await _lost_objects(context, far)
+        there = await _hanging_on(context, far)
         if await _is_standby(far):
             context.report.finding(
                 f"{target.name} content",
                 "a standby, which has no temporary tables; looked at after the restore",
                 "info",
             )
-            return Tried(models=models, dependants=lost, message=LATER)
+            return _tried(models, there, LATER)
         outlook = await worker.look(context.config.conversion)
     _show(context, outlook)
     if outlook["faults"]:
@@ -114,7 +114,7 @@ async def _look(context: Context, proposal: Proposal | None) -> Tried:
             "try again.",
         )
     message = f"pages to convert: {outlook['pages']:,}; nothing is in the way"
-    return Tried(models=models, dependants=lost, message=message)
+    return _tried(models, there, message)
 
 
 async def _is_standby(far: Far) -> bool:
@@ -124,11 +124,17 @@ async def _is_standby(far: Far) -> bool:
     return bool(standby)
 
 
-async def _lost_objects(context: Context, far: Far) -> dict[str, str]:
-    """Report and return what production loses with the columns of the moved fields."""
-    moved = await moved_columns(context)
-    lost = await lost_objects(far.address, **moved)
-    for line in lost.values():
+def _tried(models: str | None, there: HangingOn, message: str) -> Tried:
+    return Tried(models=models, dependants=there.lost, carried=there.carried, message=message)
+
+
+async def _hanging_on(context: Context, far: Far) -> HangingOn:
+    """Report and return what hangs on production's columns of the moved fields."""
+    conversion, moved = context.config.conversion, await moved_columns(context)
+    there = await hanging_on(far.address, **moved, prefix=conversion.prefix)
+    for line in there.carried.values():
+        context.report.finding("carried", f"{line}: made anew for {conversion.new_type}")
+    for line in there.lost.values():
         context.report.finding(
             "goes with the columns",
             line,
@@ -136,7 +142,7 @@ async def _lost_objects(context: Context, far: Far) -> dict[str, str]:
             f"{moved['table']} loses {', '.join(moved['columns'])}, and this with them. Make it "
             "anew after the delivery, or change it before.",
         )
-    return lost
+    return there
 
 
 def _show(context: Context, outlook: Outlook) -> None:
