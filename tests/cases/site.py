@@ -21,6 +21,7 @@ from wizard.base.events import Event, Events, Listener
 from wizard.commands import runner
 from wizard.config import config
 from wizard.engine.context import Context
+from wizard.engine.operators import Operator
 from wizard.postgres.address import Address, connect
 from wizard.reports import report
 from wizard.reports.output import Output
@@ -92,7 +93,7 @@ class Case:
     async def run(
         self,
         answers: Mapping[str, Any] | None = None,
-        operator: Consenting | None = None,
+        operator: Operator | None = None,
         listener: Listener | None = None,
     ) -> list[Event]:
         """Go through every step; returns what was reported. Raises what stopped it."""

@@ -147,11 +147,12 @@ class PageTree:
 
     async def select(self, selector: Mapping[str, Any]) -> list[Node]:
         """Return the pages with this `slug`, `id` or `path` (a URL path: from the tree's root, or
-        from a site's)."""
+        from a site's). `under` is a path as well; `/` is the tree's root there."""
         column, value = next(iter(selector.items()))
-        if column == "path":
+        if column in ("path", "under"):
             path = "/" + str(value).strip("/") + "/"
-            where, value = _AT, path.replace("//", "/")
+            value = path.replace("//", "/")
+            where = "page.depth = 1" if (column, value) == ("under", "/") else _AT
         else:
             where = {"slug": "page.slug", "id": "page.id"}[column] + " = %(value)s"
         return await self._read(f"{_SELECT} WHERE {where} ORDER BY page.path", {"value": value})

@@ -24,6 +24,7 @@ from wizard.project.worker_results import (
     ModelDescription,
     NewMigration,
     Outlook,
+    PageInterfaces,
     PageMap,
     PageModel,
     RevisionChanges,
@@ -66,6 +67,11 @@ class WorkerClient(WorkerProcess):
             phase=phase,
         )
         return checks
+
+    async def interfaces(self) -> dict[str, PageInterfaces]:
+        """Return, by label, what every page type shows: edit form, search fields, API."""
+        types: dict[str, PageInterfaces] = await self.ask("interfaces")
+        return types
 
     async def field_map(
         self, conversion: Conversion, fields: Mapping[str, Any]

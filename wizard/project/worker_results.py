@@ -67,6 +67,25 @@ class ModelCheck(NamedDetail):
     ok: bool
 
 
+class Interface(TypedDict):
+    """A part of what a page type shows: `[fields that it is about, name, text]` an entry.
+
+    `error` is what was raised in its stead.
+    """
+
+    entries: list[tuple[list[str], str, str]]
+    error: str | None
+
+
+class PageInterfaces(TypedDict):
+    """What a page type shows, by section; the types that it is a child of; where it is imported."""
+
+    file: str
+    modules: list[str]
+    parents: list[str]
+    sections: dict[str, Interface]
+
+
 class SelectedPage(TypedDict):
     """A page to convert. `alias_of` is the id of the page that it is an alias of."""
 
@@ -160,12 +179,26 @@ class StayingPages(TypedDict):
     slugs: list[str]
 
 
+class LostLinks(TypedDict):
+    """A rich field whose links end in plain text: what it becomes, pages, the first slugs."""
+
+    field: str
+    becomes: str
+    count: int
+    slugs: list[str]
+
+
 class Outlook(TypedDict):
-    """What a conversion would come upon: number of pages, faults, losses by `table.column`."""
+    """What a conversion would come upon: number of pages, faults, losses by `table.column`.
+
+    `untried` are functions of the field map that could not compute, since they want to write.
+    """
 
     pages: int
     faults: list[str]
     losses: dict[str, int]
+    links: list[LostLinks]
+    untried: list[str]
     stay: list[StayingPages]
 
 

@@ -11,7 +11,7 @@ from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable, Row
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen, Step, StepQuestion
-from wizard.engine.results import Converted, OriginalsDeleted
+from wizard.engine.results import Converted, OriginalsDeleted, SequencesSet
 from wizard.project.worker_results import ConversionPlan, FieldMapJudgement, LeftBehind, PageMap
 from wizard.reports import ledger
 from wizard.reports.ledger import Ledger
@@ -48,6 +48,7 @@ class Convert(Checkpointed):
         _show(context, planned)
         pages = planned["pages"]
         losses = tuple(Loss(what, count) for what, count in planned["losses"].items())
+        carried = context.facts.of(SequencesSet)
         return Plan(
             operation=self.key,
             title=f"{'Convert' if conversion.kept else 'Copy'} {len(pages):,} "
@@ -56,6 +57,7 @@ class Convert(Checkpointed):
             does=(
                 f"take the checkpoint {checkpointed.name(context, self.key)}",
                 *_does(planned, kept=conversion.kept),
+                *carried.sequences.values(),
             ),
             destroys=losses,
             undo="`remodel undo --to copy` goes back to the checkpoints of this step",
@@ -68,6 +70,7 @@ class Convert(Checkpointed):
                 "prefix": conversion.prefix,
                 "move": list(conversion.move),
                 "fields": [" ".join(row.cells()[:3]) for row in _rows(planned)],
+                **carried.facts,
             },
             details={
                 "pages": [page["old"] for page in pages],

@@ -7,7 +7,7 @@ from typing import Any, Callable
 from .convert import conversion, leftovers, look, observation, originals, reindex, slugs
 from .plan import field_table
 from .protocol import Refusal, Reply
-from .site import migrations, models, pages, schema, sites, urls
+from .site import interfaces, migrations, models, pages, schema, sites, urls
 from .site.database import looking, read_only
 
 Operation = Callable[..., object]
@@ -16,6 +16,7 @@ OPERATIONS: dict[str, Operation] = {
     "page_models": models.page_models,
     "describe": models.describe,
     "check_models": models.check_models,
+    "interfaces": interfaces.interfaces,
     "find_pages": pages.find_pages,
     "tree_problems": pages.tree_problems,
     "sites": sites.sites,
