@@ -113,6 +113,17 @@ class StepState:
                     return operation
         return None
 
+    @property
+    def warnings(self) -> int:
+        """How many findings warn of what no gate has shown."""
+        gated = {
+            operation.key for operation in self.operations.values() if operation.plan.get("gate")
+        }
+        return sum(
+            finding.status == "warn" and finding.operation not in gated
+            for finding in self.findings.values()
+        )
+
     def forget(self, operation: str) -> None:
         """Drop what this operation had to show."""
         self.findings = {key: f for key, f in self.findings.items() if f.operation != operation}

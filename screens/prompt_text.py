@@ -36,6 +36,9 @@ def prompt_text(model: Model, name: str, state: PromptState) -> PromptText:
         return PromptText("Everything is done.", warning=small)
     if name != current.name:
         how = "waits to begin" if state.waits else "is being worked on"
+        if state.waits and not small and (count := model.steps[name].warnings):
+            few = "one warning" if count == 1 else f"{count} warnings"
+            small = f"Read {few} on this step first."
         return PromptText(f"goes to {current.title}, which {how}", "ctrl+n", warning=small)
     if state.waits:
         text = outlook(current, state.questions) + _look_back(model)

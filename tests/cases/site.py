@@ -17,10 +17,11 @@ from psycopg import sql
 
 from tests.support.consenting_operator import Consenting
 from tests.support.postgres import APP_PASSWORD, OWNER
-from wizard.base.events import Event, Events
+from wizard.base.events import Event, Events, Listener
 from wizard.commands import runner
 from wizard.config import config
 from wizard.engine.context import Context
+from wizard.engine.operators import Operator
 from wizard.postgres.address import Address, connect
 from wizard.reports import report
 from wizard.reports.output import Output
@@ -30,6 +31,7 @@ from wizard.session import session as sessions
 HERE = Path(__file__).parent
 CASES = HERE / "django"
 PYTHON = Path(sys.executable)
+TO_PRODUCTION = {"production.targets": ["production"]}
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,12 @@ class Recorded(Output):
     """What is reported, for a test to look at."""
 
     events: list[Event] = field(default_factory=list)
+    listener: Listener | None = None
 
     def listen(self, events: Events) -> None:
         events.subscribe(self.events.append)
+        if self.listener is not None:
+            events.subscribe(self.listener)
 
     def end(self, context: Context) -> None:
         report.write(context)
@@ -85,11 +90,16 @@ class Case:
         )
         (self.project / ".env").chmod(0o600)
 
-    async def run(self, answers: Mapping[str, Any] | None = None) -> list[Event]:
+    async def run(
+        self,
+        answers: Mapping[str, Any] | None = None,
+        operator: Operator | None = None,
+        listener: Listener | None = None,
+    ) -> list[Event]:
         """Go through every step; returns what was reported. Raises what stopped it."""
         configured = config.read(self.project / "remodel.yml")
-        output = Recorded()
-        operator = Consenting({"production.targets": ["production"], **(answers or {})})
+        output = Recorded(listener=listener)
+        operator = operator or Consenting(TO_PRODUCTION | dict(answers or {}))
         with sessions.begin(configured) as session:
             await runner.headless(configured, session, operator, output)
         return output.events

@@ -6,14 +6,19 @@ What is right is asserted by SQL and HTTP that share no code with the product.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import yaml
 
 from tests.cases.site import CASES, Case, Lay
+from tests.support.consenting_operator import Consenting
 from wizard.base.errors import RemodelError
-from wizard.base.events import Event
+from wizard.base.events import Event, Finding, Planned
+from wizard.engine.operators import Verdict
+from wizard.postgres.address import connect
 
 pytestmark = [pytest.mark.xdist_group("cases"), pytest.mark.slow]
 
@@ -221,3 +226,102 @@ async def test_code_that_does_without_a_moved_field_gets_past_its_refusal(lay: L
     models.write_text(changed)
     await case.run()
     assert await case.query(CONVERTED) == [("show", "kw-show")]
+
+
+BEHIND = (
+    *("wagtailcore_page", "wagtailcore_revision", "wagtailcore_referenceindex"),
+    *("django_content_type", "auth_permission", "django_migrations", "wagtailcore_pagelogentry"),
+)
+HASTY = (
+    *("statement_timeout = '400ms'", "lock_timeout = '20ms'"),
+    *("idle_in_transaction_session_timeout = '300ms'", "idle_session_timeout = '2s'"),
+    "default_transaction_isolation = serializable",
+)
+
+
+async def test_sequences_behind_their_data_are_told_set_and_delivered(lay: Lay) -> None:
+    case = await lay("statement-on-field")
+    names = dict.fromkeys(BEHIND, "")
+    for table in BEHIND:
+        ((names[table],),) = await case.query(f"SELECT pg_get_serial_sequence('{table}', 'id')")
+        await case.query(f"SELECT setval('{names[table]}', 1, false)")
+        if not await case.query(f"SELECT 1 FROM {table} LIMIT 1"):
+            del names[table]
+    assert "wagtailcore_page" in names
+    events = await case.run()
+    await delivered(case)
+    told = [e.name for e in events if isinstance(e, Finding) and e.operation == "project.trial"]
+    plans = {e.operation: e.plan for e in events if isinstance(e, Planned)}
+    for table, name in names.items():
+        assert f"sequence of {table}.id" in told
+        for operation in ("backup.sequences", "copy.convert", "production.deliver:production"):
+            assert any(name in line for line in plans[operation]["does"]), operation
+        rows = await case.query(f"SELECT last_value >= (SELECT max(id) FROM {table}) FROM {name}")
+        assert rows == [(True,)]
+    changed = await case.query("SELECT count(*) FROM blog_podcast")
+    assert changed == [(1,)]
+
+
+async def test_settings_of_the_roles_and_of_the_database_hinder_nothing(lay: Lay) -> None:
+    case = await lay("check-constraint")
+    try:
+        for at in ("local", "production"):
+            address = case.local if at == "local" else case.production
+            for setting in HASTY:
+                async with await connect(address.at("postgres")) as connection:
+                    await connection.execute(f"ALTER ROLE app SET {setting}".encode())
+        await case.query(
+            f"ALTER DATABASE {case.production.database} SET default_transaction_read_only = on"
+        )
+        await case.run()
+    finally:
+        for address in (case.local, case.production):
+            async with await connect(address.at("postgres")) as connection:
+                await connection.execute("ALTER ROLE app RESET ALL")
+    assert await case.query(CONVERTED) == [("show", "kw-show")]
+    kept = await case.query(
+        "SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_database d "
+        f"ON d.oid = setdatabase WHERE datname = '{case.production.database}'"
+    )
+    assert kept == [("default_transaction_read_only=on",)]
+
+
+class Mending(Consenting):
+    """Does what the hint of a failure says, once, and tries again in the same session."""
+
+    def __init__(self, mend: Callable[[RemodelError], Awaitable[None]]) -> None:
+        super().__init__({"production.targets": ["production"]})
+        self.mend = mend
+        self.errors: list[RemodelError] = []
+
+    async def failed(self, error: RemodelError, operation: str) -> Verdict:
+        if self.errors:
+            return "stop"
+        self.errors.append(error)
+        await self.mend(error)
+        return "retry"
+
+
+@pytest.mark.parametrize("migrated", [True, False])
+async def test_models_without_their_migration_and_the_way_out(lay: Lay, *, migrated: bool) -> None:
+    """Not migrating production is told: then its content is looked at after the restore."""
+    case = await lay("check-constraint")
+    models = case.project / "blog" / "models.py"
+    more = "    more = models.TextField(blank=True)\n"
+    models.write_text(re.sub(r"(class Blog\(.*\):\n)", rf"\1{more}", models.read_text()))
+    assert more in models.read_text()
+
+    async def mend(error: RemodelError) -> None:
+        assert "manage.py makemigrations blog" in error.hint
+        await case.django("manage.py", "makemigrations", "blog", at="production")
+        if migrated:
+            await case.django("manage.py", "migrate", at="production")
+
+    operator = Mending(mend)
+    events = await case.run(operator=operator)
+    assert [error.message for error in operator.errors] == [
+        "The models have changes that no migration has."
+    ]
+    await delivered(case)
+    told = [str(e) for e in events if isinstance(e, Finding) and e.operation == "project.trial"]
+    assert any("content of production" in line for line in told) is not migrated

@@ -14,7 +14,7 @@ from wizard.delivery import kinds
 TARGETS = ("staging", "production")
 LOCAL = (
     *("project.trust:staging", "project.preflight", "project.trial"),
-    *("backup.fetch", "backup.restore", "backup.site", "backup.urls"),
+    *("backup.fetch", "backup.restore", "backup.sequences", "backup.site", "backup.urls"),
     *("structure.model", "structure.install", "structure.check", "structure.migration"),
     *("structure.install_migration", "structure.migrate"),
     *("copy.convert", "copy.delete"),

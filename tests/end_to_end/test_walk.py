@@ -94,6 +94,9 @@ def walk(terminal: Terminal) -> list[str]:
         elif re.search(r"Enter\s+begins", text):
             terminal.press("Enter")
             _until_gone(terminal, "Enter   begins")
+        elif "on this step first" in text:
+            terminal.press("C-n")
+            _until_gone(terminal, "on this step first")
         elif "any key" in text.lower() or "Enter  leaves" in text:
             terminal.press("Enter")
         elif "What to do" in text:

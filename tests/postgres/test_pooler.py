@@ -11,12 +11,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.support.postgres import APP_PASSWORD, ask
 from wizard.base.events import Report
-from wizard.postgres.address import Address
+from wizard.postgres import server
+from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import preflight, swap
 from wizard.postgres.admin.preflight import Needs
+from wizard.postgres.drift import fingerprint
 from wizard.sandbox.account import unprivileged
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
@@ -68,6 +71,31 @@ async def pooled(live: Address, tmp_path: Path) -> AsyncIterator[Address]:
 async def test_refuses_to_deliver_through_a_pooler(pooled: Address) -> None:
     found = await preflight.swap(pooled, Needs(), None)
     assert any(fault.startswith("this port is a pooler's") for fault in found.faults)
+
+
+async def test_nothing_is_set_for_its_other_clients(pooled: Address) -> None:
+    """What one sets, the next one of a transaction pool has."""
+    async with await connect(pooled) as connection:
+        assert not connection.info.options
+    assert await server.client_settings(pooled) == {}
+    async with await psycopg.AsyncConnection.connect(**pooled.parameters()) as other:
+        cursor = await other.execute(
+            "SELECT FROM pg_settings WHERE source IN ('client', 'session')"
+            " AND name LIKE ANY (ARRAY['%timeout', 'default_transaction%'])"
+        )
+        assert await cursor.fetchall() == []
+
+
+async def test_its_rows_are_counted_whatever_the_role_has(pooled: Address, live: Address) -> None:
+    async with await connect(live) as connection:
+        await connection.execute("INSERT INTO written SELECT generate_series(1, 20000)")
+        await connection.execute(
+            sql.SQL("ALTER DATABASE {} SET statement_timeout = '1ms'").format(
+                sql.Identifier(live.database)
+            )
+        )
+    prints = await fingerprint.tables(pooled)
+    assert prints["written"].rows == 20000
 
 
 async def test_clients_of_a_paused_pooler_wait_and_none_fails(

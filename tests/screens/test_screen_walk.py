@@ -9,6 +9,7 @@ import pytest
 
 from screens.app import RemodelApp
 from screens.failed import FailedScreen
+from screens.gate import GateScreen
 from screens.log import LogScreen
 from screens.step import StepScreen
 from screens.stop import StopScreen
@@ -20,7 +21,7 @@ from wizard.base.errors import ConnectionFailed, ExitCode
 from wizard.base.events import Progress
 from wizard.base.redaction import Secret
 from wizard.engine.context import Context
-from wizard.session.plan import Plan
+from wizard.session.plan import Gate, Plan
 
 
 class Held:
@@ -97,6 +98,28 @@ async def test_looking_back_does_not_disturb_the_work(project: ScriptedProject) 
             pilot, lambda: "goes to Structure, which waits to begin" in scripted_app.text_of(app)
         )
         assert looked_at(app) == "project"
+
+
+async def test_warnings_are_read_before_the_next_step(project: ScriptedProject) -> None:
+    async def warn(context: Context) -> None:
+        context.report.finding("field map", "teaser is dropped", "warn")
+
+    look = scripted_app.Scripted("project.look", "Look around", act=warn)
+    fetch = scripted_app.Scripted("backup.fetch", "Fetch", act=warn, gate=Gate("harbour"))
+    write = scripted_app.Scripted("structure.model", "Write")
+    steps = zip(("project", "backup", "structure"), (look, fetch, write), strict=True)
+    async with project.app(*(scripted_app.step(*step) for step in steps)) as (app, pilot):
+        await pilot.press("enter")
+        await scripted_app.until(pilot, lambda: "Read one warning" in scripted_app.text_of(app))
+        assert looked_at(app) == "project"
+        assert "teaser is dropped" in scripted_app.text_of(app)
+        await pilot.press("enter")
+        await scripted_app.until(pilot, lambda: looked_at(app) == "backup")
+        await pilot.press("enter")
+        await scripted_app.until(pilot, lambda: isinstance(app.screen, GateScreen))
+        await pilot.press(*"harbour", "enter")
+        # What a gate has shown was read there.
+        await scripted_app.until(pilot, lambda: looked_at(app) == "structure")
 
 
 async def test_ctrl_c_after_this_operation_stops_in_good_order(project: ScriptedProject) -> None:

@@ -123,6 +123,7 @@ async def dumped(
                 async with baseline.held(far) as held:
                     fetched["baseline"] = held.as_dict()
             session.journal.write("backup.fetch", "done", fetched)
+            session.journal.write("backup.sequences", "skipped", {})
             await perform(context, Compared(target))
             yield context, target
 

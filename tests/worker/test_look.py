@@ -107,3 +107,26 @@ async def test_the_project_finds_no_brief_in_its_environment(press: Press) -> No
     assert "DJANGO_SETTINGS_MODULE" in note.read_text()
     assert password not in note.read_text()
     assert "REMODEL_BRIEF" not in note.read_text()
+
+
+HASTY = (
+    *("statement_timeout = '50ms'", "lock_timeout = '20ms'", "transaction_timeout = '60ms'"),
+    *("default_transaction_read_only = on", "default_transaction_isolation = serializable"),
+)
+
+
+@pytest.fixture
+async def hasty(added: Press) -> Press:
+    """`press` with its models between the two phases, and an impatient database."""
+    for setting in HASTY:
+        await added.query(f'ALTER DATABASE "{added.database.database}" SET {setting}')
+    return added
+
+
+async def test_looks_and_converts_whatever_the_database_has_set(hasty: Press) -> None:
+    text = (hasty.project / "press" / "models.py").read_text()
+    async with looking(hasty, text) as site:
+        assert (await site.ask("look", **LOOK))["faults"] == []
+    async with hasty.site(environment={"PGAPPNAME": "of its own"}) as site:
+        done = await site.ask("convert", **MOVE, pages=[await hasty.page("show")])
+    assert len(done["map"]) == 1

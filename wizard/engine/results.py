@@ -57,6 +57,19 @@ class Restored(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SequencesSet(Result):
+    """The sequences that were set past their data: a line for a plan, by sequence."""
+
+    KEY: ClassVar[str] = "backup.sequences"
+    sequences: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> dict[str, list[str]]:
+        """What the facts of a later plan say of them; nothing where there is none."""
+        return {"sequences": list(self.sequences)} if self.sequences else {}
+
+
+@dataclass(frozen=True, kw_only=True)
 class SitePlaced(Result):
     """The default Site's row before it was put on localhost."""
 
@@ -152,11 +165,13 @@ class Tried(Result):
     """What was tried without writing.
 
     `dependants` are what production loses with the columns of the moved fields, a line by object;
-    None where it was not looked at. `models` is the SHA-256 of the models file that Django took.
+    `carried` is what is made anew on the new table. None where it was not looked at. `models` is
+    the SHA-256 of the models file that Django took.
     """
 
     KEY: ClassVar[str] = "project.trial"
     dependants: Mapping[str, str] | None = None
+    carried: Mapping[str, str] | None = None
     models: str | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,21 +59,63 @@ class Address:
         return f"{self.database} at {self.host or 'the default socket'}:{self.port}"
 
 
-async def connect(address: Address, *, autocommit: bool = True) -> psycopg.AsyncConnection[Any]:
-    """Open a connection that names itself `remodel`.
+# What a role or a database may have set otherwise, which would end or refuse what we do.
+OWN_SETTINGS = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_isolation": "read\\ committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+}
+SINCE = {"idle_session_timeout": 14, "transaction_timeout": 17}  # more of them, and their version
 
-    Raise ConnectionFailed with the server's own words.
+
+def startup_options() -> str:
+    """Return our own settings as libpq's `options`, after those of the environment."""
+    ours = [f"-c {name}={value}" for name, value in OWN_SETTINGS.items()]
+    return " ".join([os.environ.get("PGOPTIONS", ""), *ours]).strip()
+
+
+async def connect(address: Address, *, autocommit: bool = True) -> psycopg.AsyncConnection[Any]:
+    """Open a connection that names itself `remodel` and has settings of its own.
+
+    Through a pooler it has the role's: what is set there would stay for the pooler's other
+    clients. Raise ConnectionFailed with the server's own words.
     """
     try:
-        return await psycopg.AsyncConnection.connect(
-            **address.parameters(),
-            autocommit=autocommit,
-            application_name="remodel",
-            connect_timeout=10,
-        )
+        try:
+            connection = await _open(address, startup_options())
+        except psycopg.OperationalError as error:
+            if not _no_options(error):
+                raise
+            return await _open(address, None, autocommit=autocommit)
+        major = connection.info.server_version // 10_000
+        if later := [f"SET {name} = 0" for name, since in SINCE.items() if major >= since]:
+            await connection.execute("; ".join(later).encode())
+        await connection.set_autocommit(autocommit)
     except psycopg.OperationalError as error:
         raise ConnectionFailed(
             f"Connecting to the database {address} failed.",
             found=str(error),
             hint="Check that the server runs and that the name, user and password are right.",
         ) from None
+    return connection
+
+
+async def _open(
+    address: Address, options: str | None, *, autocommit: bool = True
+) -> psycopg.AsyncConnection[Any]:
+    return await psycopg.AsyncConnection.connect(
+        **address.parameters(),
+        autocommit=autocommit,
+        application_name="remodel",
+        connect_timeout=10,
+        options=options,
+    )
+
+
+def _no_options(error: psycopg.OperationalError) -> bool:
+    """Whether a pooler refuses `options`: PgBouncer's "unsupported startup parameter", Amazon's
+    proxy "doesn't support command-line options"."""
+    return "startup parameter" in str(error) or "command-line options" in str(error)

@@ -126,6 +126,13 @@ async def operations(address: Address) -> AsyncIterator[psycopg.AsyncConnection[
         yield connection
 
 
+async def client_settings(address: Address) -> dict[str, str]:
+    """Return our own settings as a client program takes them; nothing before a pooler."""
+    async with session(address) as connection:
+        options = connection.info.options
+    return {"PGOPTIONS": options} if options else {}
+
+
 async def about(address: Address) -> Server:
     """Return the server of `address`, and what our role may do. Needs the database to exist."""
     async with session(address) as connection:

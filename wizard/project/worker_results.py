@@ -151,6 +151,19 @@ class SystemChecks(TypedDict):
     messages: list[CheckMessage]
 
 
+class SchemaDifference(TypedDict):
+    """A column, constraint or index that only the database or only the models have.
+
+    `kind` is one of these or `table`, `only_in` is `database` or `models`.
+    """
+
+    table: str
+    kind: str
+    name: str
+    definition: str
+    only_in: str
+
+
 class ValuesLeft(TypedDict):
     """Pages that would lose values with the moved fields: by field, and in all."""
 
@@ -166,12 +179,26 @@ class StayingPages(TypedDict):
     slugs: list[str]
 
 
+class LostLinks(TypedDict):
+    """A rich field whose links end in plain text: what it becomes, pages, the first slugs."""
+
+    field: str
+    becomes: str
+    count: int
+    slugs: list[str]
+
+
 class Outlook(TypedDict):
-    """What a conversion would come upon: number of pages, faults, losses by `table.column`."""
+    """What a conversion would come upon: number of pages, faults, losses by `table.column`.
+
+    `untried` are functions of the field map that could not compute, since they want to write.
+    """
 
     pages: int
     faults: list[str]
     losses: dict[str, int]
+    links: list[LostLinks]
+    untried: list[str]
     stay: list[StayingPages]
 
 

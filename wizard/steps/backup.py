@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wizard.base import process
+from wizard.base import files, process
 from wizard.base.errors import OperationFailed
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
@@ -20,9 +20,10 @@ from wizard.postgres.drift import baseline
 from wizard.postgres.dumps import restore, tools
 from wizard.postgres.dumps.archive import Archive
 from wizard.project.worker_results import SiteRow
-from wizard.session.plan import Gate, Loss, Plan
+from wizard.session.plan import CHANGES_NOTHING, Gate, Loss, Plan
 from wizard.steps.fetch import ARCHIVE, Fetch
 from wizard.steps.project import refuse_target
+from wizard.steps.sequences import SetSequences
 
 
 class Restore(Operation):
@@ -169,7 +170,7 @@ class Anonymise(Repeatable):
             if ended.returncode != 0:
                 raise OperationFailed(
                     f"{' '.join(words)} ended with exit code {ended.returncode}.",
-                    found=ended.stderr_tail or ended.stdout[-2000:],
+                    found=ended.told,
                     hint="The local copy still holds what it should have taken out. Mend it, then "
                     "try again: all the commands run once more.",
                 )
@@ -240,13 +241,13 @@ class UrlBaseline(Repeatable):
             operation=self.key,
             title=self.title,
             does=("write down each page's URL, title and state",),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
             details={"path": str(context.artefact("urls-before.json"))},
         )
 
     async def apply(self, context: Context, plan: Plan) -> UrlsRecorded:
         urls = await (await context.worker.client()).urls(context.report)
-        Path(plan.details["path"]).write_text(json.dumps(urls), encoding="utf-8")
+        files.write(Path(plan.details["path"]), json.dumps(urls))
         return UrlsRecorded(count=len(urls), message=f"{len(urls):,} URLs")
 
 
@@ -259,7 +260,7 @@ async def _copys_baseline(context: Context) -> dict[str, Any] | None:
 
 def _operations(context: Context) -> list[Operation]:
     anonymise = [Anonymise()] if context.config.backup.anonymise else []
-    return [Fetch(), Restore(), *anonymise, PlaceSiteLocally(), UrlBaseline()]
+    return [Fetch(), Restore(), SetSequences(), *anonymise, PlaceSiteLocally(), UrlBaseline()]
 
 
 def _questions(context: Context) -> list[StepQuestion]:

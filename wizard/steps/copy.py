@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed
+from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed, some
 from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable, Row
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen, Step, StepQuestion
-from wizard.engine.results import Converted, OriginalsDeleted
+from wizard.engine.results import Converted, OriginalsDeleted, SequencesSet
 from wizard.project.worker_results import ConversionPlan, FieldMapJudgement, LeftBehind, PageMap
 from wizard.reports import ledger
 from wizard.reports.ledger import Ledger
@@ -48,6 +48,7 @@ class Convert(Checkpointed):
         _show(context, planned)
         pages = planned["pages"]
         losses = tuple(Loss(what, count) for what, count in planned["losses"].items())
+        carried = context.facts.of(SequencesSet)
         return Plan(
             operation=self.key,
             title=f"{'Convert' if conversion.kept else 'Copy'} {len(pages):,} "
@@ -56,6 +57,7 @@ class Convert(Checkpointed):
             does=(
                 f"take the checkpoint {checkpointed.name(context, self.key)}",
                 *_does(planned, kept=conversion.kept),
+                *carried.sequences.values(),
             ),
             destroys=losses,
             undo="`remodel undo --to copy` goes back to the checkpoints of this step",
@@ -68,6 +70,7 @@ class Convert(Checkpointed):
                 "prefix": conversion.prefix,
                 "move": list(conversion.move),
                 "fields": [" ".join(row.cells()[:3]) for row in _rows(planned)],
+                **carried.facts,
             },
             details={
                 "pages": [page["old"] for page in pages],
@@ -193,7 +196,7 @@ class DeleteOriginals(Checkpointed):
         )
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
-        if await context.pagetree.among(int(old) for old in plan.details["map"]):
+        if await context.pagetree.among((int(old) for old in plan.details["map"]), limit=1):
             return Observation(Seen.NOT_DONE, "the originals are there")
         return Observation(Seen.DONE, "the originals are gone", OriginalsDeleted(deleted={}))
 
@@ -215,12 +218,9 @@ def named(names: Sequence[str]) -> dict[str, Any]:
 
 def refused(faults: Sequence[str], hint: str) -> OperationFailed:
     """Return the error of a conversion that something prevents, the first faults named."""
-    shown = list(faults[:FAULTS_SHOWN])
-    if len(faults) > len(shown):
-        shown.append(f"and {len(faults) - len(shown):,} more")
     count = "1 problem prevents" if len(faults) == 1 else f"{len(faults):,} problems prevent"
     return OperationFailed(
-        f"{count} the conversion; nothing was changed.", found="\n".join(shown), hint=hint
+        f"{count} the conversion; nothing was changed.", found=some(faults, FAULTS_SHOWN), hint=hint
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Sequence
 
 from wizard.base.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
 from wizard.base.yamlfile import nearest
@@ -15,10 +14,11 @@ from wizard.engine.result import Result
 from wizard.postgres import identity, server
 from wizard.postgres.dumps import exclusion
 from wizard.postgres.identity import Identity
-from wizard.project.pagetree import Node, PageTree
-from wizard.session.plan import Gate, Plan
+from wizard.project.pagetree import PageTree
+from wizard.session.plan import CHANGES_NOTHING, Gate, Plan
 from wizard.ssh import connection, hostkeys
 from wizard.ssh.login import Login, way
+from wizard.steps import selection
 from wizard.steps.copy import judge_fields
 from wizard.steps.trial import Trial
 
@@ -104,7 +104,7 @@ class Preflight(Repeatable):
                 *(f"connect to {target.where}" for target in context.config.reached),
                 f"look for {conversion.old_type} pages to become {conversion.new_type}",
             ),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
         )
 
     async def apply(self, context: Context, plan: Plan) -> Result:
@@ -252,7 +252,7 @@ async def _target(context: Context, target: Target) -> None:
         route = await context.far.route(target, await context.tools.local_major())
         report.finding(f"{target.name} backup", route.why)
         await exclusion.resolve(far.address, context.config.backup.exclude_table_data)
-        await _pages(context, PageTree(far.address))
+        await selection.look_up(context, PageTree(far.address))
     report.finding(*kinds.kind_of(target).preflight(target, about))
 
 
@@ -283,64 +283,6 @@ async def _conversion(context: Context, page_models: Sequence[str]) -> None:
         "warn" if gone else "ok",
         "Their values are named as losses before the gate." if gone else "",
     )
-
-
-async def _pages(context: Context, tree: PageTree) -> None:
-    """Look up in production the pages that remodel.yml names: a typing error shows early."""
-    for selector in context.config.conversion.pages:
-        ((kind, value),) = selector.items()
-        if kind == "where":
-            context.report.finding(
-                "pages", "by a filter: they are looked for in the backup", "info"
-            )
-        elif kind == "all":
-            await _some(context, tree, "", "in the tree")
-        elif kind == "under":
-            top = await _one(tree, {"path": value}, "")
-            await _some(context, tree, top.path, f"under {top.url_path}")
-        else:
-            old_type = context.config.conversion.old_type
-            page = await _one(tree, selector, "Name the page by its id or path.", old_type)
-            if page.type.lower() != old_type.lower():
-                raise ConfigError(
-                    f"The page {page.title!r} is a {page.type}, not a "
-                    f"{context.config.conversion.old_type}.",
-                    found=f"{page.url_path} (id {page.id})",
-                    hint="Has it been converted already? Correct conversion in remodel.yml.",
-                )
-            context.report.finding("page", f"{page.type} {page.title!r} at {page.url_path}")
-
-
-async def _one(
-    tree: PageTree, selector: Mapping[str, Any], hint: str, of_type: str | None = None
-) -> Node:
-    """Return the one page that a selector names; of several, the one of the type."""
-    ((kind, value),) = selector.items()
-    pages, wanted = await tree.select(selector), f"the {kind} {value!r}"
-    if of_type is not None:
-        pages = [page for page in pages if page.type.lower() == of_type.lower()] or pages
-    if not pages:
-        near = nearest(str(value), await tree.slugs()) if kind == "slug" else ""
-        raise ConfigError(f"No page has {wanted}.", hint=near or "Look it up in the admin.")
-    if len(pages) > 1:
-        raise ConfigError(
-            f"{len(pages)} pages have {wanted}.",
-            found="\n".join(f"{page.type} {page.url_path} (id {page.id})" for page in pages),
-            hint=f"{hint} Correct conversion.pages.".strip(),
-        )
-    return pages[0]
-
-
-async def _some(context: Context, tree: PageTree, below: str, where: str) -> None:
-    """Report the first page of the old type below a treebeard path. Raise where there is none."""
-    old_type = context.config.conversion.old_type
-    page = await tree.first(old_type, below=below)
-    if page is None:
-        raise ConfigError(
-            f"No {old_type} is {where}.",
-            hint="Has everything been converted already? Correct conversion.pages.",
-        )
-    context.report.finding("pages", f"{old_type} {where}; the first is {page.title!r}")
 
 
 def _operations(context: Context) -> list[Operation]:

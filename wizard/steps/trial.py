@@ -6,6 +6,8 @@ transaction that is READ ONLY and rolled back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wizard.base.errors import ConfigError
 from wizard.engine.context import Context
 from wizard.engine.far_side import Far
@@ -13,13 +15,15 @@ from wizard.engine.operation import Repeatable
 from wizard.engine.results import Tried
 from wizard.postgres import server
 from wizard.project.worker_results import Outlook
-from wizard.session.plan import Plan
+from wizard.session.plan import CHANGES_NOTHING, Plan
+from wizard.steps import sequences
 from wizard.steps.copy import refused
-from wizard.steps.dropped_columns import lost_objects, moved_columns
+from wizard.steps.dropped_columns import HangingOn, hanging_on, moved_columns
 from wizard.steps.proposal import Proposal, generated, propose, require_sound
 from wizard.steps.sources import report_usages
 
 LATER = "the models would be right; the content is looked at after the restore"
+UNSEEN = "values, rules of the page tree, unique rules, references, pages that stay"
 
 
 class Trial(Repeatable):
@@ -39,11 +43,12 @@ class Trial(Repeatable):
                 f"start Python with {conversion.new_type} in memory, and run Django's checks",
                 f"look at the pages on {where} in a read-only transaction, and roll it back",
             ),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
             skip="the models are written already" if begun else "",
         )
 
     async def apply(self, context: Context, plan: Plan) -> Tried:
+        await context.worker.stop()  # the operator may have changed the models since
         await _require_migrated(context)
         proposal = await _proposal(context)
         if proposal is not None:
@@ -87,24 +92,22 @@ async def _look(context: Context, proposal: Proposal | None) -> Tried:
     far = await context.far.checked(target)
     texts = {} if proposal is None else proposal.texts("added")
     models = None if proposal is None else proposal.digest
+    await sequences.look(context, far.address)
     async with context.worker.client_over(texts, look_at=far) as worker:
         if pending := await worker.migration_plan():
             context.report.finding(
                 "migrations",
                 f"{target.name} has not had {', '.join(pending)}",
                 "warn",
-                "They run on the local copy, and are delivered with the conversion. Its content "
-                "is looked at after the restore.",
+                "They run on the local copy, and are delivered with the conversion. To have its "
+                "content looked at now, migrate it first, and begin again.",
             )
+            _unseen(context, "its tables are not yet those of the models")
             return Tried(models=models, message=LATER)
-        lost = await _lost_objects(context, far)
+        there = await _hanging_on(context, far)
         if await _is_standby(far):
-            context.report.finding(
-                f"{target.name} content",
-                "a standby, which has no temporary tables; looked at after the restore",
-                "info",
-            )
-            return Tried(models=models, dependants=lost, message=LATER)
+            _unseen(context, "it is a standby, which has no temporary tables")
+            return _tried(models, there, LATER)
         outlook = await worker.look(context.config.conversion)
     _show(context, outlook)
     if outlook["faults"]:
@@ -114,7 +117,18 @@ async def _look(context: Context, proposal: Proposal | None) -> Tried:
             "try again.",
         )
     message = f"pages to convert: {outlook['pages']:,}; nothing is in the way"
-    return Tried(models=models, dependants=lost, message=message)
+    return _tried(models, there, message)
+
+
+def _unseen(context: Context, why: str) -> None:
+    """Warn that the content was not looked at, and say where it will be."""
+    context.report.finding(
+        f"content of {context.config.backup_source.name}",
+        f"not looked at: {why}",
+        "warn",
+        f"What is in the way ({UNSEEN}) is named by the plan of the step Copy, once the local "
+        "database was replaced.",
+    )
 
 
 async def _is_standby(far: Far) -> bool:
@@ -124,11 +138,17 @@ async def _is_standby(far: Far) -> bool:
     return bool(standby)
 
 
-async def _lost_objects(context: Context, far: Far) -> dict[str, str]:
-    """Report and return what production loses with the columns of the moved fields."""
-    moved = await moved_columns(context)
-    lost = await lost_objects(far.address, **moved)
-    for line in lost.values():
+def _tried(models: str | None, there: HangingOn, message: str) -> Tried:
+    return Tried(models=models, dependants=there.lost, carried=there.carried, message=message)
+
+
+async def _hanging_on(context: Context, far: Far) -> HangingOn:
+    """Report and return what hangs on production's columns of the moved fields."""
+    conversion, moved = context.config.conversion, await moved_columns(context)
+    there = await hanging_on(far.address, **moved, prefix=conversion.prefix)
+    for line in there.carried.values():
+        context.report.finding("carried", f"{line}: made anew for {conversion.new_type}")
+    for line in there.lost.values():
         context.report.finding(
             "goes with the columns",
             line,
@@ -136,18 +156,36 @@ async def _lost_objects(context: Context, far: Far) -> dict[str, str]:
             f"{moved['table']} loses {', '.join(moved['columns'])}, and this with them. Make it "
             "anew after the delivery, or change it before.",
         )
-    return lost
+    return there
+
+
+def _slugs(slugs: Sequence[str], count: int) -> str:
+    more = count - len(slugs)
+    return ", ".join(slugs) + (f" and {more:,} more" if more else "")
 
 
 def _show(context: Context, outlook: Outlook) -> None:
     """Report what would be lost, by type."""
     conversion = context.config.conversion
+    for links in outlook["links"]:
+        context.report.finding(
+            f"links in {links['field']}",
+            _slugs(links["slugs"], links["count"]),
+            "warn",
+            f"They end as text in {links['becomes']}. Take the field over as rich text, or let "
+            "the links go.",
+        )
+    if outlook["untried"]:
+        context.report.finding(
+            "values",
+            f"not looked at: {', '.join(outlook['untried'])} writes to the database",
+            "warn",
+            "Nothing may be written there. They are computed and checked after the restore.",
+        )
     for pages in outlook["stay"]:
-        named = ", ".join(pages["slugs"])
-        more = pages["count"] - len(pages["slugs"])
         context.report.finding(
             f"{pages['type']} that stay",
-            f"{named}{f' and {more:,} more' if more else ''}",
+            _slugs(pages["slugs"], pages["count"]),
             "warn",
             f"They lose what they hold in {', '.join(conversion.move)}: these fields move to "
             f"{conversion.new_type}.",

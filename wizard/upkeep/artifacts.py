@@ -19,6 +19,7 @@ from wizard.postgres.address import Address
 from wizard.postgres.admin import checkpoint
 from wizard.postgres.server import DatabaseRow
 from wizard.session.journal import Journal, JournalEntry
+from wizard.session.listed import Summary
 from wizard.steps import checkpointed
 
 # The keys under which plans and what was kept for an undo have names of databases.
@@ -92,18 +93,24 @@ def far_names(config: Config, session: str, journal: Journal, target: str) -> di
     stamp, names = session.replace("-", "_"), dict[str, str]()
     # Whatever kind the target is delivered by today, the journal may tell of another.
     keys = {key: what for kind in kinds.known() for key, what in kind.databases.items()}
+    back = ""  # the name that a rollback gives the live one's, as soon as it is done
     for entry in journal.entries():
         if entry.operation.endswith(f":{target}"):
             names |= _named(entry, keys, stamp)
+        if entry.operation == f"production.rollback:{target}":
+            if entry.kind == "intent":
+                back = entry.data.get("details", {}).get("kept", "")
+            elif entry.kind == "done":
+                names.pop(back, None)
     live = config.targets[target].address.database
     return {name: what for name, what in names.items() if name != live}
 
 
 def _named(entry: JournalEntry, keys: Mapping[str, str], stamp: str) -> dict[str, str]:
     """Return the names under `keys` in a plan, or in what was kept for an undo."""
-    data = entry.data.get("details", {}) if entry.kind == "intent" else entry.data
     if entry.kind not in ("intent", "kept"):
         return {}
+    data = entry.data.get("details", {}) if entry.kind == "intent" else entry.data
     target = entry.operation.partition(":")[2]
     return {
         name: what.format(operation=entry.operation, target=target)
@@ -129,9 +136,9 @@ async def local(address: Address) -> list[DatabaseRow] | None:
         return None
 
 
-def use(config: Config, session: str, databases: list[DatabaseRow] | None) -> Use:
+def use(config: Config, of: Summary, databases: list[DatabaseRow] | None) -> Use:
     """Return what a session uses, from its journal and the databases of the local server."""
-    folder = config.state / "sessions" / session
+    folder, session = of.folder, of.id
     journal = Journal((folder / "journal.sqlite").resolve(), read_only=True)
     try:
         held = None

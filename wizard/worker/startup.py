@@ -73,8 +73,9 @@ def start() -> dict[str, Any]:
         ) from error
     from django.db.backends.signals import connection_created
 
-    from .site.database import hello_database, look_at, refuse_pinned
+    from .site.database import hello_database, keep_own_settings, look_at, refuse_pinned
 
+    connection_created.connect(keep_own_settings, weak=False)
     connection_created.connect(refuse_pinned, weak=False)
     _load_settings(name)
     _set_up(django, name)

@@ -16,6 +16,7 @@ from wizard.base.errors import OperationFailed, PlanStale
 from wizard.base.events import Report
 from wizard.config.config import Target
 from wizard.delivery.drift import authors, policy
+from wizard.delivery.drift.authors import Doings
 from wizard.delivery.drift.lost_rows import LostRows
 from wizard.delivery.drift.policy import Judged
 from wizard.engine.context import Context
@@ -29,7 +30,7 @@ from wizard.session.plan import Gate, Loss, Plan
 
 FETCH_AGAIN = ("backup.archive", "fetch")
 TOLD = 6
-"""Doings that a plan tells; all of them are in the document beside it."""
+"""Doings that a plan tells; more of them are in the document beside it."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class DriftSinceBackup:
     target: Target
     baseline: DriftBaseline | None = None
     judged: Judged = field(default_factory=Judged)
-    doings: tuple[str, ...] = ()
+    doings: Doings = field(default_factory=Doings)
     sequences: tuple[str, ...] = ()
     left_out: Mapping[str, int | None] | None = None
     let_go: tuple[str, ...] = ()
@@ -70,7 +71,7 @@ class DriftSinceBackup:
                 f"NOTE: so is what is written until then to {', '.join(self.let_go)}; those rows "
                 "are kept as CSV files of the session"
             )
-        lines += [f"since the backup: {line}" for line in self.doings[-TOLD:]]
+        lines += [f"since the backup: {line}" for line in self.doings.told(TOLD)]
         return tuple(lines)
 
     @property
@@ -120,8 +121,8 @@ class DriftSinceBackup:
         title = f"Written to {self.target.address.database} since the backup"
         if judged.block or judged.warn:
             report.document(title, "table", "\n".join(["table\trows\tpolicy", *rows]))
-        if self.doings:
-            report.document(f"{title}, by whom", "text", "\n".join(self.doings))
+        if self.doings.newest:
+            report.document(f"{title}, by whom", "text", "\n".join(self.doings.told()))
 
 
 async def since_backup(context: Context, target: Target, address: Address) -> DriftSinceBackup:
@@ -146,7 +147,7 @@ async def since_backup(context: Context, target: Target, address: Address) -> Dr
         target,
         baseline,
         policy.judge(written, context.config.drift),
-        tuple(await _doings(address, baseline) if written else ()),
+        await _doings(address, baseline) if written else Doings(),
         written.sequences,
         left_out,
         tuple(
@@ -157,12 +158,12 @@ async def since_backup(context: Context, target: Target, address: Address) -> Dr
     )
 
 
-async def _doings(address: Address, baseline: DriftBaseline) -> Sequence[str]:
+async def _doings(address: Address, baseline: DriftBaseline) -> Doings:
     """Return who did what, to explain drift. Where that fails, the drift is no less certain."""
     try:
         return await authors.since(address, baseline)
     except OperationFailed as error:
-        return (f"who did it cannot be told: {error.message}",)
+        return Doings((f"who did it cannot be told: {error.message}",), 1)
 
 
 def of_backup(journal: Journal) -> DriftBaseline | None:
@@ -247,5 +248,6 @@ async def since_delivery(address: Address, delivered: Mapping[str, Any] | None) 
     changes = (*judged.block, *judged.warn)
     lines = [f"written since the delivery: {change}" for change in changes]
     if lines:
-        lines += [f"since the delivery: {line}" for line in await _doings(address, baseline)]
+        doings = await _doings(address, baseline)
+        lines += [f"since the delivery: {line}" for line in doings.told()]
     return lines or ("nothing was written since the delivery",)

@@ -25,6 +25,9 @@ PINNED = {
     "extra_float_digits": "3",
     "search_path": "pg_catalog",
     "row_security": "off",  # an error rather than a part of the rows
+    "statement_timeout": "0",  # a pooler refuses them for a whole session
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
 }
 PINNING = sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT {}").format(
     sql.SQL(", ").join(

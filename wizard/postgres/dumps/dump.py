@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from wizard.base import files
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Report
 from wizard.base.process import READ, OutputStream, start
@@ -94,6 +95,7 @@ async def dump(
     making = making or Making(method=next(iter(pg_dump.methods), ""))
     sizes = _without(await server.table_sizes(address), making)
     env, where = tools.environment(address), str(address)
+    env.update(await server.client_settings(address))
     if pg_restore is not None and (jobs := min(jobs, MOST, _paying(sizes))) > 1:
         argv = [*making.argv(pg_dump, "directory"), f"--jobs={jobs}", *tools.reach(address)]
         filling = partial(_in_parallel, argv, env, where, sizes, pg_restore)
@@ -126,7 +128,8 @@ async def fetch(
     """
     making = making or Making()
     sizes = _without(await server.table_sizes(here), making)
-    argv = ["env", "LC_ALL=C", *making.argv(pg_dump), *tools.reach(far)]
+    settings = [f"{name}={value}" for name, value in (await server.client_settings(here)).items()]
+    argv = ["env", "LC_ALL=C", *settings, *making.argv(pg_dump), *tools.reach(far)]
     password = None
     if far.password is not None:
         # `env=` of SSH needs AcceptEnv on the server, and arguments are everybody's to read.
@@ -180,7 +183,7 @@ async def _take_in(
     part = path.with_name(f"{path.name}.part")
     archive.delete(part)
     try:
-        with archive.writing(part):
+        with files.writing(part):
             noted = await filling(part, path.name, report)
         if pg_restore is not None:
             header = await archive.describe(part, pg_restore)

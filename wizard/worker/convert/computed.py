@@ -95,6 +95,21 @@ def require(cursor: Cursor, field_map: FieldMap) -> None:
         )
 
 
+def lay(cursor: Cursor, field_map: FieldMap) -> None:
+    """Make the table, empty: what a transaction that is READ ONLY cannot do later."""
+    connection = page_connection()
+    typed = [
+        f"c{n} {field_source.field.db_type(connection)}"
+        for n, field_source in enumerate(per_page(field_map))
+    ]
+    if typed:
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.remodel_computed")
+        cursor.execute(
+            "CREATE TEMPORARY TABLE remodel_computed "
+            f"(old bigint PRIMARY KEY, {', '.join(typed)}) ON COMMIT DROP"
+        )
+
+
 def make(cursor: Cursor, field_map: FieldMap) -> list[str]:
     """Make the table, unless this transaction has it for the same pages; returns the faults."""
     from django.db import transaction
@@ -103,15 +118,8 @@ def make(cursor: Cursor, field_map: FieldMap) -> list[str]:
     if not field_sources or _made(cursor):
         return []
     connection = page_connection()
-    typed = [
-        f"c{n} {field_source.field.db_type(connection)}"
-        for n, field_source in enumerate(field_sources)
-    ]
-    cursor.execute("DROP TABLE IF EXISTS pg_temp.remodel_computed")
-    cursor.execute(
-        "CREATE TEMPORARY TABLE remodel_computed "
-        f"(old bigint PRIMARY KEY, {', '.join(typed)}) ON COMMIT DROP"
-    )
+    if not _laid(cursor):
+        lay(cursor, field_map)
     functions = [
         function(field_source.call) if field_source.call else None for field_source in field_sources
     ]
@@ -143,15 +151,26 @@ def make(cursor: Cursor, field_map: FieldMap) -> list[str]:
                 f"INSERT INTO remodel_computed VALUES {', '.join([row] * count)}", parameters
             )
     if wrong:
-        cursor.execute("DROP TABLE remodel_computed")
+        cursor.execute("DELETE FROM remodel_computed")
     sentences = [f"{where}: {what} {pages_named(ids)}" for (where, what), ids in wrong.items()]
     rest = sentences[NAMED:]
     return [*sentences[:NAMED], f"And {len(rest)} more of this kind."] if rest else sentences
 
 
-def _made(cursor: Cursor) -> bool:
+def _there(cursor: Cursor) -> bool:
     cursor.execute("SELECT to_regclass('pg_temp.remodel_computed') IS NOT NULL")
-    if not cursor.fetchone()[0]:
+    return bool(cursor.fetchone()[0])
+
+
+def _laid(cursor: Cursor) -> bool:
+    if not _there(cursor):
+        return False
+    cursor.execute("SELECT NOT EXISTS (SELECT FROM remodel_computed)")
+    return bool(cursor.fetchone()[0])
+
+
+def _made(cursor: Cursor) -> bool:
+    if not _there(cursor):
         return False
     cursor.execute(
         "SELECT count(*) = (SELECT count(*) FROM remodel_map) AND count(*) = count(c.old) "

@@ -30,7 +30,7 @@ from ..site.models import base_page, page_model
 from ..site.sites import clear_root_paths
 from ..site.tree import quoted
 from ..site.types import Cursor
-from . import checks, side_rows, twins, values
+from . import checks, lost_links, side_rows, twins, values
 
 
 def convert_plan(
@@ -76,7 +76,10 @@ def convert_plan(
             "field_map": field_table.rows(field_map),
             "losses": _losses(cursor, field_map, going),
             "faults": _faults(cursor, field_map, going, ids, prefix),
-            "warnings": placement.warnings(cursor, field_map.old_type, field_map.new_type, ids=ids),
+            "warnings": [
+                *placement.warnings(cursor, field_map.old_type, field_map.new_type, ids=ids),
+                *lost_links.warnings(cursor, field_map),
+            ],
             "fires": signals.fires(field_map.old_type, field_map.new_type, ids),
             "ledger": ledger.lines(),
             "left": [*unfollowed(cursor, field_map, pages), *ledger.unclear()],

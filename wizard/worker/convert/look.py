@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..plan import placement
-from ..protocol import Reply
+from ..plan.fieldmap import FieldMap
+from ..protocol import Refusal, Reply
 from ..references import idmap, kinds, on_delete
 from ..references.places import Places
 from ..references.unfollowed import deeper
@@ -18,11 +19,11 @@ from ..site.migration_guard import holding
 from ..site.models import base_page, page_model
 from ..site.pages import find_pages
 from ..site.types import Cursor, Model, QuerySet
-from . import checks, twins, values
-from .computed import per_page
+from . import checks, computed, lost_links, twins, values
 from .conversion import resolved
 
 SHOWN = 10  # slugs of a type that are named
+READ_ONLY = "25006"  # the SQLSTATE of what a READ ONLY transaction refuses
 
 
 def look(
@@ -40,7 +41,8 @@ def look(
 
     `pages` is the number of pages that the selectors name, aliases included; `faults` are
     sentences; `losses` are counts by table and column; `stay` are the pages that stay and lose
-    what they hold in the moved fields: `{type, count, slugs}` by type.
+    what they hold in the moved fields: `{type, count, slugs}` by type; `links` are those that end
+    in plain text, see `lost_links`; `untried` are functions of the field map that want to write.
     """
     from django.db import transaction
 
@@ -50,24 +52,27 @@ def look(
         named = [page["id"] for page in find_pages(reply, model=old_type, selectors=selectors)]
         idmap.load(cursor, dict.fromkeys(named) if ids == "new" else dict(zip(named, named)))
         _lend(cursor, field_map.new_type)
+        computed.lay(cursor, field_map)
         _suppose_content_types()
         cursor.execute("SET TRANSACTION READ ONLY")
         places = Places(cursor, field_map)
         going = on_delete.find(cursor, field_map, places)
+        faults, untried = _checked(cursor, field_map)
         seen = {
             "pages": len(named),
             "faults": [
                 *placement.faults(
                     cursor, field_map.old_type, field_map.new_type, ids=ids, prefix=prefix
                 ),
-                # What the project's functions compute is written down first: not here.
-                *([] if per_page(field_map) else checks.faults(cursor, field_map)),
+                *faults,
                 *going.faults,
                 *deeper(cursor, field_map.old_type),
                 *kinds.faults(cursor, field_map),
                 *(twins.faults(cursor, field_map) if ids == "new" else []),
             ],
             "losses": {**values.losses(cursor, field_map), **going.losses},
+            "links": lost_links.find(cursor, field_map),
+            "untried": untried,
             "stay": _staying(page_model(old_type), page_model(new_type), move, named),
         }
         transaction.set_rollback(True, using=connection.alias)
@@ -88,6 +93,18 @@ def _lend(cursor: Cursor, model: Model) -> None:
         if statement.startswith(begin):
             rest = statement[len(begin) :].rstrip(";")
             cursor.execute(f"CREATE TEMPORARY TABLE {rest} ON COMMIT DROP".replace("%", "%%"), [])
+
+
+def _checked(cursor: Cursor, field_map: FieldMap) -> tuple[list[str], list[str]]:
+    """Return the faults of the values, or the functions of the project that cannot compute here."""
+    try:
+        return checks.faults(cursor, field_map), []
+    except Refusal as refusal:
+        cause = getattr(refusal.__cause__, "__cause__", None)
+        code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+        if code != READ_ONLY:
+            raise
+        return [], [source.call for source in computed.per_page(field_map) if source.call]
 
 
 def _suppose_content_types() -> None:

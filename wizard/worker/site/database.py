@@ -24,6 +24,22 @@ IDENTITY = """
 """
 
 
+# What a role or a database may have set otherwise, and would end or refuse a long statement. Not
+# through a pooler (its process ids are its own): there it would stay for the other clients.
+OWN_SETTINGS = """
+    BEGIN ISOLATION LEVEL READ COMMITTED;
+    SELECT set_config(name, own.value, false)
+      FROM pg_settings JOIN (VALUES
+           ('statement_timeout', '0'), ('lock_timeout', '0'), ('transaction_timeout', '0'),
+           ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),
+           ('default_transaction_isolation', 'read committed'),
+           ('default_transaction_read_only', 'off'), ('default_transaction_deferrable', 'off')
+         ) AS own (name, value) USING (name)
+     WHERE pg_backend_pid() = {pid};
+    COMMIT
+"""
+
+
 Asked = TypeVar("Asked", bound=Callable[..., Any])
 _answers: list[Callable[[], None]] = []
 
@@ -90,6 +106,13 @@ def require_postgresql(connection: Connection) -> None:
             "Pages can be converted in PostgreSQL only.",
             found=f"The project's database is {connection.vendor}.",
         )
+
+
+def keep_own_settings(sender: object, connection: Connection, **_: object) -> None:
+    """Give a new connection our own settings, whatever its role and its database have."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(OWN_SETTINGS.format(pid=int(connection.connection.info.backend_pid)))
 
 
 def refuse_pinned(sender: object, connection: Connection, **_: object) -> None:

@@ -139,7 +139,8 @@ def _top(path: str) -> dict[str, Any]:
             hint=f"Did you mean {' or '.join(near)}?" if near else "Look the path up in the admin.",
         )
     if len(tops) > 1:
-        raise _ambiguous("pages", "path", path, [top["pk"] for top in tops])
+        by_path = "Say which by treebeard's path: `{where: {path__startswith: ...}}`."
+        raise _ambiguous("pages", "path", path, [top["pk"] for top in tops], by_path)
     return dict(tops[0])
 
 
@@ -195,16 +196,18 @@ def _site_roots() -> list[str]:
     return list(Site.objects.values_list("root_page__url_path", flat=True))
 
 
-def _ambiguous(what: str, kind: str, value: object, ids: list[int]) -> Refusal:
+def _ambiguous(
+    what: str, kind: str, value: object, ids: list[int], hint: str = "Name the page by its id."
+) -> Refusal:
     return Refusal(
         "ambiguous",
         f"{len(ids)} {what} have the {kind} {value!r}.",
         found="\n".join(
             f"id {page['id']}: {page['title']!r} at {page['url_path']}, "
-            f"under {page['parent_title']!r} (id {page['parent_id']})"
+            f"under {page['parent_title']!r} (id {page['parent_id']}), treebeard {page['path']}"
             for page in _facts(ids)[:SHOWN]
         ),
-        hint="Name the page by its id, or by its whole path.",
+        hint=hint,
     )
 
 

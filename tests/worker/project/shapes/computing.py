@@ -32,3 +32,13 @@ def picture(page: Any) -> Any:
 def failing_query(page: Any) -> str:
     """Breaks the transaction."""
     return str(Image.objects.raw("SELECT nothing FROM nowhere")[0])
+
+
+def writing(page: Any) -> str:
+    """Makes something of its own, as a rendition does."""
+    return str(Image.objects.create(title=page.slug, file="x.png", width=1, height=1).title)
+
+
+def markup(page: Any) -> str:
+    """Keeps the links of the page's text."""
+    return str(page.intro)
