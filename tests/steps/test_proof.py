@@ -22,7 +22,7 @@ from wagtail.models import Page
 from wagtail.search import index
 
 
-class Blog(Page):
+class Blog({base}):
     email = models.EmailField(blank=True)
     keywords = models.CharField(max_length=255, blank=True)
     cover = models.ForeignKey(
@@ -92,9 +92,9 @@ EVERYTHING = {
 }
 
 
-def differences(folder: Path, said: dict[str, str], forget: str = "") -> list[str]:
+def differences(folder: Path, said: dict[str, str], forget: str = "", above: str = "") -> list[str]:
     """What a conversion would change otherwise than planned; `forget` is left out of the class."""
-    models = MODELS.format(**{"blog": "", "post": "", "below": "", **said})
+    models = above + MODELS.format(**{"base": "Page", "blog": "", "post": "", "below": "", **said})
     text = derived_class(models, old_class="Blog", new_class="Podcast", fields=MOVED, prefix="new_")
     assert forget in text
     text = text.replace(forget, "") if forget else text
@@ -190,6 +190,22 @@ def test_what_the_new_type_would_lack_is_named(tmp_path: Path, forget: str, name
     found = differences(tmp_path, EVERYTHING, forget)
     assert found and all(line.startswith("kinds.Podcast, ") for line in found)
     assert any(named in line for line in found), found
+
+
+@pytest.mark.slow
+def test_a_panel_that_is_called_after_the_type_is_no_difference(tmp_path: Path) -> None:
+    said = {
+        "base": "AbstractEmailForm",
+        "blog": "content_panels += [FormSubmissionsPanel(), InlinePanel('form_fields')]",
+    }
+    forms = "from wagtail.contrib.forms.models import AbstractEmailForm, AbstractFormField\n"
+    forms += "from wagtail.contrib.forms.panels import FormSubmissionsPanel\n"
+    forms += "from modelcluster.fields import ParentalKey\n"
+    forms += "from wagtail.admin.panels import InlinePanel\n"
+    field = (
+        "class Field(AbstractFormField):\n    page = ParentalKey(Blog, related_name='form_fields')"
+    )
+    assert differences(tmp_path, {**said, "below": field}, above=forms) == []
 
 
 @pytest.mark.slow

@@ -19,7 +19,8 @@ from django.conf import settings
 sys.path.insert(0, sys.argv[1])
 settings.configure(
     INSTALLED_APPS=[
-        "kinds", "wagtail.api.v2", "rest_framework", "wagtail.images", "wagtail.search",
+        "kinds", "wagtail.contrib.forms", "wagtail.api.v2",
+        "rest_framework", "wagtail.images", "wagtail.search",
         "wagtail.documents", "wagtail.users", "wagtail.admin", "wagtail", "taggit",
         "django.contrib.auth", "django.contrib.contenttypes",
     ],

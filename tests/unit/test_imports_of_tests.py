@@ -14,7 +14,7 @@ TESTS = Path(__file__).parents[1]
 def imported(path: Path) -> Iterator[str]:
     """Yield the full name of every module, and of every name in one, that a file imports."""
     package = ("tests", *path.relative_to(TESTS).parent.parts)
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

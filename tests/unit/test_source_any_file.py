@@ -19,6 +19,8 @@ from wizard.project.source import (
 
 # Any file
 
+MANY = 500
+
 VALUES = [
     "models.CharField(max_length=3)",
     "models.CharField(\n        max_length=3,  # three\n\n    # deep\n    )",
@@ -77,7 +79,7 @@ def test_changes_only_what_was_asked_for_in_any_file(drawn: Drawn) -> None:
 
 @pytest.mark.slow
 @given(modules())
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=MANY, deadline=None)
 def test_changes_only_what_was_asked_for_in_many_files(drawn: Drawn) -> None:
     only_what_was_asked_for(drawn)
 

@@ -100,9 +100,11 @@ def _panels(model: Model) -> Iterator[Entry]:
         if hasattr(panel, "children"):
             waiting[:0] = panel.children
             continue
-        said = panel.clone_kwargs()
+        said = dict(panel.clone_kwargs())
         about = said.get("field_name") or said.get("relation_name")
-        name = f"{_kind(panel)} {about or said.get('heading') or ''}".strip()
+        if about is None:
+            said.pop("heading", None)  # of FormSubmissionsPanel, with the type's own name in it
+        name = f"{_kind(panel)} {about or ''}".strip()
         yield Entry(_fields(model, about), name, words(said))
 
 
