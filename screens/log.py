@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from wizard.session.session import Session
 
 POLL = 0.5  # seconds
+KEPT = 20_000  # lines; the journal has every one
 
 
 class LogScreen(ModalScreen[None]):
-    """Every line the journal has, oldest first."""
+    """The newest lines that the journal has, oldest first."""
 
     AUTO_FOCUS = "RichLog"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -37,11 +38,15 @@ class LogScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(f" Log of session {self.session.id}", id="log-title", markup=False)
-        yield RichLog(wrap=True, markup=False, max_lines=20_000, id="log")
+        yield RichLog(wrap=True, markup=False, max_lines=KEPT, id="log")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Read what there is, then look for more."""
+        """Read the newest lines, then look for more."""
+        self._last = self.session.journal.before_newest(KEPT)
+        if self._last:
+            title = f" Log of session {self.session.id}, {KEPT:,} of {self._last + KEPT:,} lines"
+            self.query_one("#log-title", Static).update(title)
         self.follow()
         self.set_interval(POLL, self.follow)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
 from tests.support.postgres import ended
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
-from wizard.postgres.drift import baseline, drift, keys
+from wizard.postgres.drift import baseline, catalog, drift, keys
 from wizard.postgres.drift.baseline import DriftBaseline
 from wizard.sandbox.cluster import Cluster
 
@@ -316,8 +319,70 @@ async def test_looking_again_finds_schema_changes_in_between(site: Address, stat
         assert await watch.look(guard) == found
 
 
-def test_keys_outside_of_every_run() -> None:
+def test_keys_beyond_every_run() -> None:
     runs = ((1, 3), (6, 6), (9, 12))
-    assert keys.outside([1, 4, 6, 7, 12, 13], runs) == [4, 7, 13]
-    assert keys.beyond(((0, 7), (11, 14)), runs) == [0, 4, 5, 7, 13, 14]
-    assert keys.beyond(runs, ()) == [1, 2, 3, 6, 9, 10, 11, 12]
+    assert keys.beyond(((0, 7), (11, 14)), runs) == ((0, 0), (4, 5), (7, 7), (13, 14))
+    assert keys.beyond(runs, ()) == runs
+    assert (keys.number_of(runs), keys.first_of(runs, 5)) == (8, (1, 2, 3, 6, 9))
+    assert keys.first_of((), 5) == ()
+
+
+@pytest.mark.parametrize("kind", ["smallint", "int", "bigint"])
+async def test_the_server_sorts_keys_by_runs(site: Address, kind: str) -> None:
+    chance = random.Random(kind)
+    there = sorted(chance.sample(range(-3_000, 3_000), 2_500))
+    before = sorted(chance.sample(range(-3_000, 3_000), 2_500))
+    await run(
+        site,
+        f"CREATE TABLE keyed (key {kind} PRIMARY KEY)",
+        f"INSERT INTO keyed SELECT unnest(ARRAY{there})",
+    )
+    async with await connect(site) as connection:
+        (keyed,) = [one for one in await catalog.tables(connection) if one.name == "keyed"]
+
+        async def known(runs: keys.Runs) -> dict[bool, tuple[int, list[int]]]:
+            return await keys.known(connection, keyed, runs, sql.SQL("t.key % 7 <> 3"), 40)
+
+        met = [key for key in there if math.fmod(key, 7) != 3]  # PostgreSQL's %
+        new = [key for key in met if key not in set(before)]
+        changed = [key for key in met if key in set(before)]
+        assert await known(tuple((key, key) for key in before)) == {
+            False: (len(new), new[:40]),
+            True: (len(changed), changed[:40]),
+        }
+        assert await known(()) == {False: (len(met), met[:40]), True: (0, [])}
+        assert await known(((-(2**62), 2**62),)) == {False: (0, []), True: (len(met), met[:40])}
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+async def test_memory_goes_by_the_keys_that_are_listed(site: Address, snapshot: bool) -> None:
+    """60,000 rows are written, as many are lost, and as many are new."""
+    await run(
+        site,
+        "CREATE TABLE big (id int PRIMARY KEY, n int)",
+        "INSERT INTO big SELECT i, 0 FROM generate_series(1, 120000) i",
+    )
+    if snapshot:
+        since = await taken(site)
+    else:
+        since = DriftBaseline.from_dict(await baseline.of_copy(site))
+    await run(
+        site,
+        "DELETE FROM big WHERE id <= 60000",
+        "UPDATE big SET n = 1",
+        "INSERT INTO big SELECT i, 0 FROM generate_series(120001, 180000) i",
+    )
+    tracemalloc.start()
+    try:
+        (change,) = (await drift.find(site, since)).changes
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000
+    assert (change.new, change.gone) == (60_000, 60_000)
+    assert change.keys["new"] == tuple(range(120_001, 120_001 + drift.LISTED))
+    assert change.keys["gone"] == tuple(range(1, 1 + drift.LISTED))
+    assert change.what.startswith("60,000 new (120001, 120002, ")
+    if snapshot:
+        assert change.changed == 60_000
+        assert change.keys["changed"] == tuple(range(60_001, 60_001 + drift.LISTED))

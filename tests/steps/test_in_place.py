@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from tests.support.delivery import dumped, granted, may_read, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
+from wizard.base.events import Event, Line
 from wizard.base.redaction import Secret
 from wizard.delivery.in_place import InPlace
 from wizard.delivery.overwrite import script_of
@@ -186,7 +189,7 @@ async def test_compares_again_what_was_committed_and_differs(
 async def test_names_a_session_that_holds_a_lock(
     database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wizard.postgres.admin.replace_contents.LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(replace_contents, "PATIENCE", 0.5)
     async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
         plan = await InPlace(target).plan(run)
         async with await connect(poor, autocommit=False) as connection:
@@ -195,6 +198,34 @@ async def test_names_a_session_that_holds_a_lock(
                 await InPlace(target).apply(run, plan)
             assert str(connection.info.backend_pid) in refused.value.found
     assert await titles(poor) == {"late"}
+
+
+def lines(told: list[Event]) -> list[str]:
+    return [event.text for event in told if isinstance(event, Line)]
+
+
+async def test_waits_for_a_lock_without_holding_up_readers(
+    database: Address, poor: Address, tmp_path: Path
+) -> None:
+    """Whoever reads while an editor's transaction is open waits for a lock's patience."""
+    async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
+        operation, told = InPlace(target), list[Event]()
+        run.events.subscribe(told.append)
+        plan = await operation.plan(run)
+        async with await connect(poor, autocommit=False) as editor, await connect(poor) as reader:
+            await editor.execute("SELECT count(*) FROM wagtailcore_page")  # and stays
+            delivery = asyncio.create_task(operation.apply(run, plan))
+            worst, holder = 0.0, f"waiting for pid {editor.info.backend_pid}"
+            while len([line for line in lines(told) if holder in line]) < 3:
+                assert not delivery.done(), delivery
+                begun = time.monotonic()
+                await reader.execute("SELECT count(*) FROM wagtailcore_revision")
+                worst = max(worst, time.monotonic() - begun)
+                await asyncio.sleep(0.02)
+            await editor.rollback()
+            await delivery
+    assert worst < 5, worst  # 300 ms and the load of this machine; it was 10 s
+    assert await titles(poor) == {"new"}
 
 
 async def test_refuses_objects_of_other_owners_beforehand(

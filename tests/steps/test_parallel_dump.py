@@ -16,6 +16,7 @@ from wizard.delivery.swap import Swap
 from wizard.engine.operation import Seen
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import dump as dumps
+from wizard.session import session as sessions
 from wizard.session.plan import Plan
 from wizard.upkeep import artifacts
 from wizard.upkeep.purge import Purge
@@ -49,7 +50,8 @@ async def test_delivers_a_parallel_dump(
         (folder / "more").mkdir()
         (folder / "more" / "of it").write_bytes(b"x" * 100)
         each = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-        assert artifacts.use(run.config, run.session.id, None).records == sum(each)
+        (one,) = sessions.summaries(run.config)
+        assert artifacts.use(run.config, one, None).records == sum(each)
         assert artifacts.sized([made]) == run.facts.of(Dumped, "staging").archive.bytes
         purge = Purge()
         neighbour = made.parent / "db.staging.psql.gz.sha256"  # beside a script, but not ours

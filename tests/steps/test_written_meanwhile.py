@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,10 +16,11 @@ from tests.support.delivery import dumped, execute, titles
 from tests.support.postgres import ended
 from tests.support.remodel_yml import GOOD, write
 from tests.support.sandbox import Demo
-from wizard.base.errors import Declined, OperationFailed, RemodelError, StartOver
+from wizard.base.errors import Declined, PlanStale, RemodelError, StartOver
 from wizard.commands import runner
 from wizard.config import config
 from wizard.delivery.base import Delivery
+from wizard.delivery.drift.lost_rows import LostRows
 from wizard.delivery.drift.since_backup import FETCH_AGAIN, DriftGuard
 from wizard.delivery.results import Delivered
 from wizard.delivery.swap import Swap
@@ -205,17 +208,23 @@ async def test_the_guard_lets_only_accepted_drift_pass(database: Address, tmp_pa
         async with baseline.held(database) as held:
             since = DriftBaseline.from_dict(held.as_dict())
         await guard.execute("INSERT INTO page VALUES (1); INSERT INTO hit VALUES (1)")
-        refusing = DriftGuard(target, since, found.drift, {})
-        with pytest.raises(OperationFailed, match="was written to after") as refused:
+        lost = LostRows(tmp_path / "lost", since)
+        refusing = DriftGuard(target, since, found.drift, {}, lost)
+        with pytest.raises(PlanStale, match="was written to after") as refused:
             await refusing(guard)
+        assert refused.value.exit_code == 5
         assert refused.value.found == f"page: {refusing.judged.facts()['page']}"
-        accepting = DriftGuard(target, since, found.drift, refusing.judged.facts())
+        assert not lost.folder.exists()
+        accepting = DriftGuard(target, since, found.drift, refusing.judged.facts(), lost)
         await accepting(guard)
+        assert (lost.folder / "hit.csv").read_text() == "n\n1\n"
         await write_and_leave(database, "INSERT INTO hit VALUES (2)", guard.info.backend_pid)
         await accepting(guard)
         assert [change.what for change in accepting.judged.warn] == ["2 new"]
+        assert sorted((lost.folder / "hit.csv").read_text().split()) == ["1", "2", "n"]
+        assert (lost.folder / "hit.csv").stat().st_mode & 0o777 == 0o600
         await write_and_leave(database, "UPDATE page SET id = 2", guard.info.backend_pid)
-        with pytest.raises(OperationFailed, match="was written to after"):
+        with pytest.raises(PlanStale, match="was written to after"):
             await accepting(guard)
 
 
@@ -223,3 +232,63 @@ async def write_and_leave(address: Address, statement: str, guard: int) -> None:
     """By a session that then ends, as all others have when a delivery looks again."""
     await execute(address, statement)
     await ended(address, guard)
+
+
+FORMS = """
+    CREATE TABLE wagtailforms_formsubmission (id serial PRIMARY KEY, form_data jsonb);
+    INSERT INTO wagtailforms_formsubmission (form_data) VALUES ('{"name": "Ana"}')
+"""
+SUBMIT = """
+    INSERT INTO wagtailforms_formsubmission (form_data)
+    VALUES (jsonb_build_object('name', 'Bé, "b"'))
+"""
+
+
+class Submitting(Typing):
+    """While this person stands at the gate, a visitor sends a form."""
+
+    def __init__(self, address: Address, *lines: str) -> None:
+        super().__init__(*lines)
+        self.address = address
+
+    async def consent(self, plan: Plan, changed: Sequence[str]) -> None:
+        await super().consent(plan, changed)
+        await execute(self.address, SUBMIT)
+
+
+async def test_a_form_that_was_sent_at_the_gate_stops_the_delivery(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    await execute(far_database, FORMS)
+    async with dumped(tmp_path, database, far_database, backed_up=True) as (run, target):
+        operator = Submitting(far_database, "staging", "")
+        with pytest.raises(Declined):  # the gate again, with what is lost by now
+            await deliver(run, Swap(target), operator)
+    assert "  destroys: written since the backup: wagtailforms_formsubmission: 1 new (2)" in (
+        operator.shown
+    )
+    assert await titles(far_database) == {"old"}
+
+
+async def test_what_a_policy_lets_go_is_kept_as_a_file(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    await execute(far_database, FORMS)
+    policies = {"wagtailforms_formsubmission": "warn"}
+    async with dumped(tmp_path, database, far_database, backed_up=True, drift=policies) as made:
+        run, target = made
+        operator = Submitting(far_database, "staging")
+        await deliver(run, Swap(target), operator)
+        path = run.session.folder / "lost.staging" / "wagtailforms_formsubmission.csv"
+        told = {
+            event["value"]
+            for _, event in run.session.journal.events()
+            if event.get("name") == "only in the old database: wagtailforms_formsubmission"
+        }
+        kept = run.facts.of(Delivered, "staging").kept
+        await restore.drop(far_database, kept, force=True)
+    assert any("is written until then to wagtailforms_formsubmission" in x for x in operator.shown)
+    assert told == {f"1 new (2); these rows are in {path}"}
+    with path.open(newline="") as file:
+        ((number, form),) = list(csv.reader(file))[1:]
+    assert (number, json.loads(form)) == ("2", {"name": 'Bé, "b"'})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -77,11 +77,12 @@ async def dumped(
     *,
     ssh: SshServer | None = None,
     backed_up: bool = False,
+    drift: Mapping[str, str] | None = None,
     **how: object,
 ) -> AsyncIterator[tuple[Context, Target]]:
     """A run whose local database is `new`, dumped and drilled, and the target `staging` at `far`,
     which is `old`; `how` it is delivered goes into remodel.yml. It is reached by `ssh` if given.
-    With `backed_up` the backup was fetched from there at this moment."""
+    With `backed_up` the backup was fetched from there at this moment; `drift` has the policies."""
     if ssh is not None:
         ssh.write_ssh_config(folder / "ssh_config", "far")
         how |= {"ssh": "far", "ssh_config": "ssh_config"}
@@ -94,6 +95,7 @@ async def dumped(
         "site": {"hostname": "staging.example.org"},
         **how,
     }
+    data["drift"] = dict(drift or {})
     data["source"] = "staging" if backed_up else "production"
     data["postgres"] = {"bin": str(binaries(18))}
     path = folder / "remodel.yml"

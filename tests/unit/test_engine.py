@@ -260,8 +260,11 @@ def test_a_broken_journal_is_an_error_of_one_line(found: config.Config) -> None:
         path = session.folder / "journal.sqlite"
     for other in path.parent.glob("journal.sqlite*"):
         other.write_bytes(b"not a database" * 100)
-    with pytest.raises(OperationFailed, match="cannot be read"):
-        sessions.summaries(found)
+    (one,) = sessions.summaries(found)
+    assert one.trouble == "its journal cannot be read: file is not a database"
+    for identifier in ("", session.id):
+        with pytest.raises(OperationFailed, match="cannot be read: file is not a database"):
+            sessions.resume(found, identifier)
 
 
 async def test_a_question_that_does_not_apply_is_answered_empty(found: config.Config) -> None:

@@ -63,7 +63,7 @@ async def test_a_change_that_nobody_planned(shapes: Press) -> None:
     async with shapes.site() as site:
         with pytest.raises(VerificationFailed, match="Something else") as caught:
             await site.ask("convert", **KEPT, pages=[other])
-    assert "shapes_category: 1 rows before, 2 after" in caught.value.found
+    assert "shapes_category: 1 inserted" in caught.value.found
     assert await shapes.everything() == before
 
 
@@ -102,3 +102,74 @@ async def test_killed_in_the_middle(shapes: Press) -> None:
     while await shapes.query(others):  # until the server has seen that nobody is there
         await asyncio.sleep(0.05)
     assert await shapes.everything() == before
+
+
+async def test_others_may_write_elsewhere(shapes: Press) -> None:
+    """Rows that a development server writes in the middle are none of the conversion's."""
+    other = await shapes.page("other")
+    await trigger(shapes, "shapes_newspage", "INSERT", f"PERFORM pg_advisory_lock_shared({LOCK})")
+    waiting = f"SELECT count(*) FROM pg_locks WHERE objid = {LOCK} AND NOT granted"
+    category = "INSERT INTO shapes_category (name) VALUES ('theirs')"
+    async with await connect(shapes.superuser.at(shapes.database.database)) as holder:
+        await holder.execute(f"SELECT pg_advisory_lock({LOCK})".encode())
+        async with shapes.site() as site:
+            asking = asyncio.create_task(site.ask("convert", **KEPT, pages=[other]))
+            while not await shapes.value(waiting):
+                assert not asking.done(), asking
+                await asyncio.sleep(0.05)
+            await holder.execute(category.encode())
+            await holder.execute(f"SELECT pg_advisory_unlock({LOCK})".encode())
+            done = await asking
+    checked = {line["name"]: line["detail"] for line in done["verified"]}
+    assert "nothing was written to" in checked["everything else"]
+    assert await shapes.value("SELECT count(*) FROM shapes_category WHERE name = 'theirs'") == 1
+
+
+async def test_a_trigger_that_empties_a_table(shapes: Press) -> None:
+    """TRUNCATE is among no counts of rows."""
+    other = await shapes.page("other")
+    await trigger(shapes, "shapes_newspage", "INSERT", "TRUNCATE shapes_category CASCADE")
+    before = await shapes.everything()
+    async with shapes.site() as site:
+        with pytest.raises(VerificationFailed, match="Something else") as caught:
+            await site.ask("convert", **KEPT, pages=[other])
+    assert "shapes_category: made, emptied or dropped" in caught.value.found
+    assert await shapes.everything() == before
+
+
+async def test_whoever_does_not_end_is_named(shapes: Press) -> None:
+    """A transaction that was left open on a table that is needed."""
+    other = await shapes.page("other")
+    before = await shapes.everything()
+    async with await connect(shapes.superuser.at(shapes.database.database)) as holder:
+        await holder.execute(b"BEGIN; SET LOCAL application_name = 'shell of Ana'")
+        await holder.execute(b"UPDATE wagtailredirects_redirect SET is_permanent = is_permanent")
+        async with shapes.site() as site:
+            with pytest.raises(OperationFailed, match="Somebody is writing") as caught:
+                await site.ask("convert", **KEPT, pages=[other])
+        await holder.rollback()
+    assert "shell of Ana" in caught.value.found
+    assert "wagtailredirects_redirect" in caught.value.found
+    assert await shapes.everything() == before
+
+
+@pytest.mark.parametrize("ids", ["new", "kept"])
+async def test_every_table_that_is_written_to_is_locked_first(shapes: Press, ids: str) -> None:
+    """By PostgreSQL's own account: no row lock or write without the lock on the whole table."""
+    guide, below = await shapes.page("guide"), await shapes.page("below")
+    await shapes.query(
+        """
+        CREATE FUNCTION account() RETURNS trigger AS $$ DECLARE names text; BEGIN
+            SELECT string_agg(DISTINCT l.relation::regclass::text, ', ') INTO names FROM pg_locks l
+              JOIN pg_class c ON c.oid = l.relation AND c.relkind = 'r' AND c.relpersistence = 'p'
+             WHERE l.pid = pg_backend_pid() AND l.mode = 'RowExclusiveLock'
+               AND NOT EXISTS (SELECT FROM pg_locks o WHERE o.pid = l.pid
+                                  AND o.relation = l.relation AND o.mode = 'ShareRowExclusiveLock');
+            IF names IS NOT NULL THEN RAISE EXCEPTION 'not locked: %', names; END IF;
+            RETURN NULL; END $$ LANGUAGE plpgsql;
+        CREATE CONSTRAINT TRIGGER account AFTER INSERT OR UPDATE ON wagtailcore_page
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION account()
+        """
+    )
+    async with shapes.site() as site:
+        await site.ask("convert", **SIBLING, pages=[guide, below], ids=ids)

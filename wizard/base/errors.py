@@ -19,6 +19,7 @@ RemodelError                    1
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -32,6 +33,12 @@ class ExitCode(IntEnum):
     STOPPED = 4
     STALE = 5
     VERIFICATION = 6
+
+
+def some(lines: Sequence[str], most: int, between: str = "\n") -> str:
+    """Return the first of what was found, and how many there are where that is more."""
+    more = [f"and {len(lines) - most:,} more"] if len(lines) > most else []
+    return between.join([*lines[:most], *more])
 
 
 class RemodelError(Exception):

@@ -41,6 +41,7 @@ from wizard.reports.narration import JsonLines
 from wizard.reports.output import Output
 from wizard.session import answers
 from wizard.session import session as sessions
+from wizard.session.listed import Summary
 from wizard.session.questions import Question
 from wizard.upkeep import purge, rehearsal
 
@@ -267,13 +268,13 @@ async def _wizard(config_path: Path | None, plain: bool) -> None:
     if path is None:
         path = await _set_up(plain)
     config = kinds.require_known(configs.read(path))
-    unfinished = [one for one in sessions.summaries(config) if not one.finished]
-    opened = _resumed(config, unfinished[-1]) if unfinished else None
+    left = sessions.find(config, fits=lambda one: one.acted and not one.finished)
+    opened = _resumed(config, left) if left else None
     with opened or sessions.begin(config) as session:
         _exit(await runner.interactive(config, session, plain))
 
 
-def _resumed(config: Config, left: sessions.Summary) -> sessions.Session | None:
+def _resumed(config: Config, left: Summary) -> sessions.Session | None:
     """Return the session with work left, unless the operator wants a new one."""
     click.echo(f"Session {left.id} has work left: {len(left.done)} operations are done.")
     wanted = click.prompt(
@@ -310,15 +311,15 @@ async def _ask(
 
 
 def _delivered(config: Config, identifier: str, target: str) -> sessions.Session:
-    """Return the named session, or the newest that delivered to `target`."""
+    """Return the named session, or the one that delivered to `target` last."""
     if not identifier:
         key = f"production.deliver:{target}"
-        having = [one.id for one in sessions.summaries(config) if key in one.done]
-        if not having:
+        newest = sessions.find(config, fits=lambda one: key in one.done, did=key)
+        if newest is None:
             raise UsageError(
                 f"No session has delivered to {target}.", hint="`remodel sessions` lists them."
             )
-        identifier = having[-1]
+        identifier = newest.id
     return sessions.resume(config, identifier)
 
 

@@ -39,8 +39,8 @@ async def play(folder: Path | None, posts: int, screens: bool, serve: bool, outp
             if not screens:
                 # Pinned beforehand, as a CI job would; on the screens the operator accepts it.
                 _accept_host_key(config, servers)
-            unfinished = [one.id for one in sessions.summaries(config) if not one.finished]
-            opened = sessions.resume(config) if unfinished else sessions.begin(config)
+            left = sessions.find(config, fits=lambda one: not one.finished)
+            opened = sessions.resume(config, left.id) if left else sessions.begin(config)
             with opened as session:
                 if screens:
                     code = await runner.interactive(config, session)

@@ -42,11 +42,9 @@ def schema_(what: str, config_path: Path | None) -> None:
 def plan(identifier: str, config_path: Path | None) -> None:
     """Print what would be done next, as far as it can be told; does nothing of it."""
     config = the_config(config_path)
-    unfinished = [one.id for one in sessions.summaries(config) if not one.finished]
+    left = sessions.find(config, identifier, lambda one: not one.finished)
     opened = (
-        sessions.resume(config, identifier)
-        if identifier or unfinished
-        else sessions.scratch(outline.questions(config))
+        sessions.resume(config, left.id) if left else sessions.scratch(outline.questions(config))
     )
 
     async def tell(session: sessions.Session) -> None:
@@ -67,12 +65,20 @@ def sessions_(config_path: Path | None) -> None:
     if not known:
         click.echo("No session yet. `remodel` begins one.")
     for one in known:
+        if one.trouble:
+            click.echo(f"{one.id}  CANNOT BE USED: {one.trouble}")
+            click.echo(f"    {one.folder}")
+            continue
         begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.begun))
         state = "finished" if one.finished else f"{len(one.done)} operations done"
         if one.interrupted:
             state += f", interrupted in {', '.join(one.interrupted)}"
+        elif not one.acted:
+            state += ", nothing changed"
         click.echo(f"{one.id}  begun {begun}  {one.conversion}  {state}")
-        click.echo(f"    {artifacts.use(config, one.id, databases)}")
+        click.echo(f"    {artifacts.use(config, one, databases)}")
+        if one.folder.name != one.id:
+            click.echo(f"    its folder has another name: {one.folder}")
 
 
 @click.command()

@@ -146,7 +146,16 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 async def undo(config: Config, identifier: str, to: str) -> list[str]:
-    """Take a session back to the beginning of a step; returns what was undone."""
+    """Take a session back to the beginning of a step; returns what was undone.
+
+    Without an id it is the newest that did anything, finished or not, and no older one where that
+    is undone already: what an older one did lies under it.
+    """
+    if not identifier:
+        newest = sessions.find(config, fits=lambda one: one.acted)
+        if newest is None:
+            raise UsageError("No session has done anything that could be undone.")
+        identifier = newest.id
     with sessions.resume(config, identifier) as session:
         events = Events()
         Output().listen(events)

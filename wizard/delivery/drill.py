@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from wizard.base.errors import VerificationFailed
+from wizard.base.errors import VerificationFailed, some
 from wizard.delivery.base import ForTarget
 from wizard.delivery.results import Dumped
 from wizard.delivery.verify.contents import require_same
@@ -75,7 +75,7 @@ class Drill(ForTarget):
         if faults:
             raise VerificationFailed(
                 f"The project does not find in {scratch.database} what it has locally.",
-                found="\n".join(faults[:50]),
+                found=some(faults, 50),
                 hint="No target was touched. `remodel undo --to copy` begins again from there.",
             )
         context.report.finding(

@@ -6,7 +6,7 @@ from wizard.base.events import Planned
 from wizard.engine.context import Context
 from wizard.engine.operation import Operation, Repeatable
 from wizard.engine.result import Result
-from wizard.session.plan import Plan
+from wizard.session.plan import CHANGES_NOTHING, Plan
 
 
 class Foreseen(Repeatable):
@@ -23,7 +23,7 @@ class Foreseen(Repeatable):
             operation=self.key,
             title=self.title,
             does=(f"compute the plan of {self.delivery.key}, reading only",),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
         )
 
     async def apply(self, context: Context, plan: Plan) -> Result:

@@ -13,6 +13,7 @@ from wizard.base import files
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.delivery import kinds
 from wizard.delivery import overwrite as overwriting
+from wizard.delivery.drift.since_backup import DriftGuard
 from wizard.delivery.overwrite import Overwriting, script_of
 from wizard.delivery.results import Delivered, Dumped
 from wizard.delivery.verify import delivered
@@ -60,15 +61,15 @@ class InPlace(Overwriting):
     async def overwrite(
         self,
         context: Context,
-        plan: Plan,
         address: Address,
         script: Path,
         saved: DriftBaseline | None,
+        guard: DriftGuard | None,
     ) -> None:
         def begun(number: int) -> None:
             files.write(self._transaction(context), str(number))
 
-        check = partial(self.unchanged, context, plan, address, saved)
+        check = partial(self.unchanged, context, address, saved, guard)
         await replace_contents.refill(address, script, context.report, check=check, begun=begun)
 
     async def observe(self, context: Context, plan: Plan) -> Observation:

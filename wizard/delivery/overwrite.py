@@ -16,6 +16,7 @@ from wizard.config.config import Target
 from wizard.delivery import kinds
 from wizard.delivery.base import After, AfterRollback, Delivery, stopping
 from wizard.delivery.drift import policy, since_backup
+from wizard.delivery.drift.since_backup import DriftGuard
 from wizard.delivery.drill import Drill
 from wizard.delivery.dump import ScriptedDump
 from wizard.delivery.results import Delivered, Dumped
@@ -42,10 +43,10 @@ class Overwriting(Delivery):
     async def overwrite(
         self,
         context: Context,
-        plan: Plan,
         address: Address,
         script: Path,
         saved: DriftBaseline | None,
+        guard: DriftGuard | None,
     ) -> None:
         """Put what `script` holds in the place of what is there, having called `unchanged`."""
 
@@ -68,7 +69,10 @@ class Overwriting(Delivery):
             address = await self.reached(context)
             saved = await self._save(context, address, safety)
             address = await self.reached(context)  # the identity once more, just before the act
-            await self.overwrite(context, plan, address, script, saved)
+            guard = since_backup.consented(context, target, plan)
+            await self.overwrite(context, address, script, saved, guard)
+            if guard is not None:
+                guard.tell(context.report)
             await delivered.require(
                 context,
                 target,
@@ -90,7 +94,11 @@ class Overwriting(Delivery):
             return held.baseline
 
     async def unchanged(
-        self, context: Context, plan: Plan, address: Address, saved: DriftBaseline | None
+        self,
+        context: Context,
+        address: Address,
+        saved: DriftBaseline | None,
+        guard: DriftGuard | None,
     ) -> None:
         """Raise OperationFailed unless the safety dump has all there is, and what the backup has
         not is what was consented to be lost. A session of its own, closed at the end."""
@@ -106,11 +114,8 @@ class Overwriting(Delivery):
                     hint="Everything is as it was. Stop the service by a command in `before`, "
                     "then try again.",
                 )
-            check = since_backup.consented(context, self.target, plan)
-            if check is not None:
-                await check(connection)
-        if check is not None:
-            check.tell(context.report)
+            if guard is not None:
+                await guard(connection)
 
     async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         raise OperationFailed(

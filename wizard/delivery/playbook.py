@@ -13,6 +13,7 @@ from wizard.base import process
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.delivery import kinds
 from wizard.delivery import overwrite as overwriting
+from wizard.delivery.drift.since_backup import DriftGuard
 from wizard.delivery.overwrite import Overwriting, script_of
 from wizard.delivery.results import Delivered, Dumped
 from wizard.delivery.verify import delivered
@@ -82,13 +83,13 @@ class Playbook(Overwriting):
     async def overwrite(
         self,
         context: Context,
-        plan: Plan,
         address: Address,
         script: Path,
         saved: DriftBaseline | None,
+        guard: DriftGuard | None,
     ) -> None:
         # As near to the command as it can be: what that drops, nobody holds open for us.
-        await self.unchanged(context, plan, address, saved)
+        await self.unchanged(context, address, saved, guard)
         command = self.target.playbook
         ended = await process.run(
             list(command),

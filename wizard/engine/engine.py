@@ -146,9 +146,13 @@ class Engine:
             with self.context.reporting(operation.key):
                 if not await self._pick_up(operation):
                     await self._do(operation)
-        except (Declined, PlanStale, StartOver):
+        except (Declined, StartOver):
             raise
         except RemodelError as error:
+            state = self.context.session.journal.state(operation.key)
+            begun = state is not None and state.kind == "intent"
+            if isinstance(error, PlanStale) and not begun:
+                raise  # at its gate: nothing was tried
             self._finish(operation, "failed", str(error))
             if await self.operator.failed(error, operation.key) == "stop":
                 raise
@@ -265,9 +269,8 @@ class Engine:
 
     def _finish(self, operation: Operation, outcome: Outcome, message: str) -> None:
         journal = self.context.session.journal
-        state = journal.state(operation.key)
         # A failed undo is still an undo: it is taken up where it is, not observed.
-        if outcome == "failed" and (state is None or state.kind != "undoing"):
+        if outcome == "failed" and journal.kind(operation.key) != "undoing":
             journal.write(operation.key, "failed", {"message": message})
         self.context.events.emit(Finished(operation.key, outcome=outcome, message=message))
 

@@ -20,8 +20,7 @@ class Facts:
 
     def settled(self, operation: str) -> bool:
         """Return whether the operation is done, or was skipped for a reason."""
-        state = self._session.journal.state(operation)
-        return state is not None and state.kind in SETTLED
+        return self._session.journal.kind(operation) in SETTLED
 
     def require(self, operation: str) -> None:
         """Raise NotYet unless the operation is settled; a plan that needs it is made later."""

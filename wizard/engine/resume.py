@@ -85,9 +85,8 @@ async def survey(context: Context, steps: Sequence[Step]) -> Survey:
     """
     journal = context.session.journal
     operations = _operations(context, steps)
-    states = {operation.key: journal.state(operation.key) for operation in operations}
     left = [operation for operation in operations if not context.facts.settled(operation.key)]
-    if not left or not any(states.values()):
+    if not left or not any(journal.kind(operation.key) for operation in operations):
         return Survey()
     done = [operation for operation in operations if context.facts.settled(operation.key)]
     sentences = [

@@ -10,16 +10,17 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import AsyncRowFactory, class_row, tuple_row
 
 from wizard.base.errors import OperationFailed
 from wizard.base.process import to_its_end
 from wizard.postgres import server
 from wizard.postgres.address import Address
 
+Row = TypeVar("Row")
 STEP = 4  # treebeard's steplen for Wagtail pages
 
 _SELECT = """
@@ -110,11 +111,39 @@ class PageTree:
             _SELECT + "WHERE page.path = ANY(%(paths)s) ORDER BY page.path", {"paths": paths}
         )
 
-    async def among(self, ids: Iterable[int]) -> list[Node]:
-        """Return the pages with these ids, as far as they are there, in the tree's order."""
+    async def among(self, ids: Iterable[int], *, limit: int | None = None) -> list[Node]:
+        """Return the pages with these ids, as far as they are there, in the tree's order; the
+        first of them with a limit."""
         return await self._read(
-            _SELECT + "WHERE page.id = ANY(%(ids)s) ORDER BY page.path", {"ids": list(ids)}
+            _SELECT + "WHERE page.id = ANY(%(ids)s) ORDER BY page.path LIMIT %(limit)s",
+            {"ids": list(ids), "limit": limit},
         )
+
+    async def slugs_of(self, ids: Iterable[int]) -> dict[int, str]:
+        """Return the slugs of the pages with these ids that are there, in the tree's order."""
+        return dict(
+            await self._values(
+                "SELECT id, slug FROM wagtailcore_page WHERE id = ANY(%(ids)s) ORDER BY path",
+                {"ids": list(ids)},
+            )
+        )
+
+    async def of_another_type(self, ids: Iterable[int], page_type: str) -> list[int]:
+        """Return those of these ids that no page of this type (`app.Model`) has."""
+        app, _, model = page_type.lower().partition(".")
+        rows = await self._values(
+            """
+            SELECT wanted.id FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS wanted (id, place)
+             WHERE NOT EXISTS (
+                   SELECT FROM wagtailcore_page page
+                     JOIN django_content_type type ON type.id = page.content_type_id
+                    WHERE page.id = wanted.id AND lower(type.app_label) = %(app)s
+                      AND lower(type.model) = %(model)s)
+             ORDER BY wanted.place
+            """,
+            {"ids": list(ids), "app": app, "model": model},
+        )
+        return [page for (page,) in rows]
 
     async def select(self, selector: Mapping[str, Any]) -> list[Node]:
         """Return the pages with this `slug`, `id` or `path` (a URL path: from the tree's root, or
@@ -158,13 +187,18 @@ class PageTree:
     async def _read(self, query: str, parameters: dict[str, Any]) -> list[Node]:
         # A screen may give up a reading at any moment; a connection that was cancelled while
         # it was made would stay open until it is collected.
-        return await to_its_end(self._rows(query, parameters))
+        return await to_its_end(self._rows(class_row(Node), query, parameters))
 
-    async def _rows(self, query: str, parameters: dict[str, Any]) -> list[Node]:
+    async def _values(self, query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        return await to_its_end(self._rows(tuple_row, query, parameters))
+
+    async def _rows(
+        self, factory: AsyncRowFactory[Row], query: str, parameters: dict[str, Any]
+    ) -> list[Row]:
         async with (
             self._reading,
             server.session(self._address) as connection,
-            connection.cursor(row_factory=class_row(Node)) as cursor,
+            connection.cursor(row_factory=factory) as cursor,
         ):
             try:
                 await cursor.execute(query.encode(), parameters)

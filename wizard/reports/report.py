@@ -7,12 +7,12 @@ as a report.html that needs nothing else.
 from __future__ import annotations
 
 import html
-import json
 import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from wizard.delivery import kinds
 from wizard.delivery.results import Delivered
 from wizard.engine.context import Context
 from wizard.engine.deployment import deployment
+from wizard.project import recorded_urls
 from wizard.reports import ledger
 from wizard.reports.ledger import ACCOUNTS
 from wizard.session.journal import Journal, JournalEntry
@@ -56,7 +57,8 @@ def write(context: Context) -> list[Path]:
 
 def write_into(folder: Path, journal: Journal) -> list[Path]:
     """Write report.md and report.html into a session's folder (0600), without any secret."""
-    title, sections = f"Remodel session {folder.name}", gather(folder, journal)
+    title = f"Remodel session {journal.noted('id', folder.name)}"
+    sections = gather(folder, journal)
     texts = {"report.md": markdown(title, sections), "report.html": as_html(title, sections)}
     paths = []
     for name, text in texts.items():
@@ -71,11 +73,7 @@ def write_into(folder: Path, journal: Journal) -> list[Path]:
 def gather(folder: Path, journal: Journal) -> list[ReportSection]:
     """Return what there is to report of a session, finished or not; sections without content left
     out."""
-    states = {
-        entry.operation: entry
-        for entry in journal.entries()
-        if entry.kind not in ("answer", "consent", "kept")
-    }
+    states = journal.states()
     done = {key: entry.data for key, entry in states.items() if entry.kind == "done"}
     sections = [
         _deployment(journal),
@@ -126,17 +124,17 @@ def _conversion(journal: Journal, done: Mapping[str, Any]) -> ReportSection:
 
 def _pages(folder: Path, done: Mapping[str, Any]) -> ReportSection:
     mapping = done.get("copy.convert", {}).get("map", {})
-    path = folder / "urls-before.json"
-    urls = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    known = {str(page["page_id"]): page for page in urls}
-    rows = [
-        (known.get(old, {}).get("url", ""), known.get(old, {}).get("title", ""), old, str(new))
-        for old, new in list(mapping.items())[:PAGES_SHOWN]
-    ]
-    more = len(mapping) - len(rows)
+    shown = dict(islice(mapping.items(), PAGES_SHOWN))
+    known = {
+        old: (page["url"], page["title"])
+        for page in recorded_urls.read(folder / "urls-before.json")
+        if (old := str(page["page_id"])) in shown
+    }
+    rows = [(*known.get(old, ("", "")), old, str(new)) for old, new in shown.items()]
+    all_of_them = f"{len(rows):,} of {len(mapping):,} are shown; the session's journal has all."
     return ReportSection(
         "Pages",
-        (f"And {more:,} more, which the session's journal has.",) if more > 0 else (),
+        (all_of_them,) if len(mapping) > len(rows) else (),
         _table(("URL", "title", "id before", "id after"), rows),
     )
 
@@ -191,9 +189,9 @@ def _left(done: Mapping[str, Any]) -> ReportSection:
 def _verified(journal: Journal, states: Mapping[str, JournalEntry]) -> ReportSection:
     """Return the last word of each check of the operations that are done."""
     checks: dict[tuple[str, str], tuple[str, ...]] = {}
-    for _, event in journal.events():
+    for _, event in journal.events(kind="finding"):
         state = states.get(event.get("operation", ""))
-        if event.get("kind") == "finding" and state is not None and state.kind == "done":
+        if state is not None and state.kind == "done":
             row = (state.operation, event["status"], event["name"], event["value"])
             checks[state.operation, event["name"]] = row
     rows = [row for row in checks.values() if row[1] != "info"]

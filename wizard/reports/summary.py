@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from wizard.engine.context import Context
 from wizard.engine.deployment import deployment
+from wizard.engine.facts import SETTLED
+from wizard.project import recorded_urls
+from wizard.project.worker_results import UrlRow
 from wizard.reports.ledger import summed
 
 
 def summary(context: Context) -> dict[str, Any]:
     """Return what was converted and verified, which URLs there are, where it was delivered."""
     done = {
-        entry.operation: entry.data
-        for entry in context.session.journal.entries()
-        if context.facts.settled(entry.operation) and entry.kind in ("done", "skipped")
+        key: entry.data
+        for key, entry in context.session.journal.states().items()
+        if entry.kind in SETTLED
     }
     conversion = done.get("copy.convert", {})
-    urls = context.artefact("urls-before.json")
-    before = json.loads(urls.read_text(encoding="utf-8")) if urls.exists() else []
     pages = conversion.get("map", {})
-    moved = [page for page in before if str(page["page_id"]) in pages]
+    before, moved = 0, list[UrlRow]()
+    for page in recorded_urls.read(context.artefact("urls-before.json")):
+        before += 1
+        if str(page["page_id"]) in pages:
+            moved.append(page)
     delivered = {
         key.partition(":")[2]: data.get("kept", "")
         for key, data in done.items()
@@ -49,7 +53,7 @@ def summary(context: Context) -> dict[str, Any]:
             for page in moved
         ],
         "ledger": conversion.get("ledger", {}),
-        "urls_before": len(before),
+        "urls_before": before,
         "urls_same_after": done.get("slugs.urls", {}).get("count", 0),
         "verified": [
             f"{key}: {data['message']}"

@@ -11,12 +11,14 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import redacted, sealed
+from wizard.session.plan import CHANGES_NOTHING
 
 Kind = Literal[
     "answer",
@@ -30,6 +32,9 @@ Kind = Literal[
     "undoing",
     "undone",
 ]
+
+NO_STATE = ("answer", "consent", "kept")
+"""Kinds of rows that say nothing of how far an operation is; every other is a state."""
 
 DELAY = 0.25  # seconds; a tool may print thousands of lines, and each sync takes its time
 
@@ -45,13 +50,24 @@ CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, at REAL NOT NULL, data
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """A row of the journal. `data` is the plan for an intent, the facts for an outcome."""
+    """A row of the journal. Its text is read as JSON once somebody asks for it: the facts of a
+    conversion name every page."""
 
     id: int
     at: float
     operation: str
     kind: Kind
-    data: dict[str, Any]
+    text: str = field(repr=False)
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The plan for an intent, the facts for an outcome."""
+        data: dict[str, Any] = json.loads(self.text)
+        return data
+
+
+_ENTRY = "SELECT id, at, operation, kind, data FROM entry"
+_STATES = f"kind NOT IN {NO_STATE}"  # names of ours, which SQLite reads as Python writes them
 
 
 class Journal:
@@ -135,31 +151,77 @@ class Journal:
             self._database.executemany("INSERT INTO event (at, data) VALUES (?, ?)", lines)
             self._database.execute("COMMIT")
 
-    def events(self, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
-        """Return the log's lines with their numbers, those after `after`."""
+    def events(self, after: int = 0, *, kind: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
+        """Return the log's lines with their numbers, one after the other: those after `after` that
+        are there by now, of one kind where it is named."""
         self._flush()
+        of_kind = "AND json_extract(data, '$.kind') = ?" if kind else ""
         rows = self._database.execute(
-            "SELECT id, data FROM event WHERE id > ? ORDER BY id", (after,)
+            "SELECT id, data FROM event WHERE id > ? AND id <= (SELECT max(id) FROM event) "
+            f"{of_kind} ORDER BY id",
+            (after, *([kind] if kind else [])),
         )
-        return [(number, json.loads(data)) for number, data in rows]
+        return ((number, json.loads(data)) for number, data in rows)
+
+    def before_newest(self, lines: int) -> int:
+        """Return the number of the line of the log after which there are so many; 0 for all."""
+        self._flush()
+        row = self._database.execute(
+            "SELECT id FROM event ORDER BY id DESC LIMIT 1 OFFSET ?", (lines,)
+        ).fetchone()
+        return int(row[0]) if row else 0
 
     def entries(self, operation: str | None = None) -> Iterator[JournalEntry]:
-        """Yield every row, or those of one operation, oldest first."""
-        where, parameters = ("WHERE operation=?", (operation,)) if operation else ("", ())
+        """Yield every row that is there by now, or those of one operation, oldest first."""
+        where, parameters = ("AND operation=?", (operation,)) if operation else ("", ())
         rows = self._database.execute(
-            f"SELECT id, at, operation, kind, data FROM entry {where} ORDER BY id", parameters
+            f"{_ENTRY} WHERE id <= (SELECT max(id) FROM entry) {where} ORDER BY id", parameters
         )
-        for number, at, name, kind, data in rows.fetchall():
-            yield JournalEntry(number, at, name, kind, json.loads(data))
+        for row in rows:
+            yield JournalEntry(*row)
+
+    def states(self) -> dict[str, JournalEntry]:
+        """Return the state of every operation that has one, in the order in which each first had
+        one."""
+        rows = self._database.execute(
+            f"{_ENTRY} JOIN (SELECT min(id) AS first, max(id) AS last FROM entry WHERE {_STATES} "
+            "GROUP BY operation) ON id = last ORDER BY first"
+        )
+        return {row[2]: JournalEntry(*row) for row in rows}
+
+    def first(self) -> float:
+        """Return when the first row was written; 0 where there is none."""
+        row = self._database.execute("SELECT at FROM entry ORDER BY id LIMIT 1").fetchone()
+        return float(row[0]) if row else 0.0
+
+    def last(self) -> int:
+        """Return the number of the last row; 0 where there is none."""
+        row = self._database.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()
+        return int(row[0])
+
+    def acted(self) -> bool:
+        """Return whether any operation was begun that does more than look."""
+        row = self._database.execute(
+            "SELECT EXISTS (SELECT 1 FROM entry WHERE kind='intent' "
+            "AND json_extract(data, '$.undo') IS NOT ?)",
+            (CHANGES_NOTHING,),
+        ).fetchone()
+        return bool(row[0])
 
     def state(self, operation: str) -> JournalEntry | None:
         """Return the operation's state: its last row that is no answer and no consent."""
-        rows = [
-            entry
-            for entry in self.entries(operation)
-            if entry.kind not in ("answer", "consent", "kept")
-        ]
-        return rows[-1] if rows else None
+        row = self._database.execute(
+            f"{_ENTRY} WHERE operation=? AND {_STATES} ORDER BY id DESC LIMIT 1", (operation,)
+        ).fetchone()
+        return JournalEntry(*row) if row else None
+
+    def kind(self, operation: str) -> Kind | None:
+        """Return what kind of row the operation's state is, without the rest of it."""
+        row = self._database.execute(
+            f"SELECT kind FROM entry WHERE operation=? AND {_STATES} ORDER BY id DESC LIMIT 1",
+            (operation,),
+        ).fetchone()
+        return row[0] if row else None
 
     def intent(self, operation: str) -> dict[str, Any] | None:
         """Return the plan of the current attempt; None before it began to act."""
@@ -171,10 +233,10 @@ class Journal:
 
     def _of_this_attempt(self, operation: str, kind: Kind) -> dict[str, Any] | None:
         """Return the last row of a kind since the operation was last undone or cleared away."""
-        last = None
-        for entry in self.entries(operation):
-            if entry.kind == kind:
-                last = entry.data
-            elif entry.kind in ("undone", "cleared"):
-                last = None
-        return last
+        row = self._database.execute(
+            f"{_ENTRY} WHERE operation=? AND kind IN (?, 'undone', 'cleared') "
+            "ORDER BY id DESC LIMIT 1",
+            (operation, kind),
+        ).fetchone()
+        entry = JournalEntry(*row) if row else None
+        return entry.data if entry is not None and entry.kind == kind else None

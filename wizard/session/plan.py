@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
+CHANGES_NOTHING = "nothing to undo"
+"""The `undo` of a plan that only looks. A session with no others has done nothing yet."""
+
 
 @dataclass(frozen=True)
 class Loss:

@@ -19,9 +19,8 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,25 +28,12 @@ from wizard import __version__
 from wizard.base.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.base.yamlfile import nearest
 from wizard.config.config import Config
-from wizard.session import answers, lock
+from wizard.session import answers, listed, lock
 from wizard.session.answers import Answers
 from wizard.session.journal import Journal
+from wizard.session.listed import Summary
 from wizard.session.plan import Plan, difference
 from wizard.session.questions import Question
-
-UNSETTLED = ("intent", "failed", "undoing")
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A session as `remodel sessions` lists it."""
-
-    id: str
-    begun: float
-    conversion: str
-    done: list[str]
-    interrupted: list[str]
-    finished: bool
 
 
 class Session:
@@ -55,9 +41,9 @@ class Session:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.id = folder.name
         self.lock = lock.hold(folder.parents[1] / "lock")
         self.journal = Journal(folder / "journal.sqlite")
+        self.id = str(self.journal.noted("id", folder.name))
         self.answers = Answers()
         self._questions: dict[str, Question] = {}
         path = folder / "answers.yml"
@@ -124,8 +110,11 @@ def begin(config: Config) -> Session:
     config.state.mkdir(mode=0o700, exist_ok=True)
     sessions.mkdir(mode=0o700, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
+    taken = [one.id for one in summaries(config)]  # of folders with other names, too
     for number in range(100):
         folder = sessions / (stamp if not number else f"{stamp}-{number}")
+        if folder.name in taken:
+            continue
         try:
             folder.mkdir(mode=0o700)
         except FileExistsError:
@@ -135,6 +124,9 @@ def begin(config: Config) -> Session:
         except OperationFailed:
             folder.rmdir()
             raise
+        session.journal.note("id", folder.name)
+        session.journal.note("place", listed.next_place(sessions).as_dict())
+        listed.take_turn(sessions, session.journal)
         session.journal.note("identity", config.identity())
         session.journal.note("begun", time.time())  # last: from here on there is a session
         session.answers.project = config.identity()["conversion"]
@@ -148,30 +140,74 @@ def resume(config: Config, identifier: str = "") -> Session:
     Raise UsageError when there is none, IdentityMismatch when remodel.yml is about
     something else by now.
     """
-    known = summaries(config)
-    if not identifier:
-        unfinished = [summary.id for summary in known if not summary.finished]
-        if not unfinished:
-            raise UsageError(
-                "There is no session with work left.",
-                found=f"{len(known)} sessions in {config.state / 'sessions'}",
-                hint="Begin one with `remodel`.",
-            )
-        identifier = unfinished[-1]
-    names = [summary.id for summary in known]
-    if identifier not in names:
-        raise UsageError(f"There is no session {identifier!r}.", hint=nearest(identifier, names))
+    wanted = find(config, identifier, lambda one: not one.finished)
+    if wanted is None:
+        raise UsageError(
+            "There is no session with work left.",
+            found=f"{len(summaries(config))} sessions in {config.state / 'sessions'}",
+            hint="Begin one with `remodel`.",
+        )
     _require_no_rehearsal(config)
-    session = Session(config.state / "sessions" / identifier)
+    session = Session(wanted.folder)
     changed = difference(session.journal.noted("identity", {}), config.identity())
     if changed:
         session.close()
         raise IdentityMismatch(
-            f"remodel.yml is no longer what session {identifier} was begun with.",
+            f"remodel.yml is no longer what session {wanted.id} was begun with.",
             found="\n".join(changed),
             hint="Put those values back, or begin a new session with `remodel`.",
         )
+    listed.take_turn(wanted.folder.parent, session.journal)
     return session
+
+
+def find(
+    config: Config,
+    identifier: str = "",
+    fits: Callable[[Summary], bool] = lambda one: True,
+    did: str = "",
+) -> Summary | None:
+    """Return the session with this id, or the newest that fits; None when none does.
+
+    Those that did something go before those that did not. With `did` the newest is the one whose
+    operation of this key came to its state last, whichever was begun first. Raise UsageError when
+    there is no session with this id; OperationFailed when it cannot be read, or without an id, when
+    another that cannot may be the newest.
+    """
+    known = summaries(config)
+    if identifier:
+        named = [one for one in known if one.id == identifier]
+        if not named:
+            ids = [one.id for one in known]
+            raise UsageError(
+                f"There is no session {identifier}.",
+                hint=nearest(identifier, ids) or "`remodel sessions` lists them.",
+            )
+        _require_usable(named[-1])
+        return named[-1]
+    if hidden := [one for one in known if one.hides]:
+        raise OperationFailed(
+            "Which session is the newest is not known.",
+            found="\n".join(f"{one.id}: {one.trouble}" for one in hidden),
+            hint="Name the session that you mean (`remodel sessions` lists them), or move what "
+            f"cannot be used out of {config.state / 'sessions'}.",
+        )
+    fitting = [one for one in known if not one.trouble and fits(one)]
+    if did:
+        fitting.sort(key=lambda one: one.at[did])
+    acted = [one for one in fitting if one.acted]
+    return next(reversed(acted or fitting), None)
+
+
+def _require_usable(named: Summary) -> None:
+    """Raise OperationFailed for a folder that is no session to work on."""
+    if named.trouble:
+        raise OperationFailed(
+            f"Session {named.id} cannot be used.",
+            found=f"{named.folder}: {named.trouble}",
+            hint="Take a copy out of that folder, or name the session that it is of. One whose "
+            "journal is broken cannot go on: move its folder away and begin a new one.",
+        )
 
 
 def folder_of(config: Config, identifier: str = "") -> Path:
@@ -180,13 +216,10 @@ def folder_of(config: Config, identifier: str = "") -> Path:
 
     Raise UsageError when there is none.
     """
-    names = [one.id for one in summaries(config)]
-    if not names or (identifier and identifier not in names):
-        raise UsageError(
-            f"There is no session {identifier}".rstrip() + ".",
-            hint=nearest(identifier, names) or "Begin one with `remodel`.",
-        )
-    return config.state / "sessions" / (identifier or names[-1])
+    wanted = find(config, identifier)
+    if wanted is None:
+        raise UsageError("There is no session.", hint="Begin one with `remodel`.")
+    return wanted.folder
 
 
 @contextmanager
@@ -203,31 +236,5 @@ def scratch(questions: Sequence[Question]) -> Iterator[Session]:
 
 
 def summaries(config: Config) -> list[Summary]:
-    """Return every session on disk, oldest first. Reads only; no lock is taken.
-
-    A session that was cut off before it had begun is left out.
-    """
-    folder = config.state / "sessions"
-    listed = []
-    for path in sorted(folder.glob("*/journal.sqlite")):
-        journal = Journal(path.resolve(), read_only=True)
-        if journal.noted("begun") is None:
-            journal.close()
-            continue
-        states: dict[str, str] = {}
-        for entry in journal.entries():
-            if entry.kind not in ("answer", "consent", "kept"):
-                states[entry.operation] = entry.kind
-        conversion = journal.noted("identity", {}).get("conversion", {})
-        listed.append(
-            Summary(
-                id=path.parent.name,
-                begun=journal.noted("begun", 0.0),
-                conversion=f"{conversion.get('from')} to {conversion.get('to')}",
-                done=[key for key, kind in states.items() if kind in ("done", "skipped")],
-                interrupted=[key for key, kind in states.items() if kind in UNSETTLED],
-                finished=bool(journal.noted("finished")),
-            )
-        )
-        journal.close()
-    return listed
+    """Return every session on disk, oldest first. Reads only; no lock is taken."""
+    return listed.listed(config.state / "sessions")

@@ -20,7 +20,7 @@ from wizard.postgres.drift import baseline
 from wizard.postgres.dumps import restore, tools
 from wizard.postgres.dumps.archive import Archive
 from wizard.project.worker_results import SiteRow
-from wizard.session.plan import Gate, Loss, Plan
+from wizard.session.plan import CHANGES_NOTHING, Gate, Loss, Plan
 from wizard.steps.fetch import ARCHIVE, Fetch
 from wizard.steps.project import refuse_target
 from wizard.steps.sequences import SetSequences
@@ -241,7 +241,7 @@ class UrlBaseline(Repeatable):
             operation=self.key,
             title=self.title,
             does=("write down each page's URL, title and state",),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
             details={"path": str(context.artefact("urls-before.json"))},
         )
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed
+from wizard.base.errors import ConfigError, OperationFailed, VerificationFailed, some
 from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable, Row
 from wizard.engine.context import Context
@@ -196,7 +196,7 @@ class DeleteOriginals(Checkpointed):
         )
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
-        if await context.pagetree.among(int(old) for old in plan.details["map"]):
+        if await context.pagetree.among((int(old) for old in plan.details["map"]), limit=1):
             return Observation(Seen.NOT_DONE, "the originals are there")
         return Observation(Seen.DONE, "the originals are gone", OriginalsDeleted(deleted={}))
 
@@ -218,12 +218,9 @@ def named(names: Sequence[str]) -> dict[str, Any]:
 
 def refused(faults: Sequence[str], hint: str) -> OperationFailed:
     """Return the error of a conversion that something prevents, the first faults named."""
-    shown = list(faults[:FAULTS_SHOWN])
-    if len(faults) > len(shown):
-        shown.append(f"and {len(faults) - len(shown):,} more")
     count = "1 problem prevents" if len(faults) == 1 else f"{len(faults):,} problems prevent"
     return OperationFailed(
-        f"{count} the conversion; nothing was changed.", found="\n".join(shown), hint=hint
+        f"{count} the conversion; nothing was changed.", found=some(faults, FAULTS_SHOWN), hint=hint
     )
 
 

@@ -17,7 +17,7 @@ from wizard.postgres.dumps import archive, exclusion, tools
 from wizard.postgres.dumps.archive import Archive
 from wizard.postgres.dumps.download import download
 from wizard.postgres.dumps.tools import Tool
-from wizard.session.plan import Plan
+from wizard.session.plan import CHANGES_NOTHING, Plan
 
 FETCH = "fetch"
 FAR = "ssh:"
@@ -103,7 +103,7 @@ class Fetch(Operation):
             operation=self.key,
             title="Take the dump that is here",
             does=(f"read {path} from its first byte to its last", *_all_of_it(context)),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
             facts={"archive": answer},
             details={"path": str(path)},
         )

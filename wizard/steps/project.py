@@ -15,7 +15,7 @@ from wizard.postgres import identity, server
 from wizard.postgres.dumps import exclusion
 from wizard.postgres.identity import Identity
 from wizard.project.pagetree import PageTree
-from wizard.session.plan import Gate, Plan
+from wizard.session.plan import CHANGES_NOTHING, Gate, Plan
 from wizard.ssh import connection, hostkeys
 from wizard.ssh.login import Login, way
 from wizard.steps import selection
@@ -104,7 +104,7 @@ class Preflight(Repeatable):
                 *(f"connect to {target.where}" for target in context.config.reached),
                 f"look for {conversion.old_type} pages to become {conversion.new_type}",
             ),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
         )
 
     async def apply(self, context: Context, plan: Plan) -> Result:

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wizard.base.errors import VerificationFailed
+from wizard.base.errors import VerificationFailed, some
 from wizard.delivery.verify.urls import judge
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.engine.results import Converted, FieldsMoved, SlugsRestored, Tried, UrlsCompared
 from wizard.project import package, source
-from wizard.session.plan import Gate, Loss, Plan
+from wizard.session.plan import CHANGES_NOTHING, Gate, Loss, Plan
 from wizard.steps import checkpointed
 from wizard.steps.checkpointed import Checkpointed
-from wizard.steps.copy import first, named
+from wizard.steps.copy import FAULTS_SHOWN, first, named
 from wizard.steps.dropped_columns import lost_objects, moved_columns
 from wizard.steps.proposal import system_errors
 from wizard.steps.sources import (
@@ -30,6 +30,7 @@ from wizard.steps.sources import (
 )
 from wizard.steps.structure import CheckModels, Install, Migrate, WriteMigrations
 
+URLS_SHOWN = 1_000  # rows of the table of URLs, each of which is compared
 USAGES_SHOWN = 20  # lines that name the old type and are findings of their own
 REMOVAL = "_remove_moved_fields_from_"  # in the name of the migration that drops the columns
 NOTHING_MOVES = "conversion.move is empty: no field was prefixed"
@@ -48,15 +49,15 @@ class RestoreSlugs(Checkpointed):
             return Plan(self.key, self.title, skip="ids are kept: no slug was prefixed")
         page_map = context.facts.of(Converted).page_map
         prefix = context.config.conversion.prefix
-        pages = await context.pagetree.among(int(new) for new in page_map.values())
-        slugs = [f"{page.slug} becomes {page.slug.removeprefix(prefix)}" for page in pages]
+        pages = await context.pagetree.slugs_of(int(new) for new in page_map.values())
+        slugs = [f"{slug} becomes {slug.removeprefix(prefix)}" for slug in pages.values()]
         return Plan(
             operation=self.key,
             title=self.title,
             does=(f"take the checkpoint {checkpointed.name(context, self.key)}", *first(slugs)),
             undo="`remodel undo --to slugs` goes back to the checkpoints of this step",
-            facts={"slugs": named([page.slug for page in pages])},
-            details={"map": page_map, "slugs": {str(page.id): page.slug for page in pages}},
+            facts={"slugs": named(list(pages.values()))},
+            details={"map": page_map, "slugs": {str(page): slug for page, slug in pages.items()}},
         )
 
     async def apply(self, context: Context, plan: Plan) -> SlugsRestored:
@@ -70,8 +71,10 @@ class RestoreSlugs(Checkpointed):
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         prefixed = plan.details["slugs"]
-        pages = await context.pagetree.among(map(int, prefixed))
-        if len(pages) == len(prefixed) and all(p.slug != prefixed[str(p.id)] for p in pages):
+        pages = await context.pagetree.slugs_of(map(int, prefixed))
+        if len(pages) == len(prefixed) and all(
+            slug != prefixed[str(page)] for page, slug in pages.items()
+        ):
             return Observation(Seen.DONE, "no slug is prefixed", SlugsRestored(changed={}))
         return Observation(Seen.NOT_DONE, "the slugs are prefixed")
 
@@ -236,13 +239,15 @@ class CompareUrls(Repeatable):
             operation=self.key,
             title=self.title,
             does=("list the URLs anew and compare them, page by page",),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
         )
 
     async def apply(self, context: Context, plan: Plan) -> UrlsCompared:
         worker = await context.worker.client()
         now, faults = await judge(context, worker)
-        rows = [f"{page['url']}\t{page['type']}\t{page['title']}" for page in now]
+        rows = [f"{page['url']}\t{page['type']}\t{page['title']}" for page in now[:URLS_SHOWN]]
+        if len(now) > len(rows):
+            rows.append(f"{len(rows):,} of {len(now):,} are shown\t\t")
         context.report.document("URLs", "table", "\n".join(["url\ttype\ttitle", *rows]))
         faults += [
             f"Django would still migrate: {change}"
@@ -254,7 +259,7 @@ class CompareUrls(Repeatable):
         if faults:
             raise VerificationFailed(
                 "The site is not what it was.",
-                found="\n".join(faults[:50]),
+                found=some(faults, FAULTS_SHOWN),
                 hint="`remodel undo --to copy` brings the pages back as they were.",
             )
         private = sum(1 for page in now if page["restricted"])

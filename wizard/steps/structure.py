@@ -13,7 +13,7 @@ from wizard.engine.result import Result
 from wizard.engine.results import Migrated, ModelWritten
 from wizard.project import package, source
 from wizard.project.worker_results import NewMigration
-from wizard.session.plan import Gate, Plan
+from wizard.session.plan import CHANGES_NOTHING, Gate, Plan
 from wizard.steps import checkpointed
 from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.proposal import generated, propose, require_sound
@@ -140,7 +140,7 @@ class CheckModels(Repeatable):
             operation=self.key,
             title=self.title,
             does=("start a fresh Python in the project and ask Django for both models",),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
         )
 
     async def apply(self, context: Context, plan: Plan) -> Result:

@@ -15,7 +15,7 @@ from wizard.engine.operation import Repeatable
 from wizard.engine.results import Tried
 from wizard.postgres import server
 from wizard.project.worker_results import Outlook
-from wizard.session.plan import Plan
+from wizard.session.plan import CHANGES_NOTHING, Plan
 from wizard.steps import sequences
 from wizard.steps.copy import refused
 from wizard.steps.dropped_columns import lost_objects, moved_columns
@@ -43,7 +43,7 @@ class Trial(Repeatable):
                 f"start Python with {conversion.new_type} in memory, and run Django's checks",
                 f"look at the pages on {where} in a read-only transaction, and roll it back",
             ),
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
             skip="the models are written already" if begun else "",
         )
 

@@ -19,6 +19,7 @@ from wizard.postgres.address import Address
 from wizard.postgres.admin import checkpoint
 from wizard.postgres.server import DatabaseRow
 from wizard.session.journal import Journal, JournalEntry
+from wizard.session.listed import Summary
 from wizard.steps import checkpointed
 
 # The keys under which plans and what was kept for an undo have names of databases.
@@ -101,9 +102,9 @@ def far_names(config: Config, session: str, journal: Journal, target: str) -> di
 
 def _named(entry: JournalEntry, keys: Mapping[str, str], stamp: str) -> dict[str, str]:
     """Return the names under `keys` in a plan, or in what was kept for an undo."""
-    data = entry.data.get("details", {}) if entry.kind == "intent" else entry.data
     if entry.kind not in ("intent", "kept"):
         return {}
+    data = entry.data.get("details", {}) if entry.kind == "intent" else entry.data
     target = entry.operation.partition(":")[2]
     return {
         name: what.format(operation=entry.operation, target=target)
@@ -129,9 +130,9 @@ async def local(address: Address) -> list[DatabaseRow] | None:
         return None
 
 
-def use(config: Config, session: str, databases: list[DatabaseRow] | None) -> Use:
+def use(config: Config, of: Summary, databases: list[DatabaseRow] | None) -> Use:
     """Return what a session uses, from its journal and the databases of the local server."""
-    folder = config.state / "sessions" / session
+    folder, session = of.folder, of.id
     journal = Journal((folder / "journal.sqlite").resolve(), read_only=True)
     try:
         held = None

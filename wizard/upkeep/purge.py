@@ -232,7 +232,10 @@ async def listed(config: Config) -> list[str]:
     databases = await artifacts.local(config.local.address)
     lines: list[str] = []
     for one in sessions.summaries(config):
-        use = artifacts.use(config, one.id, databases)
+        if one.trouble:
+            lines.append(f"{one.id}  CANNOT BE USED: {one.trouble}")
+            continue
+        use = artifacts.use(config, one, databases)
         lines.append(f"{one.id}  {use}")
         lines += [f"    database {database}" for database in use.databases or ()]
         lines += [

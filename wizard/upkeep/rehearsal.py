@@ -37,7 +37,7 @@ from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.answers import Answers
 from wizard.session.journal import Journal
-from wizard.session.plan import Plan, difference
+from wizard.session.plan import CHANGES_NOTHING, Plan, difference
 from wizard.session.session import Session
 from wizard.steps import STEPS, production
 from wizard.steps.fetch import FETCH
@@ -78,7 +78,8 @@ def recorded(config: Config, identifier: str, path: Path | None) -> Iterator[Rec
     try:
         given = answers.read(path or folder / "answers.yml")
         differs = difference(journal.noted("identity", {}), config.identity())
-        yield Recorded(given, folder.name, journal, tuple(differs))
+        name = str(journal.noted("id", folder.name))
+        yield Recorded(given, name, journal, tuple(differs))
     finally:
         journal.close()
 
@@ -132,7 +133,7 @@ class Since(Repeatable):
         return Plan(
             operation=self.key,
             title=self.title,
-            undo="nothing to undo",
+            undo=CHANGES_NOTHING,
             skip="" if self._baseline() else "no baseline was recorded",
         )
 
@@ -147,7 +148,7 @@ class Since(Repeatable):
             self.account.written.append(f"it is not known: {error.message}")
             return Result(message=error.message)
         changes = [*judged.block, *judged.warn]
-        self.account.written += [*map(str, changes), *(doings if changes else ())]
+        self.account.written += [*map(str, changes), *(doings.told() if changes else ())]
         return Result(message=f"{len(changes)} tables")
 
     def _baseline(self) -> DriftBaseline | None:
@@ -312,8 +313,8 @@ def _warnings(journal: Journal | None, findings: Sequence[Finding]) -> list[str]
     """Return the warnings that are new since the recorded session; all of them without one."""
     known = {
         (event.get("operation"), event.get("name"))
-        for _, event in (journal.events() if journal else ())
-        if event.get("kind") == "finding" and event.get("status") in ("warn", "fail")
+        for _, event in (journal.events(kind="finding") if journal else ())
+        if event.get("status") in ("warn", "fail")
     }
     return [
         f"{finding.operation}: {finding.name}: {finding.value}"

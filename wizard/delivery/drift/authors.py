@@ -6,6 +6,7 @@ leave no entry there (Wagtail: wagtail/models/audit_log.py, wagtail/models/revis
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +21,7 @@ from wizard.postgres.drift.drift import fresh
 from wizard.postgres.server import session
 
 LINES = 50
-"""How many doings are told, the newest of them."""
+"""How many doings are read and told, the newest of them."""
 
 VERBS = {
     "wagtail.create": "created",
@@ -55,13 +56,27 @@ LOGGED = ("wagtailcore_pagelogentry", "wagtailcore_modellogentry")
 REVISIONS = "wagtailcore_revision"
 
 
-async def since(address: Address, baseline: DriftBaseline) -> list[str]:
-    """Sentences such as `Ana edited 'About us' at 10:42`, oldest first; none without Wagtail."""
+@dataclass(frozen=True)
+class Doings:
+    """Sentences such as `Ana edited 'About us' at 10:42`, oldest first: the newest of `total`."""
+
+    newest: tuple[str, ...] = ()
+    total: int = 0
+
+    def told(self, most: int = LINES) -> list[str]:
+        """Return the newest as lines, with how many there are where that is more."""
+        shown = self.newest[-most:]
+        more = [f"the newest {len(shown)} of {self.total:,} entries of the site's log"]
+        return [*(more if self.total > len(shown) else ()), *shown]
+
+
+async def since(address: Address, baseline: DriftBaseline) -> Doings:
+    """Return who did what since the baseline; nothing without Wagtail."""
     async with session(address) as connection, base.looking(connection):
         now = await base.moment(connection)
         tables = {table.name: table for table in await catalog.tables(connection)}
         if not {*LOGGED, REVISIONS} <= tables.keys():
-            return []
+            return Doings()
         user = await (await connection.execute(USERS)).fetchone()
 
         def late(table: str) -> sql.Composable:
@@ -71,32 +86,34 @@ async def since(address: Address, baseline: DriftBaseline) -> list[str]:
             last = was.runs[-1][1] if was and was.runs else 0
             return sql.SQL("t.id > {}").format(sql.Literal(last))
 
-        parts = [
+        logged = sql.SQL(" UNION ALL ").join(
             sql.SQL(
                 "SELECT t.timestamp, t.user_id::text, t.action::text, t.label, t.revision_id "
                 "FROM {} t WHERE {}"
             ).format(sql.Identifier("public", table), late(table))
             for table in LOGGED
-        ]
+        )
         saved = sql.SQL(
-            "SELECT t.created_at, t.user_id::text, 'saved', t.object_str, t.id "
-            "FROM public.wagtailcore_revision t WHERE {}"
+            "SELECT t.created_at, t.user_id::text, 'saved', t.object_str "
+            "FROM public.wagtailcore_revision t WHERE {} "
+            "AND NOT EXISTS (SELECT FROM logged WHERE logged.revision = t.id)"
         ).format(late(REVISIONS))
-        rows = await _done(connection, [*parts, saved], user)
-    logged = {revision for _, _, action, _, revision in rows if action != "saved"}
-    return [
-        _sentence(at, who, action, what)
-        for at, who, action, what, revision in rows
-        if action != "saved" or revision not in logged
-    ][-LINES:]
+        rows = await _done(connection, logged, saved, user)
+    rows.reverse()
+    total = rows[0][-1] if rows else 0
+    return Doings(tuple(_sentence(at, who, act, what) for at, who, act, what, _ in rows), total)
 
 
 async def _done(
     connection: psycopg.AsyncConnection[Any],
-    parts: list[sql.Composed],
+    logged: sql.Composable,
+    saved: sql.Composable,
     user: tuple[str, str] | None,
-) -> list[tuple[datetime, str, str, str, int | None]]:
-    """Return what was done: when, by whom, what, to what, and the revision that it is about."""
+) -> list[tuple[datetime, str, str, str, int]]:
+    """Return what was done last, newest first: when, by whom, what, to what; and how much in all.
+
+    A revision that an entry of the log is about is no doing of its own.
+    """
     name: sql.Composable = sql.SQL("'Somebody'")
     join: sql.Composable = sql.SQL("")
     if user is not None:
@@ -107,9 +124,12 @@ async def _done(
             sql.Identifier(key),
         )
     question = sql.SQL(
-        "SELECT d.at, {}, d.action, d.what, d.revision "
-        "FROM ({}) d (at, who, action, what, revision) {} ORDER BY d.at"
-    ).format(name, sql.SQL(" UNION ALL ").join(parts), join)
+        "WITH logged (at, who, action, what, revision) AS ({}), "
+        "done (at, who, action, what) AS (SELECT at, who, action, what FROM logged UNION ALL {}), "
+        "newest AS (SELECT * FROM done ORDER BY at DESC LIMIT {}) "
+        "SELECT d.at, {}, d.action, d.what, (SELECT count(*) FROM done) "
+        "FROM newest d {} ORDER BY d.at DESC"
+    ).format(logged, saved, sql.Literal(LINES), name, join)
     return await (await connection.execute(question)).fetchall()
 
 

@@ -2,7 +2,7 @@
 
 block   what was written is content: the delivery waits for a new backup, or for the loss to be
         accepted in words
-warn    it is told, and lost
+warn    it is told, lost, and kept as a file of the session
 ignore  the site makes it again by itself
 """
 
@@ -22,7 +22,6 @@ DEFAULTS: Mapping[str, Policy] = {
     "wagtailsearch_*": "ignore",
     "wagtailadmin_editingsession": "ignore",
     "wagtailadmin_formstate": "ignore",
-    "wagtailforms_formsubmission": "warn",
     "wagtailsearchpromotions_query*": "warn",  # how often was searched for what
     "django_admin_log": "warn",
 }
@@ -57,13 +56,15 @@ def judge(drift: Drift, policies: Mapping[str, str]) -> Judged:
 
 
 def of(change: Change, policies: Mapping[str, str]) -> str:
-    """Return the policy for one table. A log-in alone, of whatever user model, only warns."""
-    for pattern, policy in policies.items():
-        if fnmatchcase(change.table, pattern):
-            return policy
-    if change.logins:
-        return "warn"
-    for pattern, policy in DEFAULTS.items():
-        if fnmatchcase(change.table, pattern):
+    """Return the policy for a change. A log-in alone, of whatever user model, only warns."""
+    chosen = of_table(change.table, policies)
+    alone = change.logins and not any(fnmatchcase(change.table, name) for name in policies)
+    return "warn" if alone else chosen
+
+
+def of_table(table: str, policies: Mapping[str, str]) -> str:
+    """Return the policy for whatever is written to a table."""
+    for pattern, policy in (*policies.items(), *DEFAULTS.items()):
+        if fnmatchcase(table, pattern):
             return policy
     return "block"

@@ -12,10 +12,12 @@ from typing import Any
 
 import psycopg
 
-from wizard.base.errors import OperationFailed
+from wizard.base.errors import OperationFailed, PlanStale
 from wizard.base.events import Report
 from wizard.config.config import Target
 from wizard.delivery.drift import authors, policy
+from wizard.delivery.drift.authors import Doings
+from wizard.delivery.drift.lost_rows import LostRows
 from wizard.delivery.drift.policy import Judged
 from wizard.engine.context import Context
 from wizard.engine.results import Fetched
@@ -28,7 +30,7 @@ from wizard.session.plan import Gate, Loss, Plan
 
 FETCH_AGAIN = ("backup.archive", "fetch")
 TOLD = 6
-"""Doings that a plan tells; all of them are in the document beside it."""
+"""Doings that a plan tells; more of them are in the document beside it."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,19 @@ class DriftSinceBackup:
     """What was written to `target` since `baseline`, judged by the policies.
 
     `doings` say who did what, from Wagtail's log. `left_out` are tables whose rows the backup
-    does not have, with how many there were. Without a baseline, `unknown` says why there is none,
-    and `open` whether a new backup would have one; where both are empty nothing is lost.
+    does not have, with how many there were. `let_go` are the tables of which everything that is
+    written until the delivery is lost, as the policies want it. Without a baseline, `unknown` says
+    why there is none, and `open` whether a new backup would have one; where both are empty nothing
+    is lost.
     """
 
     target: Target
     baseline: DriftBaseline | None = None
     judged: Judged = field(default_factory=Judged)
-    doings: tuple[str, ...] = ()
+    doings: Doings = field(default_factory=Doings)
     sequences: tuple[str, ...] = ()
     left_out: Mapping[str, int | None] | None = None
+    let_go: tuple[str, ...] = ()
     unknown: str = ""
     open: bool = False
 
@@ -61,7 +66,12 @@ class DriftSinceBackup:
         if not self.judged.block:
             but = ", but for what follows" if lines else ""
             lines.insert(0, f"{database} is as it was when it was backed up{but}")
-        lines += [f"since the backup: {line}" for line in self.doings[-TOLD:]]
+        if self.let_go:
+            lines.append(
+                f"NOTE: so is what is written until then to {', '.join(self.let_go)}; those rows "
+                "are kept as CSV files of the session"
+            )
+        lines += [f"since the backup: {line}" for line in self.doings.told(TOLD)]
         return tuple(lines)
 
     @property
@@ -111,8 +121,8 @@ class DriftSinceBackup:
         title = f"Written to {self.target.address.database} since the backup"
         if judged.block or judged.warn:
             report.document(title, "table", "\n".join(["table\trows\tpolicy", *rows]))
-        if self.doings:
-            report.document(f"{title}, by whom", "text", "\n".join(self.doings))
+        if self.doings.newest:
+            report.document(f"{title}, by whom", "text", "\n".join(self.doings.told()))
 
 
 async def since_backup(context: Context, target: Target, address: Address) -> DriftSinceBackup:
@@ -137,18 +147,23 @@ async def since_backup(context: Context, target: Target, address: Address) -> Dr
         target,
         baseline,
         policy.judge(written, context.config.drift),
-        tuple(await _doings(address, baseline) if written else ()),
+        await _doings(address, baseline) if written else Doings(),
         written.sequences,
         left_out,
+        tuple(
+            table
+            for table in sorted(baseline.tables)
+            if policy.of_table(table, context.config.drift) == "warn"
+        ),
     )
 
 
-async def _doings(address: Address, baseline: DriftBaseline) -> Sequence[str]:
+async def _doings(address: Address, baseline: DriftBaseline) -> Doings:
     """Return who did what, to explain drift. Where that fails, the drift is no less certain."""
     try:
         return await authors.since(address, baseline)
     except OperationFailed as error:
-        return (f"who did it cannot be told: {error.message}",)
+        return Doings((f"who did it cannot be told: {error.message}",), 1)
 
 
 def of_backup(journal: Journal) -> DriftBaseline | None:
@@ -165,22 +180,29 @@ def consented(context: Context, target: Target, plan: Plan) -> DriftGuard | None
     baseline = of_backup(context.session.journal)
     if not plan.details["baseline"] or baseline is None:
         return None
-    return DriftGuard(target, baseline, context.config.drift, plan.facts.get("drift"))
+    lost = LostRows(context.artefact(f"lost.{target.name}"), baseline)
+    return DriftGuard(target, baseline, context.config.drift, plan.facts.get("drift"), lost)
 
 
 class DriftGuard:
     """A check that the target lost nothing beyond what was consented to.
 
     It may be called more than once over a session, the second time quickly; `judged` is what it
-    saw last.
+    saw last. What the policies let go is kept in `lost`.
     """
 
     def __init__(
-        self, target: Target, baseline: DriftBaseline, policies: Mapping[str, str], consented: Any
+        self,
+        target: Target,
+        baseline: DriftBaseline,
+        policies: Mapping[str, str],
+        consented: Any,
+        lost: LostRows,
     ) -> None:
         self.target = target
         self.policies = policies
         self.consented = consented
+        self.lost = lost
         self.judged = Judged()
         self._watch = drift.Watch(baseline)
 
@@ -188,13 +210,14 @@ class DriftGuard:
         self.judged = policy.judge(await self._watch.look(connection), self.policies)
         losses = self.judged.facts()
         if losses == (self.consented or {}):
+            await self.lost.keep(connection, self.judged.warn)
             return
         fresh = [
             f"{table}: {what}"
             for table, what in losses.items()
             if what != (self.consented or {}).get(table)
         ]
-        raise OperationFailed(
+        raise PlanStale(
             f"{self.target.address.database} was written to after its plan was consented to.",
             found="\n".join(fresh) or "what was consented to be lost is there no more",
             hint="Nothing was delivered. Try again: the plan tells what would be lost by now. "
@@ -204,7 +227,9 @@ class DriftGuard:
     def tell(self, report: Report) -> None:
         """Report what is in the old database only, now that it is replaced."""
         for change in (*self.judged.block, *self.judged.warn):
-            report.finding(f"only in the old database: {change.table}", change.what, "warn")
+            path = self.lost.kept.get(change.table)
+            what = f"{change.what}; these rows are in {path}" if path else change.what
+            report.finding(f"only in the old database: {change.table}", what, "warn")
         if self.judged.ignore:
             names = ", ".join(change.table for change in self.judged.ignore)
             report.finding("only in the old database, as is right", names, "info")
@@ -223,5 +248,6 @@ async def since_delivery(address: Address, delivered: Mapping[str, Any] | None) 
     changes = (*judged.block, *judged.warn)
     lines = [f"written since the delivery: {change}" for change in changes]
     if lines:
-        lines += [f"since the delivery: {line}" for line in await _doings(address, baseline)]
+        doings = await _doings(address, baseline)
+        lines += [f"since the delivery: {line}" for line in doings.told()]
     return lines or ("nothing was written since the delivery",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wizard.base.errors import VerificationFailed
+from wizard.base.errors import VerificationFailed, some
 from wizard.delivery.base import ForTarget, run_checks
 from wizard.delivery.results import Delivered
 from wizard.delivery.verify.contents import faults_of
@@ -42,7 +42,7 @@ class Check(ForTarget, Repeatable):
         faults = await faults_of(context, target, far.address)
         if faults:
             raise VerificationFailed(
-                f"{target.name} is not what was delivered.", found="\n".join(faults), hint=back
+                f"{target.name} is not what was delivered.", found=some(faults, 50), hint=back
             )
         await run_checks(
             context, target, target.address.database, f"Mend it and try again, or: {back}"

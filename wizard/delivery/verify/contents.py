@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wizard.base.errors import VerificationFailed
+from wizard.base.errors import VerificationFailed, some
 from wizard.config.config import Target
 from wizard.engine.context import Context
 from wizard.engine.results import Converted
@@ -20,7 +20,7 @@ async def require_same(address: Address, expected: DatabaseContents, what: str) 
     if different:
         raise VerificationFailed(
             f"{what} is not equal to the local one.",
-            found="\n".join(different[:20]),
+            found=some(different, 20),
             hint="Nothing was delivered. Look for something that writes to the local database.",
         )
 
@@ -32,20 +32,17 @@ async def faults_of(context: Context, target: Target, address: Address) -> list[
     page_map = context.facts.of(Converted).page_map
     mapping = {int(old): new for old, new in page_map.items()}
     wanted = context.config.conversion.new_type
-    pages = {page.id: page for page in await tree.among(mapping.values())}
-    faults += [
-        f"page {new} is not a {wanted}"
-        for new in mapping.values()
-        if new not in pages or pages[new].type.lower() != wanted.lower()
-    ]
+    others = await tree.of_another_type(mapping.values(), wanted)
+    faults += [f"page {new} is not a {wanted}" for new in others]
     gone = mapping.keys() - mapping.values()  # none of them where ids were kept
-    faults += [f"the original page {page.id} is still there" for page in await tree.among(gone)]
-    for page in list(pages.values())[:NAMED]:
+    left = (await tree.slugs_of(gone)) if gone else {}
+    faults += [f"the original page {page} is still there" for page in left]
+    for page in await tree.among(mapping.values(), limit=NAMED):
         context.report.finding(
             page.url_path, f"{page.type} {page.title!r} with {page.children:,} children"
         )
-    if len(pages) > NAMED:
-        context.report.finding("converted pages", f"{len(pages):,} in all are {wanted}")
+    if (there := len(mapping) - len(others)) > NAMED:
+        context.report.finding("converted pages", f"{there:,} in all are {wanted}")
     async with server.session(address) as connection:
         rows = await connection.execute("SELECT hostname, port FROM wagtailcore_site")
         sites = [f"{hostname}:{port}" for hostname, port in await rows.fetchall()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wizard.base.errors import VerificationFailed
+from wizard.base.errors import VerificationFailed, some
 from wizard.config.config import Target
 from wizard.delivery.drift import policy
 from wizard.engine.context import Context
@@ -25,7 +25,7 @@ async def require(
     if problems := await faults(context, target, address, expected):
         raise VerificationFailed(
             f"{target.address.database} on {target.where} is not what was delivered.",
-            found="\n".join(problems[:20]),
+            found=some(problems, 20),
             hint=hint,
         )
     tables = expected.tables

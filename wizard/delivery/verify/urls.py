@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wizard.base.errors import some
 from wizard.engine.context import Context
 from wizard.engine.results import Converted
+from wizard.project import recorded_urls
 from wizard.project.worker_client import WorkerClient
 from wizard.project.worker_results import UrlRow
+
+NAMED = 20  # pages of a broken tree that a fault names
 
 
 async def judge(context: Context, worker: WorkerClient) -> tuple[list[UrlRow], list[str]]:
@@ -18,11 +21,15 @@ async def judge(context: Context, worker: WorkerClient) -> tuple[list[UrlRow], l
     A fault is a URL that leads elsewhere than before anything was changed, or what treebeard
     reports of the tree.
     """
-    before = json.loads(context.artefact("urls-before.json").read_text(encoding="utf-8"))
+    before = list(recorded_urls.read(context.artefact("urls-before.json")))
     now = await worker.urls(context.report)
     faults = compare_urls(before, now, context.facts.of(Converted).page_map)
     problems = await worker.tree_problems()
-    faults += [f"page tree: {name}: {ids}" for name, ids in problems.items() if ids]
+    faults += [
+        f"page tree: {name}: {some(list(map(str, ids)), NAMED, ', ')}"
+        for name, ids in problems.items()
+        if ids
+    ]
     return now, faults
 
 

@@ -7,7 +7,10 @@ server itself takes back, and the database is what it was.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +24,24 @@ from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import rights
 from wizard.postgres.dumps import loader, script
+from wizard.postgres.server import Backend
 
-LOCK_TIMEOUT = "10s"  # for one lock: a transaction that somebody left open would hold up the site
+# For one lock, behind whose queue every reader waits. Below the server's deadlock_timeout, one
+# second: then we step back, and no editor is the victim of a deadlock with us.
+LOCK_TIMEOUT = "300ms"
+PATIENCE = 60.0  # seconds in which the locks are tried for, again and again
+PAUSE = (0.2, 1.0)  # seconds between two attempts, at random
+
+# Who has what we could not lock.
+HOLDING = """
+    SELECT DISTINCT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''),
+           coalesce(a.client_addr::text, ''), coalesce(a.state, '')
+      FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+      JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE l.granted AND l.pid <> pg_backend_pid() AND a.datname = current_database()
+       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+     ORDER BY 1
+"""
 
 TABLES = """
     SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -68,32 +87,53 @@ async def refill(
     """Empty the database of our objects and load the script at `path`, all or nothing.
 
     `check` runs once nobody can write any more; what it raises leaves everything as it is.
-    `begun` gets the transaction's id before the end, for a later `outcome`. Raise
-    OperationFailed with the server's own words.
+    `begun` gets the transaction's id before the end, for a later `outcome`. A lock that somebody
+    holds is tried for again, with everything taken back in between, so that nobody waits long.
+    Raise OperationFailed with the server's own words, or naming who holds one.
     """
-    tell = partial(report.progress, total=path.stat().st_size, unit="bytes", note="loading")
+    deadline = time.monotonic() + PATIENCE
     async with server.session(address) as connection:
-        try:
-            async with connection.transaction():
-                await _lock(connection)
-                as_live = await rights.read(connection)
-                objects = await _objects(connection)
-                await check()
-                await _empty(connection, objects)
-                cursor = await connection.execute("SELECT txid_current()")
-                (number,) = await cursor.fetchone() or (0,)
-                begun(int(number))
-                await loader.fill(connection, script.chunks(path, tell), path.name, report)
-                await rights.give(connection, as_live, report)
-        except psycopg.errors.LockNotAvailable as error:
-            users = await server.sessions(address)
-            raise OperationFailed(
-                f"Somebody holds on to {address.database} and does not let it be replaced.",
-                found="\n".join([str(error), *map(str, users)]),
-                hint="Everything is as it was. Stop the service by a command in `before`, or "
-                "have these end their work, then try again.",
-            ) from None
+        while True:
+            try:
+                async with connection.transaction():
+                    await _refill(connection, path, report, check, begun)
+                break
+            except psycopg.errors.LockNotAvailable as error:
+                holders = await _holders(connection)
+                if time.monotonic() > deadline:
+                    raise OperationFailed(
+                        f"Somebody holds on to {address.database} and does not let it be replaced.",
+                        found="\n".join([str(error).splitlines()[0], *map(str, holders)]),
+                        hint="Everything is as it was. Stop the service by a command in `before`, "
+                        "or have these end their work, then try again.",
+                    ) from None
+                report.line("locks", f"waiting for {'; '.join(map(str, holders)) or 'a lock'}")
+            await asyncio.sleep(random.uniform(*PAUSE))
         await connection.execute("ANALYZE")
+
+
+async def _refill(
+    connection: psycopg.AsyncConnection[Any],
+    path: Path,
+    report: Report,
+    check: Step,
+    begun: Callable[[int], None],
+) -> None:
+    """Do it once, in the open transaction."""
+    tell = partial(report.progress, total=path.stat().st_size, unit="bytes", note="loading")
+    await connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+    tables = await _tables(connection)
+    await _lock(connection, tables, "SHARE ROW EXCLUSIVE")  # readers go on while it is checked
+    as_live = await rights.read(connection)
+    objects = await _objects(connection)
+    await check()
+    await _lock(connection, tables, "ACCESS EXCLUSIVE")
+    await _empty(connection, objects)
+    cursor = await connection.execute("SELECT txid_current()")
+    (number,) = await cursor.fetchone() or (0,)
+    begun(int(number))
+    await loader.fill(connection, script.chunks(path, tell), path.name, report)
+    await rights.give(connection, as_live, report)
 
 
 async def outcome(address: Address, transaction: int) -> str:
@@ -111,13 +151,24 @@ async def outcome(address: Address, transaction: int) -> str:
         return str(status or "")
 
 
-async def _lock(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Lock the tables against writing, not reading; wait for transactions that write now."""
-    await connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-    tables = await (await connection.execute(TABLES)).fetchall()
+async def _tables(connection: psycopg.AsyncConnection[Any]) -> list[sql.Composable]:
+    rows = await (await connection.execute(TABLES)).fetchall()
+    return [sql.Identifier(*row) for row in rows]
+
+
+async def _lock(
+    connection: psycopg.AsyncConnection[Any], tables: Sequence[sql.Composable], mode: str
+) -> None:
+    """Lock the tables in one statement. Raise LockNotAvailable where somebody has one."""
     if tables:
-        names = sql.SQL(", ").join(sql.Identifier(*table) for table in tables)
-        await connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(names))
+        names = sql.SQL(", ").join(tables)
+        lock = sql.SQL("LOCK TABLE {} IN {} MODE").format(names, sql.SQL(mode))
+        await connection.execute(lock)
+
+
+async def _holders(connection: psycopg.AsyncConnection[Any]) -> list[Backend]:
+    """Return who has a lock on one of the tables."""
+    return [Backend(*row) for row in await (await connection.execute(HOLDING)).fetchall()]
 
 
 async def _objects(connection: psycopg.AsyncConnection[Any]) -> list[tuple[str, str]]:

@@ -24,10 +24,10 @@ from psycopg import sql
 from wizard.base.errors import OperationFailed
 from wizard.postgres.address import Address
 from wizard.postgres.drift import baseline as base
-from wizard.postgres.drift import catalog, fingerprint
+from wizard.postgres.drift import catalog, fingerprint, keys
 from wizard.postgres.drift.baseline import DriftBaseline, Moment, Table
 from wizard.postgres.drift.catalog import Relation
-from wizard.postgres.drift.keys import beyond, outside, runs_of
+from wizard.postgres.drift.keys import runs_of
 from wizard.postgres.server import session
 
 NAMED = 10
@@ -357,38 +357,25 @@ async def _by_keys(
             current = (await runs_of(connection, [relation]))[name]
         if runs is None or current is None:
             return Change(name, 0, 0, None, None, None, {}, altered)
-        added, gone = beyond(current, runs), beyond(runs, current)
-        keys = _listed(new=added, gone=gone)
-        return Change(name, len(added), len(gone), len(added), None, len(gone), keys, altered)
+        added, gone = keys.beyond(current, runs), keys.beyond(runs, current)
+        more, less = keys.number_of(added), keys.number_of(gone)
+        listed = _listed(new=keys.first_of(added, LISTED), gone=keys.first_of(gone, LISTED))
+        return Change(name, more, less, more, None, less, listed, altered)
     if runs is None:
-        plain = (written, 0, 0) if not missing else (0, 0, missing) if not written else None
-        new, changed, lost = plain or (None, None, None)
-        return Change(name, written, missing, new, changed, lost, {}, altered)
-    cursor = await connection.execute(
-        sql.SQL("SELECT {key} FROM {table} t WHERE {fresh} ORDER BY 1").format(
-            key=sql.Identifier(relation.key), table=relation.quoted, fresh=fresh(now, baseline)
-        )
-    )
-    written_keys = [key for (key,) in await cursor.fetchall()]
-    new_keys = outside(written_keys, runs)
-    added_keys = set(new_keys)
-    changed_keys = [key for key in written_keys if key not in added_keys]
-    lost = missing - len(changed_keys)
-    gone_keys: list[int] = []
+        if missing and written:
+            return Change(name, written, missing, None, None, None, {}, altered)
+        return Change(name, written, missing, written, 0, missing, {}, altered)
+    known = await keys.known(connection, relation, runs, fresh(now, baseline), LISTED)
+    (new, new_keys), (changed, changed_keys) = known[False], known[True]
+    lost = missing - changed
+    gone_keys: Sequence[int] = ()
     if lost:
         current = (await runs_of(connection, [relation]))[name]
-        gone_keys = beyond(runs, current) if current is not None else []
-    return Change(
-        name,
-        written,
-        missing,
-        len(new_keys),
-        len(changed_keys),
-        lost,
-        _listed(new=new_keys, changed=changed_keys, gone=gone_keys),
-        altered,
-    )
+        if current is not None:
+            gone_keys = keys.first_of(keys.beyond(runs, current), LISTED)
+    listed = _listed(new=new_keys, changed=changed_keys, gone=gone_keys)
+    return Change(name, written, missing, new, changed, lost, listed, altered)
 
 
-def _listed(**keys: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    return {word: tuple(some[:LISTED]) for word, some in keys.items() if some}
+def _listed(**listed: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    return {word: tuple(some) for word, some in listed.items() if some}

@@ -16,13 +16,14 @@ from typing import Any
 from ..plan import field_table, fieldmap, levels, placement
 from ..plan.fieldmap import FieldMap
 from ..protocol import Refusal, Reply
-from ..references import columns, idmap, kinds, on_delete, untouched
+from ..references import columns, idmap, kinds, locks, on_delete, untouched
 from ..references.kind import Originals
 from ..references.kinds import KINDS
 from ..references.ledger import ReferenceLedger
 from ..references.on_delete import OnDelete
 from ..references.places import Places
 from ..references.unfollowed import deeper, unfollowed
+from ..references.untouched import Untouched
 from ..site import signals, tree
 from ..site.database import page_connection, require_postgresql
 from ..site.models import base_page, page_model
@@ -56,6 +57,7 @@ def convert_plan(
     field_map = resolved(old_type, new_type, prefix, move, fields, ids)
     connection = page_connection()
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         idmap.load(cursor, dict.fromkeys(pages) if ids == "new" else dict(zip(pages, pages)))
         idmap.require_type(cursor, field_map.old_type)
         tree.require_sound(cursor, refusal="tree", when="before the conversion")
@@ -108,9 +110,9 @@ def convert(
 
     field_map = resolved(old_type, new_type, prefix, move, fields, ids)
     connection = page_connection()
+    locked = locks.tables(field_map.old_type, field_map.new_type)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        # Readers may go on; whoever would write to the tree waits until this is over.
-        cursor.execute(f"LOCK TABLE {tree.table()} IN SHARE ROW EXCLUSIVE MODE")
+        locks.take(cursor, locked)
         if ids == "new":
             fresh = idmap.fresh_ids(cursor, base_page()._meta.db_table, len(pages))
         else:
@@ -162,7 +164,7 @@ class _Conversion:
                 kinds.find(ledger, read)
         with self._stage("fingerprints"):
             named = untouched.named(ledger, self.going)
-            fingerprints = untouched.fingerprints(cursor, named)
+            before_all = untouched.look(cursor, named)
         with self._stage("pages"):
             inserted = self._pages()
         with self._stage("references"):
@@ -184,7 +186,7 @@ class _Conversion:
         with self._stage("verify"):
             self._verify(before, ledger)
             kinds.verify(ledger)
-            self._require_untouched(fingerprints, untouched.fingerprints(cursor, named))
+            self._require_untouched(before_all, untouched.look(cursor, named))
         return {
             "map": self.pages,
             "inserted": inserted,
@@ -291,9 +293,7 @@ class _Conversion:
                     found="\n".join(f"{name}: {count}" for name, count in remaining.items()),
                 )
 
-    def _require_untouched(
-        self, before: untouched.Fingerprints, after: untouched.Fingerprints
-    ) -> None:
+    def _require_untouched(self, before: Untouched, after: Untouched) -> None:
         changed = untouched.changed(before, after)
         if changed:
             raise Refusal(
@@ -302,8 +302,7 @@ class _Conversion:
                 found="\n".join(changed),
                 hint="Look for triggers and rules on these tables.",
             )
-        count = sum(rows for rows, _ in before.values())
-        self._note("everything else", f"{count:,} rows of {len(before)} tables are unchanged")
+        self._note("everything else", before.summary())
 
     def _note(self, name: str, detail: str) -> None:
         self.verified.append({"name": name, "detail": detail})

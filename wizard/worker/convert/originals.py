@@ -11,7 +11,7 @@ from typing import Any
 
 from ..plan import levels
 from ..protocol import Refusal, Reply
-from ..references import columns, idmap, kinds, links
+from ..references import columns, idmap, kinds, links, locks
 from ..references.generic_keys import PassingState
 from ..references.kind import Originals
 from ..site import tree
@@ -59,10 +59,11 @@ def delete_originals(reply: Reply, *, id_map: dict[str, int]) -> dict[str, Any]:
     pages = idmap.from_json(id_map)
     connection = page_connection()
     require_postgresql(connection)
+    old_type = _type(pages)
+    locked = locks.tables(old_type)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute(f"LOCK TABLE {tree.table()} IN SHARE ROW EXCLUSIVE MODE")
+        locks.take(cursor, locked)
         idmap.load(cursor, pages)
-        old_type = _type(pages)
         _refuse_when_referred_to(cursor, old_type, pages)
         PassingState().drop(cursor, old_type)
         tree.count_originals(cursor, -1)

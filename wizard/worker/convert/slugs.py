@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..protocol import Refusal, Reply
-from ..references import idmap, revisions
+from ..references import idmap, locks, revisions
 from ..site import tree
 from ..site.database import page_connection, require_postgresql
 from ..site.models import page_model
@@ -27,8 +27,9 @@ def restore_slugs(reply: Reply, *, id_map: dict[str, int], prefix: str) -> dict[
 
     connection = page_connection()
     require_postgresql(connection)
+    locked = [tree.table(), quoted(revisions.table_name())]
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute(f"LOCK TABLE {tree.table()} IN SHARE ROW EXCLUSIVE MODE")
+        locks.take(cursor, locked)
         idmap.load(cursor, idmap.from_json(id_map))
         cursor.execute(
             f"SELECT p.id, p.slug FROM {tree.table()} p JOIN remodel_map m ON m.new = p.id "

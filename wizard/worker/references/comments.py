@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..plan.fieldmap import FieldMap, renames
 from ..protocol import Reply
 from ..site.tree import quoted
-from ..site.types import Cursor
+from ..site.types import Cursor, Model
 from .kind import ReferenceKind
 from .ledger import ReferenceLedger
 from .places import rows_table
@@ -19,6 +19,9 @@ class CommentPaths(ReferenceKind):
     def carry(self, ledger: ReferenceLedger, reply: Reply) -> tuple[()]:
         _follow(ledger.cursor, ledger.field_map)
         return ()
+
+    def tables(self, model: Model) -> list[str]:
+        return [_table_name()]
 
     def changes(self, ledger: ReferenceLedger) -> Iterator[tuple[str, str]]:
         if renames(ledger.field_map):

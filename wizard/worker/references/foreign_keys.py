@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..protocol import Reply
 from ..site.tree import quoted
+from ..site.types import Model
 from . import columns
 from .columns import ForeignKey
 from .kind import ColumnKind, Condition, Originals
@@ -31,6 +32,9 @@ class ForeignKeys(ColumnKind):
                 columns.retyping(ledger.field_map),
             )
         return ()
+
+    def tables(self, model: Model) -> set[str]:
+        return {key.table for key in columns.foreign_keys(model)}
 
     def carried(self, ledger: ReferenceLedger, entry: ReferenceEntry, place: Place) -> Condition:
         return f"m.new = t.{quoted(place.column)}", []

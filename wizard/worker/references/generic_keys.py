@@ -56,6 +56,9 @@ class GenericKeys(ColumnKind):
             )
         return ()
 
+    def tables(self, model: Model) -> set[str]:
+        return {pair.table for pair in self.pairs()}
+
     def carried(self, ledger: ReferenceLedger, entry: ReferenceEntry, place: Place) -> Condition:
         assert isinstance(entry.reference, GenericPair)
         pair = replace(entry.reference, table=place.table, column=place.column)

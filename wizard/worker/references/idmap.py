@@ -17,6 +17,7 @@ from ..site.types import Cursor, Model
 from .columns import content_type
 
 NAMED = 20  # pages that a sentence names
+MARKED = 10_000  # pages below them that a screen marks as moved
 
 
 def from_json(given: dict[str, int]) -> dict[int, int]:
@@ -92,12 +93,14 @@ def facts(cursor: Cursor, prefix: str) -> list[dict[str, Any]]:
 
 
 def marks(cursor: Cursor) -> dict[int, str]:
-    """Return the old pages as `going`, and those right below them as `moved`."""
+    """Return the old pages as `going`, and those right below them as `moved`, `MARKED` at most: a
+    screen marks them in the tree."""
     cursor.execute(
         f"""
         SELECT c.id FROM remodel_map m
           JOIN {tree.table()} c ON left(c.path, -{tree.step()}) = m.path
          WHERE length(c.path) > {tree.step()}
+         ORDER BY c.path LIMIT {MARKED}
         """
     )
     pages = {row[0]: "moved" for row in cursor.fetchall()}

@@ -84,6 +84,11 @@ class ReferenceKind:
         """Return a sentence for each thing that prevents the conversion."""
         return []
 
+    def tables(self, model: Model) -> Iterable[str]:
+        """Return the tables in which pages of this type may be referred to, or that `carry` writes
+        to: they are locked before anything is read."""
+        return ()
+
     def changes(self, ledger: ReferenceLedger) -> Iterable[tuple[str, str]]:
         """Yield `(table, column)` of everything that `carry` may change; `WHOLE` for a table."""
         return ()

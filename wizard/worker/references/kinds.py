@@ -30,10 +30,14 @@ Values = ReadAhead[tuple[ReferenceKind, ReferenceEntry]]
 
 
 def read_values(ledger: ReferenceLedger) -> Values:
-    """Begin to read the values that may refer to the map's old pages, for `find`."""
-    return ReadAhead(
-        [((kind, entry), query) for kind in KINDS for entry, query in kind.queries(ledger)]
-    )
+    """Begin to read the values that may refer to the map's old pages, for `find`.
+
+    They are read as the ledger's transaction sees them, which has to be REPEATABLE READ.
+    """
+    ledger.cursor.execute("SELECT pg_export_snapshot()")
+    (snapshot,) = ledger.cursor.fetchone()
+    queries = [((kind, entry), query) for kind in KINDS for entry, query in kind.queries(ledger)]
+    return ReadAhead(queries, snapshot)
 
 
 def find(ledger: ReferenceLedger, values: Values) -> None:

@@ -65,6 +65,9 @@ class ContentLinks(ReferenceKind):
             counts[f"{model._meta.db_table}.{field.column}"] = sum(map(len, rows))
         return {name: count for name, count in counts.items() if count}
 
+    def tables(self, model: Model) -> set[str]:
+        return {holder._meta.db_table for holder, _ in fields_with_links()}
+
     def changes(self, ledger: ReferenceLedger) -> Iterator[tuple[str, str]]:
         if ledger.renumbered:
             for entry in ledger.entries_of(self):

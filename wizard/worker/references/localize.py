@@ -43,6 +43,9 @@ class Translations(ReferenceKind):
     def faults(self, cursor: Cursor, field_map: FieldMap) -> list[str]:
         return _faults(cursor, field_map) if _tables() else []
 
+    def tables(self, model: Model) -> list[str]:
+        return _tables()
+
     def changes(self, ledger: ReferenceLedger) -> Iterator[tuple[str, str]]:
         for table in _tables():
             yield table, WHOLE

@@ -79,6 +79,9 @@ class Revisions(ReferenceKind):
             if ledger.renumbered:
                 ledger.values.confirm(entry.table, entry.value)
 
+    def tables(self, model: Model) -> list[str]:
+        return [table_name()]
+
     def changes(self, ledger: ReferenceLedger) -> Iterator[tuple[str, str]]:
         yield table_name(), content_field().column
 

@@ -89,12 +89,13 @@ def read(query: str, given: list[Any]) -> Iterator[Rows]:
 class ReadAhead(Generic[Asked]):
     """Rows of several queries with what each was about, read while other things are done.
 
-    By other connections, which see nothing of what this transaction has changed: only for
-    before it changes anything, and without its temporary tables. A context manager, at whose end
-    the other connections are closed.
+    By other connections, which see the exported `snapshot` and nothing of what this transaction
+    has changed: only for before it changes anything, and without its temporary tables. A context
+    manager, at whose end the other connections are closed.
     """
 
-    def __init__(self, queries: Sequence[tuple[Asked, Query]]) -> None:
+    def __init__(self, queries: Sequence[tuple[Asked, Query]], snapshot: str) -> None:
+        self._snapshot = snapshot
         self._queries: queue.SimpleQueue[tuple[Asked, Query]] = queue.SimpleQueue()
         for query in queries:
             self._queries.put(query)
@@ -133,6 +134,9 @@ class ReadAhead(Generic[Asked]):
         connection = page_connection()  # Django's connections are each thread's own
         try:
             with transaction.atomic(using=connection.alias), suppress(queue.Empty):
+                with connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                    cursor.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'")
                 while True:
                     about, query = self._queries.get_nowait()
                     for rows in read(*query):

@@ -1,12 +1,17 @@
-"""Fingerprints of everything that a conversion must not change: all but what it names.
+"""Everything that a conversion must not change: all but what it names.
 
-Computed before and after in the same transaction: whatever a trigger, a rule or a mistake of
-ours changed elsewhere shows as another fingerprint, and the conversion is rolled back.
+Looked at before and after in the same transaction: whatever a trigger, a rule or a mistake of
+ours changed elsewhere shows, and the conversion is rolled back. What others write is not seen: the
+transaction sees one moment, and has locked the tables that it names.
+
+A table that is named in part has a fingerprint of the rest. To any other the transaction may not
+have written at all, which PostgreSQL counts by itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Dict, Tuple
 
 from ..site.models import base_page
 from ..site.tree import quoted
@@ -24,7 +29,37 @@ HASHED = {
 }
 
 
-Fingerprints = dict[str, tuple[int, str]]  # rows, and a hash over them, by table
+# Counts of a session's transactions are handed in some time after they end, so that what an
+# earlier one has written may be among them: only the difference tells. TRUNCATE is not counted, and
+# makes a new file.
+WRITES = """
+    SELECT c.oid::regclass::text, pg_stat_get_xact_tuples_inserted(c.oid),
+           pg_stat_get_xact_tuples_updated(c.oid), pg_stat_get_xact_tuples_deleted(c.oid),
+           c.relfilenode::bigint
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
+       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+"""
+
+Fingerprints = Dict[str, Tuple[int, str]]  # rows, and a hash over them, by table
+Writes = Dict[str, Tuple[int, int, int, int]]  # inserted, updated, deleted, and the file
+
+
+@dataclass(frozen=True)
+class Untouched:
+    """The fingerprints of tables that are named in part, and what was written to the others.
+
+    Without `writes` (`track_counts` is off) there are fingerprints of all.
+    """
+
+    fingerprints: Fingerprints
+    writes: Writes
+
+    def summary(self) -> str:
+        """Return what is proven, for people."""
+        rows = sum(count for count, _ in self.fingerprints.values())
+        text = f"{rows:,} rows of {len(self.fingerprints)} tables are unchanged"
+        return f"{text}; nothing was written to {len(self.writes)} others" if self.writes else text
 
 
 @dataclass
@@ -66,7 +101,21 @@ def named(ledger: ReferenceLedger, deletions: OnDelete) -> dict[str, Named]:
     return tables
 
 
-def fingerprints(cursor: Cursor, named: dict[str, Named]) -> Fingerprints:
+def look(cursor: Cursor, named: dict[str, Named]) -> Untouched:
+    """Return what the transaction sees and has written so far, but for what is named."""
+    cursor.execute("SELECT current_setting('track_counts')::bool")
+    if not cursor.fetchone()[0]:
+        return Untouched(_fingerprints(cursor, named, of_all=True), {})
+    cursor.execute(WRITES)
+    writes = {
+        table: tuple(counts)
+        for table, *counts in cursor.fetchall()
+        if table.strip('"') not in named
+    }
+    return Untouched(_fingerprints(cursor, named, of_all=False), writes)
+
+
+def _fingerprints(cursor: Cursor, named: dict[str, Named], *, of_all: bool) -> Fingerprints:
     """Return rows and a hash over their content for each table, without what is named.
 
     A table that the role may not read it cannot write to either, and is left out.
@@ -91,7 +140,7 @@ def fingerprints(cursor: Cursor, named: dict[str, Named]) -> Fingerprints:
     records = cursor.fetchone()[0]
     names, counted = [], []
     for table, typed in tables.items():
-        known = named.get(table.strip('"'), Named())
+        known = named.get(table.strip('"'), Named() if of_all else Named(whole=True))
         if known.whole:
             continue
         values = [_value(column, kind) for column, kind in typed if column not in known.columns]
@@ -109,6 +158,8 @@ def fingerprints(cursor: Cursor, named: dict[str, Named]) -> Fingerprints:
             f"SELECT {len(names) - 1}, count(*), coalesce(sum({hashed}), 0)::text FROM {table} t"
             + (f" WHERE {apart}" if apart else "")
         )
+    if not counted:
+        return {}
     cursor.execute(" UNION ALL ".join(counted))
     return {names[table]: (number, hashed) for table, number, hashed in cursor.fetchall()}
 
@@ -120,11 +171,22 @@ def _value(column: str, kind: str) -> str:
     return AS.get(kind, "{}::text").format(name)
 
 
-def changed(before: Fingerprints, after: Fingerprints) -> list[str]:
+def changed(before: Untouched, after: Untouched) -> list[str]:
     """Return a sentence for each table that differs."""
-    return [
-        f"{table}: {before[table][0]} rows before, {after[table][0]} after"
-        + ("" if before[table][0] != after[table][0] else ", with another content")
-        for table in before
-        if before[table] != after[table]
+    rest = [
+        f"{table}: {rows} rows before, {after.fingerprints[table][0]} after"
+        + ("" if rows != after.fingerprints[table][0] else ", with another content")
+        for table, (rows, digest) in before.fingerprints.items()
+        if (rows, digest) != after.fingerprints[table]
     ]
+    none = (0, 0, 0, 0)
+    for table in sorted({*before.writes, *after.writes}):
+        was, now = before.writes.get(table, none), after.writes.get(table, none)
+        if was != now:
+            counts = [
+                f"{new - old} {word}"
+                for word, old, new in zip(("inserted", "updated", "deleted"), was, now)
+                if new != old
+            ]
+            rest.append(f"{table}: {', '.join(counts) or 'made, emptied or dropped'}")
+    return rest
