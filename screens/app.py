@@ -38,7 +38,7 @@ from screens.theme import HEIGHTS, REMODEL, WIDTHS
 from screens.widgets.prompt import PromptText
 from wizard.base.errors import Declined, ExitCode, RemodelError
 from wizard.base.events import Answered, Event, StepEntered
-from wizard.base.redaction import redact
+from wizard.base.redaction import shown
 from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Step
@@ -110,7 +110,7 @@ class RemodelApp(EndingApp):
         self._open_dialogs = 0
         self._drawn = 0.0
         self._drawing = False
-        self._unsubscribe = context.events.subscribe(self._on_event)
+        self._unsubscribe = context.events.subscribe(self._tell, "the screens")
 
     # The engine's work
 
@@ -134,6 +134,9 @@ class RemodelApp(EndingApp):
         else:
             self.finished = True
             self._report()
+            if self._signal is not None or self._closing:  # nobody is there to read a summary
+                self._leave()
+                return
             await self.push_screen(SummaryScreen(self.context, self.model, self.steps))
 
     def _report(self) -> None:
@@ -141,7 +144,7 @@ class RemodelApp(EndingApp):
         try:
             report.write(self.context)
         except (RemodelError, OSError) as error:
-            self.notify(f"No report: {redact(str(error))}", severity="error", markup=False)
+            self.notify(f"No report: {shown(str(error))}", severity="error", markup=False)
 
     async def _go(self) -> bool:
         """Run the engine. Return False when a gate was declined, so that it runs again."""
@@ -198,6 +201,14 @@ class RemodelApp(EndingApp):
         return at_work and self._begin is None and not self._open_dialogs and not self.finished
 
     # Drawing
+
+    def _tell(self, event: Event) -> None:
+        """Take an event; where that fails, end the app as any fault of the screens does."""
+        try:
+            self._on_event(event)
+        except Exception as error:
+            self._handle_exception(error)
+            raise
 
     def _on_event(self, event: Event) -> None:
         step = self.model.fold(event)

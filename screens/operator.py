@@ -57,6 +57,8 @@ class ScreenOperator:
 
     async def failed(self, error: RemodelError, operation: str) -> Verdict:
         """Show the error, and the choice between another attempt and the end."""
+        if self._app.stopping:
+            return "stop"
         return await self._answer(FailedScreen(error, operation))
 
     def _unless_stopping(self) -> None:

@@ -10,6 +10,8 @@ from textual.screen import Screen
 
 from screens.host import Host
 from screens.step import StepScreen
+from wizard.base import files
+from wizard.base.errors import OperationFailed
 
 
 def commands(app: Host, screen: Screen[object]) -> Iterator[SystemCommand]:
@@ -47,6 +49,10 @@ def _take_picture(app: Host) -> None:
 
     def save() -> None:
         folder = app.context.session.folder
-        app.notify(f"Saved {app.save_screenshot(path=str(folder))}", markup=False)
+        try:
+            with files.writing(folder / "screenshot.svg"):
+                app.notify(f"Saved {app.save_screenshot(path=str(folder))}", markup=False)
+        except OperationFailed as error:
+            app.notify(str(error), severity="error", markup=False)
 
     app.set_timer(0.2, save)

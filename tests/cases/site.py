@@ -17,7 +17,7 @@ from psycopg import sql
 
 from tests.support.consenting_operator import Consenting
 from tests.support.postgres import APP_PASSWORD, OWNER
-from wizard.base.events import Event, Events
+from wizard.base.events import Event, Events, Listener
 from wizard.commands import runner
 from wizard.config import config
 from wizard.engine.context import Context
@@ -31,6 +31,7 @@ from wizard.session import session as sessions
 HERE = Path(__file__).parent
 CASES = HERE / "django"
 PYTHON = Path(sys.executable)
+TO_PRODUCTION = {"production.targets": ["production"]}
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,12 @@ class Recorded(Output):
     """What is reported, for a test to look at."""
 
     events: list[Event] = field(default_factory=list)
+    listener: Listener | None = None
 
     def listen(self, events: Events) -> None:
         events.subscribe(self.events.append)
+        if self.listener is not None:
+            events.subscribe(self.listener)
 
     def end(self, context: Context) -> None:
         report.write(context)
@@ -87,13 +91,15 @@ class Case:
         (self.project / ".env").chmod(0o600)
 
     async def run(
-        self, answers: Mapping[str, Any] | None = None, operator: Operator | None = None
+        self,
+        answers: Mapping[str, Any] | None = None,
+        operator: Operator | None = None,
+        listener: Listener | None = None,
     ) -> list[Event]:
         """Go through every step; returns what was reported. Raises what stopped it."""
         configured = config.read(self.project / "remodel.yml")
-        output = Recorded()
-        if operator is None:
-            operator = Consenting({"production.targets": ["production"], **(answers or {})})
+        output = Recorded(listener=listener)
+        operator = operator or Consenting(TO_PRODUCTION | dict(answers or {}))
         with sessions.begin(configured) as session:
             await runner.headless(configured, session, operator, output)
         return output.events

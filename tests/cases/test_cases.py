@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cases.site import Case, Lay
+from tests.cases.site import CASES, Case, Lay
 from tests.support.consenting_operator import Consenting
 from wizard.base.errors import RemodelError
 from wizard.base.events import Event, Finding, Planned
@@ -49,6 +49,12 @@ for label in ("blog.Blog", "blog.Podcast", "blog.Magazine"):
     answers[label] = answer.status_code
 import json; print(json.dumps(answers))
 """
+SAID = """
+import django; django.setup()
+from blog.models import Podcast
+field = Podcast._meta.get_field("keywords")
+print(ascii(field.verbose_name), ascii(field.help_text))
+"""
 CREATABLE = """
 import django; django.setup()
 from blog.models import Podcast
@@ -81,6 +87,7 @@ REFUSED = {
     "generated-field": ("total", "generated field"),
     "many-to-many": ("cats", "many-to-many"),
     "class-exists": ("Podcast", "no child of Blog"),
+    "search-method": ("blog.Blog, search value: SearchField get_words", "AttributeError"),
 }
 
 
@@ -107,9 +114,30 @@ async def deliver(lay: Lay, name: str) -> tuple[Case, list[Event]]:
     return case, events
 
 
-@pytest.mark.parametrize("name", ["migration-modules", "self-foreign-key", "statement-on-field"])
+@pytest.mark.parametrize("name", ["migration-modules", "self-foreign-key"])
 async def test_delivered(lay: Lay, name: str) -> None:
     await deliver(lay, name)
+
+
+async def test_a_statement_moves_with_its_field_in_a_package_of_models(lay: Lay) -> None:
+    case, events = await deliver(lay, "statement-on-field")
+    assert (
+        '__all__ = ["Blog", "Podcast"]'
+        in (case.project / "blog" / "models" / "blog.py").read_text()
+    )
+    # The package above imports Blog by its name.
+    assert any("from blog.models import Podcast" in str(event) for event in events)
+
+
+async def test_a_file_keeps_the_encoding_that_it_declares(lay: Lay) -> None:
+    case, _ = await deliver(lay, "declared-encoding")
+    data = (case.project / "blog" / "models.py").read_bytes()
+    assert data.count(b"\n") == data.count(b"\r\n")
+    line = '"", verbose_name="Schlüssel", help_text="größer"\r\n'.encode("latin-1")
+    assert data.count(line) == 1
+    assert data.endswith((CASES / "declared-encoding/blog/models.py").read_bytes()[-180:])
+    said = await case.django("-c", SAID, at="production")
+    assert said.split() == ["'Schl\\xfcssel'", "'gr\\xf6\\xdfer'"]
 
 
 async def test_the_new_type_is_allowed_where_the_old_one_is(lay: Lay) -> None:
@@ -187,6 +215,15 @@ async def test_a_definition_that_is_moved_out_of_the_base_class_gets_past_its_re
     models.write_text(
         models.read_text().replace("class Blog(SEO, Page):\n", "class Blog(SEO, Page):\n" + line)
     )
+    await case.run()
+    assert await case.query(CONVERTED) == [("show", "kw-show")]
+
+
+async def test_code_that_does_without_a_moved_field_gets_past_its_refusal(lay: Lay) -> None:
+    case = await lay("search-method")
+    models = case.project / "blog" / "models.py"
+    changed = models.read_text().replace("self.keywords", 'getattr(self, "keywords", "")')
+    models.write_text(changed)
     await case.run()
     assert await case.query(CONVERTED) == [("show", "kw-show")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -95,17 +96,42 @@ async def database_16(cluster_16: Cluster) -> AsyncIterator[Address]:
         yield address
 
 
-@pytest.fixture(params=[16, 18])
-async def superuser(
-    request: pytest.FixtureRequest,
-    cluster: Cluster,
-    database: Address,
-    cluster_16: Cluster,
-    database_16: Address,
-) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+MAJORS = [
+    pytest.param(
+        "debian",
+        id="15",
+        marks=[
+            pytest.mark.slow,
+            pytest.mark.skipif(not DEBIAN_15.is_dir(), reason="Debian's 15 is not installed"),
+        ],
+    ),
+    pytest.param("cluster_16", id="16"),
+    pytest.param("cluster", id="18"),
+]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def debian(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """Debian's PostgreSQL 15, with the role `app`."""
+    async for running in started(tmp_path_factory.mktemp("deb"), "debian", 16, DEBIAN_15):
+        yield running
+
+
+@pytest.fixture(params=MAJORS)
+def on(request: pytest.FixtureRequest) -> Cluster:
+    """One PostgreSQL after the other; each is started for the first test that needs it."""
+    cluster: Cluster = request.getfixturevalue(request.param)
+    return cluster
+
+
+@pytest.fixture
+async def superuser(on: Cluster) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
     """A superuser's session in a database of `app` with Django's tables; and the role `report`."""
-    on, address = (cluster, database) if request.param == 18 else (cluster_16, database_16)
-    async with await connect(on.address(address.database)) as connection:
+    async with (
+        asynccontextmanager(fresh)(on) as address,
+        await connect(on.address(address.database)) as connection,
+    ):
         await connection.execute("CREATE ROLE report")
         await as_app(connection, DJANGO)
         yield connection

@@ -22,10 +22,16 @@ APP_PASSWORD = Secret("app-password")
 _numbers = count(1)
 
 
-async def started(root: Path, user: str, major: int = 18) -> AsyncIterator[Cluster]:
-    """A cluster with the superuser `user` and the role `app`, gone at the end."""
+async def started(
+    root: Path, user: str, major: int = 18, programs: Path | None = None
+) -> AsyncIterator[Cluster]:
+    """A cluster with the superuser `user` and the role `app`, gone at the end.
+
+    `programs` are those of a PostgreSQL that is installed, instead of the embedded one.
+    """
     password = Secret(f"{user}-password")
     cluster = Cluster(root, user=user, password=password, major=major, durable=False)
+    cluster.binaries = programs or cluster.binaries
     await cluster.start()
     try:
         await cluster.create_role(OWNER, APP_PASSWORD)

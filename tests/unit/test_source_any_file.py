@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,11 +66,24 @@ def modules(draw: st.DrawFn) -> tuple[str, list[str], dict[str, str]]:
     return text.replace("\n", newline), moved, values
 
 
+Drawn = tuple[str, list[str], dict[str, str]]
+
+
 @given(modules())
 @settings(max_examples=30, deadline=None)
-def test_changes_only_what_was_asked_for_in_any_file(
-    drawn: tuple[str, list[str], dict[str, str]],
-) -> None:
+def test_changes_only_what_was_asked_for_in_any_file(drawn: Drawn) -> None:
+    only_what_was_asked_for(drawn)
+
+
+@pytest.mark.slow
+@given(modules())
+@settings(max_examples=1500, deadline=None)
+def test_changes_only_what_was_asked_for_in_many_files(drawn: Drawn) -> None:
+    only_what_was_asked_for(drawn)
+
+
+def only_what_was_asked_for(drawn: Drawn) -> None:
+    """Each edit of a file changes the lines that it is about, and no others."""
     module, fields, values = drawn
     newline = "\r\n" if "\r\n" in module else "\n"
     text = derived_class(

@@ -6,12 +6,14 @@ import ast
 import re
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wizard.project.source import derived_class, final_models, insert_class
 
 FIELDS = "uvwxyz"
+MANY = 1500  # a minute or two
 ENTRIES = ['F("{}")', '"{}"', 'F("{}", classname="full")', 'M([F("{}")], heading="H")']
 OTHERS = [
     "# a comment",
@@ -94,6 +96,18 @@ def files(draw: st.DrawFn) -> File:
 @given(files())
 @settings(max_examples=60, deadline=None)
 def test_everything_else_in_the_file_stays_as_it_is(file: File) -> None:
+    everything_else_stays(file)
+
+
+@pytest.mark.slow
+@given(files())
+@settings(max_examples=MANY, deadline=None)
+def test_everything_else_in_many_files_stays_as_it_is(file: File) -> None:
+    everything_else_stays(file)
+
+
+def everything_else_stays(file: File) -> None:
+    """What the new class gets and the others lose, and that nothing else in the file changes."""
     text = derived_class(
         file.text, old_class="Blog", new_class="Podcast", fields=file.moved, prefix="new_"
     )

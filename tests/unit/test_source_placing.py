@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from wizard.project.source import SourceError, class_source, derived_class, insert_class
+from wizard.project.source import (
+    SourceError,
+    class_source,
+    derived_class,
+    export_beside,
+    insert_class,
+)
 
 BLOG = "class Blog(Page):\n    x = C()\n"
 
@@ -94,3 +104,58 @@ def test_a_base_that_is_defined_below_is_waited_for() -> None:
     assert insert_class(module, after="Blog", text=text) == (
         f"{BLOG}class Mixin: pass\n\n\n{text}\n\nb = 1\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("outer", "deep"),
+    [("from .blog import *", ""), ("from .deep import *", "from ..blog import *")],
+    ids=["package", "package-of-packages"],
+)
+@pytest.mark.parametrize(
+    "exports",
+    [
+        "",
+        '__all__ = ["Blog"]',
+        "__all__ = (\n    'Blog',\n    'Other',\n)",
+        '__all__: list[str] = ["Other"]\n__all__ += ["Blog"]',
+        '__all__ = ["Other"] + [\n    "Blog",  # of pages\n]',
+    ],
+)
+def test_the_new_class_is_imported_from_where_the_old_one_is(
+    outer: str, deep: str, exports: str, tmp_path: Path
+) -> None:
+    text = f"{exports}\n\n\nclass Other:\n    pass\n\n\nclass Blog(Other):\n    pass\n"
+    text += "\n\nclass Later:\n    pass\n"
+    added = insert_class(text, after="Blog", text="class Podcast(Blog):\n    pass\n")
+    added = export_beside(added, old_class="Blog", new_class="Podcast")
+    models = tmp_path / "app" / "models"
+    (models / "deep").mkdir(parents=True)
+    (models.parent / "__init__.py").touch()
+    (models / "__init__.py").write_text(outer)
+    (models / "deep" / "__init__.py").write_text(deep)
+    (models / "blog.py").write_text(added)
+    code = "import app.models as m; print(*[c for c in ('Blog', 'Podcast') if hasattr(m, c)])"
+    there = subprocess.check_output([sys.executable, "-Sc", code], cwd=tmp_path, text=True)
+    assert there.split() == ["Blog", "Podcast"]
+    assert export_beside(added, old_class="Blog", new_class="Podcast") == added
+
+
+def test_a_list_of_exports_without_the_old_class_stays_as_it_is() -> None:
+    text = '__all__ = ["Blogger"]\nNAMES = ["Blog"]\n\n\nclass Blog(Page):\n    pass\n'
+    assert export_beside(text, old_class="Blog", new_class="Podcast") == text
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "class Seo(Model):\n    x = C()\n\n    class Meta:\n        abstract = True\n",
+        "class Deep(Model):\n    x = C()\n\n\nclass Seo(Deep):\n    y = C()\n",
+        "from other.package import Seo\n",
+        "class Seo(Page):\n    x = C()\n",
+    ],
+    ids=["mixin", "two-levels-up", "another-package", "concrete-parent"],
+)
+def test_a_field_that_a_base_class_brings_is_refused(above: str) -> None:
+    text = f"{above}\n\nclass Blog(Seo, Page):\n    own = C()\n"
+    with pytest.raises(SourceError, match="base class of Blog brings x"):
+        derived_class(text, old_class="Blog", new_class="P", fields=["x"], prefix="new_")

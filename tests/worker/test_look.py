@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import tempfile
 from collections.abc import AsyncIterator
@@ -39,7 +40,8 @@ async def looking(press: Press, models: str) -> AsyncIterator[WorkerClient]:
     }
     elsewhere = {"PRESS_DATABASE": "postgres", "PRESS_PASSWORD": "wrong"}
     with tempfile.TemporaryFile("w") as brief:
-        json.dump({"overlay": {str(path.resolve()): models}, "look_at": target}, brief)
+        laid = base64.b64encode(models.encode()).decode()
+        json.dump({"overlay": {str(path.resolve()): laid}, "look_at": target}, brief)
         brief.flush()
         async with press.site(environment=elsewhere, brief=brief.fileno()) as site:
             yield site

@@ -2,6 +2,7 @@
 
 RemodelError                    1
 ├── OperationFailed             1   an operation could not do its work
+│   ├── DiskFailed              1   ... since a disk is full, read-only or failing
 │   └── WorkerFailed            1   ... inside the project's own Python process
 ├── UsageError                  2   the command line, or no terminal where one is needed
 ├── ConfigError                 2   remodel.yml, .env, or the project they point to
@@ -68,6 +69,10 @@ class RemodelError(Exception):
 
 class OperationFailed(RemodelError):
     """An operation could not do its work; what it had begun was taken back or can be resumed."""
+
+
+class DiskFailed(OperationFailed):
+    """A file could not be written: the disk is full, read-only or failing, or a limit is met."""
 
 
 class WorkerFailed(OperationFailed):

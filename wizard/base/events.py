@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
-from wizard.base.redaction import redacted
+from wizard.base.redaction import all_shown
 
 Status = Literal["ok", "info", "warn", "fail"]
 DocumentKind = Literal["text", "diff", "python", "sql", "table"]
@@ -156,21 +156,37 @@ Listener = Callable[[Event], None]
 
 
 class Events:
-    """The bus: listeners are called in order, in the engine's own thread."""
+    """The bus: listeners are called in order, in the engine's own thread.
+
+    Whoever listens must not stop the work: a listener that raises is removed, and the others,
+    the journal's log among them, are told.
+    """
 
     def __init__(self) -> None:
-        self._listeners: list[Listener] = []
+        self._listeners: dict[Listener, str] = {}
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
+    def subscribe(self, listener: Listener, name: str = "a listener") -> Callable[[], None]:
         """Add a listener; returns the function that takes it away again."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        self._listeners[listener] = name
+
+        def unsubscribe() -> None:
+            self._listeners.pop(listener, None)
+
+        return unsubscribe
 
     def emit(self, event: Event) -> None:
-        """Hand `event` to every listener, with every known secret taken out of its texts."""
-        event = type(event)(**redacted(vars(event)))
+        """Hand `event` to every listener, its texts without secrets and control characters."""
+        event = type(event)(**all_shown(vars(event)))
+        failed = []
         for listener in tuple(self._listeners):
-            listener(event)
+            try:
+                listener(event)
+            except Exception as error:
+                name = self._listeners.pop(listener, "a listener")
+                failed.append(f"{name}: {type(error).__name__}: {error}")
+        for failure in failed:
+            text = f"{failure}. It is told nothing more; the work goes on."
+            self.emit(Finding(event.operation, "listener failed", text, "warn"))
 
 
 class Report:

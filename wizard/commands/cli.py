@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,8 +13,9 @@ from typing import Any, NoReturn
 import click
 
 from wizard import __version__
+from wizard.base import files, outlet
 from wizard.base.errors import OperationFailed, RemodelError, UsageError
-from wizard.base.redaction import printable, redact
+from wizard.base.terminal import say
 from wizard.commands import discover, inspect, outline, runner
 from wizard.commands.options import (
     ALLOW,
@@ -152,7 +151,7 @@ def undo(identifier: str, to: str, config_path: Path | None) -> None:
     """Take the local database and the source files back, until a target was touched."""
     config = the_config(config_path)
     undone = runner.run(runner.undo(config, identifier, to))
-    click.echo(f"Undone: {', '.join(undone) or 'nothing'}")
+    say(f"Undone: {', '.join(undone) or 'nothing'}")
 
 
 @cli.command()
@@ -208,7 +207,7 @@ def purge_(
     need_targets(config, allow)
     if not identifier:
         for line in runner.run(purge.listed(config)):
-            click.echo(line)
+            say(line)
         return
 
     async def work() -> None:
@@ -248,7 +247,7 @@ def rehearse(
 
     async def work() -> None:
         for taken in await rehearsal.back(config, output):
-            click.echo(f"Taken back: {taken}", err=True)
+            say(f"Taken back: {taken}", sys.stderr)
         if not back:
             with rehearsal.recorded(config, identifier, path) as of:
                 given = of.answers.with_changes(answers.settings(settings))
@@ -276,7 +275,7 @@ async def _wizard(config_path: Path | None, plain: bool) -> None:
 
 def _resumed(config: Config, left: Summary) -> sessions.Session | None:
     """Return the session with work left, unless the operator wants a new one."""
-    click.echo(f"Session {left.id} has work left: {len(left.done)} operations are done.")
+    say(f"Session {left.id} has work left: {len(left.done)} operations are done.")
     wanted = click.prompt(
         "Go on with it, or begin a new one?", type=click.Choice(["on", "new"]), default="on"
     )
@@ -290,7 +289,7 @@ async def _set_up(plain: bool) -> Path:
     given = await _ask(missing, detected, plain) if missing else {}
     discovery = await discover.discover(project, given)
     path = discover.write(discovery, await _ask(discovery.questions, discovery.detected, plain))
-    click.echo(f"Wrote {path}.", err=True)
+    say(f"Wrote {path}.", sys.stderr)
     return path
 
 
@@ -300,7 +299,7 @@ async def _ask(
     """Ask before there is a session; what was detected so far is shown above."""
     if plain:
         for name, value in detected:
-            click.echo(f"{name}: {value}")
+            say(f"{name}: {value}")
         return await Plain().ask(questions, {})
     from screens.setup import run_setup
 
@@ -342,11 +341,11 @@ def main() -> None:
     """Run the command; turn errors into one message and the documented exit code."""
     # asyncio warns about every write to a connection that has just ended; we see it end anyway.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a page's title in a terminal of Latin-1
-            stream.reconfigure(errors="backslashreplace")
+    outlet.install()
     try:
         cli(standalone_mode=False)
+        with files.writing(Path("standard output")):
+            outlet.require_written(sys.stdout)
     except click.exceptions.Abort:
         _exit(130)
     except click.ClickException as error:
@@ -355,14 +354,14 @@ def main() -> None:
     except RemodelError as error:
         _fail(error)
     except runner.Interrupted as interrupted:
-        print(
+        say(
             f"\nremodel: stopped by signal {interrupted.signal}. A session that was at work goes "
             "on with `remodel resume`.",
-            file=sys.stderr,
+            sys.stderr,
         )
         _exit(128 + interrupted.signal)
     except OSError as error:  # a folder that is a file, no permission, no space
-        _fail(OperationFailed(str(error)))
+        _fail(files.failure(error))
     except Exception as error:  # a fault of ours: say so, without the locals
         text = "".join(traceback.format_exception(error))
         _fail(OperationFailed("This is a fault in remodel itself.", found=text))
@@ -371,8 +370,7 @@ def main() -> None:
 def _fail(error: RemodelError, *, shown: bool = False) -> NoReturn:
     """End with this error: on stderr for people, and with --json as the last line on stdout."""
     if "--json" in sys.argv:
-        with suppress(BrokenPipeError):
-            JsonLines(sys.stdout).error(error)
+        JsonLines(sys.stdout).error(error)
     if not shown:
-        print(printable(redact(f"\nremodel: {error}")), file=sys.stderr)
+        say(f"\nremodel: {error}", sys.stderr)
     raise SystemExit(int(error.exit_code))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wizard.base.errors import UsageError
+from wizard.base.errors import Declined, UsageError
 from wizard.base.events import Events
 from wizard.config.config import Config
 from wizard.engine import resume
@@ -70,7 +70,7 @@ async def headless(config: Config, session: Session, operator: Operator, output:
     output.listen(events)
     async with Context(config, session, events) as context:
         await resume.require_same(context, STEPS)
-        await Engine(context, STEPS, operator).go()
+        await _drive(Engine(context, STEPS, operator))
         output.end(context)
 
 
@@ -83,7 +83,18 @@ async def once(
     async with Context(config, session, events) as context:
         if all(context.facts.settled(operation.key) for operation in step.operations(context)):
             raise UsageError(f"{step.title}: this has been done in session {session.id}.")
-        await Engine(context, [step], operator).go()
+        await _drive(Engine(context, [step], operator))
+
+
+_AT_WORK: list[Engine] = []  # what a signal asks whether it may be cancelled
+
+
+async def _drive(engine: Engine) -> None:
+    _AT_WORK.append(engine)
+    try:
+        await engine.go()
+    finally:
+        _AT_WORK.remove(engine)
 
 
 def terminal_is_dumb() -> bool:
@@ -122,27 +133,39 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     """Run the coroutine; SIGINT, SIGTERM and SIGHUP cancel it and raise Interrupted.
 
     Cancelling lets every `finally` run: children are ended, connections closed, the journal
-    keeps the intent of what was interrupted.
+    keeps the intent of what was interrupted. SIGHUP, by which nobody asks for anything but the
+    terminal is gone, waits for a delivery until the target's service runs again; under nohup
+    it is ignored.
     """
     caught: list[int] = []
+    hung_up: list[int] = []
 
     async def main() -> Any:
         loop = asyncio.get_running_loop()
         task = asyncio.ensure_future(work)
 
         def stop(number: int) -> None:
+            if number == signal.SIGHUP:
+                hung_up.extend(number for engine in _AT_WORK if not engine.stop_when_safe())
+                if hung_up:
+                    return
             caught.append(number)
             if len(caught) == 1:  # a second one would cut the cleaning up short
                 task.cancel()
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stop, number)
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, stop, number)
         return await task
 
     try:
         return asyncio.run(main())
     except asyncio.CancelledError:
         raise Interrupted(caught[0] if caught else signal.SIGINT) from None
+    except Declined:
+        if hung_up:
+            raise Interrupted(hung_up[0]) from None
+        raise
 
 
 async def undo(config: Config, identifier: str, to: str) -> list[str]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
+from wizard.base import files
 from wizard.base.errors import OperationFailed, RemodelError, VerificationFailed
 from wizard.config.config import Target
 from wizard.delivery.drift import since_backup, staging_outcome
@@ -55,6 +56,7 @@ class Delivery(ForTarget):
 
     name = "deliver"
     gated = True
+    interrupts_service = True
     drift_matters: ClassVar[bool] = True
     """Whether what was written to the target since the backup would be lost by it."""
 
@@ -146,6 +148,7 @@ class After(ForTarget, Repeatable):
     """The commands that start the service again; on their own, so that they can be retried."""
 
     name = "after"
+    interrupts_service = True
     title = "Run the commands after the delivery"
     about = "start the service again on the target"
 
@@ -190,7 +193,7 @@ async def run_checks(context: Context, target: Target, database: str, hint: str)
             raise VerificationFailed(
                 f"{' '.join(words)} on {target.where}, with {database}, ended with exit code "
                 f"{ended.returncode}.",
-                found=ended.stderr_tail or ended.stdout[-2000:],
+                found=ended.told,
                 hint=hint,
             )
         context.report.finding(" ".join(words), f"succeeded on {target.where} with {database}")
@@ -204,7 +207,7 @@ async def run_commands(context: Context, target: Target, commands: Sequence[Sequ
         if ended.returncode != 0:
             raise OperationFailed(
                 f"{' '.join(words)} on {target.where} ended with exit code {ended.returncode}.",
-                found=ended.stderr_tail or ended.stdout[-2000:],
+                found=ended.told,
                 hint="Mend it on that host, then try again.",
             )
         context.report.finding(" ".join(words), f"succeeded on {target.where}")
@@ -218,8 +221,9 @@ async def stopping(context: Context, target: Target) -> AsyncIterator[None]:
     warning = f"Commands of `before` have run on {target.where}: its service may be stopped. "
     warning += f"Try again, or start it by hand: {by_hand}" if by_hand else "Try again."
     try:
-        await run_commands(context, target, target.before)
-        yield
+        with files.writing():
+            await run_commands(context, target, target.before)
+            yield
     except RemodelError as error:
         if target.before:
             error.hint += f" {warning}"

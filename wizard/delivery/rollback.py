@@ -24,6 +24,7 @@ class Rollback(ForTarget):
     name = "rollback"
     title = "Roll a delivery back"
     gated = True
+    interrupts_service = True
 
     async def plan(self, context: Context) -> Plan:
         target = self.target

@@ -7,10 +7,12 @@ was interrupted is looked at in the world, never remembered.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from wizard.base.errors import Declined, PlanStale, RemodelError, StartOver, UsageError
+from wizard.base import files
+from wizard.base.errors import Declined, DiskFailed, PlanStale, RemodelError, StartOver, UsageError
 from wizard.base.events import (
     Answered,
     Consented,
@@ -43,25 +45,33 @@ class Engine:
         self.steps = steps
         self.operator = operator
         self._stop = False
+        self._service_interrupted = False
         self._survey: Survey | None = None
-        context.events.subscribe(self._log)
+        context.events.subscribe(self._log, "the session's log")
 
     def stop_after_this(self) -> None:
-        """Stop in good order once the running operation is done."""
+        """Stop in good order once the running operation is done, and the service runs again."""
         self._stop = True
+
+    def stop_when_safe(self) -> bool:
+        """Return whether it may be cancelled at once. Otherwise it will stop by itself, once the
+        target's service runs again."""
+        self._stop = self._stop or self._service_interrupted
+        return not self._service_interrupted
 
     async def go(self) -> None:
         """Run everything that is left. Raise what stopped it; the journal has how far it came."""
-        await self._tell_how_far()
-        while True:
-            try:
-                for step in self.steps:
-                    await self._step(step)
-            except StartOver as wanted:
-                await self._start_over(wanted)
-            else:
-                break
-        self.context.session.journal.note("finished", True)
+        with files.writing():
+            await self._tell_how_far()
+            while True:
+                try:
+                    for step in self.steps:
+                        await self._step(step)
+                except StartOver as wanted:
+                    await self._start_over(wanted)
+                else:
+                    break
+            self.context.session.journal.note("finished", True)
 
     async def _tell_how_far(self) -> None:
         """Report how far a resumed session is, before anything is done."""
@@ -137,23 +147,27 @@ class Engine:
         """Run one operation to its outcome. Return False when it is to be tried again."""
         if self.context.facts.settled(operation.key):
             return True
-        if self._stop:
+        self._service_interrupted &= operation.interrupts_service
+        if self._stop and not self._service_interrupted:
             raise Declined(
                 f"Stopped before {operation.key}, as asked.",
                 hint=f"remodel resume {self.context.session.id} goes on from here.",
             )
         try:
-            with self.context.reporting(operation.key):
+            with self.context.reporting(operation.key), files.writing():
                 if not await self._pick_up(operation):
                     await self._do(operation)
+                self._service_interrupted = operation.interrupts_service
         except (Declined, StartOver):
             raise
         except RemodelError as error:
+            self._service_interrupted = False
             state = self.context.session.journal.state(operation.key)
             begun = state is not None and state.kind == "intent"
             if isinstance(error, PlanStale) and not begun:
                 raise  # at its gate: nothing was tried
-            self._finish(operation, "failed", str(error))
+            with suppress(DiskFailed):  # its row is the intent then, which comes to the same
+                self._finish(operation, "failed", str(error))
             if await self.operator.failed(error, operation.key) == "stop":
                 raise
             return False
@@ -197,6 +211,8 @@ class Engine:
 
     async def _do(self, operation: Operation) -> None:
         context, journal = self.context, self.context.session.journal
+        if not self._service_interrupted:
+            context.session.reserve()
         plan = await operation.plan(context)
         context.events.emit(Planned(operation.key, plan=plan.as_dict()))
         if plan.skip:
@@ -206,6 +222,7 @@ class Engine:
         if plan.gate:
             plan = await self._through_the_gate(operation, plan)
         journal.write(operation.key, "intent", plan.as_dict())
+        self._service_interrupted = operation.interrupts_service
         if kept := await operation.undo_data(context, plan):
             journal.write(operation.key, "kept", kept)
         context.events.emit(Started(operation.key, title=plan.title))

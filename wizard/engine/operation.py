@@ -47,6 +47,9 @@ class Operation(ABC):
     """One sentence for the outline, before a plan can be computed."""
     gated: bool = False
     """Whether its plan always carries a gate, so that answers can be checked beforehand."""
+    interrupts_service: bool = False
+    """Whether the target's service may be stopped once it has begun, until the last of those in a
+    row that say so is done: where a run is to stop, it stops before or after them."""
 
     @abstractmethod
     async def plan(self, context: Context) -> Plan:

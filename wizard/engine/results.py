@@ -165,11 +165,13 @@ class Tried(Result):
     """What was tried without writing.
 
     `dependants` are what production loses with the columns of the moved fields, a line by object;
-    None where it was not looked at. `models` is the SHA-256 of the models file that Django took.
+    `carried` is what is made anew on the new table. None where it was not looked at. `models` is
+    the SHA-256 of the models file that Django took.
     """
 
     KEY: ClassVar[str] = "project.trial"
     dependants: Mapping[str, str] | None = None
+    carried: Mapping[str, str] | None = None
     models: str | None = None
 
 

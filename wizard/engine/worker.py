@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,6 +17,7 @@ from wizard.engine.far_side import Far
 from wizard.engine.local import LocalDatabase
 from wizard.postgres import identity
 from wizard.postgres.identity import Identity
+from wizard.project.encoding import encoded
 from wizard.project.worker_client import WorkerClient
 from wizard.project.worker_process import DATABASE
 from wizard.session.session import Session
@@ -128,7 +130,10 @@ def _write_brief(brief: TextIO, texts: Mapping[Path, str], look_at: Far | None) 
             "PASSWORD": address.password.reveal() if address.password else "",
             "sslmode": address.sslmode,
         }
-    overlay = {str(path.resolve()): text for path, text in texts.items()}
+    overlay = {
+        str(path.resolve()): base64.b64encode(encoded(text, path)).decode()
+        for path, text in texts.items()
+    }
     json.dump({"overlay": overlay, "look_at": target}, brief)
     brief.flush()
 

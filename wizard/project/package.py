@@ -10,6 +10,7 @@ from wizard.base import files, process
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.base.events import Report
 from wizard.config.config import Project
+from wizard.project import encoding
 
 
 def source_of(project: Project, installed: Path) -> Path:
@@ -70,7 +71,7 @@ async def install(project: Project, report: Report) -> None:
     if ended.returncode != 0:
         raise OperationFailed(
             f"{' '.join(project.install)} failed with exit code {ended.returncode}.",
-            found=ended.stderr_tail or ended.stdout[-2000:],
+            found=ended.told,
             hint="Run it by hand in the package's folder, mend it, then try again.",
         )
 
@@ -86,19 +87,24 @@ def _environment(project: Project) -> Mapping[str, str]:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a source file in one piece, its mode and line ends as they are in `text`."""
+    """Replace a source file in one piece, its mode kept, in the encoding that `text` declares."""
+    data = encoding.encoded(text, path)
     temporary = path.with_name(f".{path.name}.remodel")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    if path.exists():
-        temporary.chmod(path.stat().st_mode)
-    temporary.replace(path)
-    files.sync_folder(path.parent)
+    with files.writing(path):
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if path.exists():
+                temporary.chmod(path.stat().st_mode)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        temporary.replace(path)
+        files.sync_folder(path.parent)
 
 
 def read(path: Path) -> str:
-    """Return a source file with its line ends as they are."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return file.read()
+    """Return a source file with its line ends as they are, byte order mark included."""
+    return encoding.decoded(path.read_bytes(), path)

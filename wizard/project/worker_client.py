@@ -24,9 +24,11 @@ from wizard.project.worker_results import (
     ModelDescription,
     NewMigration,
     Outlook,
+    PageInterfaces,
     PageMap,
     PageModel,
     RevisionChanges,
+    SchemaDifference,
     SelectedPage,
     SiteChange,
     SiteRow,
@@ -65,6 +67,11 @@ class WorkerClient(WorkerProcess):
             phase=phase,
         )
         return checks
+
+    async def interfaces(self) -> dict[str, PageInterfaces]:
+        """Return, by label, what every page type shows: edit form, search fields, API."""
+        types: dict[str, PageInterfaces] = await self.ask("interfaces")
+        return types
 
     async def field_map(
         self, conversion: Conversion, fields: Mapping[str, Any]
@@ -113,14 +120,19 @@ class WorkerClient(WorkerProcess):
 
     # Migrations
 
-    async def check(self) -> SystemChecks:
-        """Run Django's system checks."""
-        checks: SystemChecks = await self.ask("check")
+    async def check(self, *, database: bool = False) -> SystemChecks:
+        """Run Django's system checks; with `database` those of `check --database` too."""
+        checks: SystemChecks = await self.ask("check", database=database)
         return checks
 
     async def pending_changes(self, app: str) -> list[str]:
         """Return what the app's models have and its migrations do not, a line an operation."""
         changes: list[str] = await self.ask("pending_changes", app=app)
+        return changes
+
+    async def all_pending_changes(self) -> dict[str, list[str]]:
+        """Return, by app, what models have and migrations do not, a line an operation."""
+        changes: dict[str, list[str]] = await self.ask("all_pending_changes")
         return changes
 
     async def make_migration(
@@ -159,6 +171,20 @@ class WorkerClient(WorkerProcess):
         """
         names: list[str] = await self.ask("migrate", report, discard=dict(discard or {}))
         return names
+
+    async def schema_differences(
+        self, conversion: Conversion, *, applied: bool = False
+    ) -> list[SchemaDifference]:
+        """Return how both types' tables, and their children's, differ from what is declared.
+
+        By the models; with `applied`, by the migrations that the database has had.
+        """
+        differences: list[SchemaDifference] = await self.ask(
+            "schema_differences",
+            models=[conversion.old_type, conversion.new_type],
+            applied=applied,
+        )
+        return differences
 
     # The conversion
 

@@ -67,6 +67,25 @@ class ModelCheck(NamedDetail):
     ok: bool
 
 
+class Interface(TypedDict):
+    """A part of what a page type shows: `[fields that it is about, name, text]` an entry.
+
+    `error` is what was raised in its stead.
+    """
+
+    entries: list[tuple[list[str], str, str]]
+    error: str | None
+
+
+class PageInterfaces(TypedDict):
+    """What a page type shows, by section; the types that it is a child of; where it is imported."""
+
+    file: str
+    modules: list[str]
+    parents: list[str]
+    sections: dict[str, Interface]
+
+
 class SelectedPage(TypedDict):
     """A page to convert. `alias_of` is the id of the page that it is an alias of."""
 
@@ -130,6 +149,19 @@ class SystemChecks(TypedDict):
 
     errors: int
     messages: list[CheckMessage]
+
+
+class SchemaDifference(TypedDict):
+    """A column, constraint or index that only the database or only the models have.
+
+    `kind` is one of these or `table`, `only_in` is `database` or `models`.
+    """
+
+    table: str
+    kind: str
+    name: str
+    definition: str
+    only_in: str
 
 
 class ValuesLeft(TypedDict):

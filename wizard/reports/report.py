@@ -7,7 +7,6 @@ as a report.html that needs nothing else.
 from __future__ import annotations
 
 import html
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from wizard import __version__
-from wizard.base.redaction import redact
+from wizard.base import files
+from wizard.base.redaction import all_shown
 from wizard.config import fieldmap
 from wizard.delivery import kinds
 from wizard.delivery.results import Delivered
@@ -60,14 +60,9 @@ def write_into(folder: Path, journal: Journal) -> list[Path]:
     title = f"Remodel session {journal.noted('id', folder.name)}"
     sections = gather(folder, journal)
     texts = {"report.md": markdown(title, sections), "report.html": as_html(title, sections)}
-    paths = []
     for name, text in texts.items():
-        temporary = folder / f"{name}.part"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(redact(text))
-        paths.append(temporary.replace(folder / name))
-    return paths
+        files.write(folder / name, text)
+    return [folder / name for name in texts]
 
 
 def gather(folder: Path, journal: Journal) -> list[ReportSection]:
@@ -87,7 +82,12 @@ def gather(folder: Path, journal: Journal) -> list[ReportSection]:
         _deliveries(journal, done),
         _operations(states),
     ]
-    return [section for section in sections if section.lines or section.table]
+    # Before any of it is escaped for Markdown or HTML, where a secret would look otherwise.
+    return [
+        ReportSection(**all_shown(vars(section)))
+        for section in sections
+        if section.lines or section.table
+    ]
 
 
 def _deployment(journal: Journal) -> ReportSection:

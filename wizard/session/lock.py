@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from wizard.base import files
 from wizard.base.errors import OperationFailed
 
 PATIENCE = 10.0  # seconds for what a killed process has started to end by itself
@@ -20,14 +21,16 @@ def hold(path: Path) -> int:
     process, reused pid or earlier boot is mistaken for one. The worker inherits the open file
     and so holds the lock too; it ends by itself when its parent was killed.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        _wait_for(path, descriptor)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()} since {time.strftime('%Y-%m-%d %H:%M')}".encode())
+    with files.writing(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _wait_for(path, descriptor)
+            holder = f"{os.getpid()} since {time.strftime('%Y-%m-%d %H:%M')}"
+            os.pwrite(descriptor, holder.encode(), 0)  # first: a full disk keeps the block it has
+            os.ftruncate(descriptor, len(holder))
+        except BaseException:
+            os.close(descriptor)
+            raise
     return descriptor
 
 

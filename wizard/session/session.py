@@ -9,6 +9,7 @@
     answers.yml              what was answered, ready to be replayed
     identities.json          databases as they were when first used
     urls-before.json         what each URL led to
+    reserve.0 ...            room for files that must be written though the disk is full
     ledger.json              the account of everything that refers to the converted pages
     report.md, report.html   for people, written at the end and by `remodel report`
   rehearsals/                likewise, while one is at work; removed once all is taken back
@@ -17,6 +18,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard import __version__
+from wizard.base import files
 from wizard.base.errors import IdentityMismatch, OperationFailed, UsageError
 from wizard.base.yamlfile import nearest
 from wizard.config.config import Config
@@ -42,13 +45,15 @@ class Session:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lock = lock.hold(folder.parents[1] / "lock")
-        self.journal = Journal(folder / "journal.sqlite")
-        self.id = str(self.journal.noted("id", folder.name))
-        self.answers = Answers()
         self._questions: dict[str, Question] = {}
         path = folder / "answers.yml"
-        if path.exists():
-            self.answers = answers.read(path)
+        try:
+            self.answers = answers.read(path) if path.exists() else Answers()
+            self.journal = Journal(folder / "journal.sqlite")
+            self.id = str(self.journal.noted("id", folder.name))
+        except BaseException:
+            os.close(self.lock)
+            raise
 
     def __enter__(self) -> Session:
         return self
@@ -60,6 +65,15 @@ class Session:
         """Close the journal and let the lock go."""
         self.journal.close()
         os.close(self.lock)
+
+    def reserve(self) -> None:
+        """Have the room that the records of an operation need, before it begins.
+
+        A delivery can then write its outcome though the disk is full by then. Raise DiskFailed
+        where there is no room.
+        """
+        files.reserve(self.folder)
+        self.journal.reserve()
 
     def answer(self, question: Question, value: Any) -> None:
         """Record an answer, in the journal and in answers.yml."""
@@ -107,8 +121,9 @@ def begin(config: Config) -> Session:
     """Begin a session for `config`, locked."""
     _require_no_rehearsal(config)
     sessions = config.state / "sessions"
-    config.state.mkdir(mode=0o700, exist_ok=True)
-    sessions.mkdir(mode=0o700, exist_ok=True)
+    with files.writing(sessions):
+        config.state.mkdir(mode=0o700, exist_ok=True)
+        sessions.mkdir(mode=0o700, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     taken = [one.id for one in summaries(config)]  # of folders with other names, too
     for number in range(100):
@@ -119,16 +134,23 @@ def begin(config: Config) -> Session:
             folder.mkdir(mode=0o700)
         except FileExistsError:
             continue
+        except OSError as error:
+            raise files.failure(error, folder) from None
         try:
             session = Session(folder)
+            try:
+                session.reserve()
+                session.journal.note("id", folder.name)
+                session.journal.note("place", listed.next_place(sessions).as_dict())
+                listed.take_turn(sessions, session.journal)
+                session.journal.note("identity", config.identity())
+                session.journal.note("begun", time.time())  # last: from here on it is a session
+            except OperationFailed:
+                session.close()
+                raise
         except OperationFailed:
-            folder.rmdir()
+            shutil.rmtree(folder)
             raise
-        session.journal.note("id", folder.name)
-        session.journal.note("place", listed.next_place(sessions).as_dict())
-        listed.take_turn(sessions, session.journal)
-        session.journal.note("identity", config.identity())
-        session.journal.note("begun", time.time())  # last: from here on there is a session
         session.answers.project = config.identity()["conversion"]
         return session
     raise OperationFailed(f"No free name for a session in {sessions}.")

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wizard.base import process
+from wizard.base import files, process
 from wizard.base.errors import OperationFailed
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
@@ -170,7 +170,7 @@ class Anonymise(Repeatable):
             if ended.returncode != 0:
                 raise OperationFailed(
                     f"{' '.join(words)} ended with exit code {ended.returncode}.",
-                    found=ended.stderr_tail or ended.stdout[-2000:],
+                    found=ended.told,
                     hint="The local copy still holds what it should have taken out. Mend it, then "
                     "try again: all the commands run once more.",
                 )
@@ -247,7 +247,7 @@ class UrlBaseline(Repeatable):
 
     async def apply(self, context: Context, plan: Plan) -> UrlsRecorded:
         urls = await (await context.worker.client()).urls(context.report)
-        Path(plan.details["path"]).write_text(json.dumps(urls), encoding="utf-8")
+        files.write(Path(plan.details["path"]), json.dumps(urls))
         return UrlsRecorded(count=len(urls), message=f"{len(urls):,} URLs")
 
 

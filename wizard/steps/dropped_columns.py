@@ -1,13 +1,17 @@
-"""What a database loses with the columns of the moved fields: Django drops them with CASCADE."""
+"""What hangs on the columns of the moved fields: Django drops them with CASCADE."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+import psycopg
 
 from wizard.base.errors import OperationFailed
 from wizard.engine.context import Context
-from wizard.postgres import dependants
+from wizard.postgres import dependants, server
 from wizard.postgres.address import Address
 from wizard.steps.sources import describe
 
@@ -32,18 +36,41 @@ async def moved_columns(context: Context) -> MovedColumns:
     }
 
 
-async def lost_objects(
-    address: Address, table: str, columns: Sequence[str], declared: Sequence[str]
-) -> dict[str, str]:
-    """Return a line by object that goes with the columns, but for those that Django makes.
+@dataclass(frozen=True)
+class HangingOn:
+    """What hangs on the moved columns, a line by object: what goes with them, and what is carried.
 
-    Those are what a field brings, and the constraints and indexes `declared` in Meta. Objects that
-    only may read the columns are among the lines. Raise OperationFailed where PostgreSQL would
-    refuse to drop a column.
+    `carried` is made anew on the new table by `statements`.
+    """
+
+    lost: Mapping[str, str] = field(default_factory=dict)
+    carried: Mapping[str, str] = field(default_factory=dict)
+    statements: Sequence[dependants.Carried] = ()
+
+
+async def hanging_on(
+    address: Address,
+    table: str,
+    columns: Sequence[str],
+    declared: Sequence[str],
+    *,
+    prefix: str,
+    new: str | None = None,
+) -> HangingOn:
+    """Return what hangs on the columns, but for what Django makes.
+
+    That is what a field brings, and the constraints and indexes `declared` in Meta. Objects that
+    only may read the columns are among those lost. `new` is the new type's table, None where it is
+    not there yet; `prefix` is before its columns' names. Raise OperationFailed where PostgreSQL
+    would refuse to drop a column.
     """
     if not columns:
-        return {}
-    objects = await dependants.of_columns(address, table, list(columns), declared=list(declared))
+        return HangingOn()
+    async with _reading(address) as connection:
+        objects = await dependants.of_columns(
+            connection, table, list(columns), declared=list(declared)
+        )
+        carried = await dependants.carried(connection, objects, table, columns, new, prefix)
     refusing = [dependants.line(one) for one in objects if one.refuses]
     if refusing:
         raise OperationFailed(
@@ -51,4 +78,30 @@ async def lost_objects(
             found="\n".join(refusing),
             hint="Change that first, or take the fields off conversion.move.",
         )
-    return {one.name: dependants.line(one) for one in objects if not one.django_own}
+    lines = {one.name: dependants.line(one) for one in objects if not one.django_own}
+    names = {one.name for one in carried}
+    return HangingOn(
+        {name: line for name, line in lines.items() if name not in names},
+        {name: line for name, line in lines.items() if name in names},
+        carried,
+    )
+
+
+async def carry(
+    address: Address, new: str, columns: Sequence[str], carried: Sequence[dependants.Carried]
+) -> None:
+    """Make what is carried on the new table, in one transaction, and look that it is there."""
+    if not carried:
+        return
+    async with server.session(address, autocommit=False) as connection:
+        await dependants.make(connection, carried)
+        made = await dependants.of_columns(connection, new, list(columns))
+        dependants.require_made(carried, made)
+        await connection.commit()
+
+
+@asynccontextmanager
+async def _reading(address: Address) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    async with server.session(address, autocommit=False) as connection:
+        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield connection

@@ -12,9 +12,10 @@ from wizard.base.errors import OperationFailed, RemodelError
 from wizard.config.config import Conversion
 from wizard.engine.context import Context
 from wizard.engine.results import Tried
-from wizard.project import package, source
+from wizard.project import encoding, package, source
 from wizard.project.worker_client import WorkerClient
 from wizard.project.worker_results import SystemChecks
+from wizard.steps import proof
 from wizard.steps.sources import describe
 
 ERROR = 40  # django.core.checks.ERROR
@@ -27,7 +28,7 @@ class Proposal:
 
     `path` is the operator's file, `imported` the one that the project imports, which may be an
     installed copy. `final` is None where no field moves. `widened` says whether a rule of the page
-    tree gets the new type.
+    tree gets the new type, `by_hand` whether the class is not the one that is generated.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Proposal:
     added: str
     final: str | None
     widened: bool
+    by_hand: bool
 
     @property
     def digest(self) -> str:
@@ -49,19 +51,31 @@ class Proposal:
 
 
 async def propose(context: Context, text: str) -> Proposal:
-    """Return what the models file becomes with this class. Raise SourceError where it cannot."""
+    """Return what the models file becomes with this class.
+
+    Raise SourceError where it cannot, and OperationFailed where its encoding cannot hold it.
+    """
     conversion = context.config.conversion
     imported = Path((await describe(context))["file"])
     path = package.source_of(context.config.project, imported)
     before = package.read(path)
     old, new = (label.partition(".")[2] for label in (conversion.old_type, conversion.new_type))
     inserted = source.insert_class(before, after=old, text=text)
-    added = source.allow_beside(inserted, app=conversion.app, old_class=old, new_class=new)
+    allowed = source.allow_beside(inserted, app=conversion.app, old_class=old, new_class=new)
+    added = source.export_beside(allowed, old_class=old, new_class=new)
     final = source.final_models(
         added, old_class=old, new_class=new, fields=conversion.move, prefix=conversion.prefix
     )
+    for each in (added, final):
+        encoding.encoded(each, path)
     return Proposal(
-        path, imported, before, added, final if conversion.move else None, added != inserted
+        path=path,
+        imported=imported,
+        before=before,
+        added=added,
+        final=final if conversion.move else None,
+        widened=allowed != inserted,
+        by_hand=text.split() != (await generated(context)).split(),
     )
 
 
@@ -79,21 +93,26 @@ async def generated(context: Context) -> str:
 
 
 async def require_sound(context: Context, proposal: Proposal) -> None:
-    """Raise OperationFailed unless Django takes the models as they would be, added and final.
+    """Raise OperationFailed unless Django takes the models as they would be, added and final, and
+    every page type then shows what it shows now, but for what moves.
 
     Errors that the project has already do not count. What the trial has tried is not tried again.
     """
     if context.facts.settled(Tried.KEY) and context.facts.of(Tried).models == proposal.digest:
         return
-    known = set(system_errors(await (await context.worker.client()).check()))
+    here = await context.worker.client()
+    known, before = set(system_errors(await here.check())), await here.interfaces()
     phases: list[Phase] = ["added"] if proposal.final is None else ["added", "final"]
     for phase in phases:
+        after = None
         try:
             async with context.worker.client_over(proposal.texts(phase)) as worker:
                 faults = await _faults(worker, context.config.conversion, phase, known)
+                if not faults:
+                    after = await worker.interfaces()
         except RemodelError as error:
             faults = [f"{error.message} {error.found}".strip()]
-        if faults:
+        if faults or after is None:
             when = "with the new class" if phase == "added" else "once the fields have moved"
             raise OperationFailed(
                 f"The models would not be right {when}; {proposal.path.name} was not changed.",
@@ -101,6 +120,15 @@ async def require_sound(context: Context, proposal: Proposal) -> None:
                 hint=f"Change {proposal.path.name} so that this holds. Or change the conversion in "
                 "remodel.yml: another name for the new type (`to`), or other fields (`move`).",
             )
+        await proof.require_shown(
+            context,
+            before,
+            after,
+            moved=context.config.conversion.move if phase == "final" else (),
+            path=proposal.path,
+            new_type=phase == phases[-1],
+            by_hand=proposal.by_hand,
+        )
 
 
 async def _faults(

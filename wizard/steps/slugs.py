@@ -11,14 +11,22 @@ from wizard.base.errors import VerificationFailed, some
 from wizard.delivery.verify.urls import judge
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
-from wizard.engine.results import Converted, FieldsMoved, SlugsRestored, Tried, UrlsCompared
+from wizard.engine.results import (
+    Converted,
+    FieldsMoved,
+    Migrated,
+    SlugsRestored,
+    Tried,
+    UrlsCompared,
+)
+from wizard.postgres.dependants import Carried
 from wizard.project import package, source
 from wizard.session.plan import CHANGES_NOTHING, Gate, Loss, Plan
 from wizard.steps import checkpointed
+from wizard.steps.agreement import faults_of_code
 from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.copy import FAULTS_SHOWN, first, named
-from wizard.steps.dropped_columns import lost_objects, moved_columns
-from wizard.steps.proposal import system_errors
+from wizard.steps.dropped_columns import HangingOn, carry, hanging_on, moved_columns
 from wizard.steps.sources import (
     models_file,
     observe_file,
@@ -181,15 +189,39 @@ class MigrateFields(Migrate):
             Loss(f"{conversion.old_type}.{name} of pages that stay {conversion.old_type}", count)
             for name, count in left.values.items()
         ]
-        losses += [Loss(what) for what in await _dependants(context, left)]
+        new = await (await context.worker.client()).describe(conversion.new_type)
+        there = await _hanging_on(context, left, new["table"])
+        losses += [Loss(what) for what in there.lost.values()]
         columns = ", ".join(conversion.move)
+        carried = sorted(there.carried)
         return replace(
             plan,
+            does=(*plan.does, *(f"make anew on {new['table']}: {name}" for name in carried)),
             title=f"Drop the moved columns from {conversion.old_type}, rename the new ones",
             destroys=(Loss(f"the columns {columns} of {conversion.old_type}"), *losses),
             gate=Gate(conversion.old_type),
-            details={"discard": _discarded(plan.facts["migrations"], left.pages or 0)},
+            facts={**plan.facts, **({"carried": carried} if carried else {})},
+            details={
+                "discard": _discarded(plan.facts["migrations"], left.pages or 0),
+                "table": new["table"],
+                "carried": [
+                    [one.name, one.new_name, list(one.statements)] for one in there.statements
+                ],
+            },
         )
+
+    async def apply(self, context: Context, plan: Plan) -> Migrated:
+        migrated = await super().apply(context, plan)
+        carried = [Carried(*one) for one in plan.details["carried"]]
+        columns = context.facts.of(FieldsMoved).columns or ()
+        await carry(context.config.local.address, plan.details["table"], columns, carried)
+        for one in carried:
+            context.report.finding("carried", f"{one.name}, to {plan.details['table']}")
+        return migrated
+
+    def renames(self, context: Context) -> dict[str, str]:
+        prefix, columns = context.config.conversion.prefix, context.facts.of(FieldsMoved).columns
+        return {prefix + column: column for column in columns or ()}
 
     async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         conversion, worker = context.config.conversion, await context.worker.client()
@@ -211,13 +243,23 @@ def _left(plan: Plan) -> dict[str, Any]:
     return {name: plan.details[name] for name in names if name in plan.details}
 
 
-async def _dependants(context: Context, left: FieldsMoved) -> list[str]:
-    """Return what goes with the columns, a line an object: here, and in production as tried."""
+async def _hanging_on(context: Context, left: FieldsMoved, new: str) -> HangingOn:
+    """Return what hangs on the columns: here, and in production as tried.
+
+    What production has and the local copy has not is a loss.
+    """
     tried = context.facts.of(Tried) if context.facts.settled(Tried.KEY) else Tried()
-    here = await lost_objects(
-        context.config.local.address, left.table or "", left.columns or (), left.declared or ()
+    here = await hanging_on(
+        context.config.local.address,
+        left.table or "",
+        left.columns or (),
+        left.declared or (),
+        prefix=context.config.conversion.prefix,
+        new=new,
     )
-    return list({**here, **(tried.dependants or {})}.values())
+    every = {**here.lost, **(tried.dependants or {}), **(tried.carried or {})}
+    lost = {name: what for name, what in every.items() if name not in here.carried}
+    return replace(here, lost=lost)
 
 
 def _discarded(migrations: Sequence[str], pages: int) -> dict[str, int]:
@@ -249,13 +291,7 @@ class CompareUrls(Repeatable):
         if len(now) > len(rows):
             rows.append(f"{len(rows):,} of {len(now):,} are shown\t\t")
         context.report.document("URLs", "table", "\n".join(["url\ttype\ttitle", *rows]))
-        faults += [
-            f"Django would still migrate: {change}"
-            for app in context.config.conversion.apps
-            for change in await worker.pending_changes(app)
-        ]
-        checked = await worker.check()
-        faults += [f"manage.py check: {error}" for error in system_errors(checked)]
+        faults += await faults_of_code(context)
         if faults:
             raise VerificationFailed(
                 "The site is not what it was.",
@@ -270,9 +306,7 @@ class CompareUrls(Repeatable):
         )
         context.report.finding("page tree", "no problem found by treebeard")
         context.report.finding("models and migrations", "agree; nothing is left to migrate")
-        context.report.finding(
-            "manage.py check", f"no error; {len(checked['messages'])} other messages"
-        )
+        context.report.finding("manage.py check --database", "no new error")
         return UrlsCompared(count=len(now), message=f"{len(now):,} URLs as before")
 
 

@@ -15,6 +15,7 @@ from wizard.project import package, source
 from wizard.project.worker_results import NewMigration
 from wizard.session.plan import CHANGES_NOTHING, Gate, Plan
 from wizard.steps import checkpointed
+from wizard.steps.agreement import require_schema
 from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.proposal import generated, propose, require_sound
 from wizard.steps.sources import (
@@ -265,13 +266,20 @@ class Migrate(Checkpointed):
         )
 
     async def apply(self, context: Context, plan: Plan) -> Migrated:
-        worker = await context.worker.client()
+        conversion, worker = context.config.conversion, await context.worker.client()
+        before = await worker.schema_differences(conversion, applied=True)
         await worker.migrate(context.report, plan.details.get("discard"))
         left = await worker.migration_plan()
         if left:
             raise VerificationFailed("Django still has migrations to apply.", found="\n".join(left))
+        after = await worker.schema_differences(conversion)
+        require_schema(context.report, before, after, self.renames(context))
         applied = plan.facts["migrations"]
         return Migrated(applied=applied, message=f"{len(applied)} applied")
+
+    def renames(self, context: Context) -> dict[str, str]:
+        """Return the new names of columns that the migrations rename."""
+        return {}
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         left = await (await context.worker.client()).migration_plan()

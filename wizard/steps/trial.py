@@ -18,7 +18,7 @@ from wizard.project.worker_results import Outlook
 from wizard.session.plan import CHANGES_NOTHING, Plan
 from wizard.steps import sequences
 from wizard.steps.copy import refused
-from wizard.steps.dropped_columns import lost_objects, moved_columns
+from wizard.steps.dropped_columns import HangingOn, hanging_on, moved_columns
 from wizard.steps.proposal import Proposal, generated, propose, require_sound
 from wizard.steps.sources import report_usages
 
@@ -104,10 +104,10 @@ async def _look(context: Context, proposal: Proposal | None) -> Tried:
             )
             _unseen(context, "its tables are not yet those of the models")
             return Tried(models=models, message=LATER)
-        lost = await _lost_objects(context, far)
+        there = await _hanging_on(context, far)
         if await _is_standby(far):
             _unseen(context, "it is a standby, which has no temporary tables")
-            return Tried(models=models, dependants=lost, message=LATER)
+            return _tried(models, there, LATER)
         outlook = await worker.look(context.config.conversion)
     _show(context, outlook)
     if outlook["faults"]:
@@ -117,7 +117,7 @@ async def _look(context: Context, proposal: Proposal | None) -> Tried:
             "try again.",
         )
     message = f"pages to convert: {outlook['pages']:,}; nothing is in the way"
-    return Tried(models=models, dependants=lost, message=message)
+    return _tried(models, there, message)
 
 
 def _unseen(context: Context, why: str) -> None:
@@ -138,11 +138,17 @@ async def _is_standby(far: Far) -> bool:
     return bool(standby)
 
 
-async def _lost_objects(context: Context, far: Far) -> dict[str, str]:
-    """Report and return what production loses with the columns of the moved fields."""
-    moved = await moved_columns(context)
-    lost = await lost_objects(far.address, **moved)
-    for line in lost.values():
+def _tried(models: str | None, there: HangingOn, message: str) -> Tried:
+    return Tried(models=models, dependants=there.lost, carried=there.carried, message=message)
+
+
+async def _hanging_on(context: Context, far: Far) -> HangingOn:
+    """Report and return what hangs on production's columns of the moved fields."""
+    conversion, moved = context.config.conversion, await moved_columns(context)
+    there = await hanging_on(far.address, **moved, prefix=conversion.prefix)
+    for line in there.carried.values():
+        context.report.finding("carried", f"{line}: made anew for {conversion.new_type}")
+    for line in there.lost.values():
         context.report.finding(
             "goes with the columns",
             line,
@@ -150,7 +156,7 @@ async def _lost_objects(context: Context, far: Far) -> dict[str, str]:
             f"{moved['table']} loses {', '.join(moved['columns'])}, and this with them. Make it "
             "anew after the delivery, or change it before.",
         )
-    return lost
+    return there
 
 
 def _slugs(slugs: Sequence[str], count: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Callable
 from .convert import conversion, leftovers, look, observation, originals, reindex, slugs
 from .plan import field_table
 from .protocol import Refusal, Reply
-from .site import migrations, models, pages, sites, urls
+from .site import interfaces, migrations, models, pages, schema, sites, urls
 from .site.database import looking, read_only
 
 Operation = Callable[..., object]
@@ -16,6 +16,7 @@ OPERATIONS: dict[str, Operation] = {
     "page_models": models.page_models,
     "describe": models.describe,
     "check_models": models.check_models,
+    "interfaces": interfaces.interfaces,
     "find_pages": pages.find_pages,
     "tree_problems": pages.tree_problems,
     "sites": sites.sites,
@@ -23,9 +24,11 @@ OPERATIONS: dict[str, Operation] = {
     "urls": urls.urls,
     "check": migrations.check,
     "pending_changes": migrations.pending_changes,
+    "all_pending_changes": migrations.all_pending_changes,
     "make_migration": migrations.make_migration,
     "migration_plan": migrations.migration_plan,
     "migrate": migrations.migrate,
+    "schema_differences": schema.schema_differences,
     "field_map": field_table.describe_field_map,
     "convert_plan": conversion.convert_plan,
     "convert": conversion.convert,

@@ -66,15 +66,16 @@ async def _copy(
 ) -> None:
     query = sql.SQL("COPY (SELECT t.* FROM {} t WHERE {}) TO STDOUT (FORMAT csv, HEADER)")
     part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        async with (
-            connection.cursor() as cursor,
-            cursor.copy(query.format(table, written)) as rows,
-        ):
-            async for data in rows:
-                file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    with files.writing(path):
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            async with (
+                connection.cursor() as cursor,
+                cursor.copy(query.format(table, written)) as rows,
+            ):
+                async for data in rows:
+                    file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)

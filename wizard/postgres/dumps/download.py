@@ -20,6 +20,7 @@ from pathlib import Path
 
 import asyncssh
 
+from wizard.base import files
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.events import Report
 from wizard.postgres.dumps import archive
@@ -109,6 +110,8 @@ async def _stat(sftp: asyncssh.SFTPClient, path: str) -> Original:
     attributes = await sftp.stat(path)
     if stat.S_ISDIR(attributes.permissions or 0):
         raise archive.other_format(path, "directory")
+    if not stat.S_ISREG(attributes.permissions or stat.S_IFREG):
+        raise OperationFailed(f"{path} is no file on the far side.", hint="Check the path.")
     return Original(posixpath.normpath(path), attributes.size or 0, attributes.mtime or 0)
 
 
@@ -123,7 +126,7 @@ async def _begin(part: Path, original: Original, report: Report) -> FileIO:
                 return file
             file.close()
     _forget(part)
-    with archive.writing(part):
+    with files.writing(part):
         note = os.open(_note(part), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(note, "w") as text:
             text.write(json.dumps(asdict(original)))
@@ -145,12 +148,12 @@ async def _receive(
         assert isinstance(data, bytes)
         if not data:
             break  # it became shorter
-        with archive.writing(part):
+        with files.writing(part):
             archive.write_all(file, data)
         digest.update(data)
         done += len(data)
         report.progress(done, original.size, "bytes", "fetching")
-    with archive.writing(part):
+    with files.writing(part):
         os.fsync(file.fileno())
 
 

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from wizard.base import files
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Report
 from wizard.base.process import READ, OutputStream, start
@@ -182,7 +183,7 @@ async def _take_in(
     part = path.with_name(f"{path.name}.part")
     archive.delete(part)
     try:
-        with archive.writing(part):
+        with files.writing(part):
             noted = await filling(part, path.name, report)
         if pg_restore is not None:
             header = await archive.describe(part, pg_restore)

@@ -10,7 +10,6 @@ from pathlib import Path
 from wizard.base import files
 from wizard.base.errors import OperationFailed
 from wizard.base.process import start
-from wizard.postgres.dumps import archive as archives
 from wizard.postgres.dumps.archive import Archive
 from wizard.postgres.dumps.tools import ENVIRONMENT, Tool
 
@@ -30,7 +29,7 @@ async def write(archive: Archive, path: Path, pg_restore: Tool) -> int:
     argv = [str(pg_restore.path), "--no-owner", "--no-acl", "--file=-", str(archive.path)]
     part.unlink(missing_ok=True)
     try:
-        with archives.writing(part):
+        with files.writing(part):
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 async with start(argv, env=ENVIRONMENT) as child:

@@ -18,7 +18,7 @@ The edits:
     placing           putting it in
     editing           taking the fields out of the old class (removing, pruning), and giving them
                       their names back
-    tree_rules        allowing the new type where the old one may stand in the page tree
+    tree_rules        the new type beside the old one: in the rules of the page tree, in __all__
 For the operator to look at:
     mentions          the code of the file that still speaks of a field
     usages            what else names the type or a field, in every file of the project
@@ -38,7 +38,7 @@ from wizard.project.source.editing import (
 from wizard.project.source.mentions import Mention, mentions
 from wizard.project.source.parsed import SourceError, class_source
 from wizard.project.source.placing import insert_class
-from wizard.project.source.tree_rules import allow_beside
+from wizard.project.source.tree_rules import allow_beside, export_beside
 from wizard.project.source.usages import Usage, usages
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "allow_beside",
     "class_source",
     "derived_class",
+    "export_beside",
     "final_models",
     "insert_class",
     "mentions",

@@ -12,11 +12,11 @@ from __future__ import annotations
 import ast
 import os
 import re
-import tokenize
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wizard.project.encoding import declared
 from wizard.project.source.usage_names import Names
 from wizard.project.source.usages_in_python import (
     is_migration,
@@ -125,10 +125,10 @@ def _parsed(path: Path) -> ast.Module | None:
 def _read(path: Path) -> str:
     """Return a file's text, Python in the encoding that it declares, with lines that end alike."""
     data = path.read_bytes()
-    encoding = "utf-8-sig"
+    encoding = "utf-8"
     if path.suffix == ".py":
         try:
-            encoding, _ = tokenize.detect_encoding(iter(data.splitlines(keepends=True)).__next__)
+            encoding = declared(data)
         except SyntaxError:
-            encoding = "utf-8-sig"
-    return re.sub("\r\n?", "\n", data.decode(encoding, "replace"))
+            encoding = "utf-8"
+    return re.sub("\r\n?", "\n", data.decode(encoding, "replace").removeprefix("\ufeff"))

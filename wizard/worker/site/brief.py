@@ -15,7 +15,7 @@ CHUNK = 1 << 20
 
 
 def read() -> dict[str, Any]:
-    """Return `overlay`, texts by the real paths of files, and `look_at`, a target or None."""
+    """Return `overlay`, base64 by the real paths of files, and `look_at`, a target or None."""
     number = os.environ.pop(BRIEF, "")
     if not number:
         return {"overlay": {}, "look_at": None}

@@ -22,11 +22,14 @@ from .models import page_model
 from .types import Migration, MigrationLoader
 
 
-def check(reply: Reply) -> dict[str, Any]:
-    """Run Django's system checks: `{errors, messages: [{id, level, text, hint}]}`."""
+def check(reply: Reply, *, database: bool = False) -> dict[str, Any]:
+    """Run Django's system checks: `{errors, messages: [{id, level, text, hint}]}`.
+
+    With `database` those as well that `check --database` adds for the pages' database.
+    """
     from django.core import checks
 
-    results = checks.run_checks()
+    results = checks.run_checks(databases=[page_connection().alias] if database else None)
     messages = [
         {
             "id": message.id,
@@ -103,6 +106,23 @@ def pending_changes(reply: Reply, *, app: str) -> list[str]:
     loader = _loader()
     changes = _changes(loader.graph, loader.project_state(), app)
     return [operation.describe() for operation in changes]
+
+
+def all_pending_changes(reply: Reply) -> dict[str, list[str]]:
+    """Return, by app, what models have that migrations do not, as `makemigrations --check` does."""
+    from django.apps import apps
+    from django.db.migrations.autodetector import MigrationAutodetector
+    from django.db.migrations.questioner import MigrationQuestioner
+    from django.db.migrations.state import ProjectState
+
+    loader = _loader()
+    detector = MigrationAutodetector(
+        loader.project_state(), ProjectState.from_apps(apps), MigrationQuestioner(dry_run=True)
+    )
+    return {
+        app: [operation.describe() for each in migrations for operation in each.operations]
+        for app, migrations in detector.changes(graph=loader.graph).items()
+    }
 
 
 def make_migration(

@@ -6,6 +6,7 @@ another text is given. Compiled code of such a file is neither read nor written.
 
 from __future__ import annotations
 
+import base64
 import os
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -13,10 +14,10 @@ from typing import Any
 
 
 def lay_over(given: dict[str, str]) -> None:
-    """Have files read with another text, which is given by their real paths."""
+    """Have files read with other bytes, which are given in base64 by their real paths."""
     if not given:
         return
-    texts = {path: text.encode() for path, text in given.items()}
+    texts = {path: base64.b64decode(data) for path, data in given.items()}
     names = {Path(path).name for path in texts}
     get_data, path_stats = SourceFileLoader.get_data, SourceFileLoader.path_stats
 
