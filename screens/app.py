@@ -38,7 +38,7 @@ from screens.theme import HEIGHTS, REMODEL, WIDTHS
 from screens.widgets.prompt import PromptText
 from wizard.base.errors import Declined, ExitCode, RemodelError
 from wizard.base.events import Answered, Event, StepEntered
-from wizard.base.redaction import redact
+from wizard.base.redaction import shown
 from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Step
@@ -144,7 +144,7 @@ class RemodelApp(EndingApp):
         try:
             report.write(self.context)
         except (RemodelError, OSError) as error:
-            self.notify(f"No report: {redact(str(error))}", severity="error", markup=False)
+            self.notify(f"No report: {shown(str(error))}", severity="error", markup=False)
 
     async def _go(self) -> bool:
         """Run the engine. Return False when a gate was declined, so that it runs again."""

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from screens.host import Host
 from wizard.base.errors import ExitCode
-from wizard.base.redaction import redact
+from wizard.base.redaction import shown
 from wizard.engine.engine import Engine
 
 PATIENCE = 5.0  # seconds that work gets to clean up after a signal
@@ -37,7 +37,7 @@ class EndingApp(Host):
             return
         if self._signal is not None:
             code = 128 + self._signal
-        text = Text(redact(message).strip()) if message else None
+        text = Text(shown(message).strip()) if message else None
         self.exit(return_code=code, message=text)
 
     def _leave(self) -> None:
@@ -93,6 +93,6 @@ class EndingApp(Host):
         """Show a crash of ours: its traceback, redacted, without the values of variables."""
         self.bell()
         session = self.context.session.id
-        text = f"{redact(traceback.format_exc())}\nThis is a fault in remodel. The session is "
+        text = f"{shown(traceback.format_exc())}\nThis is a fault in remodel. The session is "
         self._exit_renderables.append(Text(f"{text}kept: remodel resume {session}"))
         self._close_messages_no_wait()

@@ -13,7 +13,7 @@ from textual.widgets import Button, Footer, Static
 
 from screens.theme import MUTED, TEXT, VERMILION, YELLOW
 from wizard.base.errors import ExitCode, RemodelError
-from wizard.base.redaction import redact
+from wizard.base.redaction import shown
 from wizard.engine.operators import Verdict
 
 WORDS: Final = {
@@ -46,12 +46,12 @@ class FailedScreen(ModalScreen[Verdict]):
         word = WORDS.get(error.exit_code, "")
         with Vertical(classes="dialog", id="failed"):
             yield Static(Text(f"✗ FAILED  {self.operation}", f"bold {VERMILION}"))
-            yield Static(Text(redact(error.message), f"bold {TEXT}"), id="message")
+            yield Static(Text(shown(error.message), f"bold {TEXT}"), id="message")
             with VerticalScroll(id="found"):
-                yield Static(Text(redact(error.found), TEXT))
+                yield Static(Text(shown(error.found), TEXT))
             if error.hint:
                 yield Static(
-                    Text.assemble(("What to do  ", f"bold {YELLOW}"), (redact(error.hint), TEXT)),
+                    Text.assemble(("What to do  ", f"bold {YELLOW}"), (shown(error.hint), TEXT)),
                     id="hint",
                 )
             yield Static(Text(f"exit code {int(error.exit_code)}: {word}", MUTED), id="code")
@@ -67,7 +67,7 @@ class FailedScreen(ModalScreen[Verdict]):
 
     def action_copy(self) -> None:
         """Copy the whole error into the terminal's clipboard."""
-        self.app.copy_to_clipboard(redact(str(self.error)))
+        self.app.copy_to_clipboard(shown(str(self.error)))
         self.notify("The error is in the clipboard.")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:

@@ -18,6 +18,7 @@ from screens.theme import BLUE, MUTED, TEXT, VERMILION, YELLOW
 from screens.widgets.documents import drawn
 from screens.widgets.findings import FindingsTable
 from wizard.base.events import Document, Finding
+from wizard.base.redaction import shown
 from wizard.session.plan import Plan
 
 MINIMUM: Final = (80, 24)
@@ -62,7 +63,9 @@ class GateScreen(ModalScreen[Answer]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="gate") as dialog:
             dialog.border_subtitle = f"plan {self.plan.fingerprint}"
-            yield Static(Text(f"◆ GATE  {self.plan.title}", f"bold {YELLOW}"), id="gate-title")
+            yield Static(
+                Text(shown(f"◆ GATE  {self.plan.title}"), f"bold {YELLOW}"), id="gate-title"
+            )
             with VerticalScroll(id="gate-plan", can_focus=False):
                 yield Static(self._plan(), id="gate-text", markup=False)
                 if self.findings:
@@ -182,14 +185,15 @@ class GateScreen(ModalScreen[Answer]):
         table.add_column(ratio=1)
         for line in self.changed:
             table.add_row(
-                Text("▲", YELLOW), Text(f"changed since you looked: {line}", f"bold {YELLOW}")
+                Text("▲", YELLOW),
+                Text(shown(f"changed since you looked: {line}"), f"bold {YELLOW}"),
             )
         for line in self.plan.does:
-            table.add_row(Text("▶", MUTED), Text(line, TEXT))
+            table.add_row(Text("▶", MUTED), Text(shown(line), TEXT))
         for loss in self.plan.destroys:
-            cell = Text.assemble(("Destroys: ", f"bold {VERMILION}"), (str(loss), VERMILION))
+            cell = Text.assemble(("Destroys: ", f"bold {VERMILION}"), (shown(str(loss)), VERMILION))
             table.add_row(Text("✗", VERMILION), cell)
         if self.plan.undo:
-            cell = Text.assemble(("Undo: ", f"bold {BLUE}"), (self.plan.undo, TEXT))
+            cell = Text.assemble(("Undo: ", f"bold {BLUE}"), (shown(self.plan.undo), TEXT))
             table.add_row(Text("←", BLUE), cell)
         return table

@@ -17,6 +17,7 @@ from textual.widgets.tree import TreeNode
 
 from screens.theme import BLUE, MUTED, ORANGE, PAGES_DONE, PAGES_PLANNED, YELLOW
 from wizard.base.errors import RemodelError
+from wizard.base.redaction import shown
 
 if TYPE_CHECKING:
     from wizard.project.pagetree import Node, PageTree
@@ -84,7 +85,7 @@ class PagesTree(Tree["Node | More | None"]):
     ) -> None:
         for page in nodes:
             # A label of its own is never drawn; `render_label` makes it from the data.
-            child = parent.add(Text(page.title), page, allow_expand=page.children > 0)
+            child = parent.add(Text(shown(page.title)), page, allow_expand=page.children > 0)
             alone = total == 1 and page.id not in self._shut  # the root, the home page
             if page.children and (alone or page.id in self._open):
                 child.expand()
@@ -154,7 +155,7 @@ class PagesTree(Tree["Node | More | None"]):
         mark = (PAGES_PLANNED if self._planned else PAGES_DONE).get(self._marks.get(page.id, ""))
         if mark:  # before what a narrow tree cuts off
             text.append(f"{mark}  ", base_style + Style(color=mark.colour, bold=True))
-        text.append(page.title, base_style + style)
+        text.append(shown(page.title), base_style + style)
         status, colour = _status(page)
         text.append(f"  {page.type} · ", base_style + Style(color=MUTED))
         text.append(status, base_style + Style(color=colour))

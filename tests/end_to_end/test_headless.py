@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import stat
 import subprocess
 from dataclasses import dataclass
 
@@ -73,6 +74,21 @@ def test_replay_converts_staging_and_production(replayed: Replayed) -> None:
     home = demo.root / "production" / "home"
     assert (home / "podcast-stopped").exists()
     assert (home / "podcast-started").exists()
+
+
+def test_what_a_session_writes_is_the_operators_alone(replayed: Replayed) -> None:
+    """Whatever the umask, which is 022 here; the project's own files keep theirs."""
+    root = replayed.demo.root
+    written = [root / ".remodel", root / "backups"]
+    written += [path for folder in tuple(written) for path in folder.rglob("*")]
+    assert len(written) > 10
+    wrong = [
+        f"{path} {oct(mode)}"
+        for path in written
+        if not path.is_symlink()
+        and (mode := stat.S_IMODE(path.stat().st_mode)) != (0o700 if path.is_dir() else 0o600)
+    ]
+    assert wrong == []
 
 
 def test_drill_refuses_a_copy_that_lacks_a_migration_and_a_url(replayed: Replayed) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres.every_kind import EVERY_KIND
 from tests.support.postgres import tool
 from wizard.base.errors import ConnectionFailed, OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding, Progress, Report
+from wizard.base.process import run
 from wizard.postgres import server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import fingerprint
@@ -137,7 +139,10 @@ async def test_shows_the_servers_error_with_the_scripts_line(
     database: Address, tmp_path: Path, report: Report
 ) -> None:
     path = tmp_path / "db.sql"
-    path.write_text(f"{HEAD}CREATE TABLE t (id int);\n\nSELECT 1;\nSELECT nothing FROM t;\n{TAIL}")
+    path.write_text(
+        f"{HEAD}CREATE TABLE t (id int);\n\nCOMMENT ON TABLE t IS 'x';\n"
+        f"CREATE VIEW v AS SELECT nothing FROM t;\nCOMMENT ON TABLE t IS 'y';\n{TAIL}"
+    )
     with pytest.raises(OperationFailed, match="near line 8") as caught:
         await loader.load(path, database, report)
     assert 'column "nothing" does not exist' in caught.value.found
@@ -194,10 +199,166 @@ async def test_a_server_that_goes_away_fails_the_load(
 ) -> None:
     path = tmp_path / "db.sql"
     path.write_text(
-        f"{HEAD}CREATE TABLE t (id int);\nSELECT pg_terminate_backend(pg_backend_pid());\n{TAIL}"
+        f"{HEAD}CREATE TABLE t (id int);\n"
+        f"CREATE VIEW v AS SELECT pg_terminate_backend(pg_backend_pid());\n"
+        f"CREATE MATERIALIZED VIEW m AS SELECT * FROM v;\n{TAIL}"
     )
     with pytest.raises(OperationFailed, match="near line"):
         await loader.load(path, database, report)
     assert (await server.contents(database)).tables == 0
     with pytest.raises(ConnectionFailed, match="nosuchdb"):
         await loader.load(path, replace(database, database="nosuchdb"), report)
+
+
+REFUSED = [
+    "SET standard_conforming_strings = off;",
+    "SET standard_conforming_strings = 'off';",
+    "SET  standard_conforming_strings = off;",
+    "SET standard_conforming_strings TO off;",
+    "set standard_conforming_strings=off;",
+    "SET LOCAL standard_conforming_strings TO off;",
+    "SET SESSION standard_conforming_strings = off;",
+    "SET/**/standard_conforming_strings = off;",
+    'SET "standard_conforming_strings" = off;',
+    'SET U&"standard_conforming\\005fstrings" = off;',
+    "SET session_replication_role = replica;",
+    "SET search_path = evil;",
+    "SET SESSION AUTHORIZATION 'other';",
+    "SET ROLE other;",
+    "RESET ALL;",
+    "SELECT pg_catalog.set_config('standard_conforming_strings', 'off', false);",
+    "SELECT set_config('session_replication_role', 'replica', false);",
+    "SELECT pg_catalog . set_config('search_path', 'evil', false);",
+    "SELECT pg_catalog.set_config('search_path', 'evil', false);",
+    "SELECT pg_catalog.set_config('search_path', '', false), pg_sleep(0);",
+    "SELECT pg_catalog.setval('public.s', (SELECT 1), true);",
+    "DO $$ BEGIN PERFORM set_config('work_mem', '1MB', false); END $$;",
+    "DO U&'BEGIN END';",
+    "COMMIT ;",
+    "commit;",
+    "COMMIT AND CHAIN;",
+    "/* a */ END;",
+    "ROLLBACK;",
+    "SAVEPOINT a;",
+    "ALTER SYSTEM SET work_mem = '1MB';",
+    "ALTER ROLE app SUPERUSER;",
+    "ALTER DATABASE app SET work_mem = '1MB';",
+    "CREATE ROLE evil;",
+    "CREATE DATABASE evil;",
+    "DROP DATABASE app;",
+    "COPY t FROM '/etc/passwd';",
+    "COPY t FROM '/etc/passwd' WHERE id IS DISTINCT FROM stdin;",
+    "COPY t (id) FROM PROGRAM 'id' -- FROM stdin;",
+    "COPY t TO stdout;",
+    "CALL p();",
+    "LOAD 'lib';",
+    "EXPLAIN ANALYZE SELECT 1;",
+    "WITH a AS (SELECT 1) SELECT * FROM a;",
+    "INSERT INTO t VALUES (set_config('work_mem', '1MB', false)::int);",
+    "INSERT INTO t SELECT 1;",
+    "UPDATE t SET id = 1;",
+    "DELETE FROM t;",
+    "TRUNCATE t;",
+    "LISTEN a;",
+    "LOCK TABLE t;",
+    "VACUUM;",
+]
+
+
+@pytest.mark.parametrize("statement", REFUSED)
+async def test_refuses_what_pg_dump_does_not_write(
+    statement: str, database: Address, tmp_path: Path, report: Report
+) -> None:
+    """In whatever spelling, when it is taken over, and when it is loaded; nothing is left."""
+    path = tmp_path / "db.sql"
+    path.write_text(f"{HEAD}CREATE TABLE public.t (id int, stdin int);\n\n{statement}\n{TAIL}")
+    with pytest.raises(VerificationFailed, match=r"line 7|COPY"):
+        await archive.take(path, await tool("pg_restore", 18), report)
+    with pytest.raises(VerificationFailed, match=r"line 7|COPY"):
+        await loader.load(path, database, report)
+    assert (await server.contents(database)).tables == 0
+
+
+@pytest.mark.parametrize(
+    "smuggled",
+    [
+        # Where a string ends, the splitter and the server see it differently in each of these.
+        "CREATE VIEW v AS SELECT E'a'\n'\\''; COMMIT; CREATE TABLE left_over (a int); --';",
+        "CREATE FUNCTION f(begin int) RETURNS int LANGUAGE sql AS 'SELECT 1'; COMMIT; END;",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1 AS case; END; "
+        "COMMIT; SELECT 1 AS end, 2 AS end;",
+    ],
+)
+async def test_no_statement_brings_a_second_one(
+    smuggled: str, database: Address, tmp_path: Path, report: Report
+) -> None:
+    path = tmp_path / "db.sql"
+    path.write_text(f"{HEAD}CREATE TABLE public.t (id int);\n{smuggled}\n{TAIL}")
+    with pytest.raises((OperationFailed, VerificationFailed)):
+        await loader.load(path, database, report)
+    assert (await server.contents(database)).tables == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "back"),
+    [
+        ("standard_conforming_strings", "off", ""),
+        ("client_encoding", "LATIN1", ""),
+        ("DateStyle", "German", "ISO"),
+        ("work_mem", "1MB", ""),
+        ("search_path", "pg_catalog, public", ""),
+    ],
+)
+async def test_what_a_function_sets_while_it_loads_is_seen(
+    name: str, value: str, back: str, database: Address, tmp_path: Path, report: Report
+) -> None:
+    """It is called where pg_dump writes no call: as a row is checked."""
+    path = tmp_path / "db.sql"
+
+    def called(number: int, to: str) -> str:
+        return (
+            f"CREATE TABLE public.t{number} (id int, "
+            f"CHECK (pg_catalog.set_config('{name}', '{to}', false) <> '-'));\n"
+            f"INSERT INTO public.t{number} VALUES (1);\n"
+        )
+
+    rows = "CREATE TABLE public.t (id int);\nCOPY public.t FROM stdin;\n1\n\\.\n"
+    path.write_text(HEAD + called(1, value) + rows + (called(2, back) if back else "") + TAIL)
+    with pytest.raises(VerificationFailed, match=f"sets .*{name}"):
+        await loader.load(path, database, report)
+    assert (await server.contents(database)).tables == 0
+
+
+@pytest.mark.parametrize("major", [16, 18])
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--inserts"], ["--column-inserts", "--rows-per-insert=2", "--on-conflict-do-nothing"]],
+    ids=["copy", "inserts", "columns"],
+)
+async def test_takes_all_that_pg_dump_writes(
+    major: int,
+    options: list[str],
+    database: Address,
+    database_16: Address,
+    tmp_path: Path,
+    report: Report,
+) -> None:
+    """A database with an object of every kind, as either version writes it."""
+    source = database if major == 18 else database_16
+    async with await connect(source) as connection:
+        await connection.execute(EVERY_KIND)
+    path = tmp_path / "db.sql"
+    pg_dump = await tool("pg_dump", major)
+    argv = [str(pg_dump.path), *options, "--clean", "--if-exists", f"--file={path}"]
+    done = await run([*argv, *tools.reach(source)], env=tools.environment(source))
+    assert done.returncode == 0, done.told
+    assert (await archive.take(path, await tool("pg_restore", 18), report)).is_script
+    target = database.at("every_kind")
+    await restore.create_beside(database, "every_kind", like=None, report=report)
+    try:
+        await loader.load(path, target, report)
+        expected = await fingerprint.tables(source)
+        assert expected and not fingerprint.difference(expected, await fingerprint.tables(target))
+        assert await fingerprint.sequences(source) == await fingerprint.sequences(target)
+    finally:
+        await restore.drop(database, "every_kind")

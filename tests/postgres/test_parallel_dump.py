@@ -145,6 +145,34 @@ async def test_refuses_a_table_of_contents_that_leads_outside(
         await archive.take(made.path, pg_restore, report)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"blob_", b"../lob_"), (b"blob_", b"/etc/blob_"), (b".dat", b".dat x"), (b"\n", b"\r\n")],
+)
+async def test_refuses_a_list_of_large_objects_that_leads_outside(
+    wide: Address,
+    backups: Path,
+    report: Report,
+    pg_dump: Tool,
+    pg_restore: Tool,
+    before: bytes,
+    after: bytes,
+) -> None:
+    """The directory format has that list beside its table of contents."""
+    async with await connect(wide) as connection:
+        await connection.execute("SELECT lo_from_bytea(0, 'x'), lo_from_bytea(0, 'y')")
+    path = backups / "db.dump"
+    made = await dump(wide, path, report, pg_dump=pg_dump, pg_restore=pg_restore, jobs=3)
+    await archive.read(made.path, pg_restore, report)
+    (toc,) = made.path.glob("blobs*.toc")
+    toc.write_bytes(toc.read_bytes().replace(before, after, 1))
+    with pytest.raises(VerificationFailed, match="outside of it"):
+        await archive.read(made.path, pg_restore, report)
+    toc.rename(f"{toc}.gz")  # pg_restore would find it
+    with pytest.raises(VerificationFailed, match="more than a dump"):
+        await archive.read(made.path, pg_restore, report)
+
+
 async def test_a_cancelled_dump_leaves_nothing(
     wide: Address, backups: Path, tmp_path: Path, report: Report, pg_dump: Tool, pg_restore: Tool
 ) -> None:

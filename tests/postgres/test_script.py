@@ -37,6 +37,7 @@ CREATE OR REPLACE FUNCTION public.body(a integer) RETURNS integer LANGUAGE sql
  SELECT CASE WHEN $1 > 0 THEN 1; ELSE 2 END;
  SELECT 3;
 END;
+CREATE RULE r AS ON INSERT TO v DO INSTEAD ( SELECT 1; SELECT (2); );
 COPY public.page (id, title) FROM stdin;
 1	a \\. \N
 2	\\.
@@ -79,6 +80,7 @@ def test_tells_statements_from_rows() -> None:
         ("statement", b"SELECT 'a;b', E'it"),
         ("statement", b"CREATE FUNCTION pu"),
         ("statement", b"CREATE OR REPLACE "),
+        ("statement", b"CREATE RULE r AS O"),
         ("copy", b"COPY public.page ("),
         ("rows", b"1\ta \\\\. \\N\n2\t\\\\.\n"),
         ("end", b"\\.\n"),

@@ -51,6 +51,16 @@ async def test_shows_what_is_consented_to(project: ScriptedProject) -> None:
         assert isinstance(app.focused, Input)
 
 
+async def test_a_title_in_a_plan_acts_on_no_terminal(project: ScriptedProject) -> None:
+    hostile = "a\x1b]0;x\x07b\x9b2Jc\u202ed\u2066e"
+    swap = gated(does=(hostile,), destroys=(Loss(hostile, 1),), undo=hostile)
+    async with project.app(scripted_app.step("project", swap)) as (app, pilot):
+        await reach(app, pilot)
+        text = scripted_app.text_of(app)
+        assert "▶ abcde" in text and "Destroys: abcde (1)" in text and "Undo: abcde" in text
+        assert not set(text) & set("\x1b\x07\x9b\u202e\u2066")
+
+
 async def test_shows_the_plans_documents_inside_the_gate(project: ScriptedProject) -> None:
     swap = gated()
     plan = swap.plan

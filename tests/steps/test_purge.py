@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.delivery import dumped, perform
+from tests.support.delivery import dumped, perform, tidy
 from tests.support.remodel_yml import write
 from tests.support.sandbox import REMODEL
 from wizard.base.errors import ConsentMissing, IdentityMismatch, PlanStale
@@ -23,6 +23,7 @@ from wizard.config import config
 from wizard.config.config import Config, Local, SiteAddress, Target
 from wizard.delivery.overwrite import script_of
 from wizard.delivery.results import Dumped
+from wizard.delivery.rollback import Rollback
 from wizard.delivery.swap import Swap
 from wizard.engine.context import Context
 from wizard.postgres import identity, server
@@ -181,6 +182,37 @@ async def test_purges_neither_a_live_database_nor_another_server(
         with pytest.raises(IdentityMismatch, match="not the one this session delivered to"):
             await Purge(target).plan(context)
     assert await server.database(target.address.at(old)) is not None
+
+
+async def test_lists_no_live_database_after_a_rollback(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    """What was kept has its name back; delivered once more, the next one is kept."""
+    async with dumped(tmp_path, database, far_database) as (run, target):
+        journal, far = run.session.journal, target.address
+
+        def listed() -> tuple[str, ...]:
+            known = artifacts.far_names(run.config, run.session.id, journal, target.name)
+            return tuple(name for name, what in known.items() if "cut off" not in what)
+
+        kept = await _performed(run, Swap(target), "kept")
+        assert listed() == (kept,)
+        aside = await _performed(run, Rollback(target), "aside")
+        assert listed() == (aside,)
+        assert aside in {each.name for each in await server.databases(far)}
+        for name in ("deliver", "rollback"):
+            journal.write(f"production.{name}:{target.name}", "undone", {})
+        again = await _performed(run, Swap(target), "kept")
+        assert set(listed()) == {aside, again}
+        there = {each.name for each in await server.databases(far)}
+        assert {aside, again, far.database} <= there
+    await tidy(far_database)
+
+
+async def _performed(run: Context, operation: Swap | Rollback, name: str) -> str:
+    plan = await operation.plan(run)
+    await perform(run, operation, plan)
+    return str(plan.details[name])
 
 
 def typed(folder: Path, session: str, *lines: str) -> tuple[int, str]:

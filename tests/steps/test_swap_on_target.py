@@ -16,6 +16,7 @@ from wizard.delivery.rollback import Rollback
 from wizard.delivery.swap import Swap
 from wizard.delivery.verify.check import Check
 from wizard.engine.operation import Seen
+from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.dumps import restore
 from wizard.sandbox.cluster import Cluster
@@ -83,6 +84,31 @@ async def test_a_check_that_fails_or_writes_stops_before_anything_is_touched(
     assert await titles(far_database) == {"old"}
     assert await names(far_database) == {""}
     assert not (tmp_path / "deploy" / "stopped").exists()
+
+
+async def test_a_drop_that_fails_is_told(
+    database: Address, far_database: Address, ssh_server: SshServer, tmp_path: Path
+) -> None:
+    """The new database would take up production's disk, and nobody know of it."""
+    script = 'psql -q -d postgres -c "ALTER DATABASE $REMODEL_DATABASE IS_TEMPLATE true"; exit 3'
+    check = [["sh", "-c", script]]
+    async with dumped(tmp_path, database, far_database, ssh=ssh_server, check=check) as (
+        run,
+        target,
+    ):
+        heard: list[Event] = []
+        run.events.subscribe(heard.append)
+        plan = await Swap(target).plan(run)
+        with pytest.raises(VerificationFailed, match="exit code 3"):
+            await Swap(target).apply(run, plan)
+        beside = plan.details["beside"]
+        (told,) = [x for x in heard if isinstance(x, Finding) and x.name == beside]
+        assert told.value.startswith("was not dropped: ") and told.status == "warn"
+        assert f'DROP DATABASE "{beside}"' in told.hint
+        async with server.operations(far_database) as connection:
+            await connection.execute(f'ALTER DATABASE "{beside}" IS_TEMPLATE false'.encode())
+        await restore.drop(far_database, beside)
+    assert await titles(far_database) == {"old"}
 
 
 async def test_says_that_the_service_is_still_stopped(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 import os
 import subprocess
 import threading
@@ -9,16 +12,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote, quote_plus, unquote
 
 from dotenv import dotenv_values
 
 from tests.support.sandbox import REMODEL, Demo
 
 # Another test at the same time may show its secrets on purpose: each process has its own.
-DSN_PASSWORD = f"planted-dsn-{os.getpid()}"
+DSN_PASSWORD = f"planted@dsn/{os.getpid()}:end"
+QUOTED = f"planted 'phrase' \"{os.getpid()}\" \\ é&%41"
+PEM = "\n".join(
+    [
+        "-----BEGIN PRIVATE KEY-----",
+        *(f"planted+line/{os.getpid()}/{number}AbCdEfGhIjKlMnOp" for number in range(3)),
+        "-----END PRIVATE KEY-----",
+    ]
+)
 PLANTED = {
     "DATABASE_URL": f"postgres://dev:{DSN_PASSWORD}@db.example.org/site",
     "DEPLOY_KEY_PASSPHRASE": f"a planted phrase, {os.getpid()}",
+    "MAIL_PWD": QUOTED,
+    "SIGNING_KEY": PEM,
 }
 
 
@@ -37,15 +51,33 @@ def planted(demo: Demo) -> Iterator[set[str]]:
     """The secrets in the sandbox's .env, and two more there: a DSN, and a key's passphrase."""
     path = demo.root / ".env"
     before = path.read_text()
-    path.write_text(before + "".join(f'{name}="{value}"\n' for name, value in PLANTED.items()))
+    path.write_text(before + "".join(f"{name}={_quoted(text)}\n" for name, text in PLANTED.items()))
     known = {
         value for name, value in dotenv_values(path).items() if value and "PASSWORD" in name
-    } | {DSN_PASSWORD, PLANTED["DEPLOY_KEY_PASSPHRASE"]}
+    } | {DSN_PASSWORD, PLANTED["DEPLOY_KEY_PASSPHRASE"], QUOTED, *PEM.splitlines()[1:-1]}
     assert len(known) >= 4 and all(len(secret) > 8 for secret in known)
     try:
         yield known
     finally:
         path.write_text(before)
+
+
+def _quoted(text: str) -> str:
+    """As python-dotenv reads it."""
+    for one in ("\\", '"'):
+        text = text.replace(one, f"\\{one}")
+    return '"' + text.replace("\n", "\\n") + '"'
+
+
+def forms(secret: str) -> set[str]:
+    """The spellings under which a secret may be found: tracebacks, JSON, URLs, headers."""
+    texts = {secret, unquote(secret)}
+    texts |= {repr(text)[1:-1] for text in texts} | {ascii(text)[1:-1] for text in texts}
+    texts |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    texts |= {json.dumps(repr(secret))[2:-2], repr(secret.encode())[2:-1]}
+    texts |= {quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret)}
+    texts.add(base64.b64encode(secret.encode()).decode().rstrip("=")[:-1])
+    return {text for text in texts if len(text) > 8}
 
 
 def run(
@@ -93,8 +125,9 @@ def remodel(demo: Demo, known: set[str], *arguments: str, **environment: str) ->
 def leaks(demo: Demo, known: set[str], ran: Ran) -> list[str]:
     """Where a secret is: in what was said, in an argument list, in a file of a session."""
     found = [f"arguments: {secret}" for secret in ran.in_arguments]
-    found += [f"output: {secret}" for secret in known if secret in ran.stdout + ran.stderr]
+    spelled = [form for secret in known for form in forms(secret)]
+    found += [f"output: {form}" for form in spelled if form in ran.stdout + ran.stderr]
     for path in (demo.root / ".remodel").rglob("*"):
         data = b"" if path.is_dir() else path.read_bytes()
-        found += [f"{path}: {secret}" for secret in known if secret.encode() in data]
+        found += [f"{path}: {form}" for form in spelled if form.encode() in data]
     return found

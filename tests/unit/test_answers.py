@@ -56,6 +56,22 @@ def test_reads_back_what_it_writes(tmp_path: Path) -> None:
     assert faults(back) == []
 
 
+def test_comments_stay_over_a_resume(tmp_path: Path) -> None:
+    """A later process asks other questions, and knows the text of those alone."""
+    given = Answers({"backup.archive": "fetch", "copy.fields": {"a": {"from": "b"}}})
+    path = tmp_path / "answers.yml"
+    fields = Question("copy.fields", "The field map", help="What\n\nbecomes of what", kind="fields")
+    answers.write(path, given, {FETCH.key: FETCH, fields.key: fields}, {})
+    before = path.read_text()
+    answers.write(path, answers.read(path), {}, {})
+    assert path.read_text() == before
+    back = answers.read(path).with_changes({"production.targets": ["staging"]})
+    answers.write(path, back, {TARGETS.key: TARGETS}, {})
+    text = path.read_text()
+    for line in ("  # Fetch or take?", "  # `fetch` fetches.", "  # becomes of what", "  # Which?"):
+        assert text.splitlines().count(line) == 1
+
+
 def test_names_every_fault_at_once() -> None:
     given = Answers(
         answers={"backup.archiv": "fetch", "production.targets": ["prod"]},

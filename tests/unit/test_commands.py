@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.support.command import Ended, remodel
@@ -52,6 +53,21 @@ def test_checks_what_set_gives_first(folder: Path, command: str) -> None:
     nothing_begun(folder, ended)
     assert "secret in the clear" in ended.err
     assert "pw-42" not in ended.err
+
+
+def test_asks_for_no_answer_that_is_never_asked(folder: Path) -> None:
+    """For a type that the project has, nobody is asked for a class, nor for consent to it."""
+    data = yaml.safe_load(SHIPPED)
+    del data["answers"]["structure.class"], data["consents"]["structure.model"]
+    (folder / "answers.yml").write_text(yaml.safe_dump(data))
+    assert remodel(folder, "check", "answers.yml").code == 0
+    data["answers"]["structure.class"] = "class A(B): pass"
+    del data["answers"]["backup.archive"]
+    (folder / "answers.yml").write_text(yaml.safe_dump(data))
+    ended = remodel(folder, "check", "answers.yml")
+    nothing_begun(folder, ended)
+    assert "answers.backup.archive: missing" in ended.err
+    assert "consents.structure.model: missing" in ended.err
 
 
 def test_set_needs_recorded_answers(folder: Path) -> None:

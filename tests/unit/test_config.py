@@ -123,6 +123,23 @@ def test_refuses_settings_that_do_not_fit_a_target_without_ssh(
         config.read(write(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "database: python_podcast",
+        "hostname: staging.example.org",
+        "settings: config.settings.local",
+    ],
+)
+@pytest.mark.parametrize("empty", ['""', '" "', "''"])
+def test_refuses_an_empty_text_that_is_needed(tmp_path: Path, key: str, empty: str) -> None:
+    name = key.partition(":")[0]
+    text = GOOD.replace(key, f"{name}: {empty}")
+    assert text != GOOD
+    with pytest.raises(ConfigError, match=rf"line \d+: [\w.]*{name}: this cannot be empty"):
+        config.read(write(tmp_path, text))
+
+
 def test_reads_excluded_tables_and_the_anonymizer(tmp_path: Path) -> None:
     more = "backup: {exclude_table_data: [django_session], anonymise: [[./manage.py, anonymise]]}\n"
     backup = config.read(write(tmp_path, GOOD + more)).backup

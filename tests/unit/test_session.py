@@ -40,6 +40,21 @@ child.wait()
 """
 
 
+def test_the_journals_files_are_the_operators_alone(tmp_path: Path) -> None:
+    """SQLite's own, too, from the first moment on."""
+    umask = os.umask(0)
+    try:
+        journal = Journal(tmp_path / "journal.sqlite")
+        journal.note("begun", 1)
+    finally:
+        os.umask(umask)
+    written = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}
+    assert written == dict.fromkeys(
+        ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"), "0o600"
+    )
+    journal.close()
+
+
 # Who holds it
 
 

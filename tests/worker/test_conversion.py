@@ -358,3 +358,6 @@ async def test_what_stands_in_the_way_is_told_before(added: Press) -> None:
         with pytest.raises(OperationFailed, match="not sound") as caught:
             await site.ask("convert_plan", **MOVE, pages=[show])
         assert "wrong_numchild" in caught.value.found
+        assert "Page.fix_tree()" in caught.value.hint
+        await added.shell("from wagtail.models import Page; Page.fix_tree()")
+        assert "not sound" not in str(await site.ask("convert_plan", **MOVE, pages=[show]))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
-from wizard.base.redaction import redacted
+from wizard.base.redaction import all_shown
 
 Status = Literal["ok", "info", "warn", "fail"]
 DocumentKind = Literal["text", "diff", "python", "sql", "table"]
@@ -175,8 +175,8 @@ class Events:
         return unsubscribe
 
     def emit(self, event: Event) -> None:
-        """Hand `event` to every listener, with every known secret taken out of its texts."""
-        event = type(event)(**redacted(vars(event)))
+        """Hand `event` to every listener, its texts without secrets and control characters."""
+        event = type(event)(**all_shown(vars(event)))
         failed = []
         for listener in tuple(self._listeners):
             try:

@@ -8,7 +8,6 @@ awaits a child is cancelled, the child's whole process group is ended and reaped
 from __future__ import annotations
 
 import asyncio
-import codecs
 import contextlib
 import ctypes
 import fcntl
@@ -22,12 +21,12 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from wizard.base.errors import OperationFailed
-from wizard.base.redaction import redact, without_secrets
+from wizard.base.printed import OUTPUT, Lines, Output
+from wizard.base.redaction import without_secrets
 
 READ = 1 << 18  # bytes asked for at once
 LITTLE = 1 << 12  # bytes that are taken in before they are asked for: each taking has its price
 WIDE = 1 << 20  # bytes of a pipe: what an ordinary user may have
-TAIL = 8_000  # characters of standard error kept for error messages
 GRACE = 3.0  # seconds between SIGTERM and SIGKILL, and for pipes that outlive the child
 T = TypeVar("T")
 
@@ -73,8 +72,19 @@ class Completed:
     """A child that ended. A negative `returncode` is the signal it died of."""
 
     returncode: int
-    stdout: str
+    output: Output
+    stdout_tail: str
     stderr_tail: str
+
+    @property
+    def stdout(self) -> str:
+        """The whole standard output. Raise OperationFailed where it was too long to be kept."""
+        return self.output.whole()
+
+    @property
+    def told(self) -> str:
+        """What it said last, for an error message."""
+        return self.stderr_tail or self.stdout_tail
 
 
 class OutputStream(Protocol):
@@ -91,37 +101,6 @@ class OutputStream(Protocol):
     def stderr_tail(self) -> str: ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
-
-
-class Lines:
-    """Bytes in, whole lines out. Lines may be of any length; the last `TAIL` characters stay."""
-
-    def __init__(self, on_line: Callable[[str], None] | None = None) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._on_line = on_line
-        self._pending: list[str] = []
-        self._tail = ""
-
-    def feed(self, data: bytes, *, final: bool = False) -> None:
-        """Take the next bytes; `final` also hands out a last line without an end."""
-        text = self._decoder.decode(data, final)
-        self._tail = (self._tail + text)[-TAIL:]
-        if self._on_line is None:
-            return
-        *complete, rest = text.split("\n")
-        for line in complete:
-            self._on_line("".join((*self._pending, line)).rstrip("\r"))
-            self._pending.clear()
-        if rest:
-            self._pending.append(rest)
-        if final and self._pending:
-            self._on_line("".join(self._pending).rstrip("\r"))
-            self._pending.clear()
-
-    @property
-    def tail(self) -> str:
-        """The end of what was fed, without known secrets."""
-        return redact(self._tail).strip()
 
 
 class Child:
@@ -275,17 +254,19 @@ async def run(
     cwd: Path | None = None,
     stdin: bytes | None = None,
     on_line: Callable[[str], None] | None = None,
+    most: int = OUTPUT,
 ) -> Completed:
     """Run a command to its end. `on_line` gets each line of output and errors as it comes.
 
-    The exit status is the caller's to judge. Raise OperationFailed when there is no such command.
+    The exit status is the caller's to judge. Of the output `most` bytes are kept. Raise
+    OperationFailed when there is no such command.
     """
-    output = bytearray()
+    output = Output(str(argv[0]), most)
     lines = Lines(on_line)
     async with start(argv, env=env, cwd=cwd, stdin=stdin, on_stderr=on_line) as child:
         async for chunk in child:
-            output += chunk
+            output.feed(chunk)
             lines.feed(chunk)
         lines.feed(b"", final=True)
         assert child.returncode is not None
-        return Completed(child.returncode, output.decode(errors="replace"), child.stderr_tail)
+        return Completed(child.returncode, output, lines.tail, child.stderr_tail)

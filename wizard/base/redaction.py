@@ -6,18 +6,32 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-_known: set[str] = set()
+from wizard.base.spellings import NAMED, SHORTEST, spellings, within
+
+_known: dict[str, str] = {}
+"""Every spelling of every secret, and the secret as it was given."""
 _public: set[str] = set()
 
 MASK = "••••••"
-MIN_LENGTH = 4  # shorter values would blank out ordinary words
 _WORD = re.compile(r"[A-Za-z_]{1,15}")
 _NAMED = re.compile(r"passw|secret|token|passphrase|api_?key|dsn", re.IGNORECASE)
 _IN_URL = re.compile(r"(://[^/\s:@]*:)([^/\s@]+)(?=@)")  # postgresql://ana:this@host/name
+# With an @, a slash or a colon in it, but for `://localhost:8000/@team`.
+_SHOWN_IN_URL = re.compile(r"(://[^/\s:@\[]*:)(?!\d{1,5}(?:[/?#]|$))([^\s\"'<>]+)(?=@)")
+_PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END|\Z)", re.DOTALL)
 _KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY")
 _OURS = re.compile(r"REMODEL_\w+_PASSWORD")
-_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# ECMA-48: CSI and its end, OSC and the other strings with theirs, within a line; 7 and 8 bits.
+_SEQUENCE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[@-Z\\-_]"
+)
+# C0 but for tab and newline, C1, and what turns the direction of writing (Unicode's bidi controls),
+# or ends a line where nobody sees it.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
 
 
 class Secret:
@@ -30,8 +44,9 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
-        if len(value) >= MIN_LENGTH:
-            _known.add(value)
+        if len(value) >= SHORTEST and value not in _known:
+            _known.update(dict.fromkeys(spellings(value), value))
+            _known[value] = value
 
     def reveal(self) -> str:
         """Return the value itself, for the one call that hands it to PostgreSQL or SSH."""
@@ -55,10 +70,10 @@ def register(environment: Mapping[str, str]) -> None:
     They are known by their names, or as the password within a URL.
     """
     for name, value in environment.items():
-        for password in _IN_URL.finditer(value):
-            Secret(password[2])
+        for secret in within(value):
+            Secret(secret)
         # A path is where a secret is, not one, and stands in many an innocent text.
-        if _NAMED.search(name) and len(value) >= 2 * MIN_LENGTH and not value.startswith("/"):
+        if NAMED.search(name) and len(value) >= 2 * SHORTEST and not value.startswith("/"):
             Secret(value)
 
 
@@ -69,8 +84,12 @@ def public(texts: Iterable[str]) -> None:
 
 
 def redact(text: str) -> str:
-    """Return `text` for display: every known secret and every URL's password masked."""
-    return _IN_URL.sub(rf"\1{MASK}", _without(text, _known))
+    """Return `text` for display: every known secret, in any spelling, every URL's password and
+    every private key masked."""
+    shown = _without(text)
+    if "://" in shown:
+        shown = _SHOWN_IN_URL.sub(rf"\1{MASK}", shown)
+    return _PEM.sub(rf"\1{MASK}", shown) if "-----BEGIN" in shown else shown
 
 
 def redacted(value: Any) -> Any:
@@ -87,12 +106,14 @@ def sealed(value: Any) -> Any:
     A password may be a plain word, or the database's name: with every `podcast` masked, a models
     file could not be put back.
     """
-    secrets = {
-        secret
-        for secret in _known
-        if not _WORD.fullmatch(secret) and not any(secret in text for text in _public)
-    }
-    return _each(value, lambda text: _without(text, secrets))
+    return _each(value, lambda text: _without(text, _is_unmistakable))
+
+
+def _is_unmistakable(spelling: str) -> bool:
+    secret = _known[spelling]
+    if _WORD.fullmatch(secret):
+        return False
+    return not any(secret in text or spelling in text for text in _public)
 
 
 def exposed(name: str, text: str) -> bool:
@@ -110,10 +131,10 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not _OURS.fullmatch(name)}
 
 
-def _without(text: str, secrets: set[str]) -> str:
-    # The longest first: a part of it may be another secret.
-    for secret in sorted((secret for secret in secrets if secret in text), key=len, reverse=True):
-        text = text.replace(secret, MASK)
+def _without(text: str, masked: Callable[[str], bool] = lambda spelling: True) -> str:
+    found = [spelling for spelling in _known if spelling in text and masked(spelling)]
+    for spelling in sorted(found, key=len, reverse=True):  # a part of it may be another secret
+        text = text.replace(spelling, MASK)
     return text
 
 
@@ -121,12 +142,24 @@ def _each(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
-        return {key: _each(item, change) for key, item in value.items()}
+        return {_each(key, change): _each(item, change) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_each(item, change) for item in value]
     return value
 
 
 def printable(text: str) -> str:
-    """Return `text` without a terminal's control sequences: a tool's colours, a title's escapes."""
+    """Return `text` without what acts on a terminal: colors, a title's escapes, the direction of
+    what follows."""
     return _CONTROL.sub("", _SEQUENCE.sub("", text))
+
+
+def shown(text: str) -> str:
+    """Return `text` as a terminal, or a file that is read on one, gets it."""
+    # In this order: what a control character takes apart is a secret once that is gone.
+    return redact(printable(text))
+
+
+def all_shown(value: Any) -> Any:
+    """Return `value` with every text in it as `shown`, at any depth of mappings and sequences."""
+    return _each(value, shown)

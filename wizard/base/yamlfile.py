@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,9 +10,9 @@ from typing import Any, NoReturn
 
 import yaml
 
+from wizard.base import opening
 from wizard.base.errors import RemodelError
 
-LIMIT = 512 * 1024  # bytes; a config or an answers file is a few kilobytes
 DEPTH = 40
 DIGITS = 40
 # Escapes such as "\0" put into a text what no path, name or terminal should get.
@@ -75,20 +73,7 @@ def load(path: Path, error: type[RemodelError]) -> tuple[Any, dict[str, int]]:
 
     Raise `error` when the file is missing, too large, no file, or not plain YAML.
     """
-    try:
-        # Not to wait for a pipe's other end, nor to read a device without one.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise error(f"{path} is not a file.", hint="Check the path.")
-            data = file.read(LIMIT + 1)
-    except OSError as problem:
-        raise error(f"{path} cannot be read.", found=str(problem), hint="Check the path.") from None
-    if len(data) > LIMIT:
-        raise error(
-            f"{path} is too large to be read.",
-            found=f"the limit is {LIMIT:,} bytes",
-            hint="Check that this is the right file.",
-        )
+    data = opening.whole(path, error)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:

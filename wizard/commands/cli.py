@@ -15,7 +15,7 @@ import click
 from wizard import __version__
 from wizard.base import files, outlet
 from wizard.base.errors import OperationFailed, RemodelError, UsageError
-from wizard.base.redaction import printable, redact
+from wizard.base.terminal import say
 from wizard.commands import discover, inspect, outline, runner
 from wizard.commands.options import (
     ALLOW,
@@ -151,7 +151,7 @@ def undo(identifier: str, to: str, config_path: Path | None) -> None:
     """Take the local database and the source files back, until a target was touched."""
     config = the_config(config_path)
     undone = runner.run(runner.undo(config, identifier, to))
-    click.echo(f"Undone: {', '.join(undone) or 'nothing'}")
+    say(f"Undone: {', '.join(undone) or 'nothing'}")
 
 
 @cli.command()
@@ -207,7 +207,7 @@ def purge_(
     need_targets(config, allow)
     if not identifier:
         for line in runner.run(purge.listed(config)):
-            click.echo(line)
+            say(line)
         return
 
     async def work() -> None:
@@ -247,7 +247,7 @@ def rehearse(
 
     async def work() -> None:
         for taken in await rehearsal.back(config, output):
-            click.echo(f"Taken back: {taken}", err=True)
+            say(f"Taken back: {taken}", sys.stderr)
         if not back:
             with rehearsal.recorded(config, identifier, path) as of:
                 given = of.answers.with_changes(answers.settings(settings))
@@ -275,7 +275,7 @@ async def _wizard(config_path: Path | None, plain: bool) -> None:
 
 def _resumed(config: Config, left: Summary) -> sessions.Session | None:
     """Return the session with work left, unless the operator wants a new one."""
-    click.echo(f"Session {left.id} has work left: {len(left.done)} operations are done.")
+    say(f"Session {left.id} has work left: {len(left.done)} operations are done.")
     wanted = click.prompt(
         "Go on with it, or begin a new one?", type=click.Choice(["on", "new"]), default="on"
     )
@@ -289,7 +289,7 @@ async def _set_up(plain: bool) -> Path:
     given = await _ask(missing, detected, plain) if missing else {}
     discovery = await discover.discover(project, given)
     path = discover.write(discovery, await _ask(discovery.questions, discovery.detected, plain))
-    click.echo(f"Wrote {path}.", err=True)
+    say(f"Wrote {path}.", sys.stderr)
     return path
 
 
@@ -299,7 +299,7 @@ async def _ask(
     """Ask before there is a session; what was detected so far is shown above."""
     if plain:
         for name, value in detected:
-            click.echo(f"{name}: {value}")
+            say(f"{name}: {value}")
         return await Plain().ask(questions, {})
     from screens.setup import run_setup
 
@@ -354,10 +354,10 @@ def main() -> None:
     except RemodelError as error:
         _fail(error)
     except runner.Interrupted as interrupted:
-        print(
+        say(
             f"\nremodel: stopped by signal {interrupted.signal}. A session that was at work goes "
             "on with `remodel resume`.",
-            file=sys.stderr,
+            sys.stderr,
         )
         _exit(128 + interrupted.signal)
     except OSError as error:  # a folder that is a file, no permission, no space
@@ -372,5 +372,5 @@ def _fail(error: RemodelError, *, shown: bool = False) -> NoReturn:
     if "--json" in sys.argv:
         JsonLines(sys.stdout).error(error)
     if not shown:
-        print(printable(redact(f"\nremodel: {error}")), file=sys.stderr)
+        say(f"\nremodel: {error}", sys.stderr)
     raise SystemExit(int(error.exit_code))

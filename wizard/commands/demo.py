@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from wizard.base.events import Events, Line, Report
+from wizard.base.terminal import say
 from wizard.commands import runner
 from wizard.config import config as configs
 from wizard.reports.output import Output
@@ -32,7 +33,7 @@ async def play(folder: Path | None, posts: int, screens: bool, serve: bool, outp
         async with running(sandbox) as servers:
             if serve:
                 _accept_host_key(configs.read(sandbox.config), servers)
-                print(f"Serving {root}; ctrl+c ends it. In another terminal: cd {root}; remodel")
+                say(f"Serving {root}; ctrl+c ends it. In another terminal: cd {root}; remodel")
                 sys.stdout.flush()
                 await asyncio.Event().wait()
             config = configs.read(sandbox.config)
@@ -45,7 +46,7 @@ async def play(folder: Path | None, posts: int, screens: bool, serve: bool, outp
                 if screens:
                     code = await runner.interactive(config, session)
                     if code:
-                        print(_how_to_go_on(folder), file=sys.stderr)
+                        say(_how_to_go_on(folder), sys.stderr)
                     return code
                 recorded = answers.read(sandbox.answers)
                 await runner.replay(config, session, recorded, ("staging", "production"), output)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from wizard.base.terminal import say
 from wizard.commands import outline, runner, schema
 from wizard.commands.options import CONFIG, FILE, SET, recorded, the_config
 from wizard.session import session as sessions
@@ -22,9 +23,9 @@ from wizard.upkeep import artifacts
 def check(path: Path, settings: tuple[str, ...], config_path: Path | None) -> None:
     """Validate recorded answers; touches nothing."""
     given = recorded(the_config(config_path), path, settings)
-    click.echo(f"{path} can be replayed with this remodel.yml.")
+    say(f"{path} can be replayed with this remodel.yml.")
     if given.interactive:
-        click.echo(f"A person goes through {', '.join(given.interactive)}, on a terminal.")
+        say(f"A person goes through {', '.join(given.interactive)}, on a terminal.")
 
 
 @click.command("schema")
@@ -33,7 +34,7 @@ def check(path: Path, settings: tuple[str, ...], config_path: Path | None) -> No
 def schema_(what: str, config_path: Path | None) -> None:
     """Print the JSON schema of answers.yml for this remodel.yml, or of the lines of --json."""
     document = schema.events() if what == "events" else schema.answers(the_config(config_path))
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    say(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 @click.command()
@@ -49,7 +50,7 @@ def plan(identifier: str, config_path: Path | None) -> None:
 
     async def tell(session: sessions.Session) -> None:
         async for line in outline.lines(config, session):
-            click.echo(line)
+            say(line)
 
     with opened as session:
         runner.run(tell(session))
@@ -63,11 +64,11 @@ def sessions_(config_path: Path | None) -> None:
     known = sessions.summaries(config)
     databases = asyncio.run(artifacts.local(config.local.address)) if known else None
     if not known:
-        click.echo("No session yet. `remodel` begins one.")
+        say("No session yet. `remodel` begins one.")
     for one in known:
         if one.trouble:
-            click.echo(f"{one.id}  CANNOT BE USED: {one.trouble}")
-            click.echo(f"    {one.folder}")
+            say(f"{one.id}  CANNOT BE USED: {one.trouble}")
+            say(f"    {one.folder}")
             continue
         begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.begun))
         state = "finished" if one.finished else f"{len(one.done)} operations done"
@@ -75,10 +76,10 @@ def sessions_(config_path: Path | None) -> None:
             state += f", interrupted in {', '.join(one.interrupted)}"
         elif not one.acted:
             state += ", nothing changed"
-        click.echo(f"{one.id}  begun {begun}  {one.conversion}  {state}")
-        click.echo(f"    {artifacts.use(config, one, databases)}")
+        say(f"{one.id}  begun {begun}  {one.conversion}  {state}")
+        say(f"    {artifacts.use(config, one, databases)}")
         if one.folder.name != one.id:
-            click.echo(f"    its folder has another name: {one.folder}")
+            say(f"    its folder has another name: {one.folder}")
 
 
 @click.command()
@@ -87,7 +88,7 @@ def sessions_(config_path: Path | None) -> None:
 def report(identifier: str, config_path: Path | None) -> None:
     """Write a session's report anew, as Markdown and HTML; the newest session's by default."""
     for path in runner.report_of(the_config(config_path), identifier):
-        click.echo(path)
+        say(path)
 
 
 COMMANDS = (check, schema_, plan, sessions_, report)

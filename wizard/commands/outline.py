@@ -9,10 +9,9 @@ from wizard.base.errors import NotYet, RemodelError
 from wizard.base.events import Events
 from wizard.config.config import Config
 from wizard.engine.context import Context
-from wizard.engine.operation import Operation
+from wizard.engine.operation import Operation, StepQuestion
 from wizard.session import answers
 from wizard.session.answers import Answers
-from wizard.session.questions import Question
 from wizard.session.session import Session
 from wizard.steps import STEPS
 from wizard.upkeep import purge
@@ -29,7 +28,7 @@ def _run(config: Config, given: Answers) -> Context:
     return Context(config, _Unbegun(given), Events())  # type: ignore[arg-type]
 
 
-def questions(config: Config) -> list[Question]:
+def questions(config: Config) -> list[StepQuestion]:
     """Every question that a session of this config asks."""
     context = _run(config, Answers())
     return [question for step in STEPS for question in step.questions(context)]
@@ -56,8 +55,14 @@ def check(config: Config, given: Answers, *, partial: bool = False) -> None:
 
     With `partial`, what is missing is no fault.
     """
-    asked = questions(config)
-    right = Answers(answers.accepted(given, asked))
+    # Only the project knows whether it will be asked; where it is, a replay stops there by name.
+    asked = [
+        question
+        for question in questions(config)
+        if question.unless is None or question.key in given.answers
+    ]
+    unasked = {question.key: "" for question in questions(config) if question not in asked}
+    right = Answers({**unasked, **answers.accepted(given, asked)})
     faults = answers.check(
         given,
         asked,

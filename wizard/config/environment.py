@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 from dotenv import dotenv_values
 
-from wizard.base import redaction
+from wizard.base import opening, redaction
 from wizard.base.errors import ConfigError
 from wizard.base.redaction import Secret
 
@@ -16,7 +17,8 @@ class Environment:
     """The environment and a .env. Secrets in either are masked from then on."""
 
     def __init__(self, path: Path) -> None:
-        self._file = _read(path) if path.is_file() else {}
+        # A folder of that name is a virtual environment.
+        self._file = _read(path) if path.exists() and not path.is_dir() else {}
         redaction.register({**self._file, **os.environ})
         self.origin: dict[str, str] = {}
         """Name -> `.env` or `the environment`, of what was asked for and found."""
@@ -34,9 +36,11 @@ class Environment:
 
 
 def _read(path: Path) -> dict[str, str]:
+    data = opening.whole(path)
     try:
-        return {name: value for name, value in dotenv_values(path).items() if value}
-    except (OSError, UnicodeDecodeError) as problem:
+        values = dotenv_values(stream=io.StringIO(data.decode(), newline=None))
+        return {name: value for name, value in values.items() if value}
+    except UnicodeDecodeError as problem:
         raise ConfigError(
             f"{path} cannot be read.", found=str(problem), hint="Make it readable, in UTF-8."
         ) from None

@@ -54,6 +54,8 @@ class ConfigSection:
         value = self._take(key, default)
         if not isinstance(value, str):
             self.refuse(key, f"a text is needed, not {yamlfile.brief(value)}")
+        if default is None and not value.strip():
+            self.refuse(key, "this cannot be empty")
         return str(value)
 
     def number(self, key: str, default: int) -> int:

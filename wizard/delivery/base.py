@@ -193,7 +193,7 @@ async def run_checks(context: Context, target: Target, database: str, hint: str)
             raise VerificationFailed(
                 f"{' '.join(words)} on {target.where}, with {database}, ended with exit code "
                 f"{ended.returncode}.",
-                found=ended.stderr_tail or ended.stdout[-2000:],
+                found=ended.told,
                 hint=hint,
             )
         context.report.finding(" ".join(words), f"succeeded on {target.where} with {database}")
@@ -207,7 +207,7 @@ async def run_commands(context: Context, target: Target, commands: Sequence[Sequ
         if ended.returncode != 0:
             raise OperationFailed(
                 f"{' '.join(words)} on {target.where} ended with exit code {ended.returncode}.",
-                found=ended.stderr_tail or ended.stdout[-2000:],
+                found=ended.told,
                 hint="Mend it on that host, then try again.",
             )
         context.report.finding(" ".join(words), f"succeeded on {target.where}")

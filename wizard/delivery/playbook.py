@@ -99,7 +99,7 @@ class Playbook(Overwriting):
         if ended.returncode != 0:
             raise OperationFailed(
                 f"{' '.join(command)} ended with exit code {ended.returncode}.",
-                found=ended.stderr_tail or ended.stdout[-2000:],
+                found=ended.told,
                 hint=f"Mend it, then try again. {overwriting.ways_back(context, self.target)}",
             )
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wizard.base import files, process
-from wizard.base.errors import OperationFailed, RemodelError
+from wizard.base import files
+from wizard.base.errors import OperationFailed
 from wizard.base.events import Report
 from wizard.config.config import Target
 from wizard.delivery import beside, kinds
@@ -126,8 +125,7 @@ class Swap(Delivery):
                 )
         except BaseException:
             # By its name beside: once swapped, that name is gone and the drop does nothing.
-            with suppress(RemodelError):  # what stopped us is the error to tell
-                await process.to_its_end(restore.drop(far.address, new.database, force=True))
+            await restore.discard(far.address.at(new.database), report)
             raise
         if check is not None:
             check.tell(report)

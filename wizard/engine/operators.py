@@ -22,7 +22,8 @@ from wizard.base.errors import (
     RemodelError,
     StartOver,
 )
-from wizard.base.redaction import printable
+from wizard.base.redaction import shown as cleaned
+from wizard.base.terminal import say
 from wizard.config import fieldmap
 from wizard.config.fieldmap import FieldTable
 from wizard.engine.operation import Step
@@ -175,10 +176,10 @@ class Plain:
     def __init__(
         self,
         read: Callable[[str], str] = input,
-        write: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+        write: Callable[[str], None] = lambda line: say(line, sys.stderr),
     ) -> None:
         self._read = read
-        self._printed = write
+        self._write = write
 
     async def begin(self, step: Step) -> None:
         """Tell what the step does and wait for Enter."""
@@ -235,12 +236,9 @@ class Plain:
         except InputMissing:  # the error is the thing to tell
             return "stop"
 
-    def _write(self, text: str) -> None:
-        self._printed(printable(text))
-
     async def _line(self, prompt: str) -> str:
         try:
-            text = (await _in_the_background(self._read, prompt)).strip()
+            text = (await _in_the_background(self._read, cleaned(prompt))).strip()
         except (EOFError, OSError):  # OSError where the terminal is gone
             raise InputMissing(
                 "The input ended while an answer was needed.",

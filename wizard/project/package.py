@@ -71,7 +71,7 @@ async def install(project: Project, report: Report) -> None:
     if ended.returncode != 0:
         raise OperationFailed(
             f"{' '.join(project.install)} failed with exit code {ended.returncode}.",
-            found=ended.stderr_tail or ended.stdout[-2000:],
+            found=ended.told,
             hint="Run it by hand in the package's folder, mend it, then try again.",
         )
 

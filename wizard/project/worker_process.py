@@ -28,6 +28,7 @@ from wizard.base.errors import (
     WorkerFailed,
 )
 from wizard.base.events import Report
+from wizard.base.printed import Lines, clipped
 from wizard.base.redaction import without_secrets
 from wizard.project.handshake import Hello, parse
 
@@ -38,7 +39,8 @@ WORKER = Path(__file__).parents[1] / "worker" / "__main__.py"
 START_TIMEOUT = 120.0  # seconds; a large project imports for a while
 STOP_TIMEOUT = 5.0
 CHUNK = 1 << 16
-TAIL = 40  # lines of what the project printed that an error shows
+MESSAGE = 256 << 20  # bytes of a message; what is longer is none
+KINDS = {"hello", "error", "result", "event"}  # a message has one of these
 
 # Errors of the worker by type; every other is a WorkerFailed.
 ERRORS: dict[str, type[RemodelError]] = {
@@ -89,7 +91,7 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._rest = bytearray()
         self._lines: deque[bytes] = deque()
-        self._printed: deque[str] = deque(maxlen=TAIL)
+        self._printed = Lines(self._tell)
         self._listening: asyncio.Task[None] | None = None
         self._report: Report | None = None
         self._busy = asyncio.Lock()
@@ -152,7 +154,7 @@ class WorkerProcess:
         self.generation += 1
         self._rest.clear()
         self._lines.clear()
-        self._printed.clear()
+        self._printed = Lines(self._tell)
         self._listening = asyncio.create_task(self._listen())
         try:
             async with asyncio.timeout(START_TIMEOUT):
@@ -161,7 +163,7 @@ class WorkerProcess:
             await self.stop()
             raise ConfigError(
                 f"The project did not start within {START_TIMEOUT:.0f} seconds.",
-                found="\n".join(self._printed),
+                found=self._printed.tail,
                 hint=f"Does `{self.python} manage.py check` end?",
             ) from None
         except BaseException:
@@ -200,6 +202,7 @@ class WorkerProcess:
                 await self.stop()
                 raise
             finally:
+                self._printed.settle()
                 self._report = None
 
     async def restart(self) -> Hello:
@@ -270,12 +273,13 @@ class WorkerProcess:
             if "result" in message:
                 return message["result"] if rows is None else rows
             if message["event"] == "rows":
-                rows = [*(rows or []), *message["rows"]] if rows is None else rows + message["rows"]
+                rows = rows or []
+                rows += message["rows"]
             elif report is not None:
                 _report_event(report, message)
 
     async def _receive(self) -> dict[str, Any]:
-        """Read the worker's next message, of any length."""
+        """Read the worker's next message. Raise WorkerFailed where something else is among them."""
         assert self._process is not None
         assert self._process.stdout is not None
         while not self._lines:
@@ -287,7 +291,15 @@ class WorkerProcess:
             for part in others:
                 self._lines.append(bytes(self._rest))
                 self._rest = bytearray(part)
-        message: dict[str, Any] = json.loads(self._lines.popleft())
+            if len(self._rest) > MESSAGE or (self._rest and not self._rest.startswith(b"{")):
+                raise _garbled(self._rest)
+        line = self._lines.popleft()
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            raise _garbled(line) from None
+        if not isinstance(message, dict) or not KINDS & message.keys():
+            raise _garbled(line)
         return message
 
     async def _gone(self) -> _Gone:
@@ -301,7 +313,7 @@ class WorkerProcess:
             f"The project's Python process went away: it was {how}."
             if code < 0
             else f"The project's Python process went away: it {how}.",
-            found="\n".join(self._printed),
+            found=self._printed.tail,
             hint="Its transaction was rolled back. The lines above are the last that it printed.",
         )
 
@@ -309,37 +321,42 @@ class WorkerProcess:
         """Keep what the project prints for an error message, and report it during an operation."""
         assert self._process is not None
         assert self._process.stderr is not None
-        rest = b""
         while chunk := await self._process.stderr.read(CHUNK):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                self._print(line)
-        if rest:
-            self._print(rest)
+            self._printed.feed(chunk)
+        self._printed.feed(b"", final=True)
 
-    def _print(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace").rstrip()
-        self._printed.append(text)
+    def _tell(self, line: str) -> None:
         if self._report is not None:
-            self._report.line("project", text)
+            self._report.line("project", line.rstrip())
 
 
 class _Gone(WorkerFailed):
-    """The worker's process ended."""
+    """The worker's process ended, or cannot be understood any more."""
+
+
+def _garbled(data: bytes | bytearray) -> _Gone:
+    """Return the error for bytes that are no message of the worker's."""
+    return _Gone(
+        "Code of the project wrote into the connection between its Python process and remodel.",
+        found=f"It wrote: {bytes(data[:200])!r}",
+        hint="It writes to a file descriptor that it did not open. Look for os.write, os.fdopen or "
+        "a library in C that prints this, and have it write to sys.stdout. Its transaction was "
+        "rolled back.",
+    )
 
 
 def _report_event(report: Report, message: dict[str, Any]) -> None:
     if message["event"] == "progress":
         report.progress(message["done"], message["total"], message["unit"], message["note"])
     elif message["event"] == "line":
-        report.line(message["source"], message["text"])
+        report.line(message["source"], clipped(message["text"]))
 
 
 def _as_exception(error: dict[str, str]) -> RemodelError:
     """Convert the worker's error into one of ours, with the project's traceback in `found`."""
     evidence = [error.get("found", ""), error.get("traceback", "")]
     return ERRORS.get(error["type"], WorkerFailed)(
-        error["message"],
-        found="\n".join(part.rstrip() for part in evidence if part),
+        clipped(error["message"]),
+        found="\n".join(clipped(part).rstrip() for part in evidence if part),
         hint=error.get("hint", ""),
     )

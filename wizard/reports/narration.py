@@ -21,7 +21,8 @@ from wizard.base.events import (
     Started,
     StepEntered,
 )
-from wizard.base.redaction import printable, redacted
+from wizard.base.redaction import redacted
+from wizard.base.terminal import say
 
 MARKS = {"ok": "ok  ", "info": "    ", "warn": "WARN", "fail": "FAIL"}
 CHATTY = ("pg_dump", "pg_restore")  # a line for every table; the journal's log has them
@@ -46,7 +47,7 @@ class Narrator:
     def __call__(self, event: Event) -> None:
         """Tell one event."""
         for line in self._lines(event):
-            print(printable(line), file=self._stream, flush=True)
+            say(line, self._stream)
 
     def _lines(self, event: Event) -> list[str]:
         match event:

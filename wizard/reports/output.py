@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from wizard.base.errors import RemodelError
 from wizard.base.events import Event, Events
 from wizard.base.outlet import outlet
+from wizard.base.terminal import say
 from wizard.engine.context import Context
 from wizard.reports import report, summary
 from wizard.reports.narration import JsonLines, Narrator
@@ -46,4 +47,4 @@ class Output:
         if self.json:
             JsonLines(sys.stdout).write(data)
         else:
-            print("\n".join(summary.lines(data)), flush=True)
+            say("\n".join(summary.lines(data)))

@@ -17,7 +17,7 @@ from typing import Any
 
 from wizard import __version__
 from wizard.base import files
-from wizard.base.redaction import redact
+from wizard.base.redaction import all_shown
 from wizard.config import fieldmap
 from wizard.delivery import kinds
 from wizard.delivery.results import Delivered
@@ -61,7 +61,7 @@ def write_into(folder: Path, journal: Journal) -> list[Path]:
     sections = gather(folder, journal)
     texts = {"report.md": markdown(title, sections), "report.html": as_html(title, sections)}
     for name, text in texts.items():
-        files.write(folder / name, redact(text))
+        files.write(folder / name, text)
     return [folder / name for name in texts]
 
 
@@ -82,7 +82,12 @@ def gather(folder: Path, journal: Journal) -> list[ReportSection]:
         _deliveries(journal, done),
         _operations(states),
     ]
-    return [section for section in sections if section.lines or section.table]
+    # Before any of it is escaped for Markdown or HTML, where a secret would look otherwise.
+    return [
+        ReportSection(**all_shown(vars(section)))
+        for section in sections
+        if section.lines or section.table
+    ]
 
 
 def _deployment(journal: Journal) -> ReportSection:

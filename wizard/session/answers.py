@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from wizard.base import files, redaction, yamlfile
+from wizard.base import files, opening, redaction, yamlfile
 from wizard.base.errors import AnswersError, UsageError
 from wizard.session.plan import Plan
 from wizard.session.questions import Question
@@ -29,6 +29,7 @@ VERSION = 1
 """The only one so far. One that changes what is written brings a function from each older one."""
 FINGERPRINT = "^[0-9a-f]{16}$"
 _KEYS = ("remodel", "recorded", "project", "answers", "consents", "interactive")
+_COMMENT = re.compile(r"  # ?(.*)")
 _REFERENCE = re.compile(r"env:[A-Za-z_]\w*|file:\S+")
 
 
@@ -44,6 +45,8 @@ class Answers:
     """Keys whose answers `--set` gave, other than those that were recorded."""
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
     """Where each dotted key stands in the file it was read from."""
+    comments: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False, compare=False)
+    """What stood above each answer there, without the #."""
 
     def consent(self, plan: Plan) -> None:
         """Record consent to `plan`, with what it was about, for a readable difference later."""
@@ -79,7 +82,7 @@ def read(path: Path) -> Answers:
             hint="Take the answers.yml that a session wrote into its folder.",
         )
     _check_version(data["remodel"], path)
-    given = Answers(lines=lines)
+    given = Answers(lines=lines, comments=_comments(path, lines))
     faults = [
         f"{given.at(str(key))}: this key is not known. {yamlfile.nearest(str(key), list(_KEYS))}"
         for key in data
@@ -89,6 +92,18 @@ def read(path: Path) -> Answers:
     if faults:
         raise faulty(path.name, faults)
     return given
+
+
+def _comments(path: Path, lines: Mapping[str, int]) -> dict[str, list[str]]:
+    """Return the comment above each answer of the file."""
+    text = opening.whole(path, AnswersError).decode("utf-8-sig").splitlines()
+    comments: dict[str, list[str]] = {}
+    for key, line in lines.items():
+        above = line - 2  # lines count from 1
+        while above >= 0 and (comment := _COMMENT.fullmatch(text[above])):
+            comments.setdefault(_answer(key), []).insert(0, comment[1])
+            above -= 1
+    return comments
 
 
 def _check_version(version: Any, path: Path) -> None:
@@ -272,8 +287,10 @@ def write(
     ]
     for key, value in answers.answers.items():
         question = questions.get(key)
+        about = [*answers.comments.get(key, ())]
         if question is not None:
-            lines += [f"  # {line}" for line in (question.text, *question.help.splitlines())]
+            about = redaction.shown(f"{question.text}\n{question.help}").splitlines()
+        lines += [f"  # {line}".rstrip() for line in about]
         lines.append(_indented(_dump({key: value})))
     lines.append(_dump({"consents": answers.consents, "interactive": answers.interactive}))
     files.write(path, "\n".join(lines) + "\n")

@@ -96,9 +96,11 @@ class Journal:
                 named = self._database.execute("SELECT name FROM sqlite_master").fetchall()
                 self._made = ("event",) in named
                 return
-            self._database = sqlite3.connect(path, isolation_level=None)
+            # SQLite would make it readable by all, and its other files (-wal, -shm) as it is.
             with files.writing(path):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
                 path.chmod(0o600)
+            self._database = sqlite3.connect(path, isolation_level=None)
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=FULL")
             self._database.execute("PRAGMA wal_autocheckpoint=256")  # pages, of 4 KiB

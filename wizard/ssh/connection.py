@@ -18,7 +18,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 import asyncssh
 
 from wizard.base.errors import ConfigError, ConnectionFailed, IdentityMismatch, RemodelError
-from wizard.base.process import READ, Completed, Lines
+from wizard.base.printed import Lines, Output
+from wizard.base.process import READ, Completed
 from wizard.ssh import sockets
 from wizard.ssh.hostkeys import HostKey, KnownHosts
 from wizard.ssh.login import Login, arguments, known_hosts, names, resolve, way
@@ -149,15 +150,15 @@ class Connection:
         The exit status is the caller's to judge. Raise ConnectionFailed when the connection
         ends before the command does.
         """
-        output = bytearray()
+        output = Output(f"{argv[0]} on {self}")
         lines = Lines(on_line)
         async with self.stream(argv, stdin=stdin, on_stderr=on_line) as stream:
             async for chunk in stream:
-                output += chunk
+                output.feed(chunk)
                 lines.feed(chunk)
             lines.feed(b"", final=True)
             assert stream.returncode is not None
-            return Completed(stream.returncode, output.decode(errors="replace"), stream.stderr_tail)
+            return Completed(stream.returncode, output, lines.tail, stream.stderr_tail)
 
     @asynccontextmanager
     async def stream(

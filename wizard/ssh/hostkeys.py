@@ -14,10 +14,12 @@ from typing import Literal
 
 import asyncssh
 
+from wizard.base import opening
 from wizard.base.errors import ConfigError
 
 Standing = Literal["known", "unknown", "changed", "revoked"]
 SSH_PORT = 22
+KNOWN_HOSTS = 64 << 20  # bytes of a known_hosts file, which may be a whole company's
 
 # What we ask a host for when we know none of its keys yet, best first.
 KEY_ALGORITHMS = (
@@ -113,6 +115,7 @@ def trust(known_hosts: Path, key: HostKey) -> None:
 def add(known_hosts: Path, line: str) -> None:
     """Add a line to our known_hosts file (0600), unless it is there."""
     known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    opening.refuse_others(known_hosts)
     descriptor = os.open(known_hosts, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
         before = file.read()
@@ -122,10 +125,12 @@ def add(known_hosts: Path, line: str) -> None:
 
 
 def _read(path: Path) -> asyncssh.SSHKnownHosts | None:
-    try:
-        return asyncssh.import_known_hosts(path.read_text(encoding="utf-8", errors="replace"))
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    if not (path.is_file() and os.access(path, os.R_OK)):
+        opening.refuse_others(path)
         return None
+    try:
+        text = opening.whole(path, limit=KNOWN_HOSTS).decode(errors="replace")
+        return asyncssh.import_known_hosts(text)
     except ValueError as error:
         raise ConfigError(
             f"The file {path} is no known_hosts file.",

@@ -10,6 +10,7 @@ from typing import cast
 
 import asyncssh
 
+from wizard.base import opening
 from wizard.base.errors import ConfigError
 from wizard.ssh.hostkeys import KnownHosts, look_up
 
@@ -91,7 +92,13 @@ def resolve(login: Login) -> asyncssh.SSHClientConnectionOptions:
 
     Raise ConfigError when it, or a key that it names, cannot be read.
     """
+    opening.refuse_others(login.config or Path("~/.ssh/config").expanduser())
     try:
+        # First without the keys, whose files asyncssh opens whatever they are.
+        without = asyncssh.SSHClientConnectionOptions(**arguments(login), client_keys=None)
+        for keyword in ("IdentityFile", "CertificateFile"):
+            for name in names(without, keyword, []):
+                opening.refuse_others(Path(name).expanduser())
         return asyncssh.SSHClientConnectionOptions(**arguments(login))
     except asyncssh.ConfigParseError as error:
         raise ConfigError("The ssh_config cannot be read.", found=str(error)) from None

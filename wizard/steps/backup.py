@@ -170,7 +170,7 @@ class Anonymise(Repeatable):
             if ended.returncode != 0:
                 raise OperationFailed(
                     f"{' '.join(words)} ended with exit code {ended.returncode}.",
-                    found=ended.stderr_tail or ended.stdout[-2000:],
+                    found=ended.told,
                     hint="The local copy still holds what it should have taken out. Mend it, then "
                     "try again: all the commands run once more.",
                 )

@@ -93,9 +93,15 @@ def far_names(config: Config, session: str, journal: Journal, target: str) -> di
     stamp, names = session.replace("-", "_"), dict[str, str]()
     # Whatever kind the target is delivered by today, the journal may tell of another.
     keys = {key: what for kind in kinds.known() for key, what in kind.databases.items()}
+    back = ""  # the name that a rollback gives the live one's, as soon as it is done
     for entry in journal.entries():
         if entry.operation.endswith(f":{target}"):
             names |= _named(entry, keys, stamp)
+        if entry.operation == f"production.rollback:{target}":
+            if entry.kind == "intent":
+                back = entry.data.get("details", {}).get("kept", "")
+            elif entry.kind == "done":
+                names.pop(back, None)
     live = config.targets[target].address.database
     return {name: what for name, what in names.items() if name != live}
 

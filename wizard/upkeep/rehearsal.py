@@ -19,6 +19,7 @@ from typing import Any
 
 from wizard.base.errors import OperationFailed, PlanStale, RemodelError
 from wizard.base.events import Event, Events, Finding, Planned
+from wizard.base.terminal import say
 from wizard.config.config import Config
 from wizard.delivery.drift import authors, policy
 from wizard.delivery.drift import since_backup as written
@@ -223,7 +224,7 @@ async def rehearse(config: Config, of: Recorded, output: Output) -> None:
     if output.json:
         JsonLines(sys.stdout).write(account.as_dict(of.session))
     else:
-        print("\n".join(account.lines(of.session)), flush=True)
+        say("\n".join(account.lines(of.session)))
     if account.stale:
         raise PlanStale(
             "The rehearsal went through; a replay would stop, since plans have changed.",

@@ -25,14 +25,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from wizard.base import files as durable
+from wizard.base import opening
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.events import Report
-from wizard.base.process import run, start, widen
-from wizard.postgres.dumps import script
+from wizard.base.process import start, widen
+from wizard.postgres.dumps import script, tools
+from wizard.postgres.dumps.directory import TOC, broken, files, require_inside
 from wizard.postgres.dumps.tools import ENVIRONMENT, Tool
 
 MAGIC = b"PGDMP"
-TOC = "toc.dat"  # in the directory format, the file that begins as an archive does
 TAR = b"toc.dat\0"  # the first member of what pg_dump --format=tar writes
 AHEAD = 64  # portions of an archive that pg_restore may be behind
 POLL = 0.2  # seconds between looks at how far a tool has read
@@ -83,9 +84,9 @@ async def describe(path: Path, pg_restore: Tool) -> Header:
     Raise VerificationFailed when there is no file or it is no archive.
     """
     _check_magic(path)
-    done = await run([pg_restore.path, "--list", path], env=ENVIRONMENT)
+    done = await tools.listing(pg_restore, path)
     if done.returncode != 0:
-        raise _broken(path, "pg_restore cannot read its table of contents", done.stderr_tail)
+        raise broken(path, "pg_restore cannot read its table of contents", done.stderr_tail)
     return Header(
         database=_field(done.stdout, "dbname"),
         dump_version=_field(done.stdout, "Dumped by pg_dump version").split()[0],
@@ -102,8 +103,8 @@ async def read(path: Path, pg_restore: Tool | None, report: Report) -> Header:
     """
     if _head(path, len(TAR)) == TAR:
         raise other_format(str(path), "tar")
-    if path.is_dir() and b"../" in (path / TOC).read_bytes():  # pg_restore would follow it
-        raise _broken(path, "its table of contents may lead outside of it", f"../ in {TOC}")
+    if path.is_dir():
+        require_inside(path)
     if is_archive(path) and pg_restore is not None:
         header = await describe(path, pg_restore)
         await read_whole(path, pg_restore, report)
@@ -133,8 +134,8 @@ async def take(path: Path, pg_restore: Tool, report: Report) -> Archive:
     header = await read(path, pg_restore, report)
     digests = await sums(path, report)
     noted = noted_checksum(path)
-    if noted.exists() and _hashes(noted.read_text()) != _hashes(digests):
-        raise _broken(path, "its checksum is not the noted one", f"see {noted.name}\n{digests}")
+    if noted.exists() and _hashes(_text(noted)) != _hashes(digests):
+        raise broken(path, "its checksum is not the noted one", f"see {noted.name}\n{digests}")
     return Archive(
         path=path,
         bytes=size(path),
@@ -175,18 +176,7 @@ def delete(path: Path) -> None:
 
 def size(path: Path) -> int:
     """Return the bytes of all files of a dump."""
-    return sum(file.stat().st_size for file in _files(path))
-
-
-def _files(path: Path) -> list[Path]:
-    """Return the files that a dump consists of. Raise VerificationFailed where something in it is
-    no file."""
-    if not path.is_dir():
-        return [path]
-    files = sorted(path.iterdir())
-    if others := [file.name for file in files if file.is_symlink() or not file.is_file()]:
-        raise _broken(path, "there is more than files in it", ", ".join(others))
-    return files
+    return sum(file.stat().st_size for file in files(path))
 
 
 async def prove(archive: Archive, report: Report) -> None:
@@ -196,10 +186,10 @@ async def prove(archive: Archive, report: Report) -> None:
     """
     _head(archive.path)
     if (found_bytes := size(archive.path)) != archive.bytes:
-        raise _broken(archive.path, f"it has {found_bytes:,} bytes and had {archive.bytes:,}")
+        raise broken(archive.path, f"it has {found_bytes:,} bytes and had {archive.bytes:,}")
     actual = digest(archive.path, await sums(archive.path, report))
     if actual != archive.sha256:
-        raise _broken(
+        raise broken(
             archive.path,
             "its checksum changed",
             f"SHA-256 was {archive.sha256}\nand is    {actual}",
@@ -221,7 +211,7 @@ async def read_whole(path: Path, pg_restore: Tool, report: Report) -> None:
             async for _ in child:
                 pass
         if child.returncode != 0:
-            raise _broken(path, "pg_restore cannot read it to its end", child.stderr_tail)
+            raise broken(path, "pg_restore cannot read it to its end", child.stderr_tail)
     report.progress(total, total, "bytes", "proving")
 
 
@@ -255,7 +245,7 @@ async def read_along(name: str, pg_restore: Tool) -> AsyncIterator[Callable[[byt
                     pass
                 if child.returncode != 0:
                     messages = child.stderr_tail
-                    raise _broken(Path(name), "pg_restore cannot read it to its end", messages)
+                    raise broken(Path(name), "pg_restore cannot read it to its end", messages)
         finally:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
@@ -270,15 +260,15 @@ def write_all(file: FileIO, data: bytes) -> None:
 
 async def checksum(path: Path, report: Report) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    with opening.opened(path, VerificationFailed) as file:
         return (await hashed(file, report)).hexdigest()
 
 
 async def sums(path: Path, report: Report, name: str = "") -> str:
     """Return what `sha256sum` prints of the files of a dump that is, or will be, called `name`."""
     folder = f"{name or path.name}/" if path.is_dir() else ""
-    files = _files(path)
-    return "".join([note(await checksum(file, report), folder + file.name) for file in files])
+    hashes = [note(await checksum(file, report), folder + file.name) for file in files(path)]
+    return "".join(hashes)
 
 
 def note(sha256: str, name: str) -> str:
@@ -343,7 +333,8 @@ def _position(pid: int, path: Path) -> int | None:
 
 def _head(path: Path, size: int = len(MAGIC)) -> bytes:
     try:
-        with (path / TOC if path.is_dir() else path).open("rb") as file:
+        part = path / TOC if path.is_dir() else path
+        with opening.opened(part, VerificationFailed) as file:
             return file.read(size)
     except OSError as error:
         raise VerificationFailed(
@@ -353,9 +344,13 @@ def _head(path: Path, size: int = len(MAGIC)) -> bytes:
         ) from None
 
 
+def _text(path: Path) -> str:
+    return opening.whole(path, VerificationFailed).decode(errors="replace")
+
+
 def _check_magic(path: Path) -> None:
     if (head := _head(path)) != MAGIC:
-        raise _broken(path, "it is no archive of pg_dump's", f"It begins {head!r}.")
+        raise broken(path, "it is no archive of pg_dump's", f"It begins {head!r}.")
 
 
 def _modified(path: Path) -> str:
@@ -368,11 +363,3 @@ def _field(listing: str, name: str) -> str:
     if match is None:
         raise OperationFailed(f"pg_restore's listing has no {name!r}.", found=listing[:500])
     return match[1].strip()
-
-
-def _broken(path: Path, how: str, found: str = "") -> VerificationFailed:
-    return VerificationFailed(
-        f"The dump {path} cannot be trusted: {how}.",
-        found=found,
-        hint="Make a new backup, or name another dump. Nothing was restored from this one.",
-    )

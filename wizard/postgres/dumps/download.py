@@ -110,6 +110,8 @@ async def _stat(sftp: asyncssh.SFTPClient, path: str) -> Original:
     attributes = await sftp.stat(path)
     if stat.S_ISDIR(attributes.permissions or 0):
         raise archive.other_format(path, "directory")
+    if not stat.S_ISREG(attributes.permissions or stat.S_IFREG):
+        raise OperationFailed(f"{path} is no file on the far side.", hint="Check the path.")
     return Original(posixpath.normpath(path), attributes.size or 0, attributes.mtime or 0)
 
 

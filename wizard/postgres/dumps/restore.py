@@ -12,7 +12,7 @@ from psycopg import sql
 
 from wizard.base.errors import OperationFailed, RemodelError
 from wizard.base.events import Report
-from wizard.base.process import run, start, to_its_end
+from wizard.base.process import start, to_its_end
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.database_settings import copy_settings
@@ -76,10 +76,7 @@ async def restore(
         async with server.session(into) as connection:
             await connection.execute("ANALYZE")
     except BaseException:
-        try:
-            await to_its_end(drop(into, into.database, force=True))
-        except RemodelError as error:  # what stopped us is the error to tell
-            report.finding(into.database, f"was not dropped: {error.message}", "warn")
+        await discard(into, report)
         raise
 
 
@@ -113,6 +110,21 @@ async def drop(address: Address, name: str, *, force: bool = False) -> None:
             f"The database {name} is in use and was not dropped.",
             found=reason,
             hint="End these sessions and try again.",
+        )
+
+
+async def discard(address: Address, report: Report) -> None:
+    """Drop what a failure has left. Where that fails, too, tell it: the first error is the one to
+    raise."""
+    try:
+        await to_its_end(drop(address, address.database, force=True))
+    except RemodelError as error:
+        name = sql.Identifier(address.database).as_string()
+        report.finding(
+            address.database,
+            f"was not dropped: {error.message}",
+            "warn",
+            f"It takes up disk there. Trying again drops it; by hand: DROP DATABASE {name}",
         )
 
 
@@ -187,7 +199,7 @@ async def _contents(archive: Archive, into: Address, report: Report, pg_restore:
     An extension that this server lacks or our role may not make is left out with a warning: the
     restore may do without it.
     """
-    done = await run([pg_restore.path, "--list", archive.path], env=tools.ENVIRONMENT)
+    done = await tools.listing(pg_restore, archive.path)
     if done.returncode != 0:
         raise OperationFailed(f"pg_restore cannot list {archive.path}.", found=done.stderr_tail)
     lines = []

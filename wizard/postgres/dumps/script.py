@@ -20,8 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from wizard.base import opening
 from wizard.base.errors import VerificationFailed
 from wizard.base.events import Report
+from wizard.postgres.dumps import statements
 
 Chunks = AsyncGenerator[bytes, None]
 READ = 1 << 20  # bytes
@@ -32,7 +34,6 @@ TRAILER = b"-- PostgreSQL database dump complete"
 RESTRICT = re.compile(rb"\\(?:un)?restrict [A-Za-z0-9]+\n")
 END_OF_ROWS = b"\\.\n"
 SPACE = re.compile(rb"\s*")
-COPY = re.compile(rb"COPY\s[^;]*\sFROM\s+stdin;", re.IGNORECASE)
 
 # In some tokens a semicolon or a backslash is none (src/fe_utils/psqlscan.l). `open` is one whose
 # end is not here yet.
@@ -45,6 +46,7 @@ TOKEN = re.compile(
     | (?P<dollar>   \$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$ )
     | (?P<word>     [A-Za-z0-9_\x80-\xff][A-Za-z0-9_$\x80-\xff]*+ )
     | (?P<end>      ; )
+    | (?P<bracket>  [()] )
     | (?P<command>  \\[^\n]*\n )
     """,
     re.VERBOSE | re.DOTALL,
@@ -81,6 +83,7 @@ class Splitter:
         self._at_line = True  # whether the rows that come begin a line
         self._counted = 0  # bytes of the buffer whose lines are counted
         self._words: list[bytes] = []
+        self._brackets = 0
         self._depth = 0  # of BEGIN ... END in a function's body that is SQL
 
     def feed(self, data: bytes) -> Iterator[Piece]:
@@ -116,6 +119,16 @@ class Splitter:
             hint="Make a new dump with pg_dump. Nothing of this one was kept.",
         )
 
+    def strange(self, piece: Piece) -> VerificationFailed:
+        """Return the error for a statement that pg_dump does not write."""
+        return VerificationFailed(
+            f"The script {self.name} cannot be trusted: pg_dump does not write what stands in line "
+            f"{piece.line:,}.",
+            found=_shown(piece.data),
+            hint="Make a new dump with pg_dump, without psql's or your own additions. Nothing of "
+            "this one was kept.",
+        )
+
     def _begin(self, *, final: bool) -> bool:
         if len(self._buffer) < len(HEAD) and not final:
             return False
@@ -139,7 +152,7 @@ class Splitter:
     def _statements(self) -> Iterator[Piece]:
         """Yield statements up to a COPY, or to one that is not complete yet."""
         buffer, start, at = self._buffer, 0, 0
-        self._words, self._depth = [], 0
+        self._words, self._depth, self._brackets = [], 0, 0
         while match := TOKEN.search(buffer, at):
             past = _past(match, buffer)
             if past is None:
@@ -147,7 +160,9 @@ class Splitter:
             kind, at = match.lastgroup, past
             if kind == "word":
                 self._word(match[0].upper())
-            elif kind == "end" and self._depth == 0:
+            elif kind == "bracket":  # a rule may have several statements in them
+                self._brackets += 1 if match[0] == b"(" else -1
+            elif kind == "end" and self._depth == self._brackets == 0:
                 if self._words[:1] == [b"COPY"] and at == len(buffer):
                     break  # the rows begin on the next line
                 piece = self._statement(buffer, start, at)
@@ -180,7 +195,7 @@ class Splitter:
             raise self.broken("something comes after its closing line", _shown(data))
         if self._words[:1] != [b"COPY"]:
             return Piece("statement", data, self._line)
-        if not COPY.fullmatch(data) or buffer[end : end + 1] != b"\n":
+        if not statements.COPY.fullmatch(data) or buffer[end : end + 1] != b"\n":
             raise self.broken("a COPY that is not FROM stdin", _shown(data))
         return Piece("copy", data, self._line)
 
@@ -250,7 +265,7 @@ async def chunks(path: Path, tell: Callable[[int], None] = lambda done: None) ->
     file cannot be opened, or is a .gz that is cut off or broken.
     """
     try:
-        with path.open("rb") as raw:
+        with opening.opened(path, VerificationFailed) as raw:
             zipped = raw.read(2) == GZIP
             raw.seek(0)
             read = gzip.GzipFile(fileobj=raw).read if zipped else raw.read
@@ -280,6 +295,7 @@ async def read_whole(path: Path, report: Report) -> Splitter:
     splitter = Splitter(path.name)
     tell = partial(report.progress, total=total, unit="bytes", note="proving")
     async with aclosing(pieces(chunks(path, tell), splitter)) as parts:
-        async for _ in parts:
-            pass
+        async for piece in parts:
+            if piece.kind == "statement" and statements.fate(piece.data) == "refused":
+                raise splitter.strange(piece)
     return splitter

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.base.errors import ConfigError, OperationFailed
-from wizard.base.process import run
+from wizard.base.process import Completed, run
 from wizard.postgres.address import Address
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin
 FIRST_WITH_TRANSACTION_TIMEOUT = 17
 FIRST_WITH_METHODS = 16  # pg_dump 14 takes `--compress=lz4` for a number, and does not compress
 METHODS = ("zstd", "lz4")  # quickest first; what every build has besides is gzip
+
+LISTING = 256 << 20  # bytes of a table of contents: every large object had a line before 17
 
 NO_SUCH_METHOD = "compression"  # "this build does not support compression with ZSTD"
 MARK = "remodel: "
@@ -154,6 +156,11 @@ async def newest_restore(*, configured: Path | None = None) -> Tool:
     tools = await find("pg_restore", configured=configured)
     newest = max((tool.major for tool in tools), default=0)
     return _closest("pg_restore", tools, [tool for tool in tools if tool.major == newest], "")
+
+
+async def listing(pg_restore: Tool, archive: Path) -> Completed:
+    """Have an archive's table of contents printed."""
+    return await run([pg_restore.path, "--list", archive], env=ENVIRONMENT, most=LISTING)
 
 
 def fits(restore_major: int, server_major: int) -> bool:

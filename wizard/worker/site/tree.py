@@ -80,7 +80,9 @@ def require_sound(cursor: Cursor, *, refusal: str, when: str, prefixed: bool = F
             refusal,
             f"The page tree is not sound {when}.",
             found="\n".join(f"{kind}: pages {ids[:20]}" for kind, ids in faults.items()),
-            hint="See `manage.py fixtree`; on a copy first, because it may delete pages.",
+            hint="For wrong_depth and wrong_numchild run Page.fix_tree() of wagtail.models in "
+            "`manage.py shell`: it deletes nothing. For others correct the rows of these pages by "
+            "SQL; an orphan needs its parent back, or another path.",
         )
 
 
