@@ -101,7 +101,7 @@ def test_a_delivery_writes_its_outcome_on_a_full_disk_and_goes_on_with_room(
     _filled_at(demo, disk, "backup.restore", "replay", "answers.yml", *ALLOW, "--json")
     states = _states(demo)
     assert states["backup.restore"] == "done"
-    assert "structure.model" not in states
+    assert "production.dump:staging" not in states
 
     _filled_at(demo, disk, "production.deliver:staging", *resume)
     states = _states(demo)

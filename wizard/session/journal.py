@@ -8,8 +8,10 @@ outcome after it; an intent without an outcome is what a crash leaves behind.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -38,6 +40,7 @@ Kind = Literal[
     "undone",
 ]
 
+BATCH = 100  # lines of the log that are one transaction
 ROOM = 1 << 20  # bytes of free pages that lines of the log leave to the rows
 NO_STATE = ("answer", "consent", "kept")
 """Kinds of rows that say nothing of how far an operation is; every other is a state."""
@@ -118,9 +121,9 @@ class Journal:
         Pages are written and given back to SQLite, not to the disk: nobody else can take them.
         As many frames stay in the write-ahead log, which begins anew after a checkpoint.
         """
-        with sqlite_errors.named(self._path):
+        with sqlite_errors.named(self._path), files.writing(self._path):
             if min(self._free(), self._ahead()) < 2 * ROOM:
-                self._make_room()
+                self._make_room(3 * ROOM)
 
     def _free(self) -> int:
         """Return the bytes of the journal's free pages."""
@@ -133,10 +136,16 @@ class Journal:
         log = self._path.with_name(f"{self._path.name}-wal")
         return log.stat().st_size if log.exists() else 0
 
-    def _make_room(self) -> None:
+    def _make_room(self, size: int) -> None:
+        """Have `size` bytes of free pages, which the disk has given already.
+
+        Looked at first: a log that took the last room could not be written to its places.
+        """
+        if shutil.disk_usage(self._path.parent).free < 3 * size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         try:
             # Committed first: what is freed in the transaction that made it is not written.
-            self._database.execute("INSERT INTO room VALUES (zeroblob(?))", (3 * ROOM,))
+            self._database.execute("INSERT INTO room VALUES (zeroblob(?))", (size,))
             self._begin_log_anew()
         finally:
             self._database.execute("DELETE FROM room")
@@ -234,11 +243,15 @@ class Journal:
 
     def _append(self, lines: list[tuple[float, str]]) -> None:
         """Write lines of the log, never into the room for rows."""
-        if self._free() - sum(len(text.encode()) for _, text in lines) < ROOM:
-            self._make_room()
-        self._database.execute("BEGIN")
-        self._database.executemany("INSERT INTO event (at, data) VALUES (?, ?)", lines)
-        self._database.execute("COMMIT")
+        for first in range(0, len(lines), BATCH):
+            batch = lines[first : first + BATCH]
+            # Twice their length: a page may be filled by little more than half.
+            needed = ROOM + 2 * sum(len(text.encode()) for _, text in batch)
+            if self._free() < needed:
+                self._make_room(needed + 2 * ROOM)
+            self._database.execute("BEGIN")
+            self._database.executemany("INSERT INTO event (at, data) VALUES (?, ?)", batch)
+            self._database.execute("COMMIT")
 
     def events(self, after: int = 0, *, kind: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
         """Return the log's lines with their numbers, one after the other: those after `after` that
@@ -342,7 +355,8 @@ def _reading(path: Path) -> sqlite3.Connection:
         database.execute("SELECT name FROM sqlite_master")
     except sqlite3.OperationalError:
         database.close()
-        if path.with_name(f"{path.name}-wal").exists():
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
             raise
         database = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
     return database

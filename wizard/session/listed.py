@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wizard.base.errors import OperationFailed
+from wizard.base.errors import DiskFailed, OperationFailed
 from wizard.session.journal import Journal
 
 NAME = re.compile(r"\d{8}-\d{6}(-\d+)?")
@@ -117,6 +117,8 @@ def _summary(folder: Path) -> Summary | None:
             return _told(folder, journal)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except DiskFailed:  # nothing is wrong with the journal
+        raise
     except OperationFailed as error:
         trouble = error.found
     except (OSError, sqlite3.Error, ValueError, TypeError, AttributeError) as error:
