@@ -17,7 +17,8 @@ CLEAN = {1, 2, 3, 4, 5, 6}  # the documented exit codes; -9 is the crash itself
 async def same(ground: Ground, expected: State) -> None:
     """Everything is as in the undisturbed run, and nobody was left behind."""
     await no_process(ground)
-    assert ground.state().difference(expected) == []
+    left = ground.state().difference(expected)
+    assert left == [], "\n".join(map(str, left))
     assert ground.repeated() == []
 
 

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -100,7 +101,13 @@ async def cut_off(
         await ground.restart(RESTARTS[point.how])
 
     ended = await ground.remodel(*RESUME, orders=[order, *stop], paused=restart)
-    assert ended.code == -signal.SIGKILL or point.how != "self" or point.delay, ended.said
+    while point.how == "self" and not point.delay and ended.code != -signal.SIGKILL:
+        # Progress is told by the clock: a run may pass the point fewer times than another.
+        assert point.where == ACT, ended.said
+        assert order.number > 1, ended.said
+        order = replace(order, number=order.number - 1)
+        await ground.put_back(point.operation)
+        ended = await ground.remodel(*RESUME, orders=[order, *stop], paused=restart)
     again = [Order(point.operation, PLAN, point.again)] if point.again else []
     for _ in range(RESUMES):
         if not _left_undone(ended, stop):
