@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -14,30 +13,12 @@ from screens.log import LogScreen
 from screens.step import StepScreen
 from screens.stop import StopScreen
 from screens.summary import SummaryScreen
-from screens.widgets.operations import Operations
 from tests.support import scripted_app
 from tests.support.scripted_app import ScriptedProject
 from wizard.base.errors import ConnectionFailed, ExitCode
-from wizard.base.events import Progress
 from wizard.base.redaction import Secret
 from wizard.engine.context import Context
 from wizard.session.plan import Gate, Plan
-
-
-class Held:
-    """An act that begins and then waits, as long work does."""
-
-    def __init__(self) -> None:
-        self.begun, self.go = asyncio.Event(), asyncio.Event()
-        self.cancelled = False
-
-    async def __call__(self, context: Context) -> None:
-        self.begun.set()
-        try:
-            await self.go.wait()
-        except asyncio.CancelledError:
-            self.cancelled = True
-            raise
 
 
 def looked_at(app: RemodelApp) -> str:
@@ -75,7 +56,7 @@ async def test_walks_every_step_to_the_summary_and_leaves_with_0(project: Script
 
 
 async def test_looking_back_does_not_disturb_the_work(project: ScriptedProject) -> None:
-    work = Held()
+    work = scripted_app.Held()
     look = scripted_app.Scripted("project.look", "Look around")
     fetch = scripted_app.Scripted("backup.fetch", "Fetch", act=work)
     write = scripted_app.Scripted("structure.model", "Write")
@@ -123,7 +104,7 @@ async def test_warnings_are_read_before_the_next_step(project: ScriptedProject) 
 
 
 async def test_ctrl_c_after_this_operation_stops_in_good_order(project: ScriptedProject) -> None:
-    work = Held()
+    work = scripted_app.Held()
     one = scripted_app.Scripted("project.one", "One", act=work)
     two = scripted_app.Scripted("project.two", "Two")
     async with project.app(scripted_app.step("project", one, two)) as (app, pilot):
@@ -142,7 +123,7 @@ async def test_ctrl_c_after_this_operation_stops_in_good_order(project: Scripted
 
 
 async def test_ctrl_c_now_cancels_the_work_and_resume_knows(project: ScriptedProject) -> None:
-    work = Held()
+    work = scripted_app.Held()
     one = scripted_app.Scripted("project.one", "One", act=work)
     async with project.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("enter")
@@ -159,7 +140,7 @@ async def test_ctrl_c_now_cancels_the_work_and_resume_knows(project: ScriptedPro
 
 @pytest.mark.parametrize("key", ["escape", "enter", "k"])
 async def test_escape_and_enter_keep_going(project: ScriptedProject, key: str) -> None:
-    work = Held()
+    work = scripted_app.Held()
     one = scripted_app.Scripted("project.one", "One", act=work)
     async with project.app(scripted_app.step("project", one)) as (app, pilot):
         await pilot.press("enter")
@@ -231,7 +212,7 @@ async def test_stopping_at_a_failure_exits_with_its_code(project: ScriptedProjec
 
 async def test_planning_is_shown_as_work(project: ScriptedProject) -> None:
     one = scripted_app.Scripted("project.one", "One")
-    plan, work = one.plan, Held()
+    plan, work = one.plan, scripted_app.Held()
 
     async def slowly(context: Context) -> Plan:
         await work(context)
@@ -277,7 +258,7 @@ async def test_resuming_shows_what_was_done_and_goes_on_with_the_rest(
 
 
 async def test_the_log_follows_the_journal(project: ScriptedProject) -> None:
-    work = Held()
+    work = scripted_app.Held()
 
     async def act(context: Context) -> None:
         context.report.line("django", "Applying cast.0002 [/x]")
@@ -301,47 +282,6 @@ async def test_the_log_follows_the_journal(project: ScriptedProject) -> None:
         await pilot.press("escape")
         # The next step came up meanwhile, behind the log.
         await scripted_app.until(pilot, lambda: looked_at(app) == "backup")
-
-
-async def test_a_flood_of_progress_is_coalesced(project: ScriptedProject) -> None:
-    drawn = []
-    work = Held()
-
-    async def flood(context: Context) -> None:
-        for number in range(20_000):
-            context.events.emit(Progress("project.one", number, 20_000, "rows"))
-            if number % 10 == 0:
-                await asyncio.sleep(0)
-        context.report.line("django", "the last line")
-        await work(context)
-
-    one = scripted_app.Scripted("project.one", "One", act=flood)
-    async with project.app(scripted_app.step("project", one)) as (app, pilot):
-        draw = app.draw
-
-        def counted() -> None:
-            drawn.append(1)
-            draw()
-
-        app.draw = counted  # type: ignore[method-assign]
-        await pilot.press("enter")
-        await scripted_app.until(pilot, work.begun.is_set, 30)
-        await scripted_app.until(pilot, lambda: "the last line" in scripted_app.text_of(app))
-    assert 0 < len(drawn) < 100
-
-
-async def test_resizing_keeps_the_step_and_its_state(project: ScriptedProject) -> None:
-    one = scripted_app.Scripted("project.one", "One", about="what it does")
-    async with project.app(scripted_app.step("project", one)) as (app, pilot):
-        await pilot.resize_terminal(60, 18)
-        await pilot.pause()
-        assert "gates stay closed below 80x24" in scripted_app.text_of(app)
-        await pilot.resize_terminal(120, 40)
-        await pilot.pause()
-        text = scripted_app.text_of(app)
-        assert "gates stay closed" not in text
-        assert "what it does" in text
-        assert app.screen.query_one(Operations).display
 
 
 async def test_the_palette_has_every_action_and_survives_ctrl_c(project: ScriptedProject) -> None:

@@ -173,3 +173,19 @@ def text_of(app: RemodelApp) -> str:
     """The whole terminal as text."""
     lines = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in line) for line in lines)
+
+
+class Held:
+    """An act that begins and then waits, as long work does."""
+
+    def __init__(self) -> None:
+        self.begun, self.go = asyncio.Event(), asyncio.Event()
+        self.cancelled = False
+
+    async def __call__(self, context: Context) -> None:
+        self.begun.set()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise

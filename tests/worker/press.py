@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import shutil
 import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -216,3 +220,25 @@ async def migrations(site: Any, kind: str) -> list[dict[str, str]]:
         "make_migration", app="press", kind=kind, **MIGRATION
     )
     return made
+
+
+@asynccontextmanager
+async def looking(press: Press, models: str) -> AsyncIterator[WorkerClient]:
+    """A worker that looks at the project's database, with other models than those on disk."""
+    database, path = press.database, press.project / "press" / "models.py"
+    assert database.password is not None
+    target = {
+        "NAME": database.database,
+        "HOST": database.host,
+        "PORT": str(database.port),
+        "USER": database.user,
+        "PASSWORD": database.password.reveal(),
+        "sslmode": "",
+    }
+    elsewhere = {"PRESS_DATABASE": "postgres", "PRESS_PASSWORD": "wrong"}
+    with tempfile.TemporaryFile("w") as brief:
+        laid = base64.b64encode(models.encode()).decode()
+        json.dump({"overlay": {str(path.resolve()): laid}, "look_at": target}, brief)
+        brief.flush()
+        async with press.site(environment=elsewhere, brief=brief.fileno()) as site:
+            yield site

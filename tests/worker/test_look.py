@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from tests.worker.press import MOVE, NEW_TYPE, PROJECT, Press
+from tests.worker.press import MOVE, NEW_TYPE, PROJECT, Press, looking
 from wizard.base.errors import OperationFailed, WorkerFailed
-from wizard.project.worker_client import WorkerClient
 
 SEQUENCES = "SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY 1, 2"
 LOOK: dict[str, Any] = {**MOVE, "ids": "new", "selectors": [{"slug": "show"}]}
@@ -23,28 +17,6 @@ WRITES = """
         Banner.objects.create(blog=Blog.objects.first(), text="written")
         return True
 """
-
-
-@asynccontextmanager
-async def looking(press: Press, models: str) -> AsyncIterator[WorkerClient]:
-    """A worker that looks at the project's database, with other models than those on disk."""
-    database, path = press.database, press.project / "press" / "models.py"
-    assert database.password is not None
-    target = {
-        "NAME": database.database,
-        "HOST": database.host,
-        "PORT": str(database.port),
-        "USER": database.user,
-        "PASSWORD": database.password.reveal(),
-        "sslmode": "",
-    }
-    elsewhere = {"PRESS_DATABASE": "postgres", "PRESS_PASSWORD": "wrong"}
-    with tempfile.TemporaryFile("w") as brief:
-        laid = base64.b64encode(models.encode()).decode()
-        json.dump({"overlay": {str(path.resolve()): laid}, "look_at": target}, brief)
-        brief.flush()
-        async with press.site(environment=elsewhere, brief=brief.fileno()) as site:
-            yield site
 
 
 def proposed(more: str = "") -> str:

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.worker.press import PROJECT, Press
+from tests.worker.press import PROJECT, Press, looking
 from tests.worker.shapes import SIBLING
-from tests.worker.test_look import looking
 from wizard.base.errors import OperationFailed
 
 FILL = """
