@@ -58,8 +58,10 @@ def after(operation: str) -> str:
 class Point:
     """A place in an operation: a row of the journal, or so far between intent and outcome.
 
-    `part` is a portion of the passages there are; `how` and `delay` are the order's; `again`
-    has the resume cut off as well, at that passage of its looking and clearing away.
+    `part` is a portion of the passages there are; `how` and `delay` are the order's, or `how` is
+    what becomes of the servers: `restart fast`, `restart immediate`, or `backends`, which ends
+    every session in them; `again` has the resume cut off as well, at that passage of its looking
+    and clearing away.
     """
 
     operation: str
@@ -107,6 +109,9 @@ def _of(operation: str) -> Iterator[Point]:
         yield Point(operation, ACT, chosen.random(), "children", 0.2)
     how = chosen.choice(("restart fast", "restart immediate"))
     yield Point(operation, ACT, chosen.random(), how)
+    if operation not in ALONE:
+        yield Point(operation, ACT, chosen.random(), "backends")
+        yield Point(operation, ACT, chosen.random(), "backends", 0.02)
 
 
 def sample(every: int, kind: str = "self") -> list[Point]:

@@ -97,6 +97,21 @@ class Ground:
         await self._stop(how)
         await self._start()
 
+    def end_sessions(self) -> None:
+        """End every session of both servers, in the middle of what it does."""
+        for place in ("local", "production"):
+            with self.connect(place, "postgres") as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+                )
+
+    def lets_in(self, database: str) -> bool:
+        """Whether a database of production's server takes connections."""
+        with self.connect("production", "postgres") as connection:
+            asked = "SELECT datallowconn FROM pg_database WHERE datname = %s"
+            return bool(connection.execute(asked, [database]).fetchone() == (True,))
+
     async def _stop(self, how: signal.Signals) -> None:
         servers = [each._server for each in (self.servers.local, self.servers.production)]
         for server in servers:

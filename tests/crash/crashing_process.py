@@ -44,7 +44,8 @@ class Order:
     `point` is `start` (before the first operation, whose name is empty then), `begin` (the engine
     has come to the operation), `before KIND` and `after KIND` of the journal's row; or by `number`
     a passage while it is planned, which includes looking at and clearing away what an earlier
-    attempt left (`plan`), or carried out (`act`). `detail` is a part of what is told of it.
+    attempt left (`plan`), or carried out (`act`). `detail` is a part of what is told of it; they
+    are counted from one on whose detail has `since` in it.
 
     `how` is `self`, by SIGKILL; `end`, by SIGTERM, in good order; `children` kills what the
     command has started, not the command; `frozen` stops those so that they cannot end, then kills
@@ -58,6 +59,7 @@ class Order:
     how: str = "self"
     delay: float = 0.0
     detail: str = ""
+    since: str = ""
 
 
 class Victim:
@@ -66,6 +68,7 @@ class Victim:
     def __init__(self, orders: Sequence[Order], trail: str, pause: int) -> None:
         self.orders = orders
         self.due = {order: order.number for order in orders}
+        self.waiting = {order for order in orders if order.since}
         self.pause = pause
         self.operation = ""
         self.phase = START
@@ -94,7 +97,9 @@ class Victim:
 
     def _obey(self, order: Order, detail: str) -> None:
         """Count down the passages that the order means; at the last, do as it says."""
-        if order.detail not in detail:
+        if order in self.waiting and order.since in detail:
+            self.waiting.discard(order)
+        if order in self.waiting or order.detail not in detail:
             return
         self.due[order] -= 1
         if self.due[order] and order.operation != "*":

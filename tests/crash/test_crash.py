@@ -94,20 +94,23 @@ async def cut_off(
     """Crash at the point, then resume until the order to stop, or the end."""
     await ground.put_back(point.operation)
     order = point.order(undisturbed.passages)
-    if point.how in RESTARTS:
-        order = Order(order.operation, order.point, order.number, "pause")
+    if point.how in (*RESTARTS, "backends"):
+        order = replace(order, how="pause")
 
-    async def restart(_: str) -> None:
-        await ground.restart(RESTARTS[point.how])
+    async def to_the_servers(_: str) -> None:
+        if point.how in RESTARTS:
+            await ground.restart(RESTARTS[point.how])
+        else:
+            ground.end_sessions()
 
-    ended = await ground.remodel(*RESUME, orders=[order, *stop], paused=restart)
+    ended = await ground.remodel(*RESUME, orders=[order, *stop], paused=to_the_servers)
     while point.how == "self" and not point.delay and ended.code != -signal.SIGKILL:
         # Progress is told by the clock: a run may pass the point fewer times than another.
         assert point.where == ACT, ended.said
         assert order.number > 1, ended.said
         order = replace(order, number=order.number - 1)
         await ground.put_back(point.operation)
-        ended = await ground.remodel(*RESUME, orders=[order, *stop], paused=restart)
+        ended = await ground.remodel(*RESUME, orders=[order, *stop], paused=to_the_servers)
     again = [Order(point.operation, PLAN, point.again)] if point.again else []
     for _ in range(RESUMES):
         if not _left_undone(ended, stop):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.delivery import dumped, execute, perform, titles
-from wizard.base.errors import OperationFailed, VerificationFailed
+from wizard.base.errors import OperationFailed, PlanStale, VerificationFailed
 from wizard.delivery.playbook import Playbook
 from wizard.delivery.rollback import Rollback
 from wizard.engine.far_side import FarSide
@@ -66,7 +66,7 @@ async def test_accepted_drift_is_in_the_safety_dump(
         assert plan.gate is not None
         assert plan.gate.phrase == "staging loses 1 row"
         await execute(far_database, "UPDATE wagtailcore_page SET title = 'second' WHERE id = 8")
-        with pytest.raises(OperationFailed, match="after its plan was consented to") as refused:
+        with pytest.raises(PlanStale, match="after its plan was consented to") as refused:
             await operation.apply(run, plan)
         assert "wagtailcore_page: 2 changed (7, 8)" in refused.value.found
         assert await titles(far_database) == {"old", "first", "second"}

@@ -11,10 +11,18 @@ from urllib.parse import quote, quote_plus, unquote
 import pytest
 
 from tests.support.remodel_yml import GOOD, write
+from wizard.base import redaction
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import MASK, Secret, printable, redact, register, sealed, shown
 from wizard.config import config
 from wizard.session.journal import Journal
+
+
+@pytest.fixture(autouse=True)
+def secrets_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain word that is a secret here would be masked in other tests, too."""
+    monkeypatch.setattr(redaction, "_known", dict(redaction._known))
+    monkeypatch.setattr(redaction, "_public", set(redaction._public))
 
 
 def test_masks_any_password_in_a_url() -> None:

@@ -41,14 +41,15 @@ def _code(error: sqlite3.Error) -> int:
 
 def _failure(error: sqlite3.Error, path: Path) -> OperationFailed:
     code = _code(error)
-    if code in (*_AS_DISK, sqlite3.SQLITE_CANTOPEN):
+    is_no_file = path.exists() and not path.is_file()  # which is no matter of the disk
+    if not is_no_file and code in (*_AS_DISK, sqlite3.SQLITE_CANTOPEN):
         # SQLite tells neither a quota nor open files from the rest: the disk is asked.
         refused = files.refusal(path.parent)
         if refused is None and code in _AS_DISK:
             refused = OSError(_AS_DISK[code], os.strerror(_AS_DISK[code]))
         if refused is not None:
             return files.failure(refused, path)
-    if code in _BROKEN:
+    if is_no_file or code in _BROKEN:
         return OperationFailed(
             f"The journal {path} cannot be read.",
             found=str(error),
