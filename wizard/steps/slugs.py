@@ -216,7 +216,7 @@ class MigrateFields(Migrate):
         columns = context.facts.of(FieldsMoved).columns or ()
         await carry(context.config.local.address, plan.details["table"], columns, carried)
         for one in carried:
-            context.report.finding("carried", f"{one.name}, to {plan.details['table']}")
+            context.report.finding(one.name, f"carried to {plan.details['table']}")
         return migrated
 
     def renames(self, context: Context) -> dict[str, str]:
