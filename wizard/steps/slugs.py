@@ -28,13 +28,11 @@ from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.copy import FAULTS_SHOWN, first, named
 from wizard.steps.dropped_columns import HangingOn, carry, hanging_on, moved_columns
 from wizard.steps.sources import (
+    SourceEdit,
     models_file,
     observe_file,
-    put_back,
-    reinstall,
     report_usages,
     unchanged,
-    was_put_back,
 )
 from wizard.steps.structure import CheckModels, Install, Migrate, WriteMigrations
 
@@ -87,7 +85,7 @@ class RestoreSlugs(Checkpointed):
         return Observation(Seen.NOT_DONE, "the slugs are prefixed")
 
 
-class RenameFields(Operation):
+class RenameFields(SourceEdit):
     """Move the fields in the models file: off the old model, without prefix on the new one."""
 
     key = "slugs.fields"
@@ -145,9 +143,6 @@ class RenameFields(Operation):
             },
         )
 
-    async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        return {"before": package.read(Path(plan.details["path"]))}
-
     async def apply(self, context: Context, plan: Plan) -> FieldsMoved:
         package.write(Path(plan.details["path"]), plan.details["after"])
         await context.worker.stop()
@@ -158,13 +153,6 @@ class RenameFields(Operation):
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         return observe_file(plan, FieldsMoved(**_left(plan)))
-
-    async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
-        return was_put_back(context, self.key, plan)
-
-    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
-        put_back(plan, context.session.journal.kept(self.key)["before"])
-        await reinstall(context)
 
 
 class MigrateFields(Migrate):
