@@ -27,7 +27,7 @@ pytestmark = [
 
 CLOSING = "ALLOW_CONNECTIONS false"
 LIVE = {"staging": STAGING, "production": DATABASE}
-PASSAGES = range(2, 11)  # before the first it is not closed; after the last, renames are committed
+PASSAGES = range(2, 8)  # before them it is not closed, after them all may be committed
 
 
 @pytest.mark.parametrize("number", PASSAGES)
