@@ -21,6 +21,26 @@ from wizard.project.worker_results import (
 
 
 @dataclass(frozen=True, kw_only=True)
+class LookedAt(Result):
+    """What was looked at before anything was changed.
+
+    Of a source that has the final models, with a database behind it: `removal`, the migration
+    that removes the moved fields, as `app.name`; and the models as they were before it. Those are
+    `texts` of source files, kept by the session that edited them, or `classes`, to be rebuilt.
+    """
+
+    KEY: ClassVar[str] = "project.preflight"
+    removal: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    classes: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that are not None, JSON-ready; fewer where no database is behind."""
+        data = super().to_json()
+        return data if self.removal else {"message": data.get("message", "")}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fetched(Result):
     """The dump of production.
 
