@@ -170,6 +170,7 @@ class FieldsMoved(Result):
 
     `pages` is how many they are in all, `columns` what the fields are called in the old type's
     table, and `declared` its Meta's constraints and indexes. An older session has none of these.
+    `unchanged` says that the source had the final models already.
     """
 
     KEY: ClassVar[str] = "slugs.fields"
@@ -178,6 +179,7 @@ class FieldsMoved(Result):
     table: str | None = None
     columns: Sequence[str] | None = None
     declared: Sequence[str] | None = None
+    unchanged: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from wizard.base.errors import ConfigError
 from wizard.config.config import Config
 from wizard.engine.facts import Facts
 from wizard.engine.far_side import Far
-from wizard.engine.results import FieldsMoved, LookedAt
 from wizard.engine.local import LocalDatabase
+from wizard.engine.results import FieldsMoved, LookedAt
 from wizard.postgres import identity
 from wizard.postgres.identity import Identity
 from wizard.project.encoding import encoded
@@ -44,6 +44,7 @@ class Worker:
         self._pinned = pinned
         self._client: WorkerClient | None = None
         self._brief: TextIO | None = None
+        self._laid: LookedAt | None = None
 
     @property
     def earlier(self) -> LookedAt | None:
@@ -65,8 +66,11 @@ class Worker:
         """
         if self._facts.settled("backup.restore"):
             await self._local.require_own()
+        earlier = self.earlier
+        if self._laid != earlier:
+            await self.stop()
         if self._client is None:
-            project, earlier = self._config.project, self.earlier
+            project, self._laid = self._config.project, earlier
             if earlier is not None:
                 self._brief = tempfile.TemporaryFile("w", encoding="utf-8")  # noqa: SIM115
                 _write_brief(self._brief, {}, earlier, None)

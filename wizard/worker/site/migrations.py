@@ -62,9 +62,7 @@ def migration_plan(reply: Reply, *, until: str = "") -> list[str]:
     return pending(until)
 
 
-def migrate(
-    reply: Reply, *, discard: dict[str, int] | None = None, until: str = ""
-) -> list[str]:
+def migrate(reply: Reply, *, discard: dict[str, int] | None = None, until: str = "") -> list[str]:
     """Run the pending migrations, with Django's output as lines; return those applied.
 
     `discard` says, by a guard's key, how many rows may lose values: those consented to. With
