@@ -113,8 +113,9 @@ class Worker:
     ) -> AsyncIterator[WorkerClient]:
         """Start a worker of its own whose project imports these files with these texts.
 
-        With `earlier` it has the models as they were then. The files themselves stay as they are. With `look_at` its database is that target, where
-        it may only look. Raise ConfigError when the project does not load.
+        With `earlier` it has the models as they were then. The files themselves stay as they are.
+        With `look_at` its database is that target, where it may only look. Raise ConfigError when
+        the project does not load.
         """
         project, pinned, target = self._config.project, self._pinned(), None
         if look_at is not None:

@@ -78,9 +78,11 @@ def earlier_differences(reply: Reply, *, removal: str) -> list[str]:
     detector = MigrationAutodetector(
         state, ProjectState.from_apps(apps), MigrationQuestioner(dry_run=True)
     )
-    columns = (operations.CreateModel, operations.DeleteModel, operations.RenameModel)
-    columns += (operations.AddField, operations.RemoveField, operations.RenameField)
-    columns += (operations.AlterModelTable,)
+    columns = (
+        *(operations.CreateModel, operations.DeleteModel, operations.RenameModel),
+        *(operations.AddField, operations.RemoveField, operations.RenameField),
+        operations.AlterModelTable,
+    )
     return [
         f"{app}: {operation.describe()}"
         for app, made in detector.changes(graph=loader.graph).items()
@@ -113,7 +115,7 @@ def _removal(loader: MigrationLoader, app: str, old: str, fields: list[str]) -> 
             found=", ".join(name for _, name in found) or "none does",
             hint="Name in conversion.move of remodel.yml exactly the fields that moved. " + AGAIN,
         )
-    return found[0]
+    return (str(found[0][0]), str(found[0][1]))
 
 
 def _relation(field: Any) -> dict[str, Any]:

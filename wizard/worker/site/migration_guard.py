@@ -185,7 +185,7 @@ def _discarded(key: str) -> int:
 
 def _prefix(new: Any, fields: list[str]) -> str:
     """Return what stands before the fields' names on the new type, as it is before they moved."""
-    names = [field.name for field in new._meta.local_fields]
+    names = [str(field.name) for field in new._meta.local_fields]
     for name in names:
         prefix = name[: -len(fields[0])]
         if prefix and all(prefix + field in names for field in fields):
