@@ -79,7 +79,7 @@ def start() -> dict[str, Any]:
     connection_created.connect(keep_own_settings, weak=False)
     connection_created.connect(refuse_pinned, weak=False)
     _load_settings(name)
-    earlier = EarlierModels(given["classes"]) if given["classes"] else None
+    earlier = EarlierModels(given["classes"]) if given.get("classes") else None
     if earlier is not None:
         earlier.lay()
     _set_up(django, name)
