@@ -1,4 +1,4 @@
-"""The models as they were before the fields moved, rebuilt over a source that has the final ones."""
+"""The models from before the fields moved, rebuilt over a source that has the final ones."""
 
 from __future__ import annotations
 

@@ -264,7 +264,7 @@ class Migrate(Checkpointed):
             does=(f"take the checkpoint {label}", *(f"apply {name}" for name in pending)),
             undo=f"`remodel undo --to {self.key.partition('.')[0]}` goes back to this checkpoint",
             facts={"migrations": pending},
-            skip="" if pending else "no migration is pending",
+            skip="" if pending or _until(context) else "no migration is pending",
         )
 
     async def apply(self, context: Context, plan: Plan) -> Migrated:
