@@ -28,13 +28,13 @@ class Ended:
 class Commands:
     """A process that has imported the product, and forks for each command."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._asking, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with asked:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.crash.crashing_process", str(asked.fileno())],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
                 pass_fds=[asked.fileno()],
             )
 

@@ -17,7 +17,7 @@ import sqlite3
 import subprocess
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -150,20 +150,27 @@ class Ground:
         orders: Sequence[Order] = (),
         trail: Path | None = None,
         paused: Callable[[str], Awaitable[None]] | None = None,
+        commands: Commands | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> Ended:
         """Run the command to its end, which may be the one that was ordered.
 
-        Where an order is to pause, it waits until `paused` was done.
+        Where an order is to pause, it waits until `paused` was done. It is one of `commands`,
+        with more in its environment.
         """
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         pausing = asyncio.ensure_future(_pauses(ours, paused))
         ended = await asyncio.to_thread(
-            self.commands.run,
+            (commands or self.commands).run,
             self.root,
             *arguments,
             orders=orders,
-            environment={MARK: self.mark, "TMPDIR": str(self.temporary)},
+            environment={
+                MARK: self.mark,
+                "TMPDIR": str(self.temporary),
+                **(environment or {}),
+            },
             trail=trail,
             pause=theirs,
         )
@@ -279,7 +286,12 @@ class Ground:
 
     def left(self) -> list[str]:
         """Processes that a command left, and what is left of its temporary files."""
-        found = [str(path) for path in self.temporary.rglob("*") if not path.is_dir()]
+        files = [str(path) for path in self.temporary.rglob("*") if not path.is_dir()]
+        return files + self.processes()
+
+    def processes(self) -> list[str]:
+        """What a command has started and what has not ended."""
+        found = []
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 if f"{MARK}={self.mark}".encode() in (process / "environ").read_bytes():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -24,9 +25,18 @@ async def same(ground: Ground, expected: State) -> None:
 
 async def no_process(ground: Ground) -> None:
     """Whatever was started has ended, by itself, and no socket is left."""
+    await _nothing(ground.left)
+
+
+async def all_ended(ground: Ground) -> None:
+    """Whatever was started has ended, by itself; a killed command's sockets may be there."""
+    await _nothing(ground.processes)
+
+
+async def _nothing(left: Callable[[], list[str]]) -> None:
     try:
         async with asyncio.timeout(30):
-            while ground.left():
+            while left():
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        pytest.fail("\n".join(ground.left()))
+        pytest.fail("\n".join(left()))

@@ -28,6 +28,8 @@ DERIVED = re.compile(
     r"|^(cache|django_session|django_migrations)$"
 )
 LINK = re.compile(r'(<a\b[^>]*\bid=\\*")(\d+)(\\*")')
+# A page that is chosen in a block of CRX, in the JSON of a stream.
+CHOSEN = re.compile(r'("page_link": )(\d+)')
 # Columns that hold a page's id without a constraint that says so (wagtail/models/pages.py).
 LOOSE = {("wagtailcore_pagelogentry", "page_id")}
 
@@ -276,12 +278,13 @@ def revision(before: Snapshot, content: dict[str, Any], change: Change) -> dict[
 
 
 def _links(text: str, ids: Mapping[str, str]) -> str:
-    return LINK.sub(
+    followed = LINK.sub(
         lambda found: (
             found[1] + ids.get(found[2], found[2]) + found[3] if "linktype" in text else found[0]
         ),
         text,
     )
+    return CHOSEN.sub(lambda found: found[1] + ids.get(found[2], found[2]), followed)
 
 
 def _of(before: Snapshot, table: str, row: Row, ids: Mapping[str, str]) -> bool:

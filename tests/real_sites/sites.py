@@ -143,7 +143,7 @@ class RealSite:
         }
         async with self.worker() as worker:
             plan = await worker.ask("convert_plan", **asked)
-            assert plan["faults"] == []
+            assert plan["faults"] == [], plan["faults"]
             done = await worker.ask("convert", **asked)
             for entry in done["ledger"]:
                 accounts = ("kept", "followed", "rewritten", "rebuilt", "dropped")

@@ -23,10 +23,11 @@ async def test_undo_waits_for_the_rollback_and_takes_all_of_it_back(tmp_path: Pa
     with sessions.begin(found) as session:
         context = Context(found, session, Events())
         with pytest.raises(OperationFailed, match="has been delivered to") as refused:
-            await swap.undo(context, plan, {})
+            swap.require_undoable(context, {})
         assert refused.value.hint == "remodel rollback --target production"
         for name in ("rollback", "after_rollback"):
             session.journal.write(f"production.{name}:production", "done", {})
+        swap.require_undoable(context, {})
         await swap.undo(context, plan, {})
         for name in ("rollback", "after_rollback"):
             assert not context.facts.settled(f"production.{name}:production")

@@ -74,9 +74,11 @@ class Act(Operation):
         WORLD.pop("half")
         WORLD[self.key] -= 1
 
+    def require_undoable(self, context: Context, facts: Mapping[str, Any]) -> None:
+        if self._gate and self._gate.target:
+            raise OperationFailed(f"{self._gate.target} has been delivered to")
+
     async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
-        if plan.gate and plan.gate.target:
-            raise OperationFailed(f"{plan.gate.target} has been delivered to")
         WORLD[self.key] = context.session.journal.kept(self.key)["before"]
         if self._breaks == "undo":
             raise KeyboardInterrupt

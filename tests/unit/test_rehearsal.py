@@ -18,9 +18,10 @@ from wizard.session import answers
 from wizard.session import session as sessions
 from wizard.session.plan import Gate, Plan
 from wizard.session.session import Session
+from wizard.steps.sources import written_by
 from wizard.upkeep import rehearsal
 from wizard.upkeep.rehearsal import RehearsalAccount
-from wizard.upkeep.source_stash import SetAside, written_by
+from wizard.upkeep.source_stash import SetAside
 
 CONVERT = Plan("copy.convert", "Convert", facts={"pages": ["/show/"]}, gate=Gate("Podcast"))
 MIGRATE = Plan("structure.migrate", "Migrate", facts={"migrations": ["cast.0002"]})

@@ -10,6 +10,7 @@ import pytest
 from tests.support.consenting_operator import Consenting
 from tests.unit.counting_operation import WORLD, Act, go, kinds, step
 from wizard.base.errors import (
+    ConnectionFailed,
     OperationFailed,
     UsageError,
 )
@@ -18,7 +19,7 @@ from wizard.base.redaction import Secret
 from wizard.config import config
 from wizard.engine.context import Context
 from wizard.engine.engine import Engine
-from wizard.engine.operation import StepQuestion
+from wizard.engine.operation import Observation, StepQuestion
 from wizard.session import session as sessions
 from wizard.session.plan import Plan
 
@@ -135,3 +136,92 @@ async def test_undo_stops_where_a_target_was_touched(found: config.Config) -> No
         with pytest.raises(OperationFailed, match="production"):
             await engine.undo("one")
     assert (WORLD["one.a"], WORLD["one.b"]) == (1, 1)
+
+
+class Stubborn(Act):
+    """Its undo fails as long as WORLD says so, and puts back what `restores` names."""
+
+    def restores(self, context: Context, plan: Plan) -> str:
+        return str(WORLD.get(f"place {self.key}", ""))
+
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        if why := WORLD.get(f"stuck {self.key}"):
+            raise ConnectionFailed(f"{self.key} cannot.", hint=why)
+        await super().undo(context, plan, facts)
+
+
+async def test_what_cannot_be_undone_keeps_nothing_else_from_it(found: config.Config) -> None:
+    question = StepQuestion("one.a", "A?", default="yes")
+    steps = [step(*(Stubborn(f"one.{name}") for name in "abc"), questions=[question])]
+    WORLD["stuck one.b"] = "Start the server."
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), *steps)
+        engine = Engine(Context(found, session, Events()), steps, Consenting())
+        with pytest.raises(ConnectionFailed) as stopped:
+            await engine.undo("one")
+        assert (WORLD["one.a"], WORLD["one.b"], WORLD["one.c"]) == (0, 1, 0)
+        for words in ("1 operation was not undone", "one.b: one.b cannot.", "Start the server."):
+            assert words in str(stopped.value)
+        assert "`remodel undo --to one` again" in stopped.value.hint
+        assert session.answers.answers == {"one.a": "yes"}  # its operations may depend on it
+        del WORLD["stuck one.b"]
+        assert await engine.undo("one") == ["one.b"]
+        assert WORLD["one.b"] == 0
+        assert session.answers.answers == {}
+
+
+async def test_an_earlier_undo_settles_a_later_one_that_failed(found: config.Config) -> None:
+    """Undone after it, the later one would bring back what is later."""
+    steps = [step(Stubborn("one.a"), Stubborn("one.b"), Stubborn("one.c"))]
+    WORLD.update({"place one.a": "there", "place one.b": "there", "place one.c": "elsewhere"})
+    WORLD.update({"stuck one.b": "Wait.", "stuck one.c": "Wait."})
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), *steps)
+        engine = Engine(Context(found, session, Events()), steps, Consenting())
+        with pytest.raises(ConnectionFailed, match=r"^1 operation was not undone") as stopped:
+            await engine.undo("one")
+        assert "one.b" not in stopped.value.found
+        assert [kinds(session, f"one.{name}")[-1] for name in "abc"] == [
+            *("undone", "undone", "undoing")
+        ]
+
+
+async def test_a_delivery_keeps_everything_from_being_undone(found: config.Config) -> None:
+    delivery = Act("one.b", gate="production", target="production")
+    steps = [step(Act("one.a"), delivery, Act("one.c"))]
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), *steps)
+        engine = Engine(Context(found, session, Events()), steps, Consenting())
+        with pytest.raises(OperationFailed, match="has been delivered to"):
+            await engine.undo("one")
+        assert kinds(session, "one.b")[-1] == "done"
+        assert kinds(session, "one.c")[-1] == "done"
+
+
+async def test_an_undo_that_asks_the_project_is_a_fault(found: config.Config) -> None:
+    class Asking(Act):
+        async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+            await context.worker.client()
+
+    with sessions.begin(found) as session:
+        await go(session, Consenting(), step(Asking("one.a")))
+        engine = Engine(Context(found, session, Events()), [step(Asking("one.a"))], Consenting())
+        with pytest.raises(RuntimeError, match="asks the project nothing"):
+            await engine.undo("one")
+
+
+async def test_an_attempt_that_was_cut_off_is_undone_without_a_look(found: config.Config) -> None:
+    class Blind(Act):
+        observed_before_undo = False
+
+        async def observe(self, context: Context, plan: Plan) -> Observation:
+            raise AssertionError("the world was asked")
+
+    broken = step(Blind("one.a", breaks="after"))
+    with sessions.begin(found) as session:
+        with pytest.raises(KeyboardInterrupt):
+            await go(session, Consenting(), broken)
+        assert WORLD["one.a"] == 1
+        engine = Engine(Context(found, session, Events()), [broken], Consenting())
+        assert await engine.undo("one") == ["one.a"]
+    assert WORLD["one.a"] == 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from wizard.base.errors import VerificationFailed, some
 from wizard.delivery.base import ForTarget
@@ -26,6 +27,7 @@ class Drill(ForTarget):
     name = "drill"
     title = "Drill: restore the dump into a scratch database"
     about = "every table and URL compared with the local database, then dropped"
+    observed_before_undo = False
 
     async def plan(self, context: Context) -> Plan:
         dumped = context.facts.of(Dumped, self.target.name)
@@ -99,6 +101,9 @@ class Drill(ForTarget):
         if await server.database(local.at(plan.details["scratch"])) is not None:
             return Observation(Seen.PARTLY, f"{plan.details['scratch']} was left behind")
         return Observation(Seen.NOT_DONE, "a drill can be done again")
+
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await self.clear(context, plan)
 
     async def clear(self, context: Context, plan: Plan) -> None:
         await restore.drop(context.config.local.address, plan.details["scratch"], force=True)

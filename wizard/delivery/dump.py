@@ -24,6 +24,7 @@ class Dump(ForTarget):
     name = "dump"
     title = "Dump the converted database"
     about = "into backups/, checksummed and read whole"
+    observed_before_undo = False
 
     async def plan(self, context: Context) -> Plan:
         context.facts.require(f"production.site:{self.target.name}")

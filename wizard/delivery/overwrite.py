@@ -117,7 +117,7 @@ class Overwriting(Delivery):
             if guard is not None:
                 await guard(connection)
 
-    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+    def require_undoable(self, context: Context, facts: Mapping[str, Any]) -> None:
         raise OperationFailed(
             f"{self.target.name} has been delivered to; that is not undone here.",
             hint=f"Restore {facts.get('safety')}.",

@@ -7,10 +7,18 @@ from typing import Any
 
 from wizard.delivery.base import ForTarget
 from wizard.engine.context import Context
+from wizard.engine.local import LOCAL_DATABASE
 from wizard.engine.operation import Observation, Operation, Seen
 from wizard.engine.result import Result
 from wizard.engine.results import SitePlaced
+from wizard.postgres import server
 from wizard.session.plan import Plan
+
+PLACE = """
+    UPDATE wagtailcore_site SET hostname = %s, port = %s
+    WHERE id = (SELECT id FROM wagtailcore_site
+                ORDER BY is_default_site DESC, hostname, port LIMIT 1)
+"""  # the Site that the worker places: wizard/worker/site/sites.py
 
 
 class PlaceTargetSite(ForTarget):
@@ -19,6 +27,7 @@ class PlaceTargetSite(ForTarget):
     name = "site"
     title = "Put the Site on the target's hostname"
     about = "hostname and port as the target serves them"
+    observed_before_undo = False
 
     async def plan(self, context: Context) -> Plan:
         context.facts.require("slugs.urls")
@@ -48,8 +57,13 @@ class PlaceTargetSite(ForTarget):
         return Observation(Seen.NOT_DONE, "the Site is elsewhere")
 
     async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
-        local = context.config.local.site
-        await (await context.worker.client()).place_site(local.hostname, local.port)
+        local, site = context.config.local.address, context.config.local.site
+        await context.local.require_own()
+        async with server.session(local) as session:
+            await session.execute(PLACE, (site.hostname, site.port))
+
+    def restores(self, context: Context, plan: Plan) -> str:
+        return LOCAL_DATABASE
 
     def rehearsed(self) -> Operation:
         """Place it: the undo of the rehearsal puts it back."""

@@ -171,12 +171,14 @@ class Swap(Delivery):
             await beside.reopen_if_closed(address, plan)
             await restore.drop(address, plan.details["beside"], force=True)
 
-    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+    def require_undoable(self, context: Context, facts: Mapping[str, Any]) -> None:
         if not context.facts.settled(f"production.rollback:{self.target.name}"):
             raise OperationFailed(
                 f"{self.target.name} has been delivered to; that is not undone here.",
                 hint=f"remodel rollback --target {self.target.name}",
             )
+
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         for name in ("rollback", "after_rollback"):  # they were of this delivery
             context.session.journal.write(f"production.{name}:{self.target.name}", "undone", {})
 

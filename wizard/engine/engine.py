@@ -28,6 +28,7 @@ from wizard.base.events import (
     StepEntered,
     TreeChanged,
 )
+from wizard.engine import undo
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Seen, Step, StepQuestion
 from wizard.engine.operators import Operator
@@ -292,11 +293,12 @@ class Engine:
         self.context.events.emit(Finished(operation.key, outcome=outcome, message=message))
 
     async def undo(self, to: str) -> list[str]:
-        """Take back every finished operation from the end to the beginning of step `to`.
+        """Take back every operation from the end to the beginning of step `to`.
 
-        The answers of those steps are forgotten, so that they are asked anew. Raise UsageError
-        when the step is unknown, OperationFailed once a target was delivered to: from then on
-        the way back is `remodel rollback`.
+        The project is asked nothing. The answers of those steps are forgotten, so that they are
+        asked anew. Raise UsageError when the step is unknown, OperationFailed once a target was
+        delivered to: from then on the way back is `remodel rollback`. What fails to be undone
+        is raised in the end, when everything else is undone; the next undo tries it again.
         """
         names = [step.name for step in self.steps]
         if to not in names:
@@ -308,17 +310,35 @@ class Engine:
         """Undo operations, the last one first, and forget answers. With `anew` the answers stay,
         and so do operations that survive a restart."""
         names = [step.name for step in self.steps]
-        self.context.session.journal.note("finished", False)
-        undone = []
-        for step in reversed(self.steps[names.index(to) :]):
-            for operation in reversed(step.operations(self.context)):
-                if anew and operation.survives_restart(self.context):
-                    continue
-                if await self._undo(operation):
-                    undone.append(operation.key)
-            for question in () if anew else step.questions(self.context):
+        journal = self.context.session.journal
+        journal.note("finished", False)
+        steps = [
+            (step, [one for one in operations if not (anew and one.survives_restart(self.context))])
+            for step in reversed(self.steps[names.index(to) :])
+            for operations in [list(reversed(step.operations(self.context)))]
+        ]
+        for operation in [one for _, operations in steps for one in operations]:
+            undo.require_undoable(self.context, operation)
+        undone, failed = [], dict[Operation, RemodelError]()
+        for _, operations in steps:
+            for operation in operations:
+                try:
+                    if await self._undo(operation):
+                        undone.append(operation.key)
+                except RemodelError as error:
+                    if journal.kind(operation.key) != "undoing":
+                        raise  # how far it came cannot be told, so nothing before it is touched
+                    self._finish(operation, "failed", str(error))
+                    failed[operation] = error
+        left = {one: error for one, error in failed.items() if journal.kind(one.key) == "undoing"}
+        for step, operations in steps:
+            if anew or any(operation in left for operation in operations):
+                continue  # its operations may depend on its answers
+            for question in step.questions(self.context):
                 self.context.session.forget(question)
-        return undone
+        if left:
+            raise undo.not_undone(left, to)
+        return [*undone, *(one.key for one in failed)]
 
     async def _undo(self, operation: Operation) -> bool:
         """Undo one operation, whatever its outcome. Return False when there was nothing to undo."""
@@ -333,20 +353,28 @@ class Engine:
                 journal.write(operation.key, "undone", {})
             elif state.kind == "done":
                 await self._take_back(operation, {"facts": state.data})
+            elif not operation.observed_before_undo:
+                await self._take_back(operation, {"facts": {}})
             else:
                 observation = await self._look(operation, Plan.from_dict(intent))
                 if observation.seen is Seen.DONE:
-                    await self._take_back(operation, {"facts": observation.result.to_json()})
+                    facts = observation.result.to_json()
+                    operation.require_undoable(self.context, facts)
+                    await self._take_back(operation, {"facts": facts})
             self.context.events.emit(Finished(operation.key, outcome="undone"))
         return True
 
     async def _take_back(self, operation: Operation, data: Mapping[str, Any]) -> None:
         """Undo the operation, with a journal row before and after, so that a resume can go on."""
-        journal = self.context.session.journal
+        context, journal = self.context, self.context.session.journal
         intent = journal.intent(operation.key)
         assert intent is not None
+        plan = Plan.from_dict(intent)
         journal.write(operation.key, "undoing", data)
-        await operation.undo(self.context, Plan.from_dict(intent), data["facts"])
+        with files.writing(), context.worker.kept_out():
+            await operation.undo(context, plan, data["facts"])
+        for later in undo.settled_by(context, self.steps, operation, plan):
+            journal.write(later.key, "undone", {})
         journal.write(operation.key, "undone", {})
 
     def _log(self, event: Event) -> None:

@@ -11,6 +11,9 @@ from wizard.postgres.address import Address
 from wizard.project.pagetree import PageTree
 from wizard.session.session import Session
 
+LOCAL_DATABASE = "the local database"
+"""What an undo on it names as put back."""
+
 
 class LocalDatabase:
     """The local database of a session, marked by a comment as that session's own."""

@@ -50,6 +50,9 @@ class Operation(ABC):
     interrupts_service: bool = False
     """Whether the target's service may be stopped once it has begun, until the last of those in a
     row that say so is done: where a run is to stop, it stops before or after them."""
+    observed_before_undo: bool = True
+    """Whether an attempt without an outcome is observed before it is undone. Where the plan and
+    what `undo_data` secured suffice, `undo` is called with no facts instead."""
 
     @abstractmethod
     async def plan(self, context: Context) -> Plan:
@@ -86,8 +89,22 @@ class Operation(ABC):
     ) -> None:
         """Undo a finished operation; the default is for those that changed nothing.
 
-        After a crash it runs again, so running it twice must have the same result.
+        It must not ask the project, which may not load. After a crash it runs again, so running
+        it twice must have the same result. When it raises, other operations are undone all the
+        same, and the next undo runs it again.
         """
+
+    def require_undoable(  # noqa: B027, most can be undone
+        self, context: Context, facts: Mapping[str, Any]
+    ) -> None:
+        """Raise OperationFailed where nothing may be undone any more, as after a delivery."""
+
+    def restores(self, context: Context, plan: Plan) -> str:
+        """Name what the undo puts back as it was before this operation; '' for nothing whole.
+
+        Where the undo of a later operation on the same failed, it has nothing left to do then.
+        """
+        return ""
 
     async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
         """Describe what is missing of a finished operation; '' if it is intact.
@@ -107,6 +124,8 @@ class Operation(ABC):
 
 class Repeatable(Operation):
     """An operation that can be repeated: after a crash it simply runs again."""
+
+    observed_before_undo = False
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         """Return NOT_DONE in any case, so that it runs again."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -45,6 +45,7 @@ class Worker:
         self._client: WorkerClient | None = None
         self._brief: TextIO | None = None
         self._laid: LookedAt | None = None
+        self._kept_out = False
 
     @property
     def earlier(self) -> LookedAt | None:
@@ -58,12 +59,26 @@ class Worker:
         looked = self._facts.of(LookedAt)
         return looked if looked.removal else None
 
+    @contextmanager
+    def kept_out(self) -> Iterator[None]:
+        """Allow no worker meanwhile: an undo has to do without a project that loads."""
+        before, self._kept_out = self._kept_out, True
+        try:
+            yield
+        finally:
+            self._kept_out = before
+
+    def _require_let_in(self) -> None:
+        if self._kept_out:
+            raise RuntimeError("An undo asks the project nothing, and this one does.")
+
     async def client(self) -> WorkerClient:
         """Return the running worker, started if it is not.
 
         Once the backup is restored, raise IdentityMismatch unless the local database is this
         session's.
         """
+        self._require_let_in()
         if self._facts.settled("backup.restore"):
             await self._local.require_own()
         earlier = self.earlier
@@ -92,6 +107,7 @@ class Worker:
 
         Raise ConfigError when the project's settings lead elsewhere all the same.
         """
+        self._require_let_in()
         project = self._config.project
         async with WorkerClient(
             project.python,
@@ -117,6 +133,7 @@ class Worker:
         With `look_at` its database is that target, where it may only look. Raise ConfigError when
         the project does not load.
         """
+        self._require_let_in()
         project, pinned, target = self._config.project, self._pinned(), None
         if look_at is not None:
             target = await identity.read(look_at.address, look_at.where)

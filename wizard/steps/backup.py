@@ -11,6 +11,7 @@ from typing import Any
 from wizard.base import files, process
 from wizard.base.errors import OperationFailed
 from wizard.engine.context import Context
+from wizard.engine.local import LOCAL_DATABASE
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.engine.result import Result
 from wizard.engine.results import Fetched, Restored, SitePlaced, UrlsRecorded
@@ -33,6 +34,7 @@ class Restore(Operation):
     title = "Restore the backup into the local database"
     about = "the old local content is kept as a checkpoint"
     gated = True
+    observed_before_undo = False
 
     async def plan(self, context: Context) -> Plan:
         dump = context.facts.of(Fetched).archive
@@ -116,22 +118,27 @@ class Restore(Operation):
 
     async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         local, aside = context.config.local.address, plan.details["beside"]
-        kept = Restored.from_json(facts).kept
+        kept = plan.details["kept"]
         await context.worker.stop()
-        standing = await swap.observe(local, aside, kept)
+        there = {row.name for row in await server.databases(local)}
         async with context.local.alone():
-            if standing.kept is not None:
-                await context.local.require_own()
+            if kept in there:
+                if local.database in there:
+                    await context.local.require_own()
                 await swap.rollback(local, kept, aside, context.report, terminate=False)
             elif await identity.marked(local) == context.local.mark:
                 if kept:
                     raise OperationFailed(
                         f"{kept} is gone, so the old local database cannot come back.",
-                        hint="Somebody dropped it. The restored one is left as it is.",
+                        found="Somebody dropped it. The restored one is left as it is.",
+                        hint=f"Rename {local.database} or drop it by hand, then undo again.",
                     )
                 await restore.drop(local, local.database)
             await restore.drop(local, aside)
         context.report.tree({})
+
+    def restores(self, context: Context, plan: Plan) -> str:
+        return LOCAL_DATABASE
 
 
 class Anonymise(Repeatable):
@@ -184,6 +191,7 @@ class PlaceSiteLocally(Operation):
     key = "backup.site"
     title = "Put the Site on localhost"
     about = "hostname and port of the Wagtail Site, remembering what they were"
+    observed_before_undo = False
 
     async def plan(self, context: Context) -> Plan:
         context.facts.require("backup.restore")

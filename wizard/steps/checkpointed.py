@@ -10,8 +10,9 @@ from typing import Any
 
 from wizard.base.errors import OperationFailed
 from wizard.engine.context import Context
+from wizard.engine.local import LOCAL_DATABASE
 from wizard.engine.operation import Operation
-from wizard.postgres import server
+from wizard.postgres import identity, server
 from wizard.postgres.admin import checkpoint
 from wizard.postgres.dumps import restore
 from wizard.session.plan import Plan
@@ -20,13 +21,19 @@ from wizard.session.plan import Plan
 class Checkpointed(Operation):
     """An operation on the local database whose undo is the copy taken before it."""
 
+    observed_before_undo = False
+
     async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         """Take the checkpoint and return its name."""
         return {"checkpoint": await take(context, self.key)}
 
     async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
-        """Bring the checkpoint back."""
-        await self.clear(context, plan)
+        """Bring the checkpoint back; an attempt that had not taken it changed nothing."""
+        if facts or context.session.journal.kept(self.key):
+            await self.clear(context, plan)
+
+    def restores(self, context: Context, plan: Plan) -> str:
+        return LOCAL_DATABASE
 
     async def clear(self, context: Context, plan: Plan) -> None:
         """Bring the checkpoint back."""
@@ -65,15 +72,21 @@ async def take(context: Context, operation: str) -> str:
 
 
 async def bring_back(context: Context, label: str) -> None:
-    """Put the checkpoint back in the place of the local database."""
+    """Put the checkpoint back in the place of the local database, or of none if that is gone."""
+    local = context.config.local.address
     await context.worker.stop()
-    await context.local.require_own()
-    if await server.database(context.config.local.address.at(label)) is None:
+    there = {row.name for row in await server.databases(local)}
+    if local.database in there:
+        await context.local.require_own()
+    if label not in there:
         raise OperationFailed(
             f"The checkpoint {label} is gone, so there is no way back to it.",
             found="It was purged, or somebody dropped it.",
-            hint="Begin a new session: it fetches a backup anew.",
+            hint="Go back further: `remodel undo --to backup`. Where that does not help, begin a "
+            "new session: it fetches a backup anew.",
         )
     async with context.local.alone():
-        await checkpoint.bring_back(context.config.local.address, label, context.report)
+        await checkpoint.bring_back(local, label, context.report)
+    if local.database not in there:
+        await identity.mark(local, context.local.mark)
     context.report.tree({})

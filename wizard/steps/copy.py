@@ -280,8 +280,8 @@ async def _done_marks(context: Context, page_map: PageMap) -> dict[int, str]:
 def _show_left(context: Context, left: Sequence[LeftBehind]) -> None:
     """Warn of everything that has to do with the pages and stays behind."""
     for rest in left:
-        detail = f"{rest['name']}: {rest['count']}"
-        context.report.finding("not carried", detail, "warn", rest["why"])
+        count = f"not carried: {rest['count']}"
+        context.report.finding(rest["name"], count, "warn", rest["why"])
 
 
 async def _field_table(context: Context) -> FieldTable:

@@ -38,6 +38,7 @@ class Fetch(Operation):
     key = "backup.fetch"
     title = "Fetch a backup of production"
     about = "pg_dump over SSH into backups/, checksummed and read whole"
+    observed_before_undo = False
 
     async def plan(self, context: Context) -> Plan:
         answer = str(context.facts.answer("backup.archive"))

@@ -37,6 +37,7 @@ class Trust(Operation):
     """
 
     about = "show the SSH host key of a host that is new here"
+    observed_before_undo = False
 
     def __init__(self, login: Login, name: str, *, jump: bool = False) -> None:
         self.login = login

@@ -81,7 +81,10 @@ async def require_shown(
     if by_hand:
         for one in lacking:
             context.report.finding(
-                "new class", str(one), "warn", f"{plan.old_type} has it. Is it left out on purpose?"
+                f"{one.section} {one.name}",
+                str(one),
+                "warn",
+                f"{plan.old_type} has it. Is it left out on purpose?",
             )
         lacking = []
     hints = []

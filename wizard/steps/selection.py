@@ -20,7 +20,7 @@ async def look_up(context: Context, tree: PageTree) -> None:
         (kind,) = selector
         if kind == "where":
             context.report.finding(
-                "pages", "by a filter: they are looked for with the conversion's trial", "info"
+                f"pages where {selector[kind]}", "looked for with the conversion's trial", "info"
             )
         elif kind == "all":
             await _some(context, tree, "", "in the tree")
@@ -29,7 +29,7 @@ async def look_up(context: Context, tree: PageTree) -> None:
             await _some(context, tree, top.path, f"under {top.url_path}")
         else:
             page = await _one(tree, selector, context.config.conversion.old_type)
-            context.report.finding("page", f"{page.type} {page.title!r} at {page.url_path}")
+            context.report.finding(f"page {page.url_path}", f"{page.type} {page.title!r}")
 
 
 async def _one(tree: PageTree, selector: Mapping[str, Any], of_type: str = "") -> Node:
@@ -71,4 +71,4 @@ async def _some(context: Context, tree: PageTree, below: str, where: str) -> Non
             f"No {old_type} is {where}.",
             hint="Has everything been converted already? Correct conversion.pages.",
         )
-    context.report.finding("pages", f"{old_type} {where}; the first is {page.title!r}")
+    context.report.finding(f"pages {where}", f"{old_type}; the first is {page.title!r}")

@@ -41,6 +41,7 @@ class SetSequences(Operation):
     key = "backup.sequences"
     title = "Set sequences past their data"
     about = "where the next id is there already; skipped where there is none"
+    observed_before_undo = False
 
     async def plan(self, context: Context) -> Plan:
         context.facts.require("backup.restore")

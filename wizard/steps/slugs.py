@@ -28,13 +28,11 @@ from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.copy import FAULTS_SHOWN, first, named
 from wizard.steps.dropped_columns import HangingOn, carry, hanging_on, moved_columns
 from wizard.steps.sources import (
+    SourceEdit,
     models_file,
     observe_file,
-    put_back,
-    reinstall,
     report_usages,
     unchanged,
-    was_put_back,
 )
 from wizard.steps.structure import CheckModels, Install, Migrate, WriteMigrations
 
@@ -87,7 +85,7 @@ class RestoreSlugs(Checkpointed):
         return Observation(Seen.NOT_DONE, "the slugs are prefixed")
 
 
-class RenameFields(Operation):
+class RenameFields(SourceEdit):
     """Move the fields in the models file: off the old model, without prefix on the new one."""
 
     key = "slugs.fields"
@@ -170,11 +168,6 @@ class RenameFields(Operation):
             },
         )
 
-    async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        if "path" not in plan.details:
-            return {}
-        return {"before": package.read(Path(plan.details["path"]))}
-
     async def apply(self, context: Context, plan: Plan) -> FieldsMoved:
         if "path" in plan.details:
             package.write(Path(plan.details["path"]), plan.details["after"])
@@ -189,15 +182,6 @@ class RenameFields(Operation):
         if "path" not in plan.details:
             return Observation(Seen.NOT_DONE, "nothing is written, and the models are laid aside")
         return observe_file(plan, FieldsMoved(**_left(plan)))
-
-    async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
-        return was_put_back(context, self.key, plan) if "path" in plan.details else ""
-
-    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
-        if "path" not in plan.details:
-            return
-        put_back(plan, context.session.journal.kept(self.key)["before"])
-        await reinstall(context)
 
 
 class MigrateFields(Migrate):
@@ -249,7 +233,7 @@ class MigrateFields(Migrate):
         columns = context.facts.of(FieldsMoved).columns or ()
         await carry(context.config.local.address, plan.details["table"], columns, carried)
         for one in carried:
-            context.report.finding("carried", f"{one.name}, to {plan.details['table']}")
+            context.report.finding(one.name, f"carried to {plan.details['table']}")
         return migrated
 
     def renames(self, context: Context) -> dict[str, str]:

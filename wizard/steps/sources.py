@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from wizard.base.errors import ConfigError, OperationFailed
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Seen
 from wizard.engine.result import Result
-from wizard.project import package, source
+from wizard.project import encoding, package, source
 from wizard.project.worker_results import ModelDescription
+from wizard.session.journal import Journal
 from wizard.session.plan import Plan
+
+INSTALLS = (
+    *("structure.install", "structure.install_migration"),
+    *("slugs.install", "slugs.install_migrations"),
+)
+"""The operations that install the package."""
 
 
 def unchanged(operation: Operation, why: str) -> Plan:
@@ -18,30 +27,113 @@ def unchanged(operation: Operation, why: str) -> Plan:
     return Plan(operation.key, operation.title, details={"unchanged": True}, skip=why)
 
 
-def put_back(plan: Plan, before: str) -> None:
-    """Put the file at the plan's `path` back. Raise OperationFailed if somebody edited it since."""
-    path = Path(plan.details["path"])
-    if package.read(path) not in (plan.details["after"], before):
-        raise OperationFailed(
-            f"{path.name} was edited since remodel wrote it; it is left as it is.",
-            found=str(path),
-            hint="Take your own changes out (keep them elsewhere), then undo again.",
-        )
-    package.write(path, before)
+class SourceEdit(Operation):
+    """An operation that writes the file at its plan's `path`; its undo is the text before it.
 
-
-async def reinstall(context: Context) -> None:
-    """Make the project import the source as it is, after an undo changed it.
-
-    A project that does not load, for whatever reason, gets its source back all the same.
+    A plan without `path` writes nothing.
     """
+
+    observed_before_undo = False
+
+    async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
+        """Return the file's text."""
+        path = plan.details.get("path")
+        return {"before": package.read(Path(path))} if path else {}
+
+    async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
+        """Say why the file is gone or as before; '' while it stands.
+
+        It may have been edited by hand: what Django makes of it is checked where it matters.
+        """
+        if "path" not in plan.details:
+            return ""
+        path = Path(plan.details["path"])
+        if not path.exists():
+            return f"{path} is gone"
+        before = context.session.journal.kept(self.key).get("before")
+        return f"{path} is as it was before" if package.read(path) == before else ""
+
+    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        """Put the file back. Raise OperationFailed if somebody edited it since."""
+        if kept := context.session.journal.kept(self.key):
+            self._put_back(context, Path(plan.details["path"]), kept["before"])
+            await install_back(context)
+
+    def restores(self, context: Context, plan: Plan) -> str:
+        return str(plan.details.get("path", ""))
+
+    def _put_back(self, context: Context, path: Path, before: str) -> None:
+        if not path.parent.is_dir():
+            raise OperationFailed(
+                f"{path} cannot be put back.",
+                found=f"the folder {path.parent} is gone",
+                hint="Bring the folder back, then undo again.",
+            )
+        as_before = context.artefact(f"{self.key}.{path.name}.before")
+        first, written = written_by(context.session.journal)[path]
+        ours = {encoding.encoded(text or "", path) for text in (before, first, *written)}
+        if path.exists() and path.read_bytes() not in ours:
+            package.write(as_before, before)
+            raise OperationFailed(
+                f"{path.name} was edited since remodel wrote it; it is left as it is.",
+                found=str(path),
+                hint="Keep your own changes elsewhere, take them out of it or copy "
+                f"{as_before} over it, then undo again.",
+            )
+        package.write(path, before)
+        as_before.unlink(missing_ok=True)
+
+
+def written_by(journal: Journal) -> dict[Path, tuple[str | None, list[str]]]:
+    """Return each source file that a session wrote: its text before, or None, and those since."""
+    written: dict[Path, tuple[str | None, list[str]]] = {}
+    for key in ("structure.model", "structure.migration", "slugs.fields", "slugs.migrations"):
+        intent, kept = journal.intent(key), journal.kept(key)
+        details = intent["details"] if intent else {}
+        if "before" in kept:
+            path = Path(details["path"])
+            before, after = written.get(path, (kept["before"], []))
+            written[path] = (before, [*after, kept["before"], details["after"]])
+        for name, text in details.get("files", {}).items():
+            written[Path(name)] = (None, [text])
+    return written
+
+
+async def reinstall(context: Context) -> bool:
+    """Make the project import the source as it is; return whether it had to be installed."""
     try:
         source_itself = await editable(context)
     except ConfigError:
         source_itself = None
-    if source_itself is None and context.config.project.install:
+    needed = source_itself is None and bool(context.config.project.install)
+    if needed:
         await package.install(context.config.project, context.report)
     await context.worker.stop()
+    return needed
+
+
+async def install_back(context: Context, *, installed: bool | None = None) -> None:
+    """Install the package as it is after an undo, where the session had installed it.
+
+    The project is not asked where it imports the package from: it may not load. `installed` says
+    it where the journal does not.
+    """
+    project, journal = context.config.project, context.session.journal
+    await context.worker.stop()
+    if installed is None:
+        entries = (entry for key in INSTALLS for entry in journal.entries(key))
+        installed = any(entry.kind == "intent" for entry in entries)
+    if not installed or not project.install:
+        return
+    if project.python.exists():
+        await package.install(project, context.report)
+        return
+    context.report.finding(
+        "package",
+        f"not installed: {project.python} is gone",
+        "warn",
+        "Install it once the project has its environment again.",
+    )
 
 
 async def editable(context: Context) -> Path | None:
@@ -87,22 +179,10 @@ async def migrations_folder(context: Context) -> Path:
     return package.source_of(context.config.project, Path(imported)).parent
 
 
-def was_put_back(context: Context, key: str, plan: Plan) -> str:
-    """Say why the file that an operation wrote is gone or as before; '' while it stands.
-
-    It may have been edited by hand: what Django makes of it is checked where it matters.
-    """
-    path = Path(plan.details["path"])
-    if not path.exists():
-        return f"{path} is gone"
-    before = context.session.journal.kept(key).get("before")
-    return f"{path} is as it was before" if package.read(path) == before else ""
-
-
 def observe_file(plan: Plan, result: Result) -> Observation:
     """Observe whether the file at the plan's `path` has the plan's text; `result` if so."""
     path = Path(plan.details["path"])
-    if package.read(path) == plan.details["after"]:
+    if path.exists() and package.read(path) == plan.details["after"]:
         return Observation(Seen.DONE, f"{path.name} has the new text", result)
     return Observation(Seen.NOT_DONE, f"{path.name} is written in one piece, and was not")
 

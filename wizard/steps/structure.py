@@ -11,7 +11,7 @@ from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
 from wizard.engine.result import Result
 from wizard.engine.results import Migrated, ModelWritten
-from wizard.project import package, source
+from wizard.project import encoding, package, source
 from wizard.project.worker_results import NewMigration
 from wizard.session.plan import CHANGES_NOTHING, Gate, Plan
 from wizard.steps import behind, checkpointed
@@ -19,18 +19,17 @@ from wizard.steps.agreement import require_schema
 from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.proposal import generated, propose, require_sound
 from wizard.steps.sources import (
+    SourceEdit,
     describe,
     editable,
+    install_back,
     migrations_folder,
     observe_file,
-    put_back,
-    reinstall,
     unchanged,
-    was_put_back,
 )
 
 
-class WriteModel(Operation):
+class WriteModel(SourceEdit):
     """Write the new model's class into the models file, on consent to its diff."""
 
     key = "structure.model"
@@ -74,9 +73,6 @@ class WriteModel(Operation):
             skip=f"{path.name} has this class already" if before == after else "",
         )
 
-    async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
-        return {"before": package.read(Path(plan.details["path"]))}
-
     async def apply(self, context: Context, plan: Plan) -> ModelWritten:
         path = Path(plan.details["path"])
         package.write(path, plan.details["after"])
@@ -84,13 +80,6 @@ class WriteModel(Operation):
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         return observe_file(plan, ModelWritten(path=str(Path(plan.details["path"]))))
-
-    async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
-        return was_put_back(context, self.key, plan)
-
-    async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
-        put_back(plan, context.session.journal.kept(self.key)["before"])
-        await reinstall(context)
 
 
 class Install(Repeatable):
@@ -180,6 +169,8 @@ class WriteMigrations(Operation):
     the old model and un-prefixes them on the new one, in that order.
     """
 
+    observed_before_undo = False
+
     def __init__(self, key: str, kind: Kind, after: str, about: str) -> None:
         self.key = key
         self.kind = kind
@@ -223,11 +214,22 @@ class WriteMigrations(Operation):
 
     async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
         await self.clear(context, plan)
+        left = [name for name in plan.details["files"] if Path(name).exists()]
+        if left and facts:
+            raise OperationFailed(
+                "What was edited since remodel wrote it is left as it is.",
+                found="\n".join(left),
+                hint="Move it away or delete it, then undo again.",
+            )
+        for name in left:  # an attempt stops at what was there before it
+            context.report.finding(name, "left as it is: it is not what remodel writes", "warn")
+        if context.session.journal.kind(MODELS[self.kind]) == "skipped":
+            await install_back(context)  # otherwise once the models are put back
 
     async def clear(self, context: Context, plan: Plan) -> None:
         for name, text in plan.details["files"].items():
             path = Path(name)
-            if path.exists() and package.read(path) == text:
+            if path.exists() and path.read_bytes() == encoding.encoded(text, path):
                 path.unlink()
         await context.worker.stop()
 

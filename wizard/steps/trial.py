@@ -150,15 +150,15 @@ async def _hanging_on(context: Context, far: Far) -> HangingOn:
     """Report and return what hangs on production's columns of the moved fields."""
     conversion, moved = context.config.conversion, await moved_columns(context)
     there = await hanging_on(far.address, **moved, prefix=conversion.prefix)
-    for line in there.carried.values():
-        context.report.finding("carried", f"{line}: made anew for {conversion.new_type}")
-    for line in there.lost.values():
+    for name, line in there.carried.items():
+        context.report.finding(name, f"{line}: made anew for {conversion.new_type}")
+    for name, line in there.lost.items():
         context.report.finding(
-            "goes with the columns",
+            name,
             line,
             "warn",
-            f"{moved['table']} loses {', '.join(moved['columns'])}, and this with them. Make it "
-            "anew after the delivery, or change it before.",
+            f"It goes with {', '.join(moved['columns'])} of {moved['table']}. Make it anew after "
+            "the delivery, or change it before.",
         )
     return there
 

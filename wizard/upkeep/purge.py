@@ -104,11 +104,11 @@ class Purge(Repeatable):
                     )
                 await restore.drop(address, name)
                 dropped.append(name)
-                context.report.finding("dropped", name)
+                context.report.finding(name, "dropped")
         for text in plan.details["files"]:
             delete(Path(text))
             deleted.append(Path(text).name)
-            context.report.finding("deleted", Path(text).name)
+            context.report.finding(Path(text).name, "deleted")
         return Purged(
             dropped=dropped,
             deleted=deleted,

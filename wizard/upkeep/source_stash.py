@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ from wizard.engine.result import Result
 from wizard.project import package
 from wizard.session.journal import Journal
 from wizard.session.plan import Plan
-from wizard.steps.sources import reinstall
+from wizard.steps.sources import install_back, reinstall, written_by
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutAside(Result):
+    """Whether the package had to be installed; not known of an attempt that was cut off."""
+
+    installed: bool = True
 
 
 class SetAside(Operation):
@@ -55,8 +63,9 @@ class SetAside(Operation):
     async def apply(self, context: Context, plan: Plan) -> Result:
         for name, (before, _) in plan.details["files"].items():
             _place(Path(name), before)
-        await reinstall(context)
-        return Result(message=f"{len(plan.details['files'])} files put aside")
+        installed = await reinstall(context)
+        message = f"{len(plan.details['files'])} files put aside"
+        return PutAside(installed=installed, message=message)
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         files = plan.details["files"].items()
@@ -80,22 +89,7 @@ class SetAside(Operation):
                 )
         for name, (_, now) in files.items():
             _place(Path(name), now)
-        await reinstall(context)
-
-
-def written_by(journal: Journal) -> dict[Path, tuple[str | None, list[str]]]:
-    """Return each source file that a session wrote: its text before, or None, and those since."""
-    written: dict[Path, tuple[str | None, list[str]]] = {}
-    for key in ("structure.model", "structure.migration", "slugs.fields", "slugs.migrations"):
-        intent, kept = journal.intent(key), journal.kept(key)
-        details = intent["details"] if intent else {}
-        if "before" in kept:
-            path = Path(details["path"])
-            before, after = written.get(path, (kept["before"], []))
-            written[path] = (before, [*after, kept["before"], details["after"]])
-        for name, text in details.get("files", {}).items():
-            written[Path(name)] = (None, [text])
-    return written
+        await install_back(context, installed=PutAside.from_json(facts).installed)
 
 
 def _text(path: Path) -> str | None:
