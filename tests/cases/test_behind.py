@@ -24,7 +24,11 @@ from wizard.session import session as sessions
 from wizard.session.plan import Plan
 from wizard.worker.site import migration_guard
 
-pytestmark = [pytest.mark.xdist_group("cases"), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.xdist_group("cases"),
+    pytest.mark.slow,
+    pytest.mark.timeout(600),  # one goes through the last two steps twice
+]
 
 SAID = re.compile(r"from: (\S+), to: (\S+), move: (\[.*?\]), prefix: (\S+), and the `pages`")
 FETCH = """
@@ -164,7 +168,7 @@ class Stopping(Consenting):
 
 async def test_models_that_a_session_kept_are_laid_again_after_an_undo(lay: Lay) -> None:
     case = await lay("database-behind")
-    before, models = await urls(case), (case.project / "blog" / "models.py").read_text()
+    models = (case.project / "blog" / "models.py").read_text()
     release(case)
     await follow_the_guard(case, ids="kept")
     keep(case, models)
@@ -181,7 +185,6 @@ async def test_models_that_a_session_kept_are_laid_again_after_an_undo(lay: Lay)
         await runner.headless(told, session, Consenting(TO_PRODUCTION), Recorded())
     assert case.source() == source
     await converted(case, page)
-    assert await urls(case) == before
 
 
 async def test_another_prefix_is_refused_before_anything_is_touched(lay: Lay) -> None:
