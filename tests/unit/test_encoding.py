@@ -85,7 +85,7 @@ def test_a_worker_imports_the_text_in_its_encoding(models: tuple[Path, str, str]
     text = package.read(path).replace("class", "#").replace("    ", "#")
     laid = path.with_name("brief")
     with laid.open("w") as brief:
-        _write_brief(brief, {path: text}, None)
+        _write_brief(brief, {path: text}, None, None)
     code = (
         f"import json; from wizard.worker.site.overlay import lay_over\n"
         f"lay_over(json.load(open({str(laid)!r}))['overlay'])\n"

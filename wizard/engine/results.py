@@ -21,6 +21,26 @@ from wizard.project.worker_results import (
 
 
 @dataclass(frozen=True, kw_only=True)
+class LookedAt(Result):
+    """What was looked at before anything was changed.
+
+    Of a source that has the final models, with a database behind it: `removal`, the migration
+    that removes the moved fields, as `app.name`; and the models as they were before it. Those are
+    `texts` of source files, kept by the session that edited them, or `classes`, to be rebuilt.
+    """
+
+    KEY: ClassVar[str] = "project.preflight"
+    removal: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    classes: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that are not None, JSON-ready; fewer where no database is behind."""
+        data = super().to_json()
+        return data if self.removal else {"message": data.get("message", "")}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fetched(Result):
     """The dump of production.
 
@@ -150,6 +170,7 @@ class FieldsMoved(Result):
 
     `pages` is how many they are in all, `columns` what the fields are called in the old type's
     table, and `declared` its Meta's constraints and indexes. An older session has none of these.
+    `unchanged` says that the source had the final models already.
     """
 
     KEY: ClassVar[str] = "slugs.fields"
@@ -158,6 +179,7 @@ class FieldsMoved(Result):
     table: str | None = None
     columns: Sequence[str] | None = None
     declared: Sequence[str] | None = None
+    unchanged: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

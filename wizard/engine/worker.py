@@ -15,6 +15,7 @@ from wizard.config.config import Config
 from wizard.engine.facts import Facts
 from wizard.engine.far_side import Far
 from wizard.engine.local import LocalDatabase
+from wizard.engine.results import FieldsMoved, LookedAt
 from wizard.postgres import identity
 from wizard.postgres.identity import Identity
 from wizard.project.encoding import encoded
@@ -42,7 +43,21 @@ class Worker:
         self._local = local
         self._pinned = pinned
         self._client: WorkerClient | None = None
+        self._brief: TextIO | None = None
+        self._laid: LookedAt | None = None
         self._kept_out = False
+
+    @property
+    def earlier(self) -> LookedAt | None:
+        """Return the models that are laid over the source's: None where it has its own.
+
+        They are from the look at the project until the fields have moved, where the source has
+        the final models already.
+        """
+        if not self._facts.settled(LookedAt.KEY) or self._facts.settled(FieldsMoved.KEY):
+            return None
+        looked = self._facts.of(LookedAt)
+        return looked if looked.removal else None
 
     @contextmanager
     def kept_out(self) -> Iterator[None]:
@@ -66,14 +81,21 @@ class Worker:
         self._require_let_in()
         if self._facts.settled("backup.restore"):
             await self._local.require_own()
+        earlier = self.earlier
+        if self._laid != earlier:
+            await self.stop()
         if self._client is None:
-            project = self._config.project
+            project, self._laid = self._config.project, earlier
+            if earlier is not None:
+                self._brief = tempfile.TemporaryFile("w", encoding="utf-8")  # noqa: SIM115
+                _write_brief(self._brief, {}, earlier, None)
             self._client = WorkerClient(
                 project.python,
                 project.path,
                 project.settings,
                 pinned=self._pinned(),
                 lock=self._session.lock,
+                brief=None if self._brief is None else self._brief.fileno(),
             )
         if not self._client.running:
             await self._client.start()
@@ -100,12 +122,16 @@ class Worker:
 
     @asynccontextmanager
     async def client_over(
-        self, texts: Mapping[Path, str], look_at: Far | None = None
+        self,
+        texts: Mapping[Path, str],
+        look_at: Far | None = None,
+        earlier: LookedAt | None = None,
     ) -> AsyncIterator[WorkerClient]:
         """Start a worker of its own whose project imports these files with these texts.
 
-        The files themselves stay as they are. With `look_at` its database is that target, where
-        it may only look. Raise ConfigError when the project does not load.
+        With `earlier` it has the models as they were then. The files themselves stay as they are.
+        With `look_at` its database is that target, where it may only look. Raise ConfigError when
+        the project does not load.
         """
         self._require_let_in()
         project, pinned, target = self._config.project, self._pinned(), None
@@ -114,7 +140,7 @@ class Worker:
             own = (target.system_identifier, target.oid)
             pinned = [pin for pin in pinned if pin != own]
         with tempfile.TemporaryFile("w", encoding="utf-8") as brief:
-            _write_brief(brief, texts, look_at)
+            _write_brief(brief, texts, earlier, look_at)
             async with WorkerClient(
                 project.python,
                 project.path,
@@ -132,9 +158,14 @@ class Worker:
         if self._client is not None:
             client, self._client = self._client, None
             await client.stop()
+        if self._brief is not None:
+            self._brief.close()
+            self._brief = None
 
 
-def _write_brief(brief: TextIO, texts: Mapping[Path, str], look_at: Far | None) -> None:
+def _write_brief(
+    brief: TextIO, texts: Mapping[Path, str], earlier: LookedAt | None, look_at: Far | None
+) -> None:
     """Write what `wizard/worker/site/brief.py` reads; the target in Django's names."""
     target = None
     if look_at is not None:
@@ -147,11 +178,15 @@ def _write_brief(brief: TextIO, texts: Mapping[Path, str], look_at: Far | None) 
             "PASSWORD": address.password.reveal() if address.password else "",
             "sslmode": address.sslmode,
         }
+    classes = None
+    if earlier is not None:
+        texts = {**texts, **{Path(name): text for name, text in earlier.texts.items()}}
+        classes = earlier.classes
     overlay = {
         str(path.resolve()): base64.b64encode(encoded(text, path)).decode()
         for path, text in texts.items()
     }
-    json.dump({"overlay": overlay, "look_at": target}, brief)
+    json.dump({"overlay": overlay, "classes": classes, "look_at": target}, brief)
     brief.flush()
 
 

@@ -18,6 +18,7 @@ from wizard.project.worker_results import (
     ConversionState,
     DeletionPlan,
     DeletionResult,
+    EarlierClasses,
     FieldMapJudgement,
     IndexChanges,
     ModelCheck,
@@ -157,19 +158,45 @@ class WorkerClient(WorkerProcess):
         )
         return migrations
 
-    async def migration_plan(self) -> list[str]:
-        """Return the pending migrations, as `app.name`, in order."""
-        names: list[str] = await self.ask("migration_plan")
+    async def migration_plan(self, until: str = "") -> list[str]:
+        """Return the pending migrations, as `app.name`, in order.
+
+        With `until` only those that do not need that migration.
+        """
+        names: list[str] = await self.ask("migration_plan", until=until)
         return names
 
+    async def earlier(self, conversion: Conversion) -> EarlierClasses:
+        """Return how to rebuild both models as they were before the fields moved."""
+        classes: EarlierClasses = await self.ask(
+            "earlier",
+            app=conversion.app,
+            old_type=conversion.old_type,
+            new_type=conversion.new_type,
+            fields=list(conversion.move),
+            prefix=conversion.prefix,
+        )
+        return classes
+
+    async def earlier_differences(self, removal: str) -> list[str]:
+        """Return how the models differ from the migrations before `removal`."""
+        lines: list[str] = await self.ask("earlier_differences", removal=removal)
+        return lines
+
     async def migrate(
-        self, report: Report | None = None, discard: Mapping[str, int] | None = None
+        self,
+        report: Report | None = None,
+        discard: Mapping[str, int] | None = None,
+        until: str = "",
     ) -> list[str]:
         """Run the pending migrations, Django's output going to `report`; return their names.
 
-        `discard` is how many rows may lose values, by the key of the guard that counts them.
+        `discard` is how many rows may lose values, by the key of the guard that counts them. With
+        `until` only those run that do not need that migration.
         """
-        names: list[str] = await self.ask("migrate", report, discard=dict(discard or {}))
+        names: list[str] = await self.ask(
+            "migrate", report, discard=dict(discard or {}), until=until
+        )
         return names
 
     async def schema_differences(

@@ -61,6 +61,19 @@ class ModelDescription(TypedDict):
     fields: list[FieldDescription]
 
 
+class EarlierClasses(TypedDict):
+    """How both models are rebuilt as they were before the fields moved.
+
+    `removal` is the migration that removes the fields, as `app.name`; `old` and `new` are the
+    classes' modules and names. `fields` has, by field, what the migrations say of it.
+    """
+
+    removal: str
+    old: list[str]
+    new: list[str]
+    fields: dict[str, Any]
+
+
 class ModelCheck(NamedDetail):
     """One thing that was checked of the two models."""
 

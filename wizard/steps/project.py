@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 
 from wizard.base.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
 from wizard.base.yamlfile import nearest
@@ -11,6 +12,7 @@ from wizard.delivery import kinds
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.engine.result import Result
+from wizard.engine.results import LookedAt
 from wizard.postgres import identity, server
 from wizard.postgres.dumps import exclusion
 from wizard.postgres.identity import Identity
@@ -18,7 +20,7 @@ from wizard.project.pagetree import PageTree
 from wizard.session.plan import CHANGES_NOTHING, Gate, Plan
 from wizard.ssh import connection, hostkeys
 from wizard.ssh.login import Login, way
-from wizard.steps import selection
+from wizard.steps import behind, selection
 from wizard.steps.copy import judge_fields
 from wizard.steps.trial import Trial
 
@@ -108,17 +110,21 @@ class Preflight(Repeatable):
             undo=CHANGES_NOTHING,
         )
 
-    async def apply(self, context: Context, plan: Plan) -> Result:
+    async def apply(self, context: Context, plan: Plan) -> LookedAt:
+        await context.worker.stop()  # the operator may have changed the models since
         faults: list[RemodelError] = []
         for check in (_python, _tools):
             await _collect(faults, context, check(context))
         for target in context.config.reached:
             await _collect(faults, context, _target(context, target))
         await _collect(faults, context, _local(context))
+        looked = LookedAt()
+        if not faults and await behind.has_final_models(context):
+            looked = await behind.look(context)
         await context.worker.stop()  # the next one gets the list of targets to refuse
         if faults:
             raise faults[0] if len(faults) == 1 else _all(faults)
-        return Result(message="everything that is needed is here")
+        return replace(looked, message="everything that is needed is here")
 
 
 async def _collect(faults: list[RemodelError], context: Context, check: Awaitable[None]) -> None:
@@ -146,6 +152,9 @@ async def _python(context: Context) -> None:
     report.finding("Django", hello.django)
     report.finding("Wagtail", hello.wagtail)
     report.finding("settings", hello.settings)
+    if await behind.has_final_models(context):
+        report.finding("conversion", f"{conversion.new_type} has the moved fields already")
+        return
     if conversion.old_type not in hello.page_models:
         raise ConfigError(
             f"{conversion.old_type} is not a page model of this project.",

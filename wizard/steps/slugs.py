@@ -100,6 +100,8 @@ class RenameFields(SourceEdit):
         conversion = context.config.conversion
         if not conversion.move:
             return unchanged(self, NOTHING_MOVES)
+        if context.worker.earlier is not None:
+            return await self._set_aside(context)
         path = await models_file(context)
         before = package.read(path)
         old, new = (label.partition(".")[2] for label in (conversion.old_type, conversion.new_type))
@@ -143,15 +145,42 @@ class RenameFields(SourceEdit):
             },
         )
 
+    async def _set_aside(self, context: Context) -> Plan:
+        """Return the plan where the source has the final models: it is used as it is."""
+        conversion = context.config.conversion
+        left = await (await context.worker.client()).values_left(conversion)
+        return Plan(
+            operation=self.key,
+            title="Go on with the models of the source",
+            does=("lay the models from before the fields moved aside; nothing is written",),
+            undo="`remodel undo --to slugs` lays them over the source again",
+            gate=Gate(conversion.old_type.partition(".")[2]),
+            facts={
+                "from": conversion.old_type,
+                "to": conversion.new_type,
+                "fields": list(conversion.move),
+            },
+            details={
+                "unchanged": True,
+                "values": left["fields"],
+                "pages": left["pages"],
+                **await moved_columns(context),
+            },
+        )
+
     async def apply(self, context: Context, plan: Plan) -> FieldsMoved:
-        package.write(Path(plan.details["path"]), plan.details["after"])
-        await context.worker.stop()
+        if "path" in plan.details:
+            package.write(Path(plan.details["path"]), plan.details["after"])
+            await context.worker.stop()
         return FieldsMoved(
             **_left(plan),
+            unchanged=plan.details.get("unchanged"),
             message=f"fields moved: {', '.join(context.config.conversion.move)}",
         )
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
+        if "path" not in plan.details:
+            return Observation(Seen.NOT_DONE, "nothing is written, and the models are laid aside")
         return observe_file(plan, FieldsMoved(**_left(plan)))
 
 

@@ -28,19 +28,25 @@ def unchanged(operation: Operation, why: str) -> Plan:
 
 
 class SourceEdit(Operation):
-    """An operation that writes the file at its plan's `path`; its undo is the text before it."""
+    """An operation that writes the file at its plan's `path`; its undo is the text before it.
+
+    A plan without `path` writes nothing.
+    """
 
     observed_before_undo = False
 
     async def undo_data(self, context: Context, plan: Plan) -> Mapping[str, Any]:
         """Return the file's text."""
-        return {"before": package.read(Path(plan.details["path"]))}
+        path = plan.details.get("path")
+        return {"before": package.read(Path(path))} if path else {}
 
     async def missing(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> str:
         """Say why the file is gone or as before; '' while it stands.
 
         It may have been edited by hand: what Django makes of it is checked where it matters.
         """
+        if "path" not in plan.details:
+            return ""
         path = Path(plan.details["path"])
         if not path.exists():
             return f"{path} is gone"
@@ -54,7 +60,7 @@ class SourceEdit(Operation):
             await install_back(context)
 
     def restores(self, context: Context, plan: Plan) -> str:
-        return str(plan.details["path"])
+        return str(plan.details.get("path", ""))
 
     def _put_back(self, context: Context, path: Path, before: str) -> None:
         if not path.parent.is_dir():

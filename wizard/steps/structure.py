@@ -14,7 +14,7 @@ from wizard.engine.results import Migrated, ModelWritten
 from wizard.project import encoding, package, source
 from wizard.project.worker_results import NewMigration
 from wizard.session.plan import CHANGES_NOTHING, Gate, Plan
-from wizard.steps import checkpointed
+from wizard.steps import behind, checkpointed
 from wizard.steps.agreement import require_schema
 from wizard.steps.checkpointed import Checkpointed
 from wizard.steps.proposal import generated, propose, require_sound
@@ -180,6 +180,8 @@ class WriteMigrations(Operation):
 
     async def plan(self, context: Context) -> Plan:
         context.facts.require(self.after)
+        if context.worker.earlier is not None:
+            return unchanged(self, behind.THERE)
         if context.facts.unchanged(MODELS[self.kind]):
             return unchanged(self, await _agree(context))
         files = await _migrations(context, self.kind)
@@ -256,7 +258,7 @@ class Migrate(Checkpointed):
 
     async def plan(self, context: Context) -> Plan:
         context.facts.require(self.after)
-        pending = await (await context.worker.client()).migration_plan()
+        pending = await (await context.worker.client()).migration_plan(_until(context))
         label = checkpointed.name(context, self.key)
         return Plan(
             operation=self.key,
@@ -264,17 +266,19 @@ class Migrate(Checkpointed):
             does=(f"take the checkpoint {label}", *(f"apply {name}" for name in pending)),
             undo=f"`remodel undo --to {self.key.partition('.')[0]}` goes back to this checkpoint",
             facts={"migrations": pending},
-            skip="" if pending else "no migration is pending",
+            skip="" if pending or _until(context) else "no migration is pending",
         )
 
     async def apply(self, context: Context, plan: Plan) -> Migrated:
         conversion, worker = context.config.conversion, await context.worker.client()
         before = await worker.schema_differences(conversion, applied=True)
-        await worker.migrate(context.report, plan.details.get("discard"))
-        left = await worker.migration_plan()
+        until = _until(context)
+        await worker.migrate(context.report, plan.details.get("discard"), until)
+        left = await worker.migration_plan(until)
         if left:
             raise VerificationFailed("Django still has migrations to apply.", found="\n".join(left))
-        after = await worker.schema_differences(conversion)
+        # What the models of the source declare is compared once their migrations were run.
+        after = await worker.schema_differences(conversion, applied=bool(until))
         require_schema(context.report, before, after, self.renames(context))
         applied = plan.facts["migrations"]
         return Migrated(applied=applied, message=f"{len(applied)} applied")
@@ -284,7 +288,7 @@ class Migrate(Checkpointed):
         return {}
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
-        left = await (await context.worker.client()).migration_plan()
+        left = await (await context.worker.client()).migration_plan(_until(context))
         planned = plan.facts["migrations"]
         pending = [name for name in planned if name in left]
         why = f"{len(pending)} of {len(planned)} migrations are pending"
@@ -295,6 +299,12 @@ class Migrate(Checkpointed):
             # (post_migrate, in django/core/management/commands/migrate.py).
             return Observation(Seen.PARTLY, why)
         return Observation(Seen.DONE, f"{why}, by another hand", Migrated(applied=planned))
+
+
+def _until(context: Context) -> str:
+    """Return the migration to stop before: '' unless the models are those before it."""
+    earlier = context.worker.earlier
+    return earlier.removal if earlier is not None else ""
 
 
 async def _is_there(context: Context) -> str:

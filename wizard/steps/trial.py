@@ -49,7 +49,8 @@ class Trial(Repeatable):
 
     async def apply(self, context: Context, plan: Plan) -> Tried:
         await context.worker.stop()  # the operator may have changed the models since
-        await _require_migrated(context)
+        if context.worker.earlier is None:
+            await _require_migrated(context)
         proposal = await _proposal(context)
         if proposal is not None:
             await require_sound(context, proposal)
@@ -93,7 +94,8 @@ async def _look(context: Context, proposal: Proposal | None) -> Tried:
     texts = {} if proposal is None else proposal.texts("added")
     models = None if proposal is None else proposal.digest
     await sequences.look(context, far.address)
-    async with context.worker.client_over(texts, look_at=far) as worker:
+    earlier = context.worker.earlier
+    async with context.worker.client_over(texts, look_at=far, earlier=earlier) as worker:
         if pending := await worker.migration_plan():
             context.report.finding(
                 "migrations",
@@ -103,6 +105,8 @@ async def _look(context: Context, proposal: Proposal | None) -> Tried:
                 "content looked at now, migrate it first, and begin again.",
             )
             _unseen(context, "its tables are not yet those of the models")
+            if earlier is not None:  # its columns are there
+                return _tried(models, await _hanging_on(context, far), LATER)
             return Tried(models=models, message=LATER)
         there = await _hanging_on(context, far)
         if await _is_standby(far):

@@ -7,7 +7,7 @@ from typing import Any, Callable
 from .convert import conversion, leftovers, look, observation, originals, reindex, slugs
 from .plan import field_table
 from .protocol import Refusal, Reply
-from .site import interfaces, migrations, models, pages, schema, sites, urls
+from .site import earlier, interfaces, migrations, models, pages, schema, sites, urls
 from .site.database import looking, read_only
 
 Operation = Callable[..., object]
@@ -28,6 +28,8 @@ OPERATIONS: dict[str, Operation] = {
     "make_migration": migrations.make_migration,
     "migration_plan": migrations.migration_plan,
     "migrate": migrations.migrate,
+    "earlier": earlier.earlier,
+    "earlier_differences": earlier.earlier_differences,
     "schema_differences": schema.schema_differences,
     "field_map": field_table.describe_field_map,
     "convert_plan": conversion.convert_plan,

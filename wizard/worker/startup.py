@@ -15,6 +15,7 @@ from typing import Any
 
 from .protocol import PROTOCOL, Refusal, Reply
 from .site import brief
+from .site.earlier_models import EarlierModels
 from .site.overlay import lay_over
 
 SETTINGS = "DJANGO_SETTINGS_MODULE"
@@ -78,7 +79,12 @@ def start() -> dict[str, Any]:
     connection_created.connect(keep_own_settings, weak=False)
     connection_created.connect(refuse_pinned, weak=False)
     _load_settings(name)
+    earlier = EarlierModels(given["classes"]) if given.get("classes") else None
+    if earlier is not None:
+        earlier.lay()
     _set_up(django, name)
+    if earlier is not None:
+        earlier.require_laid()
     from django.apps import apps
     from django.conf import settings
 

@@ -15,10 +15,14 @@ CHUNK = 1 << 20
 
 
 def read() -> dict[str, Any]:
-    """Return `overlay`, base64 by the real paths of files, and `look_at`, a target or None."""
+    """Return what was given: each is empty, or None, where nothing was.
+
+    `overlay` has base64 by the real paths of files, `classes` is for
+    `earlier_models.EarlierModels`, and `look_at` is a target.
+    """
     number = os.environ.pop(BRIEF, "")
     if not number:
-        return {"overlay": {}, "look_at": None}
+        return {"overlay": {}, "classes": None, "look_at": None}
     descriptor, content = int(number), b""
     while part := os.pread(descriptor, CHUNK, len(content)):
         content += part

@@ -76,8 +76,12 @@ class RequireValuesMoved(_Guard):
             f"{_named(rows, count)}\n"
             "Nothing of this migration was done. Those before it stay applied, so keep the "
             "previous release running: the models of this one do not fit this database yet.\n"
-            "To keep the values, restore a dump of the database that was converted, or copy them "
-            "elsewhere first; then migrate again.\n"
+            f"To keep the values, convert the pages of this database with wagtail-remodel, from "
+            f"this release as it is. Let its remodel.yml name this database as a target and as "
+            f"`source`, and under `conversion` have from: {old._meta.label}, to: "
+            f"{new._meta.label}, move: [{', '.join(self.fields)}], prefix: "
+            f"{_prefix(new, self.fields)}, and the `pages` to convert. Then run `remodel`: it "
+            "converts a copy, these migrations included, and delivers it to that target.\n"
             f"To drop them, set REMODEL_DISCARD = {{{self.key!r}: {count}}} in the settings."
         )
 
@@ -177,6 +181,16 @@ def _discarded(key: str) -> int:
     if not isinstance(allowed, int) or isinstance(allowed, bool):
         raise CommandError(f"REMODEL_DISCARD[{key!r}] is {allowed!r}: set it to a number of rows.")
     return allowed
+
+
+def _prefix(new: Any, fields: list[str]) -> str:
+    """Return what stands before the fields' names on the new type, as it is before they moved."""
+    names = [str(field.name) for field in new._meta.local_fields]
+    for name in names:
+        prefix = name[: -len(fields[0])]
+        if prefix and all(prefix + field in names for field in fields):
+            return prefix
+    return "''"
 
 
 def _rows(count: int) -> str:

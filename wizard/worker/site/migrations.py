@@ -44,43 +44,61 @@ def check(reply: Reply, *, database: bool = False) -> dict[str, Any]:
     return {"errors": errors, "messages": messages}
 
 
-def pending() -> list[str]:
+def pending(until: str = "") -> list[str]:
     """Return the project's migrations that the database has not had, as `app.name`, in order."""
     from django.db.migrations.executor import MigrationExecutor
 
     executor = MigrationExecutor(page_connection())
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    graph = executor.loader.graph
+    plan = executor.migration_plan(leaves_before(graph, until) if until else graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
-def migration_plan(reply: Reply) -> list[str]:
-    """Return the pending migrations, as `app.name`, in the order in which `migrate` runs them."""
-    return pending()
+def migration_plan(reply: Reply, *, until: str = "") -> list[str]:
+    """Return the pending migrations, as `app.name`, in the order in which `migrate` runs them.
+
+    With `until` only those that do not need that migration.
+    """
+    return pending(until)
 
 
-def migrate(reply: Reply, *, discard: dict[str, int] | None = None) -> list[str]:
+def migrate(reply: Reply, *, discard: dict[str, int] | None = None, until: str = "") -> list[str]:
     """Run the pending migrations, with Django's output as lines; return those applied.
 
-    `discard` says, by a guard's key, how many rows may lose values: those consented to. Raise
-    Refusal `values` when a guard, or another command, refuses the migration.
+    `discard` says, by a guard's key, how many rows may lose values: those consented to. With
+    `until` only those run that do not need that migration. Raise Refusal `values` when a guard,
+    or another command, refuses the migration.
     """
     from django.conf import settings
     from django.core.management import CommandError, call_command
 
-    before = pending()
+    before = pending(until)
     output = _Lines(reply)
     given = getattr(settings, "REMODEL_DISCARD", {})
     settings.REMODEL_DISCARD = {**given, **(discard or {})}
     try:
-        call_command("migrate", interactive=False, no_color=True, stdout=output, stderr=output)
+        for target in _targets(before, until) if until else [()]:
+            call_command(
+                "migrate", *target, interactive=False, no_color=True, stdout=output, stderr=output
+            )
     except CommandError as error:
         message, _, rest = str(error).partition("\n")
         raise Refusal("values", message, found=rest) from None
     finally:
         settings.REMODEL_DISCARD = given
     output.flush_rest()
-    left = set(pending())
+    left = set(pending(until))
     return [name for name in before if name not in left]
+
+
+def _targets(names: list[str], until: str) -> list[tuple[str, str]]:
+    """Return what to migrate to, so that these migrations run, and none that needs `until`.
+
+    Its app is among them in any case: a migrate that a guard refused has made neither content
+    types nor permissions of what it did before (post_migrate comes last).
+    """
+    apps = {name.partition(".")[0] for name in [*names, until]}
+    return [leaf for leaf in leaves_before(loaded().graph, until) if leaf[0] in apps]
 
 
 class _Lines(io.TextIOBase):
@@ -103,7 +121,7 @@ class _Lines(io.TextIOBase):
 
 def pending_changes(reply: Reply, *, app: str) -> list[str]:
     """Return what the models have that the app's migrations do not, one line an operation."""
-    loader = _loader()
+    loader = loaded()
     changes = _changes(loader.graph, loader.project_state(), app)
     return [operation.describe() for operation in changes]
 
@@ -115,7 +133,7 @@ def all_pending_changes(reply: Reply) -> dict[str, list[str]]:
     from django.db.migrations.questioner import MigrationQuestioner
     from django.db.migrations.state import ProjectState
 
-    loader = _loader()
+    loader = loaded()
     detector = MigrationAutodetector(
         loader.project_state(), ProjectState.from_apps(apps), MigrationQuestioner(dry_run=True)
     )
@@ -146,7 +164,7 @@ def make_migration(
     """
     if not page_model(new_type)._meta.app_label == page_model(old_type)._meta.app_label == app:
         raise Refusal("unsupported", f"{old_type} and {new_type} are not both of the app {app}.")
-    loader = _loader()
+    loader = loaded()
     leaf = _leaf(loader, app)
     number = _number(leaf[1])
     place = Path(directory) if directory else _directory(loader, app)
@@ -159,7 +177,8 @@ def make_migration(
     return _written(loader, made, place) + guards.files()
 
 
-def _loader() -> MigrationLoader:
+def loaded() -> MigrationLoader:
+    """Return the project's migrations. Raise Refusal `conflict` where they have two leaves."""
     from django.db.migrations.loader import MigrationLoader
 
     loader = MigrationLoader(None, ignore_no_migrations=True)
@@ -172,6 +191,22 @@ def _loader() -> MigrationLoader:
             hint="Merge them first: python manage.py makemigrations --merge",
         )
     return loader
+
+
+def leaves_before(graph: Any, removal: str) -> list[tuple[str, str]]:
+    """Return the last migrations that do not need `removal`, which is given as `app.name`."""
+    app, _, name = removal.partition(".")
+    after, waiting = {(app, name)}, [(app, name)]
+    while waiting:
+        for child in graph.node_map[waiting.pop()].children:
+            if child.key not in after:
+                after.add(child.key)
+                waiting.append(child.key)
+    return sorted(
+        key
+        for key, node in graph.node_map.items()
+        if key not in after and all(child.key in after for child in node.children)
+    )
 
 
 def _leaf(loader: MigrationLoader, app: str) -> tuple[str, str]:
