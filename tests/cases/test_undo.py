@@ -34,7 +34,7 @@ from wizard.steps import STEPS
 
 pytestmark = [
     pytest.mark.xdist_group("cases"),
-    pytest.mark.slow,
+    pytest.mark.crash,
     pytest.mark.timeout(900),  # the first one waits for the session at each stage
 ]
 

@@ -21,10 +21,14 @@ from wizard.base.errors import OperationFailed
 IDS = ("new", "kept")
 
 
-def both(version: Version) -> bool:
-    """Whether each direction is tried with ids new and kept: on the oldest Wagtail and the newest;
-    those between them have the one or the other."""
-    return version in (VERSIONS[0], VERSIONS[-1])
+def tried(version: Version) -> list[tuple[Direction, str]]:
+    """Each direction with ids new and kept on the oldest Wagtail and the newest; those between
+    share these among them."""
+    every = [(direction, ids) for direction in DIRECTIONS for ids in IDS]
+    if version in (VERSIONS[0], VERSIONS[-1]):
+        return every
+    between = VERSIONS[1:-1]
+    return every[between.index(version) :: len(between)]
 
 
 CASES = [
@@ -36,8 +40,7 @@ CASES = [
         marks=pytest.mark.xdist_group(version.name),
     )
     for version in VERSIONS
-    for number, direction in enumerate(DIRECTIONS, VERSIONS.index(version))
-    for ids in (IDS if both(version) else [IDS[number % 2]])
+    for direction, ids in tried(version)
 ]
 WITH_VERSION = [
     pytest.param(version, id=version.name, marks=pytest.mark.xdist_group(version.name))
