@@ -26,6 +26,7 @@ CUTS = (
     Order("project.trial", ACT, detail="ask look"),
     Order("backup.fetch", ACT, detail="file os.rename"),
     Order("backup.restore", ACT, detail="sql end of transaction: done"),
+    Order("backup.sequences", "before skipped"),
     Order("backup.site", ACT, detail="ask place_site"),
     Order("backup.urls", "before done"),
     Order("structure.model", ACT, detail="file os.rename"),

@@ -107,7 +107,7 @@ def test_what_goes_from_production_was_named_in_project_or_is_carried(demo: Demo
     named = " ".join(
         f"{getattr(event, 'value', '')}"
         for event in events
-        if event.operation == "project.trial" and getattr(event, "name", "").startswith("goes")
+        if event.operation == "project.trial" and "goes with" in getattr(event, "hint", "")
     )
     assert [name for name in gone if f"public.{name}" not in named] == []
     assert carried == {

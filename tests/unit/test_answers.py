@@ -36,8 +36,11 @@ def faults(given: Answers, **more: bool) -> list[str]:
     )
 
 
-def test_reads_back_what_it_writes(tmp_path: Path) -> None:
-    text = 'class Podcast(Blog):\n    title = "a: b"\n\n    class Meta:\n        pass\n'
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\f\n"])
+def test_reads_back_what_it_writes(tmp_path: Path, end: str) -> None:
+    text = 'class Podcast(Blog):\n    title = "a: b"\n\n    class Meta:\n        pass\n'.replace(
+        "\n", end
+    )
     given = Answers(project={"from": "cast.Blog"}, interactive=[])
     given.answers = {
         "backup.archive": "fetch",

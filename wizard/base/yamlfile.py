@@ -15,8 +15,9 @@ from wizard.base.errors import RemodelError
 
 DEPTH = 40
 DIGITS = 40
-# Escapes such as "\0" put into a text what no path, name or terminal should get.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Escapes such as "\0" put into a text what no path, name or terminal should get. A recorded class
+# has the line ends of its models file, and form feeds where that has them.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class _Loader(yaml.SafeLoader):
