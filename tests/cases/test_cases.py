@@ -286,19 +286,19 @@ async def test_settings_of_the_roles_and_of_the_database_hinder_nothing(lay: Lay
     assert kept == [("default_transaction_read_only=on",)]
 
 
-class Mending(Consenting):
+class FollowsTheHint(Consenting):
     """Does what the hint of a failure says, once, and tries again in the same session."""
 
-    def __init__(self, mend: Callable[[RemodelError], Awaitable[None]]) -> None:
+    def __init__(self, follow: Callable[[RemodelError], Awaitable[None]]) -> None:
         super().__init__({"production.targets": ["production"]})
-        self.mend = mend
+        self.follow = follow
         self.errors: list[RemodelError] = []
 
     async def failed(self, error: RemodelError, operation: str) -> Verdict:
         if self.errors:
             return "stop"
         self.errors.append(error)
-        await self.mend(error)
+        await self.follow(error)
         return "retry"
 
 
@@ -311,13 +311,13 @@ async def test_models_without_their_migration_and_the_way_out(lay: Lay, *, migra
     models.write_text(re.sub(r"(class Blog\(.*\):\n)", rf"\1{more}", models.read_text()))
     assert more in models.read_text()
 
-    async def mend(error: RemodelError) -> None:
+    async def follow(error: RemodelError) -> None:
         assert "manage.py makemigrations blog" in error.hint
         await case.django("manage.py", "makemigrations", "blog", at="production")
         if migrated:
             await case.django("manage.py", "migrate", at="production")
 
-    operator = Mending(mend)
+    operator = FollowsTheHint(follow)
     events = await case.run(operator=operator)
     assert [error.message for error in operator.errors] == [
         "The models have changes that no migration has."

@@ -1,7 +1,7 @@
 """The window in which a swap has closed the live database: cut off at every passage of it.
 
-A client that connects meanwhile is refused, so each of these ends is the site's too: whoever
-resumes opens the database again, the old or the new one.
+While it is closed, the site cannot connect. After each cut the database has to be open again: the
+old one where the command itself could open it, the new one after a resume.
 """
 
 from __future__ import annotations
