@@ -122,7 +122,7 @@ def test_a_failed_rehearsal_takes_everything_back_and_a_kept_one_is_purged(demo:
 
     done = demo.remodel("rehearse", "--json")
     assert done.returncode == 2, done.stderr
-    assert "not a cast.Blog" in ended(done)["error"]["message"]
+    assert "is a cast.Blog" in ended(done)["error"]["message"]
     assert world(demo) == before
 
     listed = demo.remodel("purge")
