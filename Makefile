@@ -3,22 +3,26 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test matrix crash bench lint clean
+.PHONY: demo test compiled matrix crash bench lint clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/remodel demo $(ARGS)
 
-test: $(VENV)/dev.stamp
+test: compiled
 	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+# The tests start the command some hundred times, perhaps where Python may not write what it compiles.
+compiled: $(VENV)/dev.stamp
+	@$(BIN)/python -m compileall -q wizard screens
 
 # Every Wagtail that is supported, and sites that nobody here wrote, each in its own environment;
 # and the tests of all folders that are marked slow.
-matrix: $(VENV)/dev.stamp
+matrix: compiled
 	$(BIN)/pytest -m "matrix or slow" -rs --numprocesses 2 --dist loadgroup $(ARGS)
 
 # The demo's whole procedure cut off at every row of the journal and in between, and resumed; and
 # undone with whatever it might ask broken.
-crash: $(VENV)/dev.stamp
+crash: compiled
 	$(BIN)/pytest -m crash --numprocesses 2 --dist loadgroup $(ARGS)
 
 bench: $(VENV)/dev.stamp

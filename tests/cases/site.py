@@ -31,6 +31,14 @@ from wizard.session import session as sessions
 HERE = Path(__file__).parent
 CASES = HERE / "django"
 PYTHON = Path(sys.executable)
+FILLED = """
+import django; django.setup()
+import runpy
+from django.core.management import call_command
+call_command("makemigrations", "blog", verbosity=0)
+call_command("migrate", verbosity=0)
+runpy.run_path("fill.py")
+"""
 TO_PRODUCTION = {"production.targets": ["production"]}
 
 
@@ -178,11 +186,8 @@ async def lay_out(name: str, folder: Path, local: Address, production: Address) 
     fill = folder / "fill.py"
     if not fill.exists():
         shutil.copy(CASES / "fill.py", fill)
-    fill.write_text("import django; django.setup()\n" + fill.read_text())
     case.configure()
-    await case.django("manage.py", "makemigrations", "blog", "-v0", at="production")
-    await case.django("manage.py", "migrate", "-v0", at="production")
-    await case.django("fill.py", at="production")
+    await case.django("-c", FILLED, at="production")
     return case
 
 

@@ -46,9 +46,10 @@ async def add(site: Pinned, folder: str, requirement: str) -> Path:
     """A package alone, in a folder beside the site's environment. Raises Missing."""
     place = site.place / folder
     if not place.exists():
-        pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
         try:
-            await environments.run(site.python, *pip, "--target", str(place), requirement)
+            await environments.install(
+                site.python, "--no-deps", "--target", str(place), requirement
+            )
         except AssertionError as failed:
             raise Missing(f"{requirement} cannot be installed: {failed}") from None
     return place

@@ -60,10 +60,15 @@ async def environment(version: Version, base: Path) -> Path:
         return version.python
     shutil.rmtree(version.place, ignore_errors=True)
     await run(base, "-m", "venv", str(version.place))
-    pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    await run(version.python, *pip, "--requirement", str(version.requirements))
+    await install(version.python, "--compile-bytecode", "--requirement", str(version.requirements))
     stamp.write_text(wanted)
     return version.python
+
+
+async def install(python: Path, *what: str) -> None:
+    """Install packages into an environment, by uv: a fifth of pip's time."""
+    where = ("--quiet", "--no-config", "--python", str(python))
+    await run(Path(sys.executable), "-m", "uv", "pip", "install", *where, *what)
 
 
 async def run(

@@ -19,7 +19,7 @@ from wizard.project.source import (
 
 # Any file
 
-MANY = 500
+MANY = 200
 
 VALUES = [
     "models.CharField(max_length=3)",

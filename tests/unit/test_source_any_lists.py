@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from wizard.project.source import derived_class, final_models, insert_class
 
 FIELDS = "uvwxyz"
-MANY = 500
+MANY = 200
 ENTRIES = ['F("{}")', '"{}"', 'F("{}", classname="full")', 'M([F("{}")], heading="H")']
 OTHERS = [
     "# a comment",

@@ -208,8 +208,7 @@ class WriteMigrations(Operation):
                     f"{path} is there already, with another content.",
                     hint="Move it away or apply it, then try again.",
                 )
-            package.write(path, text)
-        await context.worker.stop()
+            package.write(path, text)  # the worker finds new files, and no model has changed
         return Result(message=", ".join(plan.facts["migrations"]))
 
     async def undo(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:

@@ -48,6 +48,7 @@ def pending(until: str = "") -> list[str]:
     """Return the project's migrations that the database has not had, as `app.name`, in order."""
     from django.db.migrations.executor import MigrationExecutor
 
+    importlib.invalidate_caches()  # migrations may have been written since the last were imported
     executor = MigrationExecutor(page_connection())
     graph = executor.loader.graph
     plan = executor.migration_plan(leaves_before(graph, until) if until else graph.leaf_nodes())
