@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -59,6 +60,15 @@ async def test_a_fault_of_the_screens_waits_for_the_service(project: ScriptedPro
     assert shown[0].return_code == 1
 
 
+@pytest.fixture
+def heeds_hangups() -> Iterator[None]:
+    """The tests may be run under nohup, where the app lets SIGHUP pass."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heeds_hangups")
 async def test_a_terminal_that_is_gone_waits_for_the_service(project: ScriptedProject) -> None:
     delivery = Delivery()
     async with project.app(delivery.step) as (app, pilot):
