@@ -19,7 +19,17 @@ from wizard.postgres.address import Address
 from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer, login_environment
 
+HERE = Path(__file__).parent
+
 pytest_plugins = ["tests.support.sandbox"]
+
+
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests together, which share what is made once, under --dist loadgroup too."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(HERE))))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -97,6 +97,7 @@ def test_drill_refuses_a_copy_that_lacks_a_migration_and_a_url(replayed: Replaye
     assert "is gone; it led to" in found
 
 
+@pytest.mark.slow
 def test_rollback_needs_two_keys_and_takes_production_back(replayed: Replayed) -> None:
     demo = replayed.demo
     shown = demo.remodel("rollback", "--target", "production")
@@ -141,6 +142,7 @@ async def drilled_wrong(demo: Demo) -> str:
     return str(caught.value.found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -239,6 +241,7 @@ def test_refuses_production_without_allow_or_on_another_database(demo: Demo) -> 
     assert "cast.podcast" not in kinds
 
 
+@pytest.mark.slow
 def test_check_plan_and_sessions_touch_nothing(demo: Demo) -> None:
     before = demo.databases("local"), demo.databases("production"), demo.models.read_text()
     assert demo.remodel("check", "answers.yml").returncode == 0

@@ -39,6 +39,7 @@ def given(demo: Demo) -> Iterator[Demo]:
         (demo.root / name).unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stage", ["before_delivery", pytest.param("after_copy", marks=pytest.mark.slow)]
 )
@@ -84,6 +85,7 @@ def test_its_answers_replay_without_a_stale_consent(given: Demo) -> None:
     assert changes(told(older), told(rows(session))) == []
 
 
+@pytest.mark.slow
 def test_its_journal_is_understood(given: Demo) -> None:
     """What only reads takes it: each key is an operation of today, the report tells all of it."""
     planned = given.remodel("plan", *WITH)

@@ -192,6 +192,7 @@ def test_leaving_with_work_left_says_how_to_go_on(demo: Demo, terminal: Terminal
     assert "remodel resume" in text
 
 
+@pytest.mark.slow
 @needs_tmux
 def test_a_step_of_recorded_answers_is_opened_on_the_screens(
     demo: Demo, terminal: Terminal

@@ -84,6 +84,7 @@ async def test_no_pg_dump_with_tls_says_so(tmp_path: Path) -> None:
     assert f"({(await tool('pg_dump', 18)).version}), built without TLS" in caught.value.found
 
 
+@pytest.mark.slow
 async def test_fetching_from_a_database_that_this_machine_reaches_by_tls(
     ours: Authority, database: Address, tmp_path: Path, report: Report
 ) -> None:

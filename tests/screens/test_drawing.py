@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from screens.widgets.operations import Operations
 from tests.support import scripted_app
 from tests.support.scripted_app import ScriptedProject
@@ -11,6 +13,7 @@ from wizard.base.events import Progress
 from wizard.engine.context import Context
 
 
+@pytest.mark.slow
 async def test_a_flood_of_progress_is_coalesced(project: ScriptedProject) -> None:
     drawn = []
     work = scripted_app.Held()

@@ -93,6 +93,7 @@ async def test_accepts_the_map_unchanged(project: ScriptedProject) -> None:
         assert app.context.session.answers.answers["copy.fields"] == SAID
 
 
+@pytest.mark.slow
 async def test_offers_each_way_to_fill_a_field(project: ScriptedProject) -> None:
     convert, step = asking()
     async with project.app(step) as (app, pilot):
@@ -138,6 +139,7 @@ async def test_escape_changes_nothing_and_dropped_fields_have_no_dialog(
         assert isinstance(app.screen, FormScreen)
 
 
+@pytest.mark.slow
 async def test_asks_again_with_the_refused_map(
     project: ScriptedProject,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from textual.pilot import Pilot
 
 from screens.app import RemodelApp
@@ -65,6 +66,7 @@ async def to_the_gate(app: RemodelApp, pilot: Pilot[None]) -> None:
     await scripted_app.until(pilot, lambda: at_gate(app, "loses"))
 
 
+@pytest.mark.slow
 async def test_f5_runs_everything_again_without_asking_again(project: ScriptedProject) -> None:
     asked = Asked()
     async with project.app(*asked.steps) as (app, pilot):
@@ -81,6 +83,7 @@ async def test_f5_runs_everything_again_without_asking_again(project: ScriptedPr
     assert asked.done == (2, 2, 1, 0)
 
 
+@pytest.mark.slow
 async def test_resumes_at_what_failed_after_f5(project: ScriptedProject) -> None:
     asked = Asked()
     async with project.app(*asked.steps) as (app, pilot):

@@ -66,6 +66,7 @@ async def restored_by_ansible(
         yield run, target
 
 
+@pytest.mark.slow
 async def test_delivers_by_drop_create_restore_and_compares(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
@@ -78,6 +79,7 @@ async def test_delivers_by_drop_create_restore_and_compares(
         assert (await operation.observe(run, plan)).seen is Seen.DONE
 
 
+@pytest.mark.slow
 async def test_a_failing_playbook_fails_the_delivery(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ def full(cluster: Cluster) -> Iterator[None]:
         resource.prlimit(server, resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "deliver"), [("swap", Swap), ("in place", InPlace)])
 async def test_the_live_database_stays_and_is_delivered_to_when_there_is_room(
     how: str,

@@ -90,6 +90,7 @@ async def test_delivers_verifies_and_is_observed_after_a_crash(
         assert facts["safety"] in refused.value.hint
 
 
+@pytest.mark.slow
 async def test_a_failure_before_the_commit_changes_nothing(
     database: Address, poor: Address, tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ async def test_a_failure_before_the_commit_changes_nothing(
         assert observation.seen is Seen.NOT_DONE
 
 
+@pytest.mark.slow
 async def test_refuses_to_lose_writes_after_the_safety_dump(
     database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +156,7 @@ async def test_refuses_to_lose_a_table_created_during_the_look(
     assert await titles(poor) == {"old"}
 
 
+@pytest.mark.slow
 async def test_compares_again_what_was_committed_and_differs(
     database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +189,7 @@ async def test_compares_again_what_was_committed_and_differs(
         assert observation.result.to_json()["safety"] == plan.details["safety"]
 
 
+@pytest.mark.slow
 async def test_names_a_session_that_holds_a_lock(
     database: Address, poor: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +208,7 @@ def lines(told: list[Event]) -> list[str]:
     return [event.text for event in told if isinstance(event, Line)]
 
 
+@pytest.mark.slow
 async def test_waits_for_a_lock_without_holding_up_readers(
     database: Address, poor: Address, tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def held(safety: str | Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 async def test_accepted_drift_is_in_the_safety_dump(
     database: Address, far_database: Address, tmp_path: Path, command: list[str]
 ) -> None:
@@ -81,6 +82,7 @@ async def test_accepted_drift_is_in_the_safety_dump(
             await Rollback(target).plan(run)
 
 
+@pytest.mark.slow
 async def test_refuses_to_lose_writes_after_the_safety_dump(
     database: Address,
     far_database: Address,
@@ -105,6 +107,7 @@ async def test_refuses_to_lose_writes_after_the_safety_dump(
     assert await titles(far_database) == {"late"}
 
 
+@pytest.mark.slow
 async def test_a_playbook_that_fails_twice_delivers_and_names_the_way_back(
     database: Address, far_database: Address, tmp_path: Path, command: list[str]
 ) -> None:

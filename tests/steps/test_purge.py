@@ -184,6 +184,7 @@ async def test_purges_neither_a_live_database_nor_another_server(
     assert await server.database(target.address.at(old)) is not None
 
 
+@pytest.mark.slow
 async def test_lists_no_live_database_after_a_rollback(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
@@ -230,6 +231,7 @@ def typed(folder: Path, session: str, *lines: str) -> tuple[int, str]:
     return purging.wait(60), told.decode()
 
 
+@pytest.mark.slow
 async def test_a_person_types_the_name_of_what_is_purged(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:

@@ -166,6 +166,7 @@ async def test_delivers_and_rolls_back_twice(
         await tidy(far_database)
 
 
+@pytest.mark.slow
 async def test_refuses_to_roll_back_to_another_database(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
@@ -180,6 +181,7 @@ async def test_refuses_to_roll_back_to_another_database(
     await tidy(far_database)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["closed", "renamed, not committed", "committed"])
 async def test_resumes_after_a_kill(
     point: str, database: Address, far_database: Address, tmp_path: Path

@@ -158,6 +158,7 @@ async def deliver(context: Context, operation: Delivery, operator: Typing) -> No
     await Engine(context, [step], operator).go()
 
 
+@pytest.mark.slow
 async def test_delivered_after_the_loss_was_accepted_in_words(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
@@ -270,6 +271,7 @@ async def test_a_form_that_was_sent_at_the_gate_stops_the_delivery(
     assert await titles(far_database) == {"old"}
 
 
+@pytest.mark.slow
 async def test_what_a_policy_lets_go_is_kept_as_a_file(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def test_accepts_the_undamaged_files(folder: Path, name: str) -> None:
     assert checked(folder, name, TEXTS[name]).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 @given(data=st.data())
 @settings(max_examples=80, deadline=None)

@@ -93,6 +93,7 @@ def files(draw: st.DrawFn) -> File:
     return File(text, draw(st.lists(st.sampled_from(fields), min_size=1, unique=True)))
 
 
+@pytest.mark.slow
 @given(files())
 @settings(max_examples=60, deadline=None)
 def test_everything_else_in_the_file_stays_as_it_is(file: File) -> None:

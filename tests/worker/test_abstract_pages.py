@@ -36,6 +36,7 @@ page.save_revision().publish()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ids", ["new", "kept"])
 @pytest.mark.parametrize("new_type", ["Child", "Sibling"])
 async def test_converts_every_level(press: Press, new_type: str, ids: str) -> None:

@@ -158,6 +158,7 @@ print(json.dumps([
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("far", [FAR, None], ids=["long", "short"])
 async def test_there_and_through_wagtail(shapes: Press, far: int | None) -> None:
     """In columns, streams and drafts: each link shows the converted page's URL afterwards."""

@@ -177,6 +177,7 @@ async def finish(press: Press, site: Any) -> None:
     await site.ask("migrate")
 
 
+@pytest.mark.slow
 async def test_the_indexes_are_as_wagtail_would_build_them(added: Press) -> None:
     """Carried, not rebuilt: so what Wagtail builds from nothing must be no different."""
     show = await added.page("show")

@@ -39,6 +39,7 @@ async def rebuilt(press: Press) -> dict[str, Any]:
     return classes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ids", ["new", "kept"])
 async def test_converts_with_the_models_of_the_migration_that_adds_the_type(
     added: Press, ids: str
@@ -69,6 +70,7 @@ async def test_stops_before_the_removal(added: Press) -> None:
     assert await added.value(last) == "0002_podcast"
 
 
+@pytest.mark.slow
 async def test_another_prefix_than_the_migrations_have_is_refused(added: Press) -> None:
     await release(added)
     async with added.site() as site:
@@ -78,6 +80,7 @@ async def test_another_prefix_than_the_migrations_have_is_refused(added: Press) 
     assert "conversion.prefix" in caught.value.hint
 
 
+@pytest.mark.slow
 async def test_fields_that_no_migration_removed_are_refused(added: Press) -> None:
     await release(added)
     async with added.site() as site:
@@ -85,6 +88,7 @@ async def test_fields_that_no_migration_removed_are_refused(added: Press) -> Non
             await site.ask("earlier", app="press", **(MIGRATION | {"fields": ["title"]}))
 
 
+@pytest.mark.slow
 async def test_a_field_of_a_base_class_is_refused(added: Press) -> None:
     await release(added)
     classes = await rebuilt(added)
@@ -98,6 +102,7 @@ async def test_a_field_of_a_base_class_is_refused(added: Press) -> None:
     assert "keywords: not written in the body" in caught.value.found
 
 
+@pytest.mark.slow
 async def test_what_a_later_migration_added_is_told(added: Press) -> None:
     await release(added)
     added.edit(

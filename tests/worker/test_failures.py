@@ -28,6 +28,7 @@ async def trigger(press: Press, table: str, event: str, body: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ids", ["new", "kept"])
 async def test_a_value_too_long(shapes: Press, ids: str) -> None:
     guide, below = await shapes.page("guide"), await shapes.page("below")
@@ -137,6 +138,7 @@ async def test_a_trigger_that_empties_a_table(shapes: Press) -> None:
     assert await shapes.everything() == before
 
 
+@pytest.mark.slow
 async def test_whoever_does_not_end_is_named(shapes: Press) -> None:
     """A transaction that was left open on a table that is needed."""
     other = await shapes.page("other")

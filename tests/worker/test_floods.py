@@ -47,6 +47,7 @@ async def test_a_hundred_megabytes_without_a_newline(press: Press, stream: str) 
     assert time.perf_counter() - began < 30
 
 
+@pytest.mark.slow
 async def test_a_flood_in_the_middle_of_an_operation(press: Press) -> None:
     """It is told with what was cut, and the next operation's lines are told again."""
     flood = "import time\nfrom django.db.backends.signals import connection_created\n"

@@ -66,6 +66,7 @@ async def test_a_generic_reference_to_a_row_that_moves(shapes: Press) -> None:
     assert "press_like.object_id: 1 rows refer to rows of shapes_standardlink" in fault
 
 
+@pytest.mark.slow
 async def test_a_function_that_writes(shapes: Press) -> None:
     other = await shapes.page("other")
     before = await shapes.everything()
@@ -159,6 +160,7 @@ async def test_a_link_in_a_text_that_is_not_rich_any_more(shapes: Press) -> None
     assert await shapes.everything() == before
 
 
+@pytest.mark.slow
 async def test_a_foreign_key_that_only_django_knows(shapes: Press) -> None:
     """To a row that goes to another table, and to one whose key is the page's id."""
     guide, below = await shapes.page("guide"), await shapes.page("below")

@@ -44,6 +44,7 @@ async def test_names_a_rule_that_the_copy_would_break(press: Press) -> None:
     assert "(once)" in fault
 
 
+@pytest.mark.slow
 async def test_code_of_the_project_cannot_write(press: Press) -> None:
     before = await press.everything()
     async with looking(press, proposed(WRITES)) as site:
@@ -95,6 +96,7 @@ async def hasty(added: Press) -> Press:
     return added
 
 
+@pytest.mark.slow
 async def test_looks_and_converts_whatever_the_database_has_set(hasty: Press) -> None:
     text = (hasty.project / "press" / "models.py").read_text()
     async with looking(hasty, text) as site:

@@ -36,6 +36,7 @@ def named(found: dict[str, Any]) -> dict[str, list[str]]:
     return {links["field"].rpartition(".")[2]: links["slugs"] for links in found["links"]}
 
 
+@pytest.mark.slow
 async def test_links_that_stay_rich_are_no_loss(press: Press) -> None:
     await press.shell(FILL)
     assert (await seen(press))["links"] == []
@@ -49,6 +50,7 @@ async def test_rich_text_in_a_plain_field_loses_its_links(press: Press) -> None:
     assert found["links"][0]["becomes"] == "CharField(100)"
 
 
+@pytest.mark.slow
 async def test_what_a_function_gives_is_held_against_what_was_there(press: Press) -> None:
     await press.shell(FILL)
     before = await press.everything()
@@ -67,6 +69,7 @@ async def test_what_a_function_gives_is_checked(press: Press) -> None:
     assert [fault for fault in found["faults"] if "'NoneType' object" in fault]
 
 
+@pytest.mark.slow
 async def test_a_function_that_writes_is_named_and_the_rest_looked_at(press: Press) -> None:
     await press.shell(FILL)
     before = await press.everything()

@@ -42,6 +42,7 @@ async def test_refuses_to_drop_the_values_of_pages_that_were_not_converted(added
     assert await added.value(APPLIED) == "0002_podcast"
 
 
+@pytest.mark.slow
 async def test_discards_as_many_as_were_consented_to_and_no_more(added: Press) -> None:
     await added.query("UPDATE press_blog SET keywords = 'sea' WHERE keywords = ''")
     await release(added)
@@ -52,6 +53,7 @@ async def test_discards_as_many_as_were_consented_to_and_no_more(added: Press) -
         assert len(await site.ask("migrate", discard={"press.0003": 3})) == 2
 
 
+@pytest.mark.slow
 async def test_passes_where_the_pages_were_converted(added: Press) -> None:
     show = await added.page("show")
     added.apart()
@@ -63,12 +65,14 @@ async def test_passes_where_the_pages_were_converted(added: Press) -> None:
     assert await manage(added, "migrate") == (0, "")
 
 
+@pytest.mark.slow
 async def test_passes_where_there_is_no_page(added: Press) -> None:
     await release(added)
     await added.query("TRUNCATE press_blog CASCADE")
     assert await manage(added, "migrate") == (0, "")
 
 
+@pytest.mark.slow
 async def test_refuses_to_reverse_while_there_are_pages_of_the_new_type(added: Press) -> None:
     show = await added.page("show")
     added.apart()

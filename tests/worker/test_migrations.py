@@ -10,6 +10,7 @@ from wizard.base.errors import WorkerFailed
 KEYWORDS = "SELECT new_keywords, new_explicit, new_artwork_id FROM press_podcast"
 
 
+@pytest.mark.slow
 async def test_the_migration_that_adds_is_the_same_every_time(press: Press) -> None:
     press.add_new_type()
     async with press.site() as site:
@@ -31,6 +32,7 @@ async def test_the_migration_that_adds_is_the_same_every_time(press: Press) -> N
     assert await press.query(KEYWORDS) == []
 
 
+@pytest.mark.slow
 async def test_other_changes_do_not_slip_into_the_migration(press: Press) -> None:
     press.add_new_type()
     press.edit(old="note = models.TextField", new="remark = models.TextField")
@@ -81,6 +83,7 @@ async def test_a_model_that_is_not_final_is_told(added: Press) -> None:
     assert "catchwords" in str(caught.value)
 
 
+@pytest.mark.slow
 async def test_the_naive_order_fails_in_django_itself(added: Press) -> None:
     """Why the order is as it is: renamed first, the field clashes with the parent's."""
     added.finish_models()

@@ -74,6 +74,7 @@ async def test_pages_that_are_not_there_or_several(press: Press) -> None:
     assert "under 'The Show'" in caught.value.found
 
 
+@pytest.mark.slow
 async def test_check_models_tells_what_is_there(added: Press) -> None:
     check: dict[str, Any] = {
         "old_type": "press.Blog",

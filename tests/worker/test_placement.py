@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.worker.press import Press
 
 JUDGE = """
@@ -142,6 +144,7 @@ Page.objects.get(depth=2).add_child(instance=Podcast(title="Waves", slug="waves"
     assert back["faults"] == there["faults"] == []
 
 
+@pytest.mark.slow
 async def test_the_projects_own_rule_is_asked_without_the_limits(press: Press) -> None:
     rule(
         press,

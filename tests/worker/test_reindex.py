@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.worker.press import Press
 
 FIELDS = ["artwork", "keywords", "description"]
@@ -126,6 +128,7 @@ async def converted(press: Press) -> str:
     return str(done["map"][str(show)])
 
 
+@pytest.mark.slow
 async def test_the_indexes_are_what_wagtail_would_write(press: Press) -> None:
     new = await converted(press)
     stale = {row[2] for row in await press.query(INDEXES) if "anchor" in row[4]}
@@ -146,6 +149,7 @@ async def test_the_indexes_are_what_wagtail_would_write(press: Press) -> None:
     assert await press.query(INDEXES) == indexed
 
 
+@pytest.mark.slow
 async def test_nothing_else_is_indexed_anew(press: Press) -> None:
     """What was out of date before and elsewhere is left to Wagtail's own commands."""
     await converted(press)
@@ -166,6 +170,7 @@ async def test_nothing_else_is_indexed_anew(press: Press) -> None:
     assert len(before) > 20
 
 
+@pytest.mark.slow
 async def test_a_snippet_that_refers_to_anything(added: Press) -> None:
     """Of which the index knows the page, and the page's content type besides."""
     added.edit(old="class Like(", new="@register_snippet\nclass Like(")

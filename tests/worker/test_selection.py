@@ -111,6 +111,7 @@ async def test_where_is_a_filter_of_django(press: Press) -> None:
     assert page["slug"] == "show"
 
 
+@pytest.mark.slow
 async def test_pages_of_child_types_are_not_of_the_type(added: Press) -> None:
     await added.shell(
         "from press.models import Blog, Podcast\n"
