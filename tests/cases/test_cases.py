@@ -72,13 +72,13 @@ print(Podcast.is_creatable, Podcast.max_count_per_parent)
 
 async def urls(case: Case) -> dict[str, int]:
     """The status of every live page's URL in production, asked over HTTP."""
-    (case.project / "templates" / "blog").mkdir(parents=True, exist_ok=True)
-    for name in ("home_page", "blog", "post", "magazine"):
-        (case.project / "templates" / "blog" / f"{name}.html").write_text("{{ page.title }}")
     return await _answers(case, FETCH)
 
 
 async def _answers(case: Case, code: str) -> dict[str, int]:
+    (case.project / "templates" / "blog").mkdir(parents=True, exist_ok=True)
+    for name in ("home_page", "blog", "post", "magazine"):
+        (case.project / "templates" / "blog" / f"{name}.html").write_text("{{ page.title }}")
     seen: dict[str, int] = json.loads(await case.django("-c", code, at="production"))
     return seen
 
