@@ -1,0 +1,101 @@
+"""What differs between the objects of two databases, object by object."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from wizard.postgres.catalog.entries import Catalog, Entry, Key
+
+COLUMN = re.compile(r'COLUMN .*?\.?("(?:[^"]|"")+"|[^.]+)$')
+COMPARED = ("definition", "owner", "tablespace", "access_method")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An object that is not the same in both databases; None where it is in one alone."""
+
+    key: Key
+    before: Entry | None
+    after: Entry | None
+
+    @property
+    def definitions(self) -> tuple[str, str]:
+        """Return both definitions; '' for an object that is not there."""
+        before, after = self.before, self.after
+        return before.definition if before else "", after.definition if after else ""
+
+    @property
+    def what(self) -> str:
+        """Return what is different, in a few words."""
+        if self.before is None:
+            return "is new"
+        if self.after is None:
+            return "is not there"
+        names = [
+            name.replace("_", " ")
+            for name in COMPARED
+            if getattr(self.before, name) != getattr(self.after, name)
+        ]
+        return f"another {', '.join(names)}"
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.what}"
+
+
+def differences(before: Catalog, after: Catalog) -> list[Difference]:
+    """Return what differs, by kind, schema and name."""
+    return [
+        Difference(key, before.get(key), after.get(key))
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+
+
+def unexplained(
+    live: Catalog,
+    delivered: Catalog,
+    conversion: Iterable[Difference],
+    *,
+    alike: bool = True,
+) -> Iterator[Difference]:
+    """Yield each object of the delivered database that is not as it has to be, and how it has to.
+
+    It has to be as it is in the live one, or as the conversion has made it: `conversion` is what
+    differs in the local database, whose owners and privileges are others. Texts of servers that
+    are not `alike`, of another major version, are not compared.
+    """
+    made = {difference.key: difference for difference in conversion}
+    for key in sorted(live.keys() | delivered.keys() | made.keys()):
+        wanted, there = live.get(key), delivered.get(key)
+        if key in made:
+            wanted = _as_made(wanted, made[key], there, alike=alike)
+        elif there is None and wanted is not None and _went_with(key, wanted, made):
+            continue  # the local database had no privileges to lose
+        if wanted != there:
+            yield Difference(key, wanted, there)
+
+
+def _as_made(
+    live: Entry | None, made: Difference, delivered: Entry | None, *, alike: bool
+) -> Entry | None:
+    """Return what the conversion makes of an object: the owner stays, a new one has its own."""
+    if made.after is None:
+        return None
+    model = live or delivered or made.after
+    if not alike and delivered is not None and delivered.definition != model.definition:
+        return replace(model, definition=delivered.definition)
+    return replace(model, definition=made.after.definition)
+
+
+def _went_with(key: Key, entry: Entry, made: Mapping[Key, Difference]) -> bool:
+    """Return whether privileges or a comment are gone with their object or their column."""
+    if entry.of is None or entry.of not in made:
+        return False
+    before, after = made[entry.of].definitions
+    column = COLUMN.fullmatch(key.name)
+    if column is None:
+        return after == ""
+    line = f"\n    {column[1]} "
+    return line in before and line not in after

@@ -1,0 +1,251 @@
+"""Every object of a database in normal form, as pg_dump describes it.
+
+One pg_dump describes both databases that are compared, so that its version makes no difference.
+What it leaves to others, or does not tell, is asked of the catalog: see `BESIDE`. OIDs, the order
+of columns and of privileges are no part of the form.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from wizard.base.errors import OperationFailed
+from wizard.base.process import run
+from wizard.postgres import server
+from wizard.postgres.address import Address
+from wizard.postgres.catalog import archive_toc
+from wizard.postgres.catalog.archive_toc import TocEntry
+from wizard.postgres.dumps import tools
+from wizard.postgres.dumps.tools import Tool
+
+LEFT_OUT = ("ENCODING", "STDSTRINGS", "SEARCHPATH", "SUBSCRIPTION", "SUBSCRIPTION TABLE")
+"""Settings of the session that restores are no objects, and no copy may replicate."""
+
+LARGE_OBJECT = "LARGE OBJECT"
+PRIVILEGES = ("ACL", "DEFAULT ACL")
+BELONGING = ("ACL", "COMMENT", "SECURITY LABEL")
+OF_ANOTHER = (
+    *(*BELONGING, "DEFAULT", "CONSTRAINT", "FK CONSTRAINT"),
+    *("CHECK CONSTRAINT", "INDEX", "INDEX ATTACH", "TABLE ATTACH", "TRIGGER", "RULE", "POLICY"),
+    *("ROW SECURITY", "SEQUENCE OWNED BY", "PUBLICATION TABLE"),
+)
+"""Kinds of objects whose owner is that of the object which they belong to."""
+
+BESIDE = """
+    SELECT 'EXTENSION VERSION', '', extname::text, '', extversion FROM pg_extension
+    UNION ALL
+    SELECT 'MATERIALIZED VIEW DATA', nspname, relname, '',
+           CASE WHEN relispopulated THEN 'populated' ELSE 'not populated' END
+    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'm'
+    UNION ALL
+    SELECT 'INVALID INDEX', nspname, relname, '', pg_get_indexdef(c.oid)
+    FROM pg_index i JOIN pg_class c ON c.oid = indexrelid
+    JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE NOT (indisvalid AND indisready AND indislive) AND nspname !~ '^pg_'
+    UNION ALL
+    SELECT 'LARGE OBJECT', '', l.oid::text, pg_get_userbyid(lomowner), concat_ws(E'\n',
+           'COMMENT ON LARGE OBJECT ' || l.oid || ' IS '
+               || quote_literal(obj_description(l.oid, 'pg_largeobject')) || ';',
+           (SELECT string_agg(format('GRANT %s ON LARGE OBJECT %s TO %s%s;', privilege_type, l.oid,
+                   CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+                   CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END),
+                   E'\n' ORDER BY grantee::text, privilege_type)
+            FROM aclexplode(lomacl) WHERE grantee <> lomowner))
+    FROM pg_largeobject_metadata l
+    UNION ALL
+    SELECT 'COLLATION VERSION', nspname, collname, '', collversion
+    FROM pg_collation l JOIN pg_namespace n ON n.oid = collnamespace
+    WHERE collversion IS NOT NULL AND nspname <> 'pg_catalog'
+    UNION ALL
+    SELECT 'DATABASE VERSION OF COLLATION', '', '', '', {version}
+    FROM pg_database d WHERE datname = current_database()
+"""
+WORD = r"'(?:[^']|'')*'::(?:character varying|bpchar)"
+LIST_CAST = re.compile(rf"\(ARRAY\[({WORD}(?:, {WORD})*)\]\)::text\[\]")
+"""`state IN (...)` of a varchar, as the server writes it. Once restored, it casts each word."""
+DATABASE = re.compile(r'\bDATABASE ("(?:[^"]|"")+"|[^\s";]+)')
+AUTHORITY = ("SET SESSION AUTHORIZATION ", "RESET SESSION AUTHORIZATION")
+VERSION_OF_DATABASE = 15  # the first server that knows a database's version of its collation
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """What an object is called: pg_dump's word for its kind, its schema and its name."""
+
+    kind: str
+    schema: str
+    name: str
+
+    @property
+    def of_database(self) -> bool:
+        """Return whether it is a thing of the database itself, and not in it."""
+        return self.kind.startswith("DATABASE") or self.name == "DATABASE"
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.kind, self.schema, self.name) if part)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object in normal form. Several of one name, as operators are, are one entry."""
+
+    definition: str
+    owner: str = ""
+    tablespace: str = ""
+    access_method: str = ""
+    of: Key | None = field(default=None, compare=False)
+    """What a comment, privileges or a label belong to."""
+    statements: str = field(default="", compare=False)
+    """What makes it, as pg_dump wrote it."""
+    called: str = field(default="", compare=False)
+    """What ALTER and DROP call it, its kind in front: `TABLE public.page`."""
+
+
+Catalog = Mapping[Key, Entry]
+
+
+async def describe(address: Address, pg_dump: Tool) -> Catalog:
+    """Return every object of a database.
+
+    Raise OperationFailed with pg_dump's own words where it fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="remodel-") as folder:
+        archive = Path(folder) / "catalog"
+        argv = [str(pg_dump.path), "--schema-only", "--create", "--format=custom"]
+        argv += ["--compress=0", "--encoding=UTF8", "--no-password", "--lock-wait-timeout=5000"]
+        argv += [f"--file={archive}"]
+        env = {**tools.environment(address), **await server.client_settings(address)}
+        done = await run([*argv, *tools.reach(address)], env=env)
+        if done.returncode != 0:
+            raise OperationFailed(
+                f"pg_dump could not describe the objects of {address}.", found=done.stderr_tail
+            )
+        with archive.open("rb") as file:
+            entries = [entry for entry in archive_toc.read(file) if entry.kind not in LEFT_OUT]
+    async with server.session(address) as connection:
+        return normal([*entries, *await _beside(connection)])
+
+
+def to_json(catalog: Catalog) -> list[dict[str, str]]:
+    """Return what a comparison of two catalogs of one server needs."""
+    return [
+        {"kind": key.kind, "schema": key.schema, "name": key.name, "definition": entry.definition}
+        for key, entry in catalog.items()
+    ]
+
+
+def from_json(data: Iterable[Mapping[str, str]]) -> Catalog:
+    """Return the catalog that `to_json` was given, with definitions alone."""
+    return {
+        Key(entry["kind"], entry["schema"], entry["name"]): Entry(entry["definition"])
+        for entry in data
+    }
+
+
+async def _beside(connection: psycopg.AsyncConnection[Any]) -> list[TocEntry]:
+    known = connection.info.server_version // 10_000 >= VERSION_OF_DATABASE
+    query = BESIDE.format(version="datcollversion" if known else "''")
+    rows = await (await connection.execute(query.encode())).fetchall()
+    return [
+        TocEntry(kind, schema, name, owner, "", "", text or "")
+        for kind, schema, name, owner, text in rows
+    ]
+
+
+def normal(entries: Iterable[TocEntry]) -> dict[Key, Entry]:
+    """Return entries by key, in normal form and in the archive's order."""
+    alike: dict[Key, list[Entry]] = defaultdict(list)
+    numbered: dict[int, Key] = {}
+    for entry in entries:
+        key = numbered[entry.number] = _key(entry)
+        alike[key].append(
+            Entry(
+                definition=_definition(entry),
+                owner=entry.owner if _owned(entry) else "",
+                tablespace=entry.tablespace,
+                access_method=entry.access_method,
+                statements=entry.definition,
+                called=_called(entry),
+                of=numbered.get(entry.depends_on[0])
+                if entry.kind in BELONGING and entry.depends_on
+                else None,
+            )
+        )
+    return {key: _one(several) for key, several in alike.items()}
+
+
+def _key(entry: TocEntry) -> Key:
+    name = entry.name
+    if entry.kind in ("DATABASE", "DATABASE PROPERTIES"):
+        name = ""
+    elif name.startswith("DATABASE "):  # of a comment, privileges, a label
+        name = "DATABASE"
+    return Key(entry.kind, entry.schema, name)
+
+
+def _owned(entry: TocEntry) -> bool:
+    """Return whether it has an owner of its own: the sequence of an identity column has not."""
+    return entry.kind not in OF_ANOTHER and bool(_called(entry))
+
+
+def _called(entry: TocEntry) -> str:
+    if entry.kind == LARGE_OBJECT:
+        return f"{entry.kind} {entry.name}"
+    return entry.drop.strip().removesuffix(";").removeprefix("DROP ")
+
+
+def _definition(entry: TocEntry) -> str:
+    text = LIST_CAST.sub(_each_cast, entry.definition.strip())
+    if entry.kind.startswith("DATABASE") or entry.name.startswith("DATABASE "):
+        text = DATABASE.sub("DATABASE", text)
+    if entry.kind in (*PRIVILEGES, "DATABASE PROPERTIES", LARGE_OBJECT):
+        return "\n".join(sorted(_statements(text)))
+    if entry.kind == "TABLE":
+        return _sorted_columns(text)
+    return text
+
+
+def _each_cast(cast: re.Match[str]) -> str:
+    words = re.findall(WORD, cast[1])
+    return f"ARRAY[{', '.join(f'({word})::text' for word in words)}]"
+
+
+def _statements(text: str) -> list[str]:
+    """Return the statements, each with the role by whose authority it is made."""
+    made, authority = [], ""
+    for statement in filter(None, map(str.strip, re.split(r";(?:\n|$)", text))):
+        if statement.startswith(AUTHORITY):
+            authority = statement.removeprefix(AUTHORITY[0]) if statement != AUTHORITY[1] else ""
+        else:
+            made.append(f"{statement} (as {authority});" if authority else f"{statement};")
+    return made
+
+
+def _sorted_columns(text: str) -> str:
+    """Return a CREATE TABLE with its columns and constraints, a line each, in alphabetic order."""
+    first, open_, rest = text.partition(" (\n")
+    columns, close, end = rest.rpartition("\n)")
+    if not open_ or not close:
+        return text
+    lines = sorted(line.removesuffix(",") for line in columns.split("\n"))
+    return "\n".join([f"{first} (", *lines, f"){end}"])
+
+
+def _one(several: list[Entry]) -> Entry:
+    if len(several) == 1:
+        return several[0]
+    first = several[0]
+    return replace(
+        first,
+        definition="\n".join(sorted(entry.definition for entry in several)),
+        statements="\n".join(entry.statements for entry in several),
+        owner=" ".join(sorted({entry.owner for entry in several})),
+    )

@@ -1,0 +1,90 @@
+"""Making objects of a database what they are in another, from that one's own definitions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from wizard.postgres.catalog.account import Difference
+from wizard.postgres.catalog.entries import BELONGING, LARGE_OBJECT, PRIVILEGES, Catalog, Key
+
+MADE_ANEW = (*BELONGING, *PRIVILEGES, LARGE_OBJECT)
+"""Kinds of objects that one makes anew where they are another."""
+NOT_ALONE = (
+    *("TABLE", "TABLE ATTACH", "SEQUENCE", "MATERIALIZED VIEW", LARGE_OBJECT),
+    *("CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "INDEX", "INDEX ATTACH", "DEFAULT"),
+    *("MATERIALIZED VIEW DATA", "EXTENSION VERSION", "COLLATION VERSION", "INVALID INDEX"),
+)
+"""Kinds of objects that a definition alone does not make: rows and values would be missing, and
+tables are held against the local ones with their constraints and indexes."""
+GRANT = re.compile(r"(.*)GRANT (.+) ON (.+) TO (.+?)(?: WITH GRANT OPTION)?( \(as .+\))?;")
+REVOKE = re.compile(r"(.*)REVOKE (.+) ON (.+) FROM (.+?)( \(as .+\))?;")
+AUTHORITY = re.compile(r"^(RE)?SET SESSION AUTHORIZATION\b", re.MULTILINE)
+
+
+async def replay(
+    connection: psycopg.AsyncConnection[Any], wanted: Iterable[Difference], order: Catalog
+) -> dict[Key, str]:
+    """Make each object what it has to be, where that takes no data; return what was refused.
+
+    `wanted` are differences from what has to be (`before`) to what is (`after`), `order` is the
+    catalog that has every object after those that it needs. `connection` has autocommit.
+    """
+    places = {key: place for place, key in enumerate(order)}
+    refused = {}
+    for difference in sorted(wanted, key=lambda one: places.get(one.key, 0)):
+        statements = list(_statements(difference))
+        if not statements:
+            refused[difference.key] = "it cannot be made from its definition alone"
+            continue
+        try:
+            async with connection.transaction():
+                for statement in statements:
+                    await connection.execute(statement)
+        except psycopg.Error as error:
+            refused[difference.key] = error.diag.message_primary or str(error)
+    return refused
+
+
+def _statements(difference: Difference) -> Iterator[bytes | sql.Composed]:
+    kind, wanted, there = difference.key.kind, difference.before, difference.after
+    if there is None and wanted is not None and kind not in NOT_ALONE:
+        yield _by_role(wanted.statements)
+        if wanted.owner and wanted.called:
+            yield _owner(wanted.called, wanted.owner)
+        return
+    if there is None or (wanted is None and kind not in PRIVILEGES):
+        return
+    was, becomes = ("", "") if wanted is None else (wanted.definition, wanted.statements)
+    if there.definition != was:
+        if kind not in MADE_ANEW:
+            return
+        if kind in (*PRIVILEGES, LARGE_OBJECT):
+            yield from filter(None, map(_undone, there.definition.splitlines()))
+        if becomes:
+            yield _by_role(becomes)
+    if wanted is not None and wanted.owner != there.owner and there.called:
+        yield _owner(there.called, wanted.owner)
+
+
+def _by_role(statements: str) -> bytes:
+    """Return what pg_dump has a superuser do in the name of a role, done by a member of it."""
+    return AUTHORITY.sub(r"\1SET ROLE", statements).encode()
+
+
+def _owner(called: str, owner: str) -> sql.Composed:
+    alter = sql.SQL("ALTER {} OWNER TO {}")
+    return alter.format(sql.SQL(called), sql.Identifier(owner))
+
+
+def _undone(statement: str) -> bytes:
+    """Return the statement that takes privileges back, or gives them again; b'' for another."""
+    if granted := GRANT.fullmatch(statement):
+        return "{}REVOKE {} ON {} FROM {};".format(*granted.groups()[:4]).encode()
+    if revoked := REVOKE.fullmatch(statement):
+        return "{}GRANT {} ON {} TO {};".format(*revoked.groups()[:4]).encode()
+    return b""
