@@ -122,7 +122,8 @@ def test_a_failed_rehearsal_takes_everything_back_and_a_kept_one_is_purged(demo:
 
     done = demo.remodel("rehearse", "--json")
     assert done.returncode == 2, done.stderr
-    assert "is a cast.Blog" in ended(done)["error"]["message"]
+    message = ended(done)["error"]["message"]
+    assert message == "No page that has the slug 'show' is a cast.Blog."
     assert world(demo) == before
 
     listed = demo.remodel("purge")

@@ -40,9 +40,7 @@ def given(demo: Demo) -> Iterator[Demo]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "stage", ["before_delivery", pytest.param("after_copy", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("stage", ["before_delivery", "after_copy"])
 def test_it_is_resumed_to_its_end(given: Demo, stage: str) -> None:
     session = OLDER.put_all(given, stage)
     begun = rows(session)

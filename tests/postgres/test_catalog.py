@@ -116,7 +116,7 @@ class Converted:
     async def left(self, new: Place) -> list[account.Difference]:
         """What of a new database is not as it has to be, the database's own things aside."""
         differing = account.unexplained(self.live, await new.describe(), self.made)
-        return [one for one in differing if "DATABASE" not in one.key.kind + one.key.name]
+        return [one for one in differing if not one.key.of_database]
 
 
 @pytest_asyncio.fixture

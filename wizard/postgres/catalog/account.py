@@ -60,11 +60,12 @@ def unexplained(
     *,
     alike: bool = True,
 ) -> Iterator[Difference]:
-    """Yield each object of the delivered database that is not as it has to be, and how it has to.
+    """Yield the objects that differ from what is expected: `before` is expected, `after` is there.
 
-    It has to be as it is in the live one, or as the conversion has made it: `conversion` is what
-    differs in the local database, whose owners and privileges are others. Texts of servers that
-    are not `alike`, of another major version, are not compared.
+    Expected is the live object, or what the conversion made of it: `conversion` is the difference
+    between the local database before and after, of which only definitions count. Where the local
+    and the live server have different major versions (not `alike`), the text of a converted object
+    is not compared, only that it changed.
     """
     made = {difference.key: difference for difference in conversion}
     for key in sorted(live.keys() | delivered.keys() | made.keys()):
@@ -72,7 +73,7 @@ def unexplained(
         if key in made:
             wanted = _as_made(wanted, made[key], there, alike=alike)
         elif there is None and wanted is not None and _went_with(key, wanted, made):
-            continue  # the local database had no privileges to lose
+            continue  # the local database never had the privileges that went with the object
         if wanted != there:
             yield Difference(key, wanted, there)
 
@@ -80,7 +81,7 @@ def unexplained(
 def _as_made(
     live: Entry | None, made: Difference, delivered: Entry | None, *, alike: bool
 ) -> Entry | None:
-    """Return what the conversion makes of an object: the owner stays, a new one has its own."""
+    """Return what the conversion makes of an object. Its owner stays; a new object's is free."""
     if made.after is None:
         return None
     model = live or delivered or made.after

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from wizard.base.errors import OperationFailed
+from wizard.postgres.dumps.archive import MAGIC
 
-MAGIC = b"PGDMP"
 KNOWN = ((1, 14), (1, 15), (1, 16))
 TIME_FIELDS = 7  # seconds to daylight saving
 

@@ -27,7 +27,7 @@ from wizard.postgres.dumps import tools
 from wizard.postgres.dumps.tools import Tool
 
 LEFT_OUT = ("ENCODING", "STDSTRINGS", "SEARCHPATH", "SUBSCRIPTION", "SUBSCRIPTION TABLE")
-"""Settings of the session that restores are no objects, and no copy may replicate."""
+"""Settings of pg_restore's session, which are no objects, and subscriptions: never restored."""
 
 LARGE_OBJECT = "LARGE OBJECT"
 PRIVILEGES = ("ACL", "DEFAULT ACL")
@@ -70,7 +70,7 @@ BESIDE = """
 """
 WORD = r"'(?:[^']|'')*'::(?:character varying|bpchar)"
 LIST_CAST = re.compile(rf"\(ARRAY\[({WORD}(?:, {WORD})*)\]\)::text\[\]")
-"""`state IN (...)` of a varchar, as the server writes it. Once restored, it casts each word."""
+"""`state IN (...)` of a varchar: the server casts the list, and after a restore every word."""
 DATABASE = re.compile(r'\bDATABASE ("(?:[^"]|"")+"|[^\s";]+)')
 AUTHORITY = ("SET SESSION AUTHORIZATION ", "RESET SESSION AUTHORIZATION")
 VERSION_OF_DATABASE = 15  # the first server that knows a database's version of its collation
@@ -86,7 +86,7 @@ class Key:
 
     @property
     def of_database(self) -> bool:
-        """Return whether it is a thing of the database itself, and not in it."""
+        """Return whether this is about the database itself: its settings, owner or comment."""
         return self.kind.startswith("DATABASE") or self.name == "DATABASE"
 
     def __str__(self) -> str:
@@ -134,22 +134,6 @@ async def describe(address: Address, pg_dump: Tool) -> Catalog:
         return normal([*entries, *await _beside(connection)])
 
 
-def to_json(catalog: Catalog) -> list[dict[str, str]]:
-    """Return what a comparison of two catalogs of one server needs."""
-    return [
-        {"kind": key.kind, "schema": key.schema, "name": key.name, "definition": entry.definition}
-        for key, entry in catalog.items()
-    ]
-
-
-def from_json(data: Iterable[Mapping[str, str]]) -> Catalog:
-    """Return the catalog that `to_json` was given, with definitions alone."""
-    return {
-        Key(entry["kind"], entry["schema"], entry["name"]): Entry(entry["definition"])
-        for entry in data
-    }
-
-
 async def _beside(connection: psycopg.AsyncConnection[Any]) -> list[TocEntry]:
     known = connection.info.server_version // 10_000 >= VERSION_OF_DATABASE
     query = BESIDE.format(version="datcollversion" if known else "''")
@@ -192,7 +176,7 @@ def _key(entry: TocEntry) -> Key:
 
 
 def _owned(entry: TocEntry) -> bool:
-    """Return whether it has an owner of its own: the sequence of an identity column has not."""
+    """Return whether ALTER can change its owner: not that of an identity column's sequence."""
     return entry.kind not in OF_ANOTHER and bool(_called(entry))
 
 
@@ -203,7 +187,7 @@ def _called(entry: TocEntry) -> str:
 
 
 def _definition(entry: TocEntry) -> str:
-    text = LIST_CAST.sub(_each_cast, entry.definition.strip())
+    text = LIST_CAST.sub(_with_words_cast, entry.definition.strip())
     if entry.kind.startswith("DATABASE") or entry.name.startswith("DATABASE "):
         text = DATABASE.sub("DATABASE", text)
     if entry.kind in (*PRIVILEGES, "DATABASE PROPERTIES", LARGE_OBJECT):
@@ -213,9 +197,10 @@ def _definition(entry: TocEntry) -> str:
     return text
 
 
-def _each_cast(cast: re.Match[str]) -> str:
-    words = re.findall(WORD, cast[1])
-    return f"ARRAY[{', '.join(f'({word})::text' for word in words)}]"
+def _with_words_cast(in_list: re.Match[str]) -> str:
+    """Return the list as a restored database has it."""
+    words = [f"({word})::text" for word in re.findall(WORD, in_list[1])]
+    return f"ARRAY[{', '.join(words)}]"
 
 
 def _statements(text: str) -> list[str]:

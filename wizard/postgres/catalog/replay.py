@@ -1,4 +1,4 @@
-"""Making objects of a database what they are in another, from that one's own definitions."""
+"""Make objects in one database from their definitions in another."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wizard.postgres.catalog.account import Difference
 from wizard.postgres.catalog.entries import BELONGING, LARGE_OBJECT, PRIVILEGES, Catalog, Key
 
 MADE_ANEW = (*BELONGING, *PRIVILEGES, LARGE_OBJECT)
-"""Kinds of objects that one makes anew where they are another."""
+"""Kinds that are replaced by running their statements again."""
 NOT_ALONE = (
     *("TABLE", "TABLE ATTACH", "SEQUENCE", "MATERIALIZED VIEW", LARGE_OBJECT),
     *("CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "INDEX", "INDEX ATTACH", "DEFAULT"),
     *("MATERIALIZED VIEW DATA", "EXTENSION VERSION", "COLLATION VERSION", "INVALID INDEX"),
 )
-"""Kinds of objects that a definition alone does not make: rows and values would be missing, and
-tables are held against the local ones with their constraints and indexes."""
+"""Kinds that are never made here: they would lack their rows or values, or they are a part of a
+table, which a delivery compares with the local one."""
 GRANT = re.compile(r"(.*)GRANT (.+) ON (.+) TO (.+?)(?: WITH GRANT OPTION)?( \(as .+\))?;")
 REVOKE = re.compile(r"(.*)REVOKE (.+) ON (.+) FROM (.+?)( \(as .+\))?;")
 AUTHORITY = re.compile(r"^(RE)?SET SESSION AUTHORIZATION\b", re.MULTILINE)
@@ -29,10 +29,9 @@ AUTHORITY = re.compile(r"^(RE)?SET SESSION AUTHORIZATION\b", re.MULTILINE)
 async def replay(
     connection: psycopg.AsyncConnection[Any], wanted: Iterable[Difference], order: Catalog
 ) -> dict[Key, str]:
-    """Make each object what it has to be, where that takes no data; return what was refused.
+    """Make each object as `before` has it, in the database of `connection` (autocommit).
 
-    `wanted` are differences from what has to be (`before`) to what is (`after`), `order` is the
-    catalog that has every object after those that it needs. `connection` has autocommit.
+    `order` is a catalog in the order of creation. Return, by object, why it could not be made.
     """
     places = {key: place for place, key in enumerate(order)}
     refused = {}
