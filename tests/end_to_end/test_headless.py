@@ -97,7 +97,6 @@ def test_drill_refuses_a_copy_that_lacks_a_migration_and_a_url(replayed: Replaye
     assert "is gone; it led to" in found
 
 
-@pytest.mark.slow
 def test_rollback_needs_two_keys_and_takes_production_back(replayed: Replayed) -> None:
     demo = replayed.demo
     shown = demo.remodel("rollback", "--target", "production")
@@ -147,8 +146,8 @@ async def drilled_wrong(demo: Demo) -> str:
     ("number", "code"),
     [
         (signal.SIGINT, 130),
-        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+        (signal.SIGTERM, 143),
+        (signal.SIGHUP, 129),
     ],
 )
 def test_a_signal_stops_in_good_order_and_resume_goes_on(
