@@ -43,7 +43,8 @@ from wizard.engine.context import Context
 from wizard.engine.engine import Engine
 from wizard.engine.operation import Step
 from wizard.engine.operators import Operator
-from wizard.reports import ledger, report
+from wizard.reports import report
+from wizard.session import ledger
 
 SCREENS: dict[str, type[StepScreen]] = {
     "project": ProjectScreen,
@@ -310,20 +311,20 @@ class RemodelApp(EndingApp):
     @property
     def has_ledger(self) -> bool:
         """Whether the pages are converted, so that there is an account of it."""
-        return self.context.artefact(ledger.FILE).exists()
+        return self.context.artefact(ledger.REFERENCES.file).exists()
 
     def action_ledger(self) -> None:
-        """Show the conversion's ledger, or go back from it."""
+        """Show the ledgers, or go back from them."""
         if isinstance(self.screen, LedgerScreen | EntryScreen):
             self.pop_screen()
             return
         try:
-            ledger_read = ledger.read(self.context.session.folder)
+            ledgers = ledger.read_all(self.context.session.folder, self.context.config.targets)
         except RemodelError as error:
             self.notify(str(error), severity="error", markup=False)
             return
-        if ledger_read is not None:
-            self.push_screen(LedgerScreen(ledger_read))
+        if ledgers:
+            self.push_screen(LedgerScreen(ledgers))
 
     def action_stop(self) -> None:
         """Ask how to stop, or whether to leave."""

@@ -67,7 +67,7 @@ class Host(App[None]):
         raise NotImplementedError
 
     def action_ledger(self) -> None:
-        """Show the conversion's ledger, or go back from it."""
+        """Show the ledgers, or go back from them."""
         raise NotImplementedError
 
     def action_stop(self) -> None:

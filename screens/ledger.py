@@ -1,7 +1,8 @@
-"""F2: the ledger of the conversion, a line for each place that refers to a page, then its rows."""
+"""F2: the ledgers, of the conversion and of each delivery: a line for each place, then its rows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -12,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
 from screens.theme import BLUE, MUTED, ORANGE, TEXT, VERMILION, WIDTHS
-from wizard.reports.ledger import ACCOUNTS, Ledger, LedgerEntry, number, summed
+from wizard.session.ledger import ACCOUNTS, Ledger, LedgerEntry, Subject, number, summed
 
 WIDE = WIDTHS[-1][0]
 NUMBERS = ("before", *ACCOUNTS)
@@ -27,23 +28,42 @@ class Entries(DataTable[Text]):
 
 
 class LedgerScreen(ModalScreen[None]):
-    """Every entry: what there was before, and the account of it. Enter shows an entry's rows."""
+    """A ledger's entries: what there was before, and the account of it.
+
+    Enter shows an entry's rows; `n` the next of the `ledgers`, where there are several.
+    """
 
     AUTO_FOCUS = "DataTable"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "app.pop_screen", "Back", priority=True)
+        Binding("escape,q", "app.pop_screen", "Back", priority=True),
+        Binding("n", "next", "Next ledger"),
     ]
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledgers: Sequence[Ledger]) -> None:
         super().__init__()
-        self.ledger = ledger
+        self.ledgers = list(ledgers)
         self._wide: bool | None = None
 
+    @property
+    def ledger(self) -> Ledger:
+        """Return the one that is shown."""
+        return self.ledgers[0]
+
     def compose(self) -> ComposeResult:
-        yield Static(" Ledger of the conversion", classes="sheet-title", markup=False)
+        yield Static(id="title", classes="sheet-title", markup=False)
         yield Entries(id="entries", cursor_type="row")
-        yield Static(f" {summed(self.ledger.totals)}", classes="sheet-say", markup=False)
+        yield Static(id="sum", classes="sheet-say", markup=False)
         yield Footer(show_command_palette=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide `next` where there is one ledger."""
+        return action != "next" or len(self.ledgers) > 1
+
+    def action_next(self) -> None:
+        """Show the next ledger, after the last one the first."""
+        self.ledgers.append(self.ledgers.pop(0))
+        self._draw()
+        self.query_one(Entries).move_cursor(row=0)
 
     def on_mount(self) -> None:
         """Draw for the width there is."""
@@ -51,24 +71,25 @@ class LedgerScreen(ModalScreen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw again: another width may have room for a column of each account."""
-        self._draw()
+        if (self.app.size.width >= WIDE) != self._wide:
+            self._draw()
 
     def _draw(self) -> None:
-        wide = self.app.size.width >= WIDE
-        if wide == self._wide:
-            return
+        wide, subject = self.app.size.width >= WIDE, self.ledger.subject
         self._wide = wide
+        self.query_one("#title", Static).update(f" {subject.title}")
+        self.query_one("#sum", Static).update(f" {summed(self.ledger.totals, subject)}")
         table = self.query_one(Entries)
         at = table.cursor_row
         table.clear(columns=True)
-        headings = ("kind", "before", *ACCOUNTS) if wide else ("before", "account")
+        headings = ("kind", "before", *subject.accounts) if wide else ("before", "account")
         for heading in ("where", *headings):
             table.add_column(Text(_aligned(heading, heading), f"bold {BLUE}"))
         for entry in self.ledger.entries:
             where = Text(_short(entry.name, NAMES[wide]), TEXT)
             before = _number("before", entry)
             if wide:
-                numbers = [_number(name, entry) for name in ACCOUNTS]
+                numbers = [_number(name, entry) for name in subject.accounts]
                 table.add_row(where, Text(entry.kind, MUTED), before, *numbers)
             else:
                 table.add_row(where, before, _account_of(entry))
@@ -77,42 +98,47 @@ class LedgerScreen(ModalScreen[None]):
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Show the entry's rows, on Enter or a click."""
         event.stop()
-        self.app.push_screen(EntryScreen(self.ledger.entries[event.cursor_row]))
+        entry = self.ledger.entries[event.cursor_row]
+        self.app.push_screen(EntryScreen(entry, self.ledger.subject))
 
 
 class EntryScreen(ModalScreen[None]):
-    """One entry's rows: which row, which page it referred to, and its account."""
+    """One entry's rows or objects: which one, what there is to say of it, and its account."""
 
     AUTO_FOCUS = "DataTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "app.pop_screen", "Back", priority=True)
     ]
 
-    def __init__(self, entry: LedgerEntry) -> None:
+    def __init__(self, entry: LedgerEntry, subject: Subject) -> None:
         super().__init__()
         self.entry = entry
+        self.subject = subject
 
     def compose(self) -> ComposeResult:
-        entry = self.entry
+        entry, subject = self.entry, self.subject
         title = f" {entry.name}  ({entry.kind})"
         yield Static(title, classes="sheet-title", markup=False)
         yield DataTable(id="rows", cursor_type="row")
         shown = len(entry.rows)
-        of = "" if shown == entry.before else f" of {entry.before:,}, the first of them"
+        of = "" if shown == entry.before else f" of {entry.before:,}, {subject.shown}"
         meant = "; ".join(
-            f"{name}: {meaning}" for name, meaning in ACCOUNTS.items() if getattr(entry, name)
+            f"{name}: {meaning}"
+            for name, meaning in subject.accounts.items()
+            if getattr(entry, name)
         )
-        yield Static(f" {shown:,} rows{of}. {meant}", classes="sheet-say", markup=False)
+        said = f" {shown:,} {subject.row[0]}s{of}. {meant}"
+        yield Static(said, classes="sheet-say", markup=False)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Fill in the rows as the worker reported them."""
         table: DataTable[Text] = self.query_one(DataTable)
-        for heading in ("row", "page before", "account"):
+        for heading in (*self.subject.row, "account"):
             table.add_column(Text(heading, f"bold {BLUE}"))
-        for key, page, account in self.entry.rows:
+        for key, what, account in self.entry.rows:
             table.add_row(
-                Text(key, TEXT), Text(page, TEXT), Text(account, COLOURS.get(account, MUTED))
+                Text(key, TEXT), Text(what, TEXT), Text(account, COLOURS.get(account, MUTED))
             )
 
 

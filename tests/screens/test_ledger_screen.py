@@ -15,8 +15,8 @@ from tests.support import scripted_app
 from tests.support.scripted_app import Looks, ScriptedProject
 from wizard.engine.context import Context
 from wizard.engine.operation import Step
-from wizard.reports import ledger
-from wizard.reports.ledger import Ledger, LedgerEntry
+from wizard.session import ledger
+from wizard.session.ledger import Ledger, LedgerEntry
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 ACCOUNT = Ledger(
@@ -91,7 +91,7 @@ async def test_reports_a_damaged_ledger(project: ScriptedProject) -> None:
     slugs = scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs"))
     async with project.app(converting(ACCOUNT), slugs) as (app, pilot):
         await converted(app, pilot)
-        (app.context.session.folder / ledger.FILE).write_text("[{}]")
+        (app.context.session.folder / ledger.REFERENCES.file).write_text("[{}]")
         await pilot.press("f2")
         (told,) = [one.message for one in app._notifications]
         assert "cannot be read" in told

@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from wizard.delivery.overwrite import script_of
 from wizard.delivery.results import Dumped
 from wizard.delivery.rollback import Rollback
 from wizard.delivery.swap import Swap
+from wizard.delivery.verify import objects
 from wizard.engine.operation import Seen
 from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import replace_contents
@@ -142,7 +144,7 @@ async def test_refuses_to_lose_a_table_created_during_the_look(
         async with await connect(poor) as connection:
             await connection.execute("CREATE TABLE late AS SELECT 'precious' AS word")
 
-    async with dumped(tmp_path, database, poor, delivery="in place") as (run, _):
+    async with dumped(tmp_path, database, poor, delivery="in place") as (run, target):
         script = script_of(run.facts.of(Dumped, "staging"))
         with pytest.raises(OperationFailed, match="about to be replaced") as refused:
             await replace_contents.refill(
@@ -151,6 +153,7 @@ async def test_refuses_to_lose_a_table_created_during_the_look(
                 run.report,
                 check=look_and_somebody_makes_one,
                 begun=lambda number: None,
+                made=partial(objects.make_missing, target, None),
             )
     assert refused.value.found == "table public.late"
     assert await titles(poor) == {"old"}

@@ -11,9 +11,10 @@ import pytest
 
 from wizard.base.errors import OperationFailed
 from wizard.base.redaction import Secret
-from wizard.reports import ledger, report
-from wizard.reports.ledger import Ledger
+from wizard.reports import report
+from wizard.session import ledger
 from wizard.session.journal import Journal
+from wizard.session.ledger import Ledger
 
 ENTRIES: list[dict[str, Any]] = [
     {
@@ -34,14 +35,14 @@ def test_reads_back_what_it_wrote(tmp_path: Path) -> None:
         *(("7", "4", "followed"), ("8", "4", "followed"), ("9", "4", "dropped")),
     )
     ledger.write(tmp_path, account)
-    assert (tmp_path / ledger.FILE).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / ledger.REFERENCES.file).stat().st_mode & 0o777 == 0o600
     assert ledger.read(tmp_path) == account
-    assert [path.name for path in tmp_path.iterdir()] == [ledger.FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [ledger.REFERENCES.file]
 
 
 def test_refuses_a_damaged_ledger_and_reads_none_as_none(tmp_path: Path) -> None:
     assert ledger.read(tmp_path) is None
-    (tmp_path / ledger.FILE).write_text('[{"name": "a"}]')
+    (tmp_path / ledger.REFERENCES.file).write_text('[{"name": "a"}]')
     with pytest.raises(OperationFailed, match="cannot be read"):
         ledger.read(tmp_path)
 

@@ -137,7 +137,7 @@ class TreeChanged(Event):
 
 @dataclass(frozen=True)
 class LedgerKept(Event):
-    """The conversion's ledger is in the session; an entry is as `wizard.reports.ledger` has it."""
+    """The conversion's ledger is in the session; an entry is as `wizard.session.ledger` has it."""
 
     kind: ClassVar[str] = "ledger"
     entries: list[dict[str, Any]] = field(default_factory=list)

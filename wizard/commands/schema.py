@@ -127,6 +127,11 @@ _SUMMARY = _line(
             ),
         },
         "ledger": _NUMBERS,
+        "objects": {
+            "type": "object",
+            "description": "By target: the objects of its database, and what became of them.",
+            "additionalProperties": _NUMBERS,
+        },
         "urls_before": {"type": "integer"},
         "urls_same_after": {"type": "integer"},
         "verified": _WORDS,

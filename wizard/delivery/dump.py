@@ -10,6 +10,7 @@ from typing import Any
 
 from wizard.delivery.base import ForTarget
 from wizard.delivery.results import Dumped
+from wizard.delivery.verify import objects
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Seen
 from wizard.postgres.drift.contents import contents
@@ -48,6 +49,7 @@ class Dump(ForTarget):
         await context.local.require_own()
         # Taken before the dump: the drill and the target are held against these.
         held = await contents(local)
+        await objects.note_converted(context, self.target)
         pg_dump = await context.tools.pg_dump()
         pg_restore = await context.tools.pg_restore(
             pg_dump.major, await context.tools.local_major()

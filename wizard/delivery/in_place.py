@@ -16,11 +16,13 @@ from wizard.delivery import overwrite as overwriting
 from wizard.delivery.drift.since_backup import DriftGuard
 from wizard.delivery.overwrite import Overwriting, script_of
 from wizard.delivery.results import Delivered, Dumped
-from wizard.delivery.verify import delivered
+from wizard.delivery.verify import delivered, objects
+from wizard.delivery.verify.objects import Expected
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight, replace_contents
+from wizard.postgres.catalog.entries import Key
 from wizard.postgres.drift.baseline import DriftBaseline
 from wizard.session.plan import Plan
 
@@ -40,6 +42,8 @@ class InPlace(Overwriting):
             address, await preflight.needs(context.config.local.address)
         )
         checked.require(target.name, target.delivery)
+        lacking = await objects.lacking(context, target, address)
+        checked.also(lacking).require(target.name, target.delivery)
         database, safety = target.address.database, overwriting.safety(context, target)
         return await self._plan(
             context,
@@ -65,12 +69,16 @@ class InPlace(Overwriting):
         script: Path,
         saved: DriftBaseline | None,
         guard: DriftGuard | None,
+        wanted: Expected | None,
     ) -> None:
         def begun(number: int) -> None:
             files.write(self._transaction(context), str(number))
 
         check = partial(self.unchanged, context, address, saved, guard)
-        await replace_contents.refill(address, script, context.report, check=check, begun=begun)
+        made = partial(objects.make_missing, self.target, wanted)
+        await replace_contents.refill(
+            address, script, context.report, check=check, begun=begun, made=made
+        )
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         target, path = self.target, self._transaction(context)
@@ -89,6 +97,7 @@ class InPlace(Overwriting):
         expected = context.facts.of(Dumped, target.name).contents
         faults = await delivered.faults(context, target, address, expected)
         if not faults:
+            await objects.tell_delivered(context, target, address)
             result = Delivered(safety=plan.details["safety"])
             return Observation(Seen.DONE, "the target holds exactly what was delivered", result)
         if became != "committed":  # too long ago for the server to know
@@ -110,4 +119,9 @@ class InPlace(Overwriting):
         return context.artefact(f"transaction.{self.target.name}")
 
 
-IN_PLACE = kinds.register(overwriting.kind("in place", InPlace))
+def _in_a_schema(key: Key) -> bool:
+    """Return whether an object is dropped and made again. What is in no schema stays."""
+    return bool(key.schema)
+
+
+IN_PLACE = kinds.register(overwriting.kind("in place", InPlace, remakes=_in_a_schema))

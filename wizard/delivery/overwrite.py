@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import glob
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,14 @@ from wizard.delivery.dump import ScriptedDump
 from wizard.delivery.results import Delivered, Dumped
 from wizard.delivery.rollback import Rollback
 from wizard.delivery.site import PlaceTargetSite
-from wizard.delivery.verify import delivered
+from wizard.delivery.verify import delivered, objects
 from wizard.delivery.verify.check import Check
+from wizard.delivery.verify.objects import Expected
 from wizard.engine.context import Context
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin.delivery_lock import alone
+from wizard.postgres.catalog.entries import Key
 from wizard.postgres.drift import baseline as baselines
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import DriftBaseline
@@ -47,8 +49,12 @@ class Overwriting(Delivery):
         script: Path,
         saved: DriftBaseline | None,
         guard: DriftGuard | None,
+        wanted: Expected | None,
     ) -> None:
-        """Put what `script` holds in the place of what is there, having called `unchanged`."""
+        """Put what `script` holds in the place of what is there, having called `unchanged`.
+
+        `wanted` is what it has to consist of afterwards; None where that is not known.
+        """
 
     async def reached(self, context: Context) -> Address:
         """Return the target's database, its identity checked."""
@@ -70,7 +76,8 @@ class Overwriting(Delivery):
             saved = await self._save(context, address, safety)
             address = await self.reached(context)  # the identity once more, just before the act
             guard = since_backup.consented(context, target, plan)
-            await self.overwrite(context, address, script, saved, guard)
+            wanted = await objects.expected(context, target, address) if saved else None
+            await self.overwrite(context, address, script, saved, guard, wanted)
             if guard is not None:
                 guard.tell(context.report)
             await delivered.require(
@@ -80,6 +87,15 @@ class Overwriting(Delivery):
                 dumped.contents,
                 f"Look for what writes to it. {ways_back(context, target)}",
             )
+            if wanted is not None:
+                await objects.make_same(
+                    context,
+                    target,
+                    wanted,
+                    address,
+                    "The rows are as delivered. Have each of these made, with the rights that it "
+                    f"takes; then resume, which compares again. {ways_back(context, target)}",
+                )
         return Delivered(
             safety=str(newest(context, target)),
             message=f"{target.address.database} holds the converted database",
@@ -124,7 +140,9 @@ class Overwriting(Delivery):
         )
 
 
-def kind(name: str, deliver: type[Overwriting]) -> kinds.DeliveryKind:
+def kind(
+    name: str, deliver: type[Overwriting], remakes: Callable[[Key], bool] | None = None
+) -> kinds.DeliveryKind:
     """Declare a kind of delivery whose act is `deliver`."""
     return kinds.DeliveryKind(
         name=name,
@@ -132,6 +150,7 @@ def kind(name: str, deliver: type[Overwriting]) -> kinds.DeliveryKind:
         preflight=_preflight,
         way_back=lambda target, left: f"restore {left.safety or 'its dump'}",
         rollback=(Rollback, AfterRollback),
+        remakes=remakes,
         files={".safety.dump": "the way back from that delivery"},
     )
 

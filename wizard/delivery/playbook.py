@@ -16,7 +16,8 @@ from wizard.delivery import overwrite as overwriting
 from wizard.delivery.drift.since_backup import DriftGuard
 from wizard.delivery.overwrite import Overwriting, script_of
 from wizard.delivery.results import Delivered, Dumped
-from wizard.delivery.verify import delivered
+from wizard.delivery.verify import delivered, objects
+from wizard.delivery.verify.objects import Expected
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres import server
@@ -87,6 +88,7 @@ class Playbook(Overwriting):
         script: Path,
         saved: DriftBaseline | None,
         guard: DriftGuard | None,
+        wanted: Expected | None,
     ) -> None:
         # As near to the command as it can be: what that drops, nobody holds open for us.
         await self.unchanged(context, address, saved, guard)
@@ -113,6 +115,7 @@ class Playbook(Overwriting):
             return Observation(Seen.NOT_DONE, "the playbook dropped the database and stopped")
         expected = context.facts.of(Dumped, target.name).contents
         if not await delivered.faults(context, target, address, expected):
+            await objects.tell_delivered(context, target, address)
             result = Delivered(safety=str(overwriting.newest(context, target) or ""))
             return Observation(Seen.DONE, "the target holds what was delivered", result)
         if context.far.pins.all()[target.name] != await context.far.identify(target):

@@ -10,6 +10,7 @@ from wizard.delivery import beside
 from wizard.delivery.base import ForTarget, stopping
 from wizard.delivery.drift import since_backup
 from wizard.delivery.results import Delivered
+from wizard.delivery.verify import objects
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen
 from wizard.engine.result import Result
@@ -73,6 +74,7 @@ class Rollback(ForTarget):
             await swap.rollback(
                 far.address, details["kept"], details["aside"], context.report, terminate=True
             )
+        await objects.compare_rolled_back(context, target, far.address)
         return Result(message=f"{target.address.database} is the database before the delivery")
 
     async def observe(self, context: Context, plan: Plan) -> Observation:

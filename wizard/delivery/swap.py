@@ -23,6 +23,7 @@ from wizard.delivery.dump import Dump
 from wizard.delivery.results import Delivered, Dumped
 from wizard.delivery.rollback import Rollback
 from wizard.delivery.site import PlaceTargetSite
+from wizard.delivery.verify import objects
 from wizard.delivery.verify.check import Check
 from wizard.delivery.verify.contents import require_same
 from wizard.engine.context import Context
@@ -54,6 +55,8 @@ class Swap(Delivery):
             far.address, await preflight.needs(context.config.local.address), _its_host(target, far)
         )
         checked.require(target.name, target.delivery)
+        lacking = await objects.lacking(context, target, far.address)
+        checked.also(lacking).require(target.name, target.delivery)
         database = target.address.database
         there = await beside.databases(far.address)
         kept = beside.free(there, database, f"{context.stamp}_old")
@@ -100,6 +103,16 @@ class Swap(Delivery):
             await self._give_rights(far.address, new, report)  # for what is made there
             await restore.restore(taken, new, report, pg_restore=tool)
             await self._give_rights(far.address, new, report)
+            wanted = await objects.expected(context, target, far.address)
+            await objects.make_same(
+                context,
+                target,
+                wanted,
+                new,
+                f"{target.address.database} is as it was. What was changed there since the backup "
+                "needs a new backup. What our role may not make needs a role that may: then try "
+                "again.",
+            )
             await run_checks(
                 context,
                 target,
@@ -207,6 +220,7 @@ SWAP = kinds.register(
         preflight=_preflight,
         way_back=lambda target, delivered: f"remodel rollback --target {target}",
         rollback=(Rollback, AfterRollback),
+        remakes=lambda key: True,
         databases={
             "kept": "{target} as it was before the delivery; a rollback needs it",
             "beside": "left by a delivery that was cut off",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,16 @@ from wizard.base.events import Report
 from wizard.config.config import Config, Target
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address
+from wizard.postgres.catalog import entries
+from wizard.postgres.catalog.entries import Catalog
 from wizard.postgres.dumps import dump, routes
 from wizard.postgres.dumps.archive import Archive
 from wizard.postgres.dumps.routes import Route
 from wizard.postgres.identity import Identity, Pins
 from wizard.session.session import Session
 from wizard.ssh.connection import Connection, Login, connect
+
+Describing = Callable[[Address], Awaitable[Catalog]]
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,9 @@ class FarSide:
     async def route(self, target: Target, into_major: int | None = None) -> Route:
         """Return the route of a dump from the target to here, for a server of version
         `into_major`, or of the target's own version."""
-        far = await self.checked(target)
+        return await self._route(await self.checked(target), into_major)
+
+    async def _route(self, far: Far, into_major: int | None = None) -> Route:
         major = (await server.about(far.address)).major
         return await routes.find(
             far.ssh,
@@ -128,6 +135,22 @@ class FarSide:
             sslmode=far.address.sslmode,
             configured=self._config.postgres_bin,
         )
+
+    async def describing(self, target: Target) -> Describing:
+        """Return what describes a database on the target's server, object for object.
+
+        It is given the database as it is reached from here. All are described by one pg_dump. No
+        identity is checked, since after a delivery it is another one.
+        """
+        far = await self.reach(target)
+        route = await self._route(far)
+
+        async def describe(address: Address) -> Catalog:
+            there = target.address.at(address.database)
+            ssh = far.ssh if route.far else None
+            return await entries.describe(address, route.pg_dump, ssh=ssh, far=there)
+
+        return describe
 
     async def fetch(
         self,

@@ -2,7 +2,7 @@
 
 The names of keys are the worker's: `source` and `target` of a field map are fields of the old and
 the new type. A page id that is a key is text, as JSON has it. Ledger entries stay mappings here:
-`wizard.reports.ledger` reads them.
+`wizard.session.ledger` reads them.
 """
 
 from __future__ import annotations

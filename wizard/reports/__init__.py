@@ -1,1 +1,1 @@
-"""What a run tells people and programs: lines, summary, report, ledger."""
+"""What a run tells people and programs: lines, summary, report."""

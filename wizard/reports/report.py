@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,8 +24,7 @@ from wizard.delivery.results import Delivered
 from wizard.engine.context import Context
 from wizard.engine.deployment import deployment
 from wizard.project import recorded_urls
-from wizard.reports import ledger
-from wizard.reports.ledger import ACCOUNTS
+from wizard.session import ledger
 from wizard.session.journal import Journal, JournalEntry
 
 PAGES_SHOWN = 500
@@ -76,7 +75,7 @@ def gather(folder: Path, journal: Journal) -> list[ReportSection]:
         _pages(folder, done),
         _field_map(journal),
         _losses(journal, done),
-        *_ledger(folder),
+        *_ledgers(folder, journal.noted("identity", {}).get("targets", {})),
         _left(done),
         _verified(journal, states),
         _deliveries(journal, done),
@@ -155,29 +154,27 @@ def _losses(journal: Journal, done: Mapping[str, Any]) -> ReportSection:
     return ReportSection("Let go, with consent", (), _table(("operation", "what", "count"), rows))
 
 
-def _ledger(folder: Path) -> list[ReportSection]:
-    account = ledger.read(folder)
-    if account is None:
-        return []
-    rows = [
-        (entry.name, entry.kind, *map(ledger.number, entry.numbers())) for entry in account.entries
-    ]
-    gone = [
-        (entry.name, key, page)
-        for entry in account.entries
-        for key, page, became in entry.rows
-        if became == "dropped"
-    ]
-    meanings = [f"{name}: {meaning}" for name, meaning in ACCOUNTS.items()]
-    balance = "It balances." if not account.unbalanced else "IT DOES NOT BALANCE."
-    return [
-        ReportSection(
-            "Ledger",
-            (f"{ledger.summed(account.totals)}. {balance}", *meanings),
-            _table(("where", "kind", "before", *ACCOUNTS), rows),
-        ),
-        ReportSection("Rows that were dropped", (), _table(("where", "row", "page before"), gone)),
-    ]
+def _ledgers(folder: Path, targets: Iterable[str]) -> Iterator[ReportSection]:
+    for read in ledger.read_all(folder, targets):
+        subject = read.subject
+        rows = [
+            (entry.name, entry.kind, *map(ledger.number, entry.numbers(subject.accounts)))
+            for entry in read.entries
+        ]
+        named = [
+            (f"{entry.name} {entry.kind}", *row)
+            for entry in read.entries
+            for row in entry.rows
+            if row[-1] in subject.named
+        ]
+        meanings = [f"{name}: {meaning}" for name, meaning in subject.accounts.items()]
+        balance = "It balances." if not read.unbalanced else "IT DOES NOT BALANCE."
+        yield ReportSection(
+            subject.title,
+            (f"{ledger.summed(read.totals, subject)}. {balance}", *meanings),
+            _table(("where", "kind", "before", *subject.accounts), rows),
+        )
+        yield ReportSection(subject.heading, (), _table(("where", *subject.row, "account"), named))
 
 
 def _left(done: Mapping[str, Any]) -> ReportSection:

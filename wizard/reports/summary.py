@@ -9,7 +9,8 @@ from wizard.engine.deployment import deployment
 from wizard.engine.facts import SETTLED
 from wizard.project import recorded_urls
 from wizard.project.worker_results import UrlRow
-from wizard.reports.ledger import summed
+from wizard.session import ledger
+from wizard.session.ledger import summed
 
 
 def summary(context: Context) -> dict[str, Any]:
@@ -53,6 +54,11 @@ def summary(context: Context) -> dict[str, Any]:
             for page in moved
         ],
         "ledger": conversion.get("ledger", {}),
+        "objects": {
+            name: read.totals
+            for name in delivered
+            if (read := ledger.read(context.session.folder, ledger.objects(name)))
+        },
         "urls_before": before,
         "urls_same_after": done.get("slugs.urls", {}).get("count", 0),
         "verified": [
@@ -103,6 +109,9 @@ def lines(data: dict[str, Any]) -> list[str]:
     text += [f"  verified  {line}" for line in data["verified"]]
     for target, kept in data["delivered"].items():
         text.append(f"  delivered {target}; the database as it was is kept as {kept or 'a dump'}")
+        if target in data["objects"]:
+            counted = summed(data["objects"][target], ledger.objects(target))
+            text.append(f"    {counted}")
         if kept:
             text.append(f"    to roll back: remodel rollback --target {target}")
     return [*text, f"  report    {data['report']}"]

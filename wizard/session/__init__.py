@@ -1,1 +1,1 @@
-"""One run on disk: session, journal, answers, questions, plans, lock."""
+"""One run on disk: session, journal, answers, questions, plans, ledgers, lock."""

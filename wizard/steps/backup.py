@@ -10,6 +10,7 @@ from typing import Any
 
 from wizard.base import files, process
 from wizard.base.errors import OperationFailed
+from wizard.delivery.verify import objects
 from wizard.engine.context import Context
 from wizard.engine.local import LOCAL_DATABASE
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step, StepQuestion
@@ -92,6 +93,9 @@ class Restore(Operation):
             baseline=await _copys_baseline(context),
             message=f"{pages:,} pages in {local.database}",
         )
+
+    async def finalize(self, context: Context, plan: Plan, facts: Mapping[str, Any]) -> None:
+        await objects.note_restored(context)
 
     async def observe(self, context: Context, plan: Plan) -> Observation:
         local, details = context.config.local.address, plan.details

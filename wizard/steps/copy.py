@@ -13,8 +13,8 @@ from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen, Step, StepQuestion
 from wizard.engine.results import Converted, OriginalsDeleted, SequencesSet
 from wizard.project.worker_results import ConversionPlan, FieldMapJudgement, LeftBehind, PageMap
-from wizard.reports import ledger
-from wizard.reports.ledger import Ledger
+from wizard.session import ledger
+from wizard.session.ledger import Ledger
 from wizard.session.plan import Gate, Loss, Plan
 from wizard.steps import checkpointed
 from wizard.steps.checkpointed import Checkpointed
@@ -138,7 +138,7 @@ class Convert(Checkpointed):
         return Observation(Seen.NOT_DONE, "the transaction had not begun")
 
     async def clear(self, context: Context, plan: Plan) -> None:
-        (context.session.folder / ledger.FILE).unlink(missing_ok=True)
+        (context.session.folder / ledger.REFERENCES.file).unlink(missing_ok=True)
         await super().clear(context, plan)
 
 

@@ -9,6 +9,7 @@ from wizard.base.errors import ConfigError, IdentityMismatch, OperationFailed, R
 from wizard.base.yamlfile import nearest
 from wizard.config.config import Conversion, Target
 from wizard.delivery import kinds
+from wizard.delivery.verify import objects
 from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Operation, Repeatable, Seen, Step
 from wizard.engine.result import Result
@@ -264,6 +265,7 @@ async def _target(context: Context, target: Target) -> None:
         await exclusion.resolve(far.address, context.config.backup.exclude_table_data)
         await selection.look_up(context, PageTree(far.address))
     report.finding(*kinds.kind_of(target).preflight(target, about))
+    await objects.tell_lacking(context, target, far.address)
 
 
 async def _conversion(context: Context, page_models: Sequence[str]) -> None:

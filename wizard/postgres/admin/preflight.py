@@ -6,8 +6,8 @@ with its consequence; so is what an ordinary role cannot know.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -69,6 +69,10 @@ class PreflightReport:
     def plan_lines(self) -> tuple[str, ...]:
         """Return everything that was found, as lines of a plan."""
         return tuple(f"NOTE: {line}" for line in (*self.faults, *self.notes))
+
+    def also(self, faults: Iterable[str]) -> PreflightReport:
+        """Return the same with more faults."""
+        return replace(self, faults=(*self.faults, *faults))
 
     def require(self, name: str, delivery: str) -> None:
         """Raise OperationFailed where there is a fault."""
@@ -217,7 +221,8 @@ async def _bound(connection: psycopg.AsyncConnection[Any], name: str) -> list[st
         {"name": name},
     )
     return [
-        f"the {what} belongs to the database as it is now and does not follow: whoever replicates "
+        f"the {what} belongs to the database as it is now"
+        f"{'' if what.startswith('publication') else ' and does not follow'}: whoever replicates "
         "from or to it has to be set up again"
         for (what,) in await cursor.fetchall()
     ]

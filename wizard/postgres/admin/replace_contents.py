@@ -74,6 +74,7 @@ SCHEMAS = """
 """
 
 Step = Callable[[], Awaitable[None]]
+Made = Callable[[psycopg.AsyncConnection[Any]], Awaitable[None]]
 
 
 async def refill(
@@ -83,11 +84,13 @@ async def refill(
     *,
     check: Step,
     begun: Callable[[int], None],
+    made: Made,
 ) -> None:
     """Empty the database of our objects and load the script at `path`, all or nothing.
 
     `check` runs once nobody can write any more; what it raises leaves everything as it is.
-    `begun` gets the transaction's id before the end, for a later `outcome`. A lock that somebody
+    `begun` gets the transaction's id before the end, for a later `outcome`. `made` makes, in the
+    transaction, what the script does not bring. A lock that somebody
     holds is tried for again, with everything taken back in between, so that nobody waits long.
     Raise OperationFailed with the server's own words, or naming who holds one.
     """
@@ -96,7 +99,7 @@ async def refill(
         while True:
             try:
                 async with connection.transaction():
-                    await _refill(connection, path, report, check, begun)
+                    await _refill(connection, path, report, check, begun, made)
                 break
             except psycopg.errors.LockNotAvailable as error:
                 holders = await _holders(connection)
@@ -118,6 +121,7 @@ async def _refill(
     report: Report,
     check: Step,
     begun: Callable[[int], None],
+    made: Made,
 ) -> None:
     """Do it once, in the open transaction."""
     tell = partial(report.progress, total=path.stat().st_size, unit="bytes", note="loading")
@@ -134,6 +138,7 @@ async def _refill(
     begun(int(number))
     await loader.fill(connection, script.chunks(path, tell), path.name, report)
     await rights.give(connection, as_live, report)
+    await made(connection)
 
 
 async def outcome(address: Address, transaction: int) -> str:

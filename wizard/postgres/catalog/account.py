@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from wizard.postgres.catalog.entries import Catalog, Entry, Key
+from wizard.postgres.catalog.entries import COMPARED, Catalog, Entry, Key
 
+TOLD = ("INVALID INDEX", "COLLATION VERSION")
+"""Kinds that nothing depends on where they differ: an index that nobody can use is not restored,
+and what is restored is sorted by the collation's version of today."""
 COLUMN = re.compile(r'COLUMN .*?\.?("(?:[^"]|"")+"|[^.]+)$')
-COMPARED = ("definition", "owner", "tablespace", "access_method")
 
 
 @dataclass(frozen=True)
@@ -100,3 +102,22 @@ def _went_with(key: Key, entry: Entry, made: Mapping[Key, Difference]) -> bool:
         return after == ""
     line = f"\n    {column[1]} "
     return line in before and line not in after
+
+
+def outcomes(
+    live: Catalog, delivered: Catalog, made_anew: Collection[Key]
+) -> Iterator[tuple[Key, str, str]]:
+    """Yield what became of each object of two databases of which nothing is unexplained.
+
+    That is the object, its account as `wizard.session.ledger` words it, and what is different.
+    """
+    for key in sorted(live.keys() | delivered.keys()):
+        different = Difference(key, live.get(key), delivered.get(key))
+        if key in made_anew:
+            yield key, "rebuilt", ""
+        elif different.before == different.after:
+            yield key, "kept", ""
+        elif different.before is None:
+            yield key, "new", ""
+        else:
+            yield key, "dropped" if different.after is None else "rewritten", different.what

@@ -7,24 +7,26 @@ of columns and of privileges are no part of the form.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from wizard.base import process
 from wizard.base.errors import OperationFailed
-from wizard.base.process import run
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.catalog import archive_toc
 from wizard.postgres.catalog.archive_toc import TocEntry
 from wizard.postgres.dumps import tools
 from wizard.postgres.dumps.tools import Tool
+from wizard.ssh.connection import Connection
 
 LEFT_OUT = ("ENCODING", "STDSTRINGS", "SEARCHPATH", "SUBSCRIPTION", "SUBSCRIPTION TABLE")
 """Settings of pg_restore's session, which are no objects, and subscriptions: never restored."""
@@ -38,6 +40,9 @@ OF_ANOTHER = (
     *("ROW SECURITY", "SEQUENCE OWNED BY", "PUBLICATION TABLE"),
 )
 """Kinds of objects whose owner is that of the object which they belong to."""
+
+WITH_OPTIONS = ("FOREIGN DATA WRAPPER", "SERVER", "USER MAPPING", "FOREIGN TABLE")
+"""Kinds whose options may hold a password: their definition is a digest of it."""
 
 BESIDE = """
     SELECT 'EXTENSION VERSION', '', extname::text, '', extversion FROM pg_extension
@@ -76,6 +81,10 @@ AUTHORITY = ("SET SESSION AUTHORIZATION ", "RESET SESSION AUTHORIZATION")
 VERSION_OF_DATABASE = 15  # the first server that knows a database's version of its collation
 
 
+COMPARED = ("definition", "owner", "tablespace", "access_method")
+"""Fields of an entry that have to be the same."""
+
+
 @dataclass(frozen=True, order=True)
 class Key:
     """What an object is called: pg_dump's word for its kind, its schema and its name."""
@@ -105,6 +114,8 @@ class Entry:
     """What a comment, privileges or a label belong to."""
     statements: str = field(default="", compare=False)
     """What makes it, as pg_dump wrote it."""
+    by: str = field(default="", compare=False)
+    """The role that has the right to make it, as pg_dump tells; '' where it does not."""
     called: str = field(default="", compare=False)
     """What ALTER and DROP call it, its kind in front: `TABLE public.page`."""
 
@@ -112,24 +123,54 @@ class Entry:
 Catalog = Mapping[Key, Entry]
 
 
-async def describe(address: Address, pg_dump: Tool) -> Catalog:
-    """Return every object of a database.
+def to_json(catalog: Catalog) -> list[list[str]]:
+    """Return what is compared of each object; `from_json` reads it back."""
+    return [
+        [key.kind, key.schema, key.name, *(getattr(one, name) for name in COMPARED)]
+        for key, one in catalog.items()
+    ]
 
-    Raise OperationFailed with pg_dump's own words where it fails.
+
+def from_json(data: Iterable[Sequence[str]]) -> Catalog:
+    """Return a catalog to compare with; nothing can be made from it."""
+    return {
+        Key(kind, schema, name): Entry(definition, owner, tablespace, access_method)
+        for kind, schema, name, definition, owner, tablespace, access_method in data
+    }
+
+
+async def describe(
+    address: Address,
+    pg_dump: Tool,
+    *,
+    ssh: Connection | None = None,
+    far: Address | None = None,
+) -> Catalog:
+    """Return every object of a database, as `pg_dump` here describes it.
+
+    Over `ssh` it is a pg_dump of the far side, which reaches the same database as `far`. Raise
+    OperationFailed with pg_dump's own words where it fails.
     """
-    with tempfile.TemporaryDirectory(prefix="remodel-") as folder:
-        archive = Path(folder) / "catalog"
-        argv = [str(pg_dump.path), "--schema-only", "--create", "--format=custom"]
-        argv += ["--compress=0", "--encoding=UTF8", "--no-password", "--lock-wait-timeout=5000"]
-        argv += [f"--file={archive}"]
-        env = {**tools.environment(address), **await server.client_settings(address)}
-        done = await run([*argv, *tools.reach(address)], env=env)
-        if done.returncode != 0:
+    argv = [str(pg_dump.path), "--schema-only", "--create", "--format=custom", "--compress=0"]
+    argv += ["--encoding=UTF8", "--lock-wait-timeout=5000"]
+    settings = await server.client_settings(address)
+    starting: AbstractAsyncContextManager[process.OutputStream]
+    if ssh is not None and far is not None:
+        command, password = tools.on_far_side(argv, far, settings)
+        starting = ssh.stream(command, stdin=password)
+    else:
+        env = {**tools.environment(address), **settings}
+        starting = process.start([*argv, *tools.reach(address)], env=env)
+    archive = io.BytesIO()
+    async with starting as output:
+        async for chunk in output:
+            archive.write(chunk)
+        if output.returncode != 0:
             raise OperationFailed(
-                f"pg_dump could not describe the objects of {address}.", found=done.stderr_tail
+                f"pg_dump could not describe the objects of {address}.", found=output.stderr_tail
             )
-        with archive.open("rb") as file:
-            entries = [entry for entry in archive_toc.read(file) if entry.kind not in LEFT_OUT]
+    archive.seek(0)
+    entries = [entry for entry in archive_toc.read(archive) if entry.kind not in LEFT_OUT]
     async with server.session(address) as connection:
         return normal([*entries, *await _beside(connection)])
 
@@ -157,6 +198,7 @@ def normal(entries: Iterable[TocEntry]) -> dict[Key, Entry]:
                 tablespace=entry.tablespace,
                 access_method=entry.access_method,
                 statements=entry.definition,
+                by=entry.owner,
                 called=_called(entry),
                 of=numbered.get(entry.depends_on[0])
                 if entry.kind in BELONGING and entry.depends_on
@@ -194,6 +236,8 @@ def _definition(entry: TocEntry) -> str:
         return "\n".join(sorted(_statements(text)))
     if entry.kind == "TABLE":
         return _sorted_columns(text)
+    if entry.kind in WITH_OPTIONS:
+        return hashlib.sha256(text.encode()).hexdigest()
     return text
 
 

@@ -23,15 +23,26 @@ NOT_ALONE = (
 table, which a delivery compares with the local one."""
 GRANT = re.compile(r"(.*)GRANT (.+) ON (.+) TO (.+?)(?: WITH GRANT OPTION)?( \(as .+\))?;")
 REVOKE = re.compile(r"(.*)REVOKE (.+) ON (.+) FROM (.+?)( \(as .+\))?;")
+THERE_ALREADY = (
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.DuplicateFunction,
+    psycopg.errors.DuplicateSchema,
+)
 AUTHORITY = re.compile(r"^(RE)?SET SESSION AUTHORIZATION\b", re.MULTILINE)
 
 
 async def replay(
-    connection: psycopg.AsyncConnection[Any], wanted: Iterable[Difference], order: Catalog
+    connection: psycopg.AsyncConnection[Any],
+    wanted: Iterable[Difference],
+    order: Catalog,
+    *,
+    may_be_there: bool = False,
 ) -> dict[Key, str]:
-    """Make each object as `before` has it, in the database of `connection` (autocommit).
+    """Make each object as `before` has it, in the database of `connection`, each on its own.
 
-    `order` is a catalog in the order of creation. Return, by object, why it could not be made.
+    `order` is a catalog in the order of creation. Return, by object, why it could not be made;
+    one that `may_be_there` already is not among them.
     """
     places = {key: place for place, key in enumerate(order)}
     refused = {}
@@ -45,6 +56,8 @@ async def replay(
                 for statement in statements:
                     await connection.execute(statement)
         except psycopg.Error as error:
+            if may_be_there and isinstance(error, THERE_ALREADY):
+                continue
             refused[difference.key] = error.diag.message_primary or str(error)
     return refused
 
@@ -66,8 +79,8 @@ def _statements(difference: Difference) -> Iterator[bytes | sql.Composed]:
             yield from filter(None, map(_undone, there.definition.splitlines()))
         if becomes:
             yield _by_role(becomes)
-    if wanted is not None and wanted.owner != there.owner and there.called:
-        yield _owner(there.called, wanted.owner)
+    if wanted is not None and wanted.owner != there.owner and wanted.called:
+        yield _owner(wanted.called, wanted.owner)
 
 
 def _by_role(statements: str) -> bytes:

@@ -128,14 +128,8 @@ async def fetch(
     """
     making = making or Making()
     sizes = _without(await server.table_sizes(here), making)
-    settings = [f"{name}={value}" for name, value in (await server.client_settings(here)).items()]
-    argv = ["env", "LC_ALL=C", *settings, *making.argv(pg_dump), *tools.reach(far)]
-    password = None
-    if far.password is not None:
-        # `env=` of SSH needs AcceptEnv on the server, and arguments are everybody's to read.
-        script = 'IFS= read -r PGPASSWORD && export PGPASSWORD && exec "$@" </dev/null'
-        argv = ["sh", "-c", script, "remodel", *argv]
-        password = far.password.reveal().encode() + b"\n"
+    settings = await server.client_settings(here)
+    argv, password = tools.on_far_side(making.argv(pg_dump), far, settings)
 
     def starting(on_stderr: Callable[[str], None]) -> AbstractAsyncContextManager[OutputStream]:
         return connection.stream(argv, stdin=password, on_stderr=on_stderr)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,6 +87,22 @@ def variables(address: Address) -> dict[str, str]:
         "PGPASSWORD": address.password.reveal() if address.password else "",
     }
     return {name: value for name, value in given.items() if value}
+
+
+def on_far_side(
+    argv: Sequence[str], far: Address, settings: Mapping[str, str]
+) -> tuple[list[str], bytes | None]:
+    """Return a client program's command for SSH, and what goes to its standard input.
+
+    That is the password of `far`, if any: `env=` of SSH needs AcceptEnv on the server, and
+    arguments are everybody's to read. `settings` are for its environment.
+    """
+    whole = ["env", "LC_ALL=C", *(f"{name}={value}" for name, value in settings.items()), *argv]
+    whole += reach(far)
+    if far.password is None:
+        return whole, None
+    script = 'IFS= read -r PGPASSWORD && export PGPASSWORD && exec "$@" </dev/null'
+    return ["sh", "-c", script, "remodel", *whole], far.password.reveal().encode() + b"\n"
 
 
 def compressing(pg_dump: Tool, method: str) -> str:

@@ -1,0 +1,265 @@
+"""The delivered database consists of what is live, whatever a dump and a restore leave out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.delivery import dumped, execute, names, perform, tidy, titles
+from wizard.base.errors import OperationFailed, VerificationFailed
+from wizard.base.events import Event, Finding
+from wizard.config.config import Target
+from wizard.delivery.in_place import InPlace
+from wizard.delivery.playbook import Playbook
+from wizard.delivery.rollback import Rollback
+from wizard.delivery.swap import Swap
+from wizard.delivery.verify import objects
+from wizard.engine.context import Context
+from wizard.engine.operation import Seen
+from wizard.postgres.address import Address, connect
+from wizard.reports import report
+from wizard.sandbox.cluster import Cluster, binaries
+from wizard.sandbox.sshd import SshServer
+from wizard.session import ledger
+
+LIVE = """
+CREATE VIEW shown AS SELECT title FROM wagtailcore_page;
+COMMENT ON VIEW shown IS 'what is shown';
+CREATE STATISTICS counted (ndistinct) ON id, title FROM wagtailcore_page;
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE PUBLICATION pages FOR TABLE wagtailcore_page;
+"""
+ANEW = {"shown", "VIEW shown", "counted", "mood", "pages", "pages wagtailcore_page"}
+PLAYBOOK = """#!/bin/sh
+set -e
+psql="{bin}/psql -q -v ON_ERROR_STOP=1"
+$psql -d postgres -c 'DROP DATABASE {name} WITH (FORCE)' -c 'CREATE DATABASE {name}'
+zcat backups/db.staging.psql.gz | $psql -d {name} -f - > /dev/null
+"""
+
+
+class Heard:
+    """The findings on objects."""
+
+    def __init__(self, context: Context) -> None:
+        self.findings: list[Finding] = []
+        context.events.subscribe(self._heard)
+
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, Finding) and event.name == "objects":
+            self.findings.append(event)
+
+    @property
+    def last(self) -> Finding:
+        return self.findings[-1]
+
+
+@asynccontextmanager
+async def live(
+    folder: Path, database: Address, far: Address, **how: object
+) -> AsyncIterator[tuple[Context, Target]]:
+    """A run, dumped, whose target has objects that came after the backup."""
+    async with dumped(folder, database, far, **how) as (run, target):  # type: ignore[arg-type]
+        await objects.note_restored(run)
+        await execute(far, LIVE)
+        yield run, target
+
+
+async def has_all(far: Address) -> bool:
+    async with await connect(far) as connection:
+        rows = await connection.execute(
+            "SELECT pubname, obj_description('shown'::regclass), 'happy'::mood::text "
+            "FROM pg_publication_tables"
+        )
+        return await rows.fetchall() == [("pages", "what is shown", "happy")]
+
+
+async def test_a_swap_makes_what_no_restore_brings(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    async with live(tmp_path, database, far_database) as (run, target):
+        heard = Heard(run)
+        await perform(run, Swap(target))
+        assert heard.last.value == "22 objects: 16 kept, 6 rebuilt"
+        held = ledger.read(run.session.folder, ledger.objects("staging"))
+        assert held is not None
+        assert held.unbalanced == []
+        rows = [row for entry in held.entries for row in entry.rows]
+        assert {name for name, _, _ in rows} == ANEW
+        assert {became for _, _, became in rows} == {"rebuilt"}
+        run.session.journal.note("identity", {"targets": {"staging": "swap"}})
+        markdown, _ = report.write(run)
+        assert "## Objects of staging" in markdown.read_text()
+        assert await titles(far_database) == {"new"}
+        assert await has_all(far_database)
+
+        await perform(run, Rollback(target))
+        assert heard.last.value == "22, each as before the delivery"
+    await tidy(far_database)
+
+
+@pytest.mark.slow
+async def test_a_rollback_tells_what_was_changed_meanwhile(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    async with live(tmp_path, database, far_database) as (run, target):
+        heard = Heard(run)
+        delivered = await perform(run, Swap(target))
+        kept = far_database.at(delivered["kept"])
+        await execute(
+            far_database.at("postgres"), f"ALTER DATABASE {kept.database} ALLOW_CONNECTIONS true"
+        )
+        await execute(kept, "DROP VIEW shown")
+        await perform(run, Rollback(target))
+        assert "VIEW public shown: is not there" in heard.last.value
+        assert heard.last.status == "warn"
+    await tidy(far_database)
+
+
+SINCE = [
+    ("CREATE TABLE since (id int)", "TABLE public since: is not there; it cannot be made"),
+    (
+        "CREATE INDEX since ON wagtailcore_page (title)",
+        "INDEX public since: is not there; it cannot be made",
+    ),
+    ("CREATE SEQUENCE since", "SEQUENCE public since: is not there; it cannot be made"),
+    (
+        "ALTER TABLE wagtailcore_page ADD since int",
+        "TABLE public wagtailcore_page: another definition; it cannot be made",
+    ),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("statement", "named"), SINCE)
+async def test_an_object_that_would_be_lost_stops_a_swap(
+    statement: str,
+    named: str,
+    database: Address,
+    far_database: Address,
+    ssh_server: SshServer,
+    tmp_path: Path,
+) -> None:
+    before = [["touch", "stopped"]]
+    async with live(tmp_path, database, far_database, ssh=ssh_server, before=before) as (
+        run,
+        target,
+    ):
+        await execute(far_database, statement)
+        with pytest.raises(VerificationFailed, match="objects of the new database") as refused:
+            await perform(run, Swap(target))
+        assert named in refused.value.found
+        assert far_database.database in refused.value.hint
+    assert await titles(far_database) == {"old"}
+    assert await names(far_database) == {""}
+    assert not (tmp_path / "deploy" / "stopped").exists()
+
+
+BEYOND_US = {
+    "CREATE EVENT TRIGGER watched ON ddl_command_end EXECUTE FUNCTION watch()": (
+        "EVENT TRIGGER watched: only a superuser may make it"
+    ),
+    "CREATE TABLE theirs (id int); GRANT ALL ON theirs TO PUBLIC": (
+        "TABLE public theirs belongs to production, and app is not a member of that role"
+    ),
+    "CREATE PUBLICATION whole FOR ALL TABLES": ("PUBLICATION whole: only a superuser may make it"),
+    "CREATE FUNCTION ours() RETURNS int LANGUAGE internal AS 'pg_backend_pid'; "
+    "ALTER FUNCTION ours() OWNER TO app": "FUNCTION public ours(): only a superuser may make it",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("statement", BEYOND_US)
+async def test_what_our_role_may_not_make_is_told_with_the_plan(
+    statement: str, database: Address, far_database: Address, far_cluster: Cluster, tmp_path: Path
+) -> None:
+    async with live(tmp_path, database, far_database) as (run, target):
+        await execute(
+            far_database,
+            "CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+        )
+        await execute(far_cluster.address(far_database.database), statement)
+        with pytest.raises(OperationFailed, match="would fail") as refused:
+            await Swap(target).plan(run)
+        assert refused.value.found.splitlines()[0] == BEYOND_US[statement]
+    assert await titles(far_database) == {"old"}
+
+
+@pytest.mark.slow
+async def test_in_place_makes_it_in_the_same_transaction(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    async with live(tmp_path, database, far_database, delivery="in place") as (run, target):
+        heard = Heard(run)
+        operation = InPlace(target)
+        plan = await operation.plan(run)
+        await perform(run, operation, plan)
+        assert heard.last.value.startswith("22 objects: 22 kept")
+        assert await has_all(far_database)
+        assert await titles(far_database) == {"new"}
+        await execute(far_database, "DROP VIEW shown")
+        assert (await operation.observe(run, plan)).seen is Seen.DONE
+        assert heard.last.value == "COMMENT public VIEW shown: is not there\n" + (
+            "VIEW public shown: is not there"
+        )
+        assert heard.last.status == "warn"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("statement", "named"), SINCE)
+async def test_an_object_that_would_be_lost_stops_in_place(
+    statement: str, named: str, database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    async with live(tmp_path, database, far_database, delivery="in place") as (run, target):
+        await execute(far_database, statement)
+        with pytest.raises(VerificationFailed, match="objects of the new database") as refused:
+            await perform(run, InPlace(target))
+        assert named in refused.value.found
+        assert "Everything is as it was" in refused.value.hint
+    assert await titles(far_database) == {"old"}
+    assert await has_all(far_database)
+
+
+@pytest.mark.slow
+async def test_after_a_playbook_it_is_made_in_the_target(
+    database: Address, far_database: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert far_database.password is not None
+    for name, value in (
+        ("HOST", far_database.host),
+        ("USER", far_database.user),
+        ("PASSWORD", far_database.password.reveal()),
+    ):
+        monkeypatch.setenv(f"PG{name}", value)
+    script = tmp_path / "restore.sh"
+    script.write_text(PLAYBOOK.format(bin=binaries(18), name=far_database.database))
+    script.chmod(0o700)
+    async with live(tmp_path, database, far_database, playbook=[str(script)]) as (run, target):
+        heard = Heard(run)
+        await perform(run, Playbook(target))
+        assert heard.last.value == "22 objects: 16 kept, 6 rebuilt"
+        assert await has_all(far_database)
+        assert await titles(far_database) == {"new"}
+
+
+async def test_keeps_no_password_of_a_foreign_server(
+    database: Address, far_database: Address, far_cluster: Cluster, tmp_path: Path
+) -> None:
+    async with live(tmp_path, database, far_database) as (run, target):
+        await execute(
+            far_cluster.address(far_database.database),
+            "CREATE FOREIGN DATA WRAPPER elsewhere; CREATE SERVER other FOREIGN DATA WRAPPER "
+            "elsewhere; CREATE USER MAPPING FOR app SERVER other OPTIONS (password 'sesame')",
+        )
+        await objects.expected(run, target, replace(far_database, user="app"))
+        for path in run.session.folder.iterdir():
+            assert "sesame" not in path.read_text(errors="replace"), path.name
+        names = {
+            row[0] for row in json.loads(run.artefact("catalog.staging.live.json").read_text())
+        }
+        assert "USER MAPPING" in names

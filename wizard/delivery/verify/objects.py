@@ -1,0 +1,287 @@
+"""Every object of a delivered database held against the live one.
+
+What the conversion made of the objects is known from the local database: as it was restored, and
+as it was dumped. All else has to be what is live; what a restore leaves out is made anew first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from wizard.base import files
+from wizard.base.errors import RemodelError, VerificationFailed, some
+from wizard.base.events import Report
+from wizard.config.config import Target
+from wizard.delivery import kinds
+from wizard.engine.context import Context
+from wizard.engine.far_side import Describing
+from wizard.postgres import server
+from wizard.postgres.address import Address
+from wizard.postgres.catalog import account, entries, replay
+from wizard.postgres.catalog import lacking as lacks
+from wizard.postgres.catalog.account import Difference
+from wizard.postgres.catalog.entries import Catalog, Key
+from wizard.session import ledger
+from wizard.session.ledger import Ledger, LedgerEntry
+
+RESTORED = "catalog.restored.json"
+SHOWN = 20
+LISTED = 1000  # objects of one kind in the ledger that are not kept
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a target's database has to consist of: of `live`, but for what the conversion `made`.
+
+    `converted` is the local database as it was dumped. `alike` tells whether the local server has
+    the target's major version, so that definitions read the same; `describe` described `live`.
+    """
+
+    live: Catalog
+    converted: Catalog
+    made: list[Difference]
+    alike: bool
+    describe: Describing
+
+    def missing(self, delivered: Catalog) -> list[Difference]:
+        """Return what of a database is not as it has to be.
+
+        The database's own settings, owner and comment are left aside: they are told where they are
+        copied. So is what nothing depends on.
+        """
+        differing = account.unexplained(self.live, delivered, self.made, alike=self.alike)
+        return [
+            one for one in differing if not one.key.of_database and one.key.kind not in account.TOLD
+        ]
+
+
+async def note_restored(context: Context) -> None:
+    """Keep what the local database consists of, before anything is done to it."""
+    await _note(context, RESTORED)
+
+
+async def note_converted(context: Context, target: Target) -> None:
+    """Keep what the local database consists of that is dumped for a target."""
+    await _note(context, _converted(target))
+
+
+async def lacking(context: Context, target: Target, live: Address) -> list[str]:
+    """Return, as sentences, what our role lacks to make once more what a delivery makes."""
+    remakes = kinds.kind_of(target).remakes
+    if remakes is None:
+        return []
+    catalog = await (await context.far.describing(target))(live)
+    remade = {key: one for key, one in catalog.items() if remakes(key)}
+    async with server.session(live) as connection:
+        return await lacks.lacking(connection, remade)
+
+
+async def tell_lacking(context: Context, target: Target, live: Address) -> None:
+    """Tell long before a delivery what our role lacks for it."""
+    with _telling(context.report):
+        if lines := await lacking(context, target, live):
+            context.report.finding(
+                f"{target.name} objects",
+                some(lines, SHOWN),
+                "warn",
+                "A delivery there will be refused. Have a superuser grant our role what it lacks, "
+                "or deliver as a role that may.",
+            )
+
+
+async def expected(context: Context, target: Target, live: Address) -> Expected | None:
+    """Return what a target has to consist of; None where the session's backup kept no account.
+
+    What is live is kept as a file of the session, for `compare_rolled_back`.
+    """
+    describe = await context.far.describing(target)
+    as_live = await describe(live)
+    wanted = await _expected(context, target, as_live, describe)
+    if wanted is None:
+        text = "not compared with the live ones: this session's backup is of an older version"
+        context.report.finding("objects", text, "warn")
+    files.write(context.artefact(_live(target)), json.dumps(entries.to_json(as_live)))
+    return wanted
+
+
+async def _expected(
+    context: Context, target: Target, live: Catalog, describe: Describing
+) -> Expected | None:
+    restored, converted = _noted(context, RESTORED), _noted(context, _converted(target))
+    if restored is None or converted is None:
+        return None
+    there = await server.about(await context.far.address(target))
+    alike = there.major == await context.tools.local_major()
+    return Expected(live, converted, account.differences(restored, converted), alike, describe)
+
+
+async def make_same(
+    context: Context, target: Target, wanted: Expected | None, new: Address, hint: str
+) -> None:
+    """Make what the database `new` lacks, and account for each object of it.
+
+    Raise VerificationFailed with `hint` where something is left.
+    """
+    if wanted is None:
+        return
+    anew: set[Key] = set()
+    refused: dict[Key, str] = {}
+    delivered = await wanted.describe(new)
+    if left := wanted.missing(delivered):
+        async with server.session(new) as connection:
+            refused = await replay.replay(connection, left, wanted.live)
+        anew = {one.key for one in left} - refused.keys()
+        delivered = await wanted.describe(new)
+        left = wanted.missing(delivered)
+    if left:
+        raise _not_the_same(target, left, refused, hint)
+    _account(context, target, wanted, delivered, anew)
+
+
+async def make_missing(
+    target: Target, wanted: Expected | None, connection: psycopg.AsyncConnection[Any]
+) -> None:
+    """Make, in an open transaction, what the delivered dump does not have of the live database.
+
+    Raise VerificationFailed where something cannot be made. What is there already stays.
+    """
+    if wanted is None:
+        return
+    left = [one for one in wanted.missing(wanted.converted) if _to_make(one, wanted.alike)]
+    refused = await replay.replay(connection, left, wanted.live, may_be_there=True)
+    if refused:
+        raise _not_the_same(
+            target,
+            [one for one in left if one.key in refused],
+            refused,
+            "Everything is as it was. What was changed there since the backup needs a new backup. "
+            "What our role may not make needs a role that may: then try again.",
+        )
+
+
+def _to_make(one: Difference, alike: bool) -> bool:
+    """Return whether a dump that brings no owners and privileges lacks something of an object.
+
+    Owners and privileges are given on their own, but for those of large objects.
+    """
+    if one.before is None or one.key.kind in entries.PRIVILEGES:
+        return False
+    if one.after is None or one.key.kind == entries.LARGE_OBJECT:
+        return True
+    return alike and one.before.definition != one.after.definition
+
+
+async def tell_delivered(context: Context, target: Target, address: Address) -> None:
+    """Account for each object of a database that was delivered before we were cut off."""
+    live = _noted(context, _live(target))
+    with _telling(context.report):
+        describe = await context.far.describing(target)
+        wanted = live and await _expected(context, target, live, describe)
+        if not wanted:
+            return
+        delivered = await describe(address)
+        if left := wanted.missing(delivered):
+            lines = some(list(map(str, left)), SHOWN)
+            context.report.finding("objects", lines, "warn", "They are not as they were live.")
+        else:
+            _account(context, target, wanted, delivered, ())
+
+
+async def compare_rolled_back(context: Context, target: Target, address: Address) -> None:
+    """Tell what of a database that is live again differs from what it was before the delivery."""
+    before = _noted(context, _live(target))
+    if before is None:
+        return
+    with _telling(context.report):
+        now = await (await context.far.describing(target))(address)
+        differing = [one for one in account.differences(before, now) if not one.key.of_database]
+        if differing:
+            lines = some(list(map(str, differing)), SHOWN)
+            context.report.finding("objects", lines, "warn", "Find out who changed them.")
+        else:
+            context.report.finding("objects", f"{len(now):,}, each as before the delivery")
+
+
+@contextmanager
+def _telling(report: Report) -> Iterator[None]:
+    """Tell a fault of the comparison instead of raising it: the act itself is done by then."""
+    try:
+        yield
+    except RemodelError as error:
+        text = " ".join(filter(None, (str(error), error.found)))
+        report.finding("objects", f"not compared: {text}", "warn", error.hint)
+
+
+def _account(
+    context: Context,
+    target: Target,
+    wanted: Expected,
+    delivered: Catalog,
+    anew: Collection[Key],
+) -> None:
+    """Keep the delivery's ledger, and show it."""
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    rows: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    for key, became, what in account.outcomes(wanted.live, delivered, anew):
+        place = f"{key.kind} {key.schema}".strip()
+        if became != "new":
+            counts[place]["before"] += 1
+        counts[place][became] += 1
+        if became != "kept":
+            rows[place].append((key.name, what, became))
+    subject = ledger.objects(target.name)
+    held = Ledger(
+        tuple(
+            LedgerEntry.of(
+                {"name": place, "kind": "objects", **numbers, "rows": rows[place][:LISTED]}
+            )
+            for place, numbers in counts.items()
+        ),
+        subject,
+    )
+    ledger.write(context.session.folder, held)
+    context.report.document(subject.title, "table", ledger.table(held, tuple(subject.accounts)))
+    context.report.finding("objects", ledger.summed(held.totals, subject))
+
+
+def _not_the_same(
+    target: Target, left: list[Difference], refused: Mapping[Key, str], hint: str
+) -> VerificationFailed:
+    return VerificationFailed(
+        f"{len(left):,} objects of the new database are not as they have to be: as they are in "
+        f"{target.address.database}, or as the conversion makes them.",
+        found=some([_line(difference, refused) for difference in left], SHOWN),
+        hint=hint,
+    )
+
+
+def _line(difference: Difference, refused: Mapping[Key, str]) -> str:
+    why = refused.get(difference.key)
+    return f"{difference}; {why}" if why else str(difference)
+
+
+async def _note(context: Context, name: str) -> None:
+    catalog = await entries.describe(context.config.local.address, await context.tools.pg_dump())
+    files.write(context.artefact(name), json.dumps(entries.to_json(catalog)))
+
+
+def _noted(context: Context, name: str) -> Catalog | None:
+    path = context.artefact(name)
+    return (
+        entries.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    )
+
+
+def _converted(target: Target) -> str:
+    return f"catalog.{target.name}.converted.json"
+
+
+def _live(target: Target) -> str:
+    return f"catalog.{target.name}.live.json"

@@ -1,0 +1,62 @@
+"""What our role may not make of a database's objects, known before anything is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+
+from wizard.postgres.catalog.entries import Catalog, Entry, Key
+
+# A role that is ours to act as; from 16 on, membership and the right to SET ROLE are two things.
+ROLES = """
+    SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+           array(SELECT rolname::text FROM pg_roles WHERE pg_has_role(oid, {privilege})),
+           current_user::text
+"""
+FIRST_WITH_SET = 16
+BY_SUPERUSER = (
+    *("ACCESS METHOD", "EVENT TRIGGER", "FOREIGN DATA WRAPPER", "OPERATOR CLASS"),
+    *("OPERATOR FAMILY", "TEXT SEARCH PARSER", "TEXT SEARCH TEMPLATE", "SECURITY LABEL"),
+)
+"""Kinds that only a superuser makes (PostgreSQL documentation, each kind's CREATE)."""
+UNTRUSTED = re.compile(r"\bLANGUAGE (c|internal|\w+u)\b", re.IGNORECASE)
+OF_ALL = re.compile(r"\bFOR (ALL TABLES|TABLES IN SCHEMA)\b")
+BASE_TYPE = re.compile(r"^\s*INPUT = ", re.MULTILINE)
+AUTHORITY = re.compile(r' \(as ("(?:[^"]|"")+"|[^)]+)\);$', re.MULTILINE)
+
+
+async def lacking(connection: psycopg.AsyncConnection[Any], live: Catalog) -> list[str]:
+    """Return, as sentences, what our role lacks to make the objects of `live` once more."""
+    privilege = (
+        "'SET'" if connection.info.server_version // 10_000 >= FIRST_WITH_SET else "'MEMBER'"
+    )
+    cursor = await connection.execute(ROLES.format(privilege=privilege).encode())
+    ((superuser, roles, us),) = await cursor.fetchall()
+    if superuser:
+        return []
+    return [line for key, one in live.items() for line in _lacking(key, one, set(roles), us)]
+
+
+def _lacking(key: Key, one: Entry, roles: set[str], us: str) -> Iterator[str]:
+    if key.of_database:
+        return
+    if _by_superuser(key, one):
+        yield f"{key}: only a superuser may make it"
+    elif one.by and one.by not in roles:
+        yield f"{key} belongs to {one.by}, and {us} is not a member of that role"
+    for name in {name.strip('"').replace('""', '"') for name in AUTHORITY.findall(one.definition)}:
+        if name not in roles:
+            yield f"{key}: given by {name}, and {us} is not a member of that role"
+
+
+def _by_superuser(key: Key, one: Entry) -> bool:
+    if key.kind in ("FUNCTION", "PROCEDURE"):
+        return UNTRUSTED.search(one.definition) is not None
+    if key.kind == "PUBLICATION":
+        return OF_ALL.search(one.definition) is not None
+    if key.kind == "TYPE":
+        return BASE_TYPE.search(one.definition) is not None
+    return key.kind in BY_SUPERUSER
