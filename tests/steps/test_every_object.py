@@ -210,6 +210,39 @@ async def test_in_place_makes_it_in_the_same_transaction(
         assert heard.last.status == "warn"
 
 
+WATCH = "CREATE FUNCTION {}() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'"
+
+
+@pytest.mark.slow
+async def test_in_place_leaves_a_superusers_objects(
+    database: Address, far_database: Address, far_cluster: Cluster, tmp_path: Path
+) -> None:
+    superuser = far_cluster.address(far_database.database)
+    async with live(tmp_path, database, far_database, delivery="in place") as (run, target):
+        await execute(superuser, EXTENSION + "CREATE FOREIGN DATA WRAPPER elsewhere;")
+        heard = Heard(run)
+        operation = InPlace(target)
+        plan = await operation.plan(run)
+        await perform(run, operation, plan)
+        assert heard.last.value == "27 objects: 27 kept"
+
+
+@pytest.mark.slow
+async def test_in_place_loses_no_event_trigger_with_its_function(
+    database: Address, far_database: Address, far_cluster: Cluster, tmp_path: Path
+) -> None:
+    superuser = far_cluster.address(far_database.database)
+    async with live(tmp_path, database, far_database, delivery="in place") as (run, target):
+        await execute(far_database, WATCH.format("watch"))
+        await execute(
+            superuser, "CREATE EVENT TRIGGER watched ON sql_drop EXECUTE FUNCTION watch()"
+        )
+        with pytest.raises(VerificationFailed, match="objects of the new database") as refused:
+            await perform(run, InPlace(target))
+        assert "EVENT TRIGGER watched" in refused.value.found
+    assert await titles(far_database) == {"old"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("statement", "named"), SINCE)
 async def test_an_object_that_would_be_lost_stops_in_place(
@@ -245,6 +278,41 @@ async def test_after_a_playbook_it_is_made_in_the_target(
         assert heard.last.value == "22 objects: 16 kept, 6 rebuilt"
         assert await has_all(far_database)
         assert await titles(far_database) == {"new"}
+
+
+EXTENSION = """
+CREATE EXTENSION vector;
+REVOKE EXECUTE ON FUNCTION l2_distance(vector, vector) FROM PUBLIC;
+COMMENT ON EXTENSION vector IS 'near and far';
+"""
+
+
+@pytest.mark.slow
+async def test_an_extension_of_a_superuser_comes_by_a_template(
+    database: Address, far_database: Address, far_cluster: Cluster, tmp_path: Path
+) -> None:
+    superuser, name = far_cluster.address(far_database.database), "with_vector"
+    await far_cluster.create_database(name, owner=far_cluster.address("postgres").user)
+    await execute(far_cluster.address(name), EXTENSION)
+    await execute(far_cluster.address("postgres"), f"ALTER DATABASE {name} IS_TEMPLATE true")
+    await execute(superuser, EXTENSION)
+    try:
+        async with live(tmp_path, database, far_database) as (run, target):
+            with pytest.raises(OperationFailed, match="would fail") as refused:
+                await Swap(target).plan(run)
+            assert "l2_distance" in refused.value.found
+            await perform(run, Swap(replace(target, template=name)))
+        assert await titles(far_database) == {"new"}
+        async with await connect(far_database) as connection:
+            rows = await connection.execute(
+                "SELECT has_function_privilege('l2_distance(vector, vector)', 'EXECUTE'), "
+                "obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = 'vector'"
+            )
+            assert await rows.fetchall() == [(False, "near and far")]
+    finally:
+        await execute(far_cluster.address("postgres"), f"ALTER DATABASE {name} IS_TEMPLATE false")
+        await far_cluster.drop_database(name)
+        await tidy(far_database)
 
 
 async def test_keeps_no_password_of_a_foreign_server(

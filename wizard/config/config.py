@@ -25,6 +25,9 @@ POLICIES: tuple[str, ...] = get_args(Policy)
 SSLMODES = ("require", "verify-full", "verify-ca", "disable")
 
 
+TEMPLATE = "template0"
+
+
 @dataclass(frozen=True)
 class SiteAddress:
     """Hostname and port of a Wagtail Site."""
@@ -53,6 +56,9 @@ class Local:
 
     address: Address
     site: SiteAddress
+    template: str = TEMPLATE
+    """The database that new ones are made from: a superuser puts there what our role may not make,
+    as an untrusted extension."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ class Target:
     with the new database beside the live one, before that is touched; and after each delivery."""
     delivery: str = "swap"
     """The kind of delivery by its name, see `wizard.delivery.kinds`."""
+    template: str = TEMPLATE
+    """As the local database's, on the target's server."""
 
     @property
     def where(self) -> str:
@@ -237,7 +245,9 @@ def read(path: Path) -> Config:
             package=_rooted(folder, package) if package else None,
             install=project.words("install"),
         ),
-        local=Local(_address(local, "LOCAL", secrets), local_site),
+        local=Local(
+            _address(local, "LOCAL", secrets), local_site, local.text("template", TEMPLATE)
+        ),
         backup_source=targets[source] if source in targets else _no_source(source, targets, path),
         targets={
             name: target
@@ -334,6 +344,7 @@ def _target(section: ConfigSection, name: str, folder: Path, secrets: Environmen
         playbook_path=_rooted(folder, playbook_path) if playbook_path else None,
         check=section.commands("check"),
         delivery=delivery,
+        template=section.text("template", TEMPLATE),
     )
     if ssh:
         section.no_more_keys()

@@ -89,7 +89,11 @@ class Drill(ForTarget):
         """Make an empty database like the local one, and drop it in the end."""
         local = context.config.local.address
         await restore.create_beside(
-            local, scratch.database, like=local.database, report=context.report
+            local,
+            scratch.database,
+            like=local.database,
+            report=context.report,
+            template=context.config.local.template,
         )
         try:
             yield

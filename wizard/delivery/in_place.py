@@ -22,7 +22,7 @@ from wizard.engine.context import Context
 from wizard.engine.operation import Observation, Seen
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight, replace_contents
-from wizard.postgres.catalog.entries import Key
+from wizard.postgres.catalog.entries import Entry, Key
 from wizard.postgres.drift.baseline import DriftBaseline
 from wizard.session.plan import Plan
 
@@ -119,9 +119,13 @@ class InPlace(Overwriting):
         return context.artefact(f"transaction.{self.target.name}")
 
 
-def _in_a_schema(key: Key) -> bool:
-    """Return whether an object is dropped and made again. What is in no schema stays."""
-    return bool(key.schema)
+def _dropped(key: Key, one: Entry) -> bool:
+    """Return whether an object is dropped and made again.
+
+    What is in no schema stays, and so do extensions with the privileges on their objects, which
+    are of nothing that a dump has.
+    """
+    return bool(key.schema) and not (key.kind == "ACL" and one.of is None)
 
 
-IN_PLACE = kinds.register(overwriting.kind("in place", InPlace, remakes=_in_a_schema))
+IN_PLACE = kinds.register(overwriting.kind("in place", InPlace, remakes=_dropped))

@@ -15,7 +15,7 @@ from wizard.base.events import Status
 from wizard.config.config import Config, Target
 from wizard.delivery.base import ForTarget
 from wizard.delivery.results import Delivered
-from wizard.postgres.catalog.entries import Key
+from wizard.postgres.catalog.entries import Entry, Key
 from wizard.postgres.server import Server
 
 Finding = tuple[str, str, Status, str]
@@ -39,7 +39,7 @@ class DeliveryKind:
     """Say in a line how to get back, from the target's name and what the delivery left."""
     rollback: Sequence[type[ForTarget]]
     """What `remodel rollback` does. The first is gated, and refuses where there is no way back."""
-    remakes: Callable[[Key], bool] | None = None
+    remakes: Callable[[Key, Entry], bool] | None = None
     """Whether a live object is made once more with our role's rights; None where none is."""
     databases: Mapping[str, str] = field(default_factory=dict)
     """Databases on a target's server that belong to the session, for a purge: by the key that has

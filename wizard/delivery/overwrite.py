@@ -29,7 +29,7 @@ from wizard.engine.context import Context
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin.delivery_lock import alone
-from wizard.postgres.catalog.entries import Key
+from wizard.postgres.catalog.entries import Entry, Key
 from wizard.postgres.drift import baseline as baselines
 from wizard.postgres.drift import drift
 from wizard.postgres.drift.baseline import DriftBaseline
@@ -141,7 +141,7 @@ class Overwriting(Delivery):
 
 
 def kind(
-    name: str, deliver: type[Overwriting], remakes: Callable[[Key], bool] | None = None
+    name: str, deliver: type[Overwriting], remakes: Callable[[Key, Entry], bool] | None = None
 ) -> kinds.DeliveryKind:
     """Declare a kind of delivery whose act is `deliver`."""
     return kinds.DeliveryKind(

@@ -14,7 +14,7 @@ from typing import Any
 from wizard.base import files
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Report
-from wizard.config.config import Target
+from wizard.config.config import TEMPLATE, Target
 from wizard.delivery import beside, kinds
 from wizard.delivery.base import After, AfterRollback, Delivery, run_checks, stopping
 from wizard.delivery.drift import since_backup
@@ -51,9 +51,10 @@ class Swap(Delivery):
         context.facts.require(f"production.drill:{target.name}")
         taken = context.facts.of(Dumped, target.name).archive
         far = await context.far.checked(target)
-        checked = await preflight.swap(
-            far.address, await preflight.needs(context.config.local.address), _its_host(target, far)
-        )
+        needed = await preflight.needs(context.config.local.address)
+        if target.template != TEMPLATE:
+            needed = await needed.beyond(far.address.at(target.template))
+        checked = await preflight.swap(far.address, needed, _its_host(target, far))
         checked.require(target.name, target.delivery)
         lacking = await objects.lacking(context, target, far.address)
         checked.also(lacking).require(target.name, target.delivery)
@@ -97,7 +98,11 @@ class Swap(Delivery):
         there = await server.about(far.address)
         tool = await context.tools.pg_restore(taken.dump_major, there.major)
         await restore.create_beside(
-            far.address, new.database, like=target.address.database, report=report
+            far.address,
+            new.database,
+            like=target.address.database,
+            report=report,
+            template=target.template,
         )
         try:
             await self._give_rights(far.address, new, report)  # for what is made there
@@ -220,7 +225,7 @@ SWAP = kinds.register(
         preflight=_preflight,
         way_back=lambda target, delivered: f"remodel rollback --target {target}",
         rollback=(Rollback, AfterRollback),
-        remakes=lambda key: True,
+        remakes=lambda key, one: True,
         databases={
             "kept": "{target} as it was before the delivery; a rollback needs it",
             "beside": "left by a delivery that was cut off",

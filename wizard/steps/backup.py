@@ -78,7 +78,13 @@ class Restore(Operation):
                 dump.dump_major, await context.tools.local_major()
             )
         like = local.database if details["kept"] else None
-        await restore.create_beside(local, beside.database, like=like, report=context.report)
+        await restore.create_beside(
+            local,
+            beside.database,
+            like=like,
+            report=context.report,
+            template=context.config.local.template,
+        )
         await restore.restore(dump, beside, context.report, pg_restore=tool)
         await identity.mark(beside, context.local.mark)
         await context.worker.stop()

@@ -18,7 +18,7 @@ import psycopg
 from wizard.base import files
 from wizard.base.errors import RemodelError, VerificationFailed, some
 from wizard.base.events import Report
-from wizard.config.config import Target
+from wizard.config.config import TEMPLATE, Target
 from wizard.delivery import kinds
 from wizard.engine.context import Context
 from wizard.engine.far_side import Describing
@@ -73,12 +73,21 @@ async def note_converted(context: Context, target: Target) -> None:
 
 
 async def lacking(context: Context, target: Target, live: Address) -> list[str]:
-    """Return, as sentences, what our role lacks to make once more what a delivery makes."""
+    """Return, as sentences, what our role lacks to make once more what a delivery makes.
+
+    What the target's template has already, is not made.
+    """
     remakes = kinds.kind_of(target).remakes
     if remakes is None:
         return []
-    catalog = await (await context.far.describing(target))(live)
-    remade = {key: one for key, one in catalog.items() if remakes(key)}
+    describe = await context.far.describing(target)
+    catalog = await describe(live)
+    there: Catalog = {}
+    if target.template != TEMPLATE:
+        there = await describe(live.at(target.template))
+    remade = {
+        key: one for key, one in catalog.items() if remakes(key, one) and there.get(key) != one
+    }
     async with server.session(live) as connection:
         return await lacks.lacking(connection, remade)
 
@@ -154,7 +163,13 @@ async def make_missing(
     """
     if wanted is None:
         return
-    left = [one for one in wanted.missing(wanted.converted) if _to_make(one, wanted.alike)]
+    stays = await replay.standing(connection)
+    left = [
+        one
+        for one in wanted.missing(wanted.converted)
+        if _to_make(one, wanted.alike)
+        and not stays & {one.key, one.before.of if one.before else None}
+    ]
     refused = await replay.replay(connection, left, wanted.live, may_be_there=True)
     if refused:
         raise _not_the_same(
@@ -169,9 +184,10 @@ async def make_missing(
 def _to_make(one: Difference, alike: bool) -> bool:
     """Return whether a dump that brings no owners and privileges lacks something of an object.
 
-    Owners and privileges are given on their own, but for those of large objects.
+    Owners and privileges are given on their own, but for those of large objects; a user mapping
+    stays with its server.
     """
-    if one.before is None or one.key.kind in entries.PRIVILEGES:
+    if one.before is None or one.key.kind in (*entries.PRIVILEGES, "USER MAPPING"):
         return False
     if one.after is None or one.key.kind == entries.LARGE_OBJECT:
         return True

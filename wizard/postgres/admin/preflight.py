@@ -57,6 +57,14 @@ class Needs:
     bytes: int | None = None
     extensions: Mapping[str, bool] = field(default_factory=dict)
 
+    async def beyond(self, template: Address) -> Needs:
+        """Return what is needed beyond the extensions that a template has."""
+        async with server.session(template) as connection:
+            cursor = await connection.execute("SELECT extname::text FROM pg_extension")
+            there = {name for (name,) in await cursor.fetchall()}
+        others = {name: used for name, used in self.extensions.items() if name not in there}
+        return replace(self, extensions=others)
+
 
 @dataclass(frozen=True)
 class PreflightReport:

@@ -25,6 +25,10 @@ BY_SUPERUSER = (
 UNTRUSTED = re.compile(r"\bLANGUAGE (c|internal|\w+u)\b", re.IGNORECASE)
 OF_ALL = re.compile(r"\bFOR (ALL TABLES|TABLES IN SCHEMA)\b")
 BASE_TYPE = re.compile(r"^\s*INPUT = ", re.MULTILINE)
+EXTENSIONS = """
+    SELECT DISTINCT v.name::text FROM pg_available_extension_versions v
+    WHERE NOT v.superuser OR coalesce((to_jsonb(v) ->> 'trusted')::bool, false)
+"""
 AUTHORITY = re.compile(r' \(as ("(?:[^"]|"")+"|[^)]+)\);$', re.MULTILINE)
 
 
@@ -37,7 +41,18 @@ async def lacking(connection: psycopg.AsyncConnection[Any], live: Catalog) -> li
     ((superuser, roles, us),) = await cursor.fetchall()
     if superuser:
         return []
-    return [line for key, one in live.items() for line in _lacking(key, one, set(roles), us)]
+    cursor = await connection.execute(EXTENSIONS)
+    ours = {name for (name,) in await cursor.fetchall()}
+    lines = [
+        f"EXTENSION {key.name}: only a superuser may make it: name, as `template`, a database in "
+        "which one has made it"
+        for key in live
+        if key.kind == "EXTENSION" and key.name not in ours
+    ]
+    return [
+        *lines,
+        *(line for key, one in live.items() for line in _lacking(key, one, set(roles), us)),
+    ]
 
 
 def _lacking(key: Key, one: Entry, roles: set[str], us: str) -> Iterator[str]:

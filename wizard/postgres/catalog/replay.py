@@ -23,6 +23,15 @@ NOT_ALONE = (
 table, which a delivery compares with the local one."""
 GRANT = re.compile(r"(.*)GRANT (.+) ON (.+) TO (.+?)(?: WITH GRANT OPTION)?( \(as .+\))?;")
 REVOKE = re.compile(r"(.*)REVOKE (.+) ON (.+) FROM (.+?)( \(as .+\))?;")
+STANDING = """
+    SELECT 'EXTENSION', extname::text FROM pg_extension
+    UNION ALL SELECT 'EXTENSION VERSION', extname FROM pg_extension
+    UNION ALL SELECT 'EVENT TRIGGER', evtname FROM pg_event_trigger
+    UNION ALL SELECT 'FOREIGN DATA WRAPPER', fdwname FROM pg_foreign_data_wrapper
+    UNION ALL SELECT 'SERVER', srvname FROM pg_foreign_server
+    UNION ALL SELECT 'PROCEDURAL LANGUAGE', lanname FROM pg_language
+    UNION ALL SELECT 'PUBLICATION', pubname FROM pg_publication
+"""
 THERE_ALREADY = (
     psycopg.errors.DuplicateObject,
     psycopg.errors.DuplicateTable,
@@ -62,6 +71,12 @@ async def replay(
     return refused
 
 
+async def standing(connection: psycopg.AsyncConnection[Any]) -> set[Key | None]:
+    """Return the objects in no schema that are there, which mostly a superuser has made."""
+    rows = await (await connection.execute(STANDING)).fetchall()
+    return {Key(kind, "", name) for kind, name in rows}
+
+
 def _statements(difference: Difference) -> Iterator[bytes | sql.Composed]:
     kind, wanted, there = difference.key.kind, difference.before, difference.after
     if there is None and wanted is not None and kind not in NOT_ALONE:
@@ -70,6 +85,9 @@ def _statements(difference: Difference) -> Iterator[bytes | sql.Composed]:
             yield _owner(wanted.called, wanted.owner)
         return
     if there is None or (wanted is None and kind not in PRIVILEGES):
+        return
+    if wanted is not None and kind == "EXTENSION VERSION":
+        yield _version(difference.key.name, wanted.definition)
         return
     was, becomes = ("", "") if wanted is None else (wanted.definition, wanted.statements)
     if there.definition != was:
@@ -86,6 +104,11 @@ def _statements(difference: Difference) -> Iterator[bytes | sql.Composed]:
 def _by_role(statements: str) -> bytes:
     """Return what pg_dump has a superuser do in the name of a role, done by a member of it."""
     return AUTHORITY.sub(r"\1SET ROLE", statements).encode()
+
+
+def _version(extension: str, version: str) -> sql.Composed:
+    alter = sql.SQL("ALTER EXTENSION {} UPDATE TO {}")
+    return alter.format(sql.Identifier(extension), sql.Literal(version))
 
 
 def _owner(called: str, owner: str) -> sql.Composed:

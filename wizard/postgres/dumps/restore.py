@@ -34,14 +34,23 @@ OPTIONS = (
 # A line of the table of contents: "3; 3079 16385 EXTENSION - vector ", with its COMMENT's line
 # "3456; 0 0 COMMENT - EXTENSION vector ".
 EXTENSION = re.compile(r"^\d+; \d+ \d+ EXTENSION - (\S+)")
+SCHEMA = re.compile(r"^\d+; \d+ \d+ SCHEMA - (.+) \S*$")
 NOT_OURS = re.compile(r"^\d+; \d+ \d+ COMMENT - (EXTENSION|SCHEMA public\b)")
 
 
-async def create_beside(address: Address, name: str, *, like: str | None, report: Report) -> None:
-    """Make the empty database `name` on the server of `address`, ours to fill.
+async def create_beside(
+    address: Address,
+    name: str,
+    *,
+    like: str | None,
+    report: Report,
+    template: str = "template0",
+) -> None:
+    """Make the database `name` on the server of `address`, ours to fill.
 
-    It has the encoding, locale and settings of the database `like`, or the server's own locale
-    and UTF8 for None. Raise OperationFailed when it exists or our role may not make it.
+    It has what `template` has, which by default is nothing; the encoding, locale and settings of
+    the database `like`, or the server's own locale and UTF8 for None. Raise OperationFailed when
+    it exists or our role may not make it.
     """
     async with server.operations(address) as session:
         model: DatabaseRow | None = None
@@ -50,10 +59,12 @@ async def create_beside(address: Address, name: str, *, like: str | None, report
             if like not in there:
                 raise OperationFailed(f"There is no database {like} to be like.")
             model = there[like]
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}").format(
-            sql.Identifier(name), _locale(model, session.info.server_version // 10_000)
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(
+            sql.Identifier(name),
+            sql.Identifier(template),
+            _locale(model, session.info.server_version // 10_000),
         )
-        await _create(session, statement, name)
+        await _create(session, statement, name, template)
         if like is not None:
             await copy_settings(session, like, name, report)
 
@@ -204,9 +215,13 @@ async def _contents(archive: Archive, into: Address, report: Report, pg_restore:
         raise OperationFailed(f"pg_restore cannot list {archive.path}.", found=done.stderr_tail)
     lines = []
     async with server.session(into) as connection:
+        cursor = await connection.execute("SELECT nspname::text FROM pg_namespace")
+        schemas = {name for (name,) in await cursor.fetchall()} - {"public"}
         for line in done.stdout.splitlines():
             if NOT_OURS.match(line):
                 continue
+            if (made := SCHEMA.match(line)) and made[1] in schemas:
+                continue  # the template's
             match = EXTENSION.match(line)
             if match is None or await _can_extend(connection, match[1], report):
                 lines.append(line)
@@ -237,7 +252,7 @@ async def _can_extend(
 
 
 async def _create(
-    session: psycopg.AsyncConnection[Any], statement: sql.Composed, name: str
+    session: psycopg.AsyncConnection[Any], statement: sql.Composed, name: str, template: str
 ) -> None:
     try:
         await session.execute(statement)
@@ -250,10 +265,16 @@ async def _create(
         raise OperationFailed(
             f"Our role may not create the database {name}.",
             found=str(error),
-            hint="Let a superuser run: ALTER ROLE name CREATEDB",
+            hint="Let a superuser run: ALTER ROLE name CREATEDB"
+            if template == "template0"
+            else f"Let a superuser run: ALTER ROLE name CREATEDB; ALTER DATABASE {template} "
+            "IS_TEMPLATE true",
         ) from None
     except psycopg.Error as error:
-        raise OperationFailed(f"Creating the database {name} failed.", found=str(error)) from None
+        hint = "" if template == "template0" else f"It was to be made from the template {template}."
+        raise OperationFailed(
+            f"Creating the database {name} failed.", found=str(error), hint=hint
+        ) from None
 
 
 def _locale(model: DatabaseRow | None, major: int) -> sql.Composed:
