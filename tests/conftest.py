@@ -20,14 +20,20 @@ from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer, login_environment
 
 HERE = Path(__file__).parent
+SANDBOX = {"demo", "served"}
 
 pytest_plugins = ["tests.support.sandbox"]
 
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests together, which share what is made once, under --dist loadgroup too."""
+    """Keep a file's tests together, which share what is made once, under --dist loadgroup too.
+
+    A test in the sandbox is slow, since making that takes over half a minute.
+    """
     for item in items:
+        if SANDBOX & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(HERE))))
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -364,4 +365,4 @@ Crashes.TestCase.settings = settings(
     report_multiple_bugs=False,
     phases=[Phase.reuse, Phase.generate],  # shrinking would take minutes, and shows little more
 )
-test_crashes = Crashes.TestCase
+test_crashes = pytest.mark.slow(Crashes.TestCase)

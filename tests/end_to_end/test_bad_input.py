@@ -81,7 +81,6 @@ def test_shows_the_traceback_of_settings_that_do_not_import(demo: Demo) -> None:
     assert "wizard/worker" not in error["found"]
 
 
-@pytest.mark.slow
 def test_refuses_a_slug_that_two_pages_have(demo: Demo) -> None:
     with demo.connect("production") as connection:
         connection.execute(
@@ -122,7 +121,6 @@ def test_refuses_a_changed_host_key(demo: Demo, tmp_path: Path) -> None:
     assert "changed" in error["message"]
 
 
-@pytest.mark.slow
 def test_leaves_a_local_database_in_use_alone(demo: Demo) -> None:
     with demo.connect("local") as connection:
         connection.execute("SET application_name = 'a shell that was forgotten'")
@@ -133,7 +131,6 @@ def test_leaves_a_local_database_in_use_alone(demo: Demo) -> None:
     assert demo.databases("local") == ["harbour"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["flipped", "missing"])
 def test_refuses_a_dump_that_is_not_whole(demo: Demo, fault: str) -> None:
     data = dump_of_production(demo)

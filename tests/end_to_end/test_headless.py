@@ -141,7 +141,6 @@ async def drilled_wrong(demo: Demo) -> str:
     return str(caught.value.found)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -176,7 +175,6 @@ def test_a_signal_stops_in_good_order_and_resume_goes_on(
         sql_check.judge(connection, before, "harbour.example")
 
 
-@pytest.mark.slow
 def test_a_second_session_after_a_kill_and_an_undo(demo: Demo) -> None:
     """SIGKILL in the middle of a migrate, undo, then a second session: never each other's work."""
     models = demo.models.read_text()
@@ -219,7 +217,6 @@ def _until(running: subprocess.Popen[str], kind: str, operation: str) -> None:
     raise AssertionError(f"{operation} was not {kind}")
 
 
-@pytest.mark.slow
 def test_refuses_production_without_allow_or_on_another_database(demo: Demo) -> None:
     """Two keys, and the identity that was pinned on first use, are asked of every delivery."""
     done = demo.remodel("replay", "answers.yml", "--allow", "staging", "--json")
@@ -240,7 +237,6 @@ def test_refuses_production_without_allow_or_on_another_database(demo: Demo) -> 
     assert "cast.podcast" not in kinds
 
 
-@pytest.mark.slow
 def test_check_plan_and_sessions_touch_nothing(demo: Demo) -> None:
     before = demo.databases("local"), demo.databases("production"), demo.models.read_text()
     assert demo.remodel("check", "answers.yml").returncode == 0
@@ -268,7 +264,6 @@ def test_check_plan_and_sessions_touch_nothing(demo: Demo) -> None:
     ) == before
 
 
-@pytest.mark.slow
 def test_undo_goes_back_to_before_the_backup(demo: Demo) -> None:
     models = demo.models.read_text()
     with demo.connect("local") as connection:

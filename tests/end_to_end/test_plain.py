@@ -10,7 +10,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests.support.sandbox import REMODEL, Demo
@@ -65,7 +64,6 @@ class Teletype:
         return bool(data)
 
 
-@pytest.mark.slow
 def test_opens_steps_at_line_prompts(demo: Demo) -> None:
     """Two steps of the recorded answers are opened again; nothing asked for --plain."""
     data = yaml.safe_load((demo.root / "answers.yml").read_text())

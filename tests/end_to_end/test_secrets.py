@@ -78,7 +78,6 @@ def test_a_crash_of_ours_shows_no_secret(demo: Demo, tmp_path: Path, how: str) -
         assert planted_secrets.leaks(demo, known, ran) == []
 
 
-@pytest.mark.slow
 def test_a_traceback_of_the_project_shows_no_secret(demo: Demo) -> None:
     settings = demo.root / "site" / "config" / "settings" / "telling.py"
     settings.write_text(

@@ -132,7 +132,6 @@ def acts(session: Path) -> list[tuple[str, str, object]]:
     return told
 
 
-@pytest.mark.slow
 @needs_tmux
 def test_a_session_walked_by_keys_replays_to_the_same_end(demo: Demo, terminal: Terminal) -> None:
     with demo.connect("production") as connection:
@@ -192,7 +191,6 @@ def test_leaving_with_work_left_says_how_to_go_on(demo: Demo, terminal: Terminal
     assert "remodel resume" in text
 
 
-@pytest.mark.slow
 @needs_tmux
 def test_a_step_of_recorded_answers_is_opened_on_the_screens(
     demo: Demo, terminal: Terminal

@@ -177,6 +177,7 @@ async def test_a_long_chain_of_views_is_followed_to_its_end(superuser: Connectio
     assert named(listed) == await vanishing(superuser, "blog_blog", "keywords")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_of_any_schema_is_named_what_vanishes(superuser: Connection, seed: int) -> None:
     schema = Schema(seed)

@@ -7,7 +7,6 @@ import gzip
 import subprocess
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests.support import sql_check
@@ -77,7 +76,6 @@ def _password(demo: Demo) -> str:
     return line.partition("=")[2].strip("'\"")
 
 
-@pytest.mark.slow
 async def test_converts_an_editable_package_from_an_existing_dump_by_playbook(demo: Demo) -> None:
     with demo.connect("production") as connection:
         before = sql_check.look(connection)

@@ -315,6 +315,7 @@ async def test_an_extension_of_a_superuser_comes_by_a_template(
         await tidy(far_database)
 
 
+@pytest.mark.slow
 async def test_keeps_no_password_of_a_foreign_server(
     database: Address, far_database: Address, far_cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -140,6 +140,7 @@ async def restored(made: Archive, database: Address, context: Context) -> dict[s
 ROWS = {"author": 10, "page": 2000, "django_session": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["production", "managed"])
 async def test_the_dump_and_its_baseline_are_of_one_moment(
     source: str,
@@ -157,6 +158,7 @@ async def test_the_dump_and_its_baseline_are_of_one_moment(
     assert await restored(made, database, context) == ROWS
 
 
+@pytest.mark.slow
 async def test_runs_pg_dump_here_where_the_far_side_has_none(
     remodel_yml: Path,
     ssh_server: SshServer,
@@ -331,6 +333,7 @@ async def test_asks_for_each_host_key_on_the_way(
         assert (await context.far.checked(found.backup_source)).ssh is not None
 
 
+@pytest.mark.slow
 async def test_leaves_a_script_of_another_session(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ async def test_refuses_a_swap_beforehand_and_offers_in_place(
     assert await titles(poor) == {"old"}
 
 
+@pytest.mark.slow
 async def test_delivers_verifies_and_is_observed_after_a_crash(
     database: Address, poor: Address, far_cluster: Cluster, tmp_path: Path
 ) -> None:

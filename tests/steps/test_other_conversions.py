@@ -66,7 +66,6 @@ def states(journal: Journal) -> dict[str, tuple[str, dict[str, Any]]]:
     return {key: (state.kind, state.data) for key, state in found.items() if state is not None}
 
 
-@pytest.mark.slow
 async def test_converts_in_place_with_ids_kept(demo: Demo) -> None:
     with demo.connect("production") as connection:
         before = sql_check.look(connection)
@@ -144,7 +143,6 @@ def with_ids(rows: list[tuple[Any, ...]], mapping: dict[str, int]) -> list[tuple
     return [(*facts, links.sub(new, json.dumps(body)), path) for *facts, body, path in rows]
 
 
-@pytest.mark.slow
 async def test_converts_to_an_existing_sibling_by_a_field_map(with_note: Demo) -> None:
     demo = with_note
     with demo.connect("production") as connection:

@@ -28,6 +28,7 @@ def several_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["swap", "in place"])
 async def test_delivers_a_parallel_dump(
     way: str, database: Address, far_database: Address, tmp_path: Path

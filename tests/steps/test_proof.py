@@ -116,6 +116,7 @@ def differences(folder: Path, said: dict[str, str], forget: str = "", above: str
     return [str(one) for one in found]
 
 
+@pytest.mark.slow
 def test_a_sound_conversion_shows_what_was_shown(tmp_path: Path) -> None:
     assert differences(tmp_path, EVERYTHING) == []
 

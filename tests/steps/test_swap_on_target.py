@@ -28,6 +28,7 @@ LOOK = (
 )
 
 
+@pytest.mark.slow
 async def test_the_code_on_the_target_sees_the_new_database_first(
     database: Address, far_database: Address, ssh_server: SshServer, tmp_path: Path
 ) -> None:
@@ -53,6 +54,7 @@ async def test_the_code_on_the_target_sees_the_new_database_first(
     await tidy(far_database)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "words", "found"),
     [
@@ -86,6 +88,7 @@ async def test_a_check_that_fails_or_writes_stops_before_anything_is_touched(
     assert not (tmp_path / "deploy" / "stopped").exists()
 
 
+@pytest.mark.slow
 async def test_a_drop_that_fails_is_told(
     database: Address, far_database: Address, ssh_server: SshServer, tmp_path: Path
 ) -> None:
@@ -111,6 +114,7 @@ async def test_a_drop_that_fails_is_told(
     assert await titles(far_database) == {"old"}
 
 
+@pytest.mark.slow
 async def test_says_that_the_service_is_still_stopped(
     database: Address, far_database: Address, ssh_server: SshServer, tmp_path: Path
 ) -> None:
@@ -135,6 +139,7 @@ async def test_says_that_the_service_is_still_stopped(
     assert await names(far_database) == {""}
 
 
+@pytest.mark.slow
 async def test_delivers_and_rolls_back_twice(
     database: Address, far_database: Address, far_cluster: Cluster, tmp_path: Path
 ) -> None:

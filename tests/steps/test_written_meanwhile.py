@@ -94,7 +94,6 @@ class Editing(Consenting):
         return "retry" if len(self.failures) == 1 else "stop"
 
 
-@pytest.mark.slow
 async def test_drift_after_an_accepted_drift_is_fetched_again(demo: Demo) -> None:
     """Staging was delivered to by then, and stays as it is."""
     data = yaml.safe_load((demo.root / "remodel.yml").read_text())
@@ -186,6 +185,7 @@ async def test_delivered_after_the_loss_was_accepted_in_words(
         await restore.drop(far_database, kept.database, force=True)
 
 
+@pytest.mark.slow
 async def test_a_replaced_database_needs_consent_to_losing_changes(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:
@@ -257,6 +257,7 @@ class Submitting(Typing):
         await execute(self.address, SUBMIT)
 
 
+@pytest.mark.slow
 async def test_a_form_that_was_sent_at_the_gate_stops_the_delivery(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ async def holding(press: Press, page: int) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow
 async def test_everything_is_on_the_new_page_afterwards(added: Press) -> None:
     show = await added.page("show")
     tree = await added.query(TREE)
@@ -206,6 +207,7 @@ print(type(page).__name__, page.{prefix}keywords, page.{prefix}explicit,
 """
 
 
+@pytest.mark.slow
 async def test_an_old_draft_published_later_keeps_the_new_fields(added: Press) -> None:
     show = await added.page("show")
     added.apart()

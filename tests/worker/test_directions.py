@@ -146,6 +146,7 @@ async def test_the_indexes_are_as_wagtail_would_build_them(
     assert await shapes.query(INDEXES) == ours
 
 
+@pytest.mark.slow
 async def test_there_and_back_in_place_leaves_nothing(shapes: Press) -> None:
     """To a child and back to the parent: every row of every table is what it was."""
     other = await shapes.page("other")

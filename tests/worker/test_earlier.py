@@ -60,6 +60,7 @@ async def test_converts_with_the_models_of_the_migration_that_adds_the_type(
     assert (added.project / "press" / "models.py").read_bytes() == source
 
 
+@pytest.mark.slow
 async def test_stops_before_the_removal(added: Press) -> None:
     await release(added)
     classes = await rebuilt(added)

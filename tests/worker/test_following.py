@@ -34,6 +34,7 @@ async def referred_to(shapes: Press, said: str) -> None:
     await shapes.shell(REFER.format(said=said, link="{link}"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", ["", f"Tel. {FAR}. "])
 async def test_links_follow_and_digits_stay(shapes: Press, said: str) -> None:
     """A number that is the page's id without meaning it is left as it is, wherever it stands."""

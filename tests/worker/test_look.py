@@ -25,6 +25,7 @@ def proposed(more: str = "") -> str:
     return text.replace("# new type\n", NEW_TYPE.format(prefix="new_") + more)
 
 
+@pytest.mark.slow
 async def test_looks_with_models_that_are_not_there_and_leaves_nothing(press: Press) -> None:
     await press.query("UPDATE press_blog SET keywords = 'sea' WHERE keywords = ''")
     before = await press.everything(), await press.query(SEQUENCES)

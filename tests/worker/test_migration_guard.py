@@ -29,6 +29,7 @@ async def manage(press: Press, *arguments: str) -> tuple[int, str]:
     return ended.returncode, ended.stderr_tail
 
 
+@pytest.mark.slow
 async def test_refuses_to_drop_the_values_of_pages_that_were_not_converted(added: Press) -> None:
     before = await added.query(VALUES)
     await release(added)

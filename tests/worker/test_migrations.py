@@ -47,6 +47,7 @@ async def test_other_changes_do_not_slip_into_the_migration(press: Press) -> Non
     assert "Remove field note from banner" in caught.value.found
 
 
+@pytest.mark.slow
 async def test_the_end_removes_then_renames_and_loses_nothing(added: Press) -> None:
     show = await added.page("show")
     added.apart()

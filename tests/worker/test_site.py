@@ -104,6 +104,7 @@ async def test_missing_interpreter_and_project_are_named(press: Press, tmp_path:
         await WorkerClient(Path("/usr/bin/python3"), tmp_path, "config.settings").start()
 
 
+@pytest.mark.slow
 async def test_a_pinned_target_is_refused(press: Press) -> None:
     async with press.site() as site:
         identity = site.hello.database.identity
@@ -111,6 +112,7 @@ async def test_a_pinned_target_is_refused(press: Press) -> None:
         await press.site(pinned=[identity]).start()
 
 
+@pytest.mark.slow
 async def test_a_pinned_target_is_refused_when_it_appears_later(press: Press) -> None:
     """The worker started while there was no database; then a target took the name."""
     name = press.database.database
@@ -138,6 +140,7 @@ async def test_an_idle_worker_holds_no_connection(press: Press) -> None:
         assert await press.value(others) == 1
 
 
+@pytest.mark.slow
 async def test_a_killed_worker_is_an_error_with_its_last_words(press: Press) -> None:
     add_settings(press, "\nprint('so far so good')\n")
     async with press.site() as site:
