@@ -6,9 +6,11 @@ import psycopg
 import pytest
 
 from wizard.base.errors import OperationFailed
+from wizard.base.events import Event, Finding, Report
 from wizard.postgres.address import Address, connect
 from wizard.postgres.admin import preflight
 from wizard.postgres.admin.preflight import Needs
+from wizard.postgres.dumps.restore import create_beside
 from wizard.sandbox.cluster import Cluster
 from wizard.ssh.connection import Connection
 
@@ -116,3 +118,51 @@ async def test_compares_the_size_with_the_free_disk(
     assert enough.faults == ()
     assert f"are free in {far_cluster.data}" in enough.notes[0]
     assert short.faults[0].startswith("the new database takes about 1,000,000,000,000,000,000 by")
+
+
+MADE = (
+    "CREATE ROLE other",
+    "ALTER DATABASE {0} SET work_mem = '9MB'",
+    'ALTER DATABASE {0} SET search_path = public, "Häfen"',
+    "ALTER DATABASE {0} SET \"app.tenant\" = 'a,b'",
+    "ALTER DATABASE {0} SET log_min_duration_statement = '5s'",
+    "ALTER DATABASE {0} SET deadlock_timeout = '2s'",
+    "ALTER ROLE app IN DATABASE {0} SET statement_timeout = '1min'",
+    "ALTER ROLE app IN DATABASE {0} SET log_statement = 'all'",
+    "ALTER ROLE other IN DATABASE {0} SET statement_timeout = '30s'",
+    "GRANT SET ON PARAMETER deadlock_timeout TO app",
+)
+GONE = (
+    "DROP DATABASE IF EXISTS beside",
+    "REVOKE SET ON PARAMETER deadlock_timeout FROM app",
+    "ALTER ROLE other IN DATABASE {0} RESET ALL",
+    "DROP ROLE other",
+)
+
+
+async def test_names_the_settings_that_do_not_follow_with_their_values(
+    cluster: Cluster, database: Address, report: Report, events: list[Event]
+) -> None:
+    name = database.database
+    await as_superuser(cluster, "postgres", *(one.format(name) for one in MADE))
+    try:
+        notes = (await preflight.swap(database, Needs(), None)).notes
+        lines = [line.partition(" does not follow") for line in notes]
+        told = [line for line, follows, _ in lines if follows]
+        await create_beside(database, "beside", like=name, report=report)
+        assert (await preflight.swap(cluster.address(name), Needs(), None)).notes[1:] == ()
+    finally:
+        await as_superuser(cluster, "postgres", *(one.format(name) for one in GONE))
+    assert told == [
+        "the setting app.tenant = a,b",
+        "the setting log_min_duration_statement = 5s",
+        "the setting log_statement = all of the role app",
+        "the setting statement_timeout = 30s of the role other",
+    ]
+    refused = [one.name for one in events if isinstance(one, Finding) and one.status == "warn"]
+    assert refused == [
+        "setting app.tenant",
+        "setting log_min_duration_statement",
+        "setting log_statement of role app",
+        "setting statement_timeout of role other",
+    ]

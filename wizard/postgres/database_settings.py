@@ -13,6 +13,56 @@ from psycopg import sql
 
 from wizard.base.events import Report
 
+# Who may set what for a database, or for a role in it (PostgreSQL documentation, ALTER DATABASE and
+# ALTER ROLE). What is no parameter of the server or a module, as `app.tenant`, takes a superuser
+# there, or a grant. From 15 on a parameter may be granted; from 16 on one has to be a role's admin.
+SETTINGS = """
+    SELECT r.rolname, split_part(c.setting, '=', 1), substr(c.setting, strpos(c.setting, '=') + 1),
+           p.context IS NOT DISTINCT FROM 'user',
+           s.setrole = 0 OR r.rolname = current_user OR (me.rolcreaterole AND NOT r.rolsuper)
+    FROM pg_db_role_setting s
+    JOIN pg_database d ON d.oid = s.setdatabase
+    JOIN pg_roles me ON me.rolname = current_user
+    LEFT JOIN pg_roles r ON r.oid = s.setrole
+    CROSS JOIN unnest(s.setconfig) c (setting)
+    LEFT JOIN pg_settings p ON p.name = split_part(c.setting, '=', 1)
+    WHERE d.datname = %s AND NOT me.rolsuper
+    ORDER BY 1 NULLS FIRST, 2
+"""
+GRANTED = 15  # the first server whose parameters can be granted
+ADMINS = 16  # the first on which CREATEROLE alone is not enough
+
+
+async def not_settable(session: psycopg.AsyncConnection[Any], source: str) -> list[str]:
+    """Return, as sentences with the values, the settings of a database that our role may not make
+    for another one."""
+    rows = await (await session.execute(SETTINGS, [source])).fetchall()
+    major = session.info.server_version // 10_000
+    lines = []
+    for role, name, value, by_anybody, of_ours in rows:
+        may = by_anybody
+        if not may and major >= GRANTED:
+            may = await _is(session, "SELECT has_parameter_privilege(%s, 'SET')", name)
+        if of_ours and role and major >= ADMINS:
+            of_ours = await _is(
+                session,
+                "SELECT %s = current_user OR pg_has_role(%s, 'MEMBER WITH ADMIN OPTION')",
+                role,
+                role,
+            )
+        if not (may and of_ours):
+            whose = f" of the role {role}" if role else ""
+            lines.append(
+                f"the setting {name} = {value}{whose} does not follow, for our role may not make "
+                "it: let a superuser make it again afterwards"
+            )
+    return lines
+
+
+async def _is(session: psycopg.AsyncConnection[Any], query: str, *values: str) -> bool:
+    (answer,) = await (await session.execute(query.encode(), values)).fetchone() or (False,)
+    return bool(answer)
+
 
 async def copy_settings(
     session: psycopg.AsyncConnection[Any], source: str, target: str, report: Report

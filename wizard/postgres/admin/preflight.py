@@ -16,6 +16,7 @@ from wizard.base.errors import OperationFailed
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import swap as swaps
+from wizard.postgres.database_settings import not_settable
 from wizard.ssh.connection import Connection
 
 LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")  # of a database on the host that SSH reaches
@@ -125,6 +126,7 @@ async def swap(address: Address, needed: Needs, ssh: Connection | None) -> Prefl
         lacking, notes = await _extensions(connection, needed, new=True)
         short, room = await _disk(connection, needed, ssh)
         notes += [*room, *await _sessions(connection, name), *await _bound(connection, name)]
+        notes += await not_settable(connection, name)
         return PreflightReport((*faults, *lacking, *short), tuple(notes))
 
 
