@@ -15,7 +15,7 @@ import yaml
 
 from tests.support.delivery import dumped, perform, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
-from wizard.config.config import Target
+from wizard.config.databases import Target
 from wizard.delivery.playbook import Playbook
 from wizard.engine.context import Context
 from wizard.engine.operation import Seen

@@ -13,7 +13,7 @@ import pytest
 from tests.support.delivery import dumped, execute, names, perform, tidy, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding
-from wizard.config.config import Target
+from wizard.config.databases import Target
 from wizard.delivery.in_place import InPlace
 from wizard.delivery.playbook import Playbook
 from wizard.delivery.rollback import Rollback

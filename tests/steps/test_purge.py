@@ -20,7 +20,8 @@ from wizard.base.errors import ConsentMissing, IdentityMismatch, PlanStale
 from wizard.base.events import Events, Report
 from wizard.commands import runner
 from wizard.config import config
-from wizard.config.config import Config, Local, SiteAddress, Target
+from wizard.config.config import Config
+from wizard.config.databases import Local, SiteAddress, Target
 from wizard.delivery.overwrite import script_of
 from wizard.delivery.results import Dumped
 from wizard.delivery.rollback import Rollback

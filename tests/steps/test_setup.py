@@ -11,6 +11,7 @@ from tests.support.sandbox import Demo
 from wizard.base.errors import ConfigError
 from wizard.commands import discover
 from wizard.config import config
+from wizard.config.databases import SiteAddress
 from wizard.engine.operators import Plain
 from wizard.project.django_project import find_project
 
@@ -54,7 +55,7 @@ async def test_a_project_is_found_asked_about_and_written(demo: Demo) -> None:
     assert written.project.settings == "config.settings.local"
     assert written.project.package == demo.root / "package"
     assert written.local.address.user == "dev"
-    assert written.backup_source.site == config.SiteAddress("harbour.example", 443)
+    assert written.backup_source.site == SiteAddress("harbour.example", 443)
     assert written.backup_source.address.database == "harbour"
     assert written.conversion.pages == ({"slug": "show"},)
     assert written.conversion.move[0] == "itunes_artwork"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from wizard.config.config import Target
+from wizard.config.databases import Target
 from wizard.delivery import kinds
 from wizard.delivery.base import After, Delivery
 from wizard.delivery.drill import Drill

@@ -12,7 +12,7 @@ import yaml
 from tests.support.remodel_yml import GOOD
 from wizard.base.events import Events
 from wizard.config import config
-from wizard.config.config import Target
+from wizard.config.databases import Target
 from wizard.delivery import kinds
 from wizard.delivery.drill import Drill
 from wizard.delivery.dump import Dump

@@ -5,38 +5,21 @@ Relative paths are relative to the folder of remodel.yml.
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from wizard.base import yamlfile
 from wizard.base.errors import ConfigError
+from wizard.config import databases
+from wizard.config.databases import Local, Target
 from wizard.config.environment import Environment
 from wizard.config.section import ConfigSection
-from wizard.postgres.address import Address
 
 FILE = "remodel.yml"
 Policy = Literal["block", "warn", "ignore"]
 POLICIES: tuple[str, ...] = get_args(Policy)
-# libpq's own default, `prefer`, sends everything in the clear where TLS fails.
-SSLMODES = ("require", "verify-full", "verify-ca", "disable")
-
-
-TEMPLATE = "template0"
-
-
-@dataclass(frozen=True)
-class SiteAddress:
-    """Hostname and port of a Wagtail Site."""
-
-    hostname: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.hostname}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -48,48 +31,6 @@ class Project:
     settings: str
     package: Path | None
     install: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Local:
-    """The developer's own database, the only one that is worked on."""
-
-    address: Address
-    site: SiteAddress
-    template: str = TEMPLATE
-    """The database that new ones are made from: a superuser puts there what our role may not make,
-    as an untrusted extension."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A database that the result is delivered to. `address` is as seen from its own host.
-
-    Without `ssh` it is one that this machine reaches itself, as a managed PostgreSQL is.
-    """
-
-    name: str
-    ssh: str
-    ssh_config: Path | None
-    address: Address
-    site: SiteAddress
-    before: tuple[tuple[str, ...], ...] = ()
-    after: tuple[tuple[str, ...], ...] = ()
-    playbook: tuple[str, ...] = ()
-    """The operator's own restore command; when given, delivery is by playbook, not by swap."""
-    playbook_path: Path | None = None
-    check: tuple[tuple[str, ...], ...] = ()
-    """What has to succeed on the target, its database's name in REMODEL_DATABASE: of a swap once
-    with the new database beside the live one, before that is touched; and after each delivery."""
-    delivery: str = "swap"
-    """The kind of delivery by its name, see `wizard.delivery.kinds`."""
-    template: str = TEMPLATE
-    """As the local database's, on the target's server."""
-
-    @property
-    def where(self) -> str:
-        """Where it is, in a word: the SSH destination, or else the database's own host."""
-        return self.ssh or self.address.host
 
 
 @dataclass(frozen=True)
@@ -220,10 +161,10 @@ def read(path: Path) -> Config:
     project_path = folder / project.text("path", ".")
     package = project.text("package", "")
     local = top.section("local")
-    local_site = _site(local, SiteAddress("localhost", 8000))
+    local_database = databases.local(local, secrets)
     targets_section = top.section("targets")
     targets = {
-        name: _target(targets_section.section(name), name, folder, secrets)
+        name: databases.target(targets_section.section(name), name, folder, secrets)
         for name in targets_section.names()
     }
     source = top.text("source", "production")
@@ -240,14 +181,12 @@ def read(path: Path) -> Config:
         path=path.resolve(),
         project=Project(
             path=project_path,
-            python=_rooted(folder, project.text("python", ".venv/bin/python")),
+            python=databases.rooted(folder, project.text("python", ".venv/bin/python")),
             settings=project.text("settings"),
-            package=_rooted(folder, package) if package else None,
+            package=databases.rooted(folder, package) if package else None,
             install=project.words("install"),
         ),
-        local=Local(
-            _address(local, "LOCAL", secrets), local_site, local.text("template", TEMPLATE)
-        ),
+        local=local_database,
         backup_source=targets[source] if source in targets else _no_source(source, targets, path),
         targets={
             name: target
@@ -263,7 +202,7 @@ def read(path: Path) -> Config:
             ids=conversion.choice("ids", ("new", "kept")),
             fields=conversion.field_map("fields"),
         ),
-        postgres_bin=_rooted(folder, postgres_bin) if postgres_bin else None,
+        postgres_bin=databases.rooted(folder, postgres_bin) if postgres_bin else None,
         backup=backup,
         drift={table: drift.choice(table, POLICIES) for table in drift.names()},
         origin={**top.origin, **secrets.origin},
@@ -315,83 +254,3 @@ def _no_source(source: str, targets: Mapping[str, Target], path: Path) -> Target
         f"{path.name}: source is {source!r}, and no target has that name.",
         hint=yamlfile.nearest(source, list(targets)) or "Add it under targets.",
     )
-
-
-def _target(section: ConfigSection, name: str, folder: Path, secrets: Environment) -> Target:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", name):
-        # It is a part of files' and variables' names, and typed at the gate.
-        section.refuse("", f"{yamlfile.brief(name)} cannot be a target's name; use a plain word")
-    ssh = section.text("ssh", "")
-    if ssh.startswith("-"):
-        section.refuse("ssh", f"{ssh!r} looks like an option")
-    ssh_config = section.text("ssh_config", "")
-    playbook = section.words("playbook")
-    playbook_path = section.text("playbook_path", "")
-    if playbook and "delivery" in section.names():
-        section.refuse("delivery", "the playbook is how it is delivered; leave out one of them")
-    delivery = "playbook" if playbook else section.text("delivery", "swap")
-    if delivery == "playbook" and not playbook:
-        section.refuse("delivery", "a playbook needs its command, as `playbook`")
-    target = Target(
-        name=name,
-        ssh=ssh,
-        ssh_config=_rooted(folder, ssh_config) if ssh_config else None,
-        address=_address(section, name.upper(), secrets),
-        site=_site(section, None),
-        before=section.commands("before"),
-        after=section.commands("after"),
-        playbook=playbook,
-        playbook_path=_rooted(folder, playbook_path) if playbook_path else None,
-        check=section.commands("check"),
-        delivery=delivery,
-        template=section.text("template", TEMPLATE),
-    )
-    if ssh:
-        section.no_more_keys()
-        return target
-    return _without_ssh(section, target)
-
-
-def _without_ssh(section: ConfigSection, target: Target) -> Target:
-    """Return a target that this machine reaches itself; over a network with TLS by default."""
-    if not target.address.host:
-        section.refuse("ssh", "the key 'ssh' is missing; a database without it needs a `host`")
-    for key in ("ssh_config", "before", "after", "check"):
-        if getattr(target, key):
-            section.refuse(key, "this needs `ssh`, and there is none")
-    sslmode = section.choice("sslmode", SSLMODES)
-    section.no_more_keys()
-    if target.address.host.startswith("/"):  # a unix socket, which has no TLS
-        return target
-    return replace(target, address=replace(target.address, sslmode=sslmode))
-
-
-def _address(section: ConfigSection, name: str, secrets: Environment) -> Address:
-    return Address(
-        database=section.text("database"),
-        host=section.text("host", ""),
-        port=section.number("port", 5432),
-        user=section.text("user", ""),
-        password=secrets.get(f"REMODEL_{name.replace('-', '_')}_PASSWORD"),
-    )
-
-
-def _site(section: ConfigSection, default: SiteAddress | None) -> SiteAddress:
-    if default is not None and "site" not in section.names():
-        return default
-    site = section.section("site")
-    address = SiteAddress(site.text("hostname"), site.number("port", 443))
-    site.no_more_keys()
-    return address
-
-
-def _rooted(folder: Path, given: str) -> Path:
-    """Make a path absolute without resolving links: a venv's python is one."""
-    try:
-        return Path(os.path.normpath(folder / Path(given).expanduser()))
-    except RuntimeError as problem:
-        raise ConfigError(
-            f"The path {given!r} leads nowhere.",
-            found=str(problem),
-            hint="Write it in full in remodel.yml.",
-        ) from None

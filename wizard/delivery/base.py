@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from wizard.base import files
 from wizard.base.errors import OperationFailed, RemodelError, VerificationFailed
-from wizard.config.config import Target
+from wizard.config.databases import Target
 from wizard.delivery.drift import since_backup, staging_outcome
 from wizard.delivery.drift.since_backup import DriftSinceBackup
 from wizard.delivery.foreseen import Foreseen

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from wizard.base.errors import ConfigError
 from wizard.base.events import Status
-from wizard.config.config import Config, Target
+from wizard.config.config import Config
+from wizard.config.databases import Target
 from wizard.delivery.base import ForTarget
 from wizard.delivery.results import Delivered
 from wizard.postgres.catalog.entries import Entry, Key

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard.base.errors import OperationFailed, VerificationFailed
-from wizard.config.config import Target
+from wizard.config.databases import Target
 from wizard.delivery import kinds
 from wizard.delivery.base import After, AfterRollback, Delivery, stopping
 from wizard.delivery.drift import policy, since_backup

@@ -14,7 +14,7 @@ from typing import Any
 from wizard.base import files
 from wizard.base.errors import OperationFailed
 from wizard.base.events import Report
-from wizard.config.config import TEMPLATE, Target
+from wizard.config.databases import TEMPLATE, Target
 from wizard.delivery import beside, kinds
 from wizard.delivery.base import After, AfterRollback, Delivery, run_checks, stopping
 from wizard.delivery.drift import since_backup

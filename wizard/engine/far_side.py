@@ -9,7 +9,8 @@ from pathlib import Path
 
 from wizard.base.errors import ConfigError
 from wizard.base.events import Report
-from wizard.config.config import Config, Target
+from wizard.config.config import Config
+from wizard.config.databases import Target
 from wizard.postgres import identity, server
 from wizard.postgres.address import Address
 from wizard.postgres.catalog import entries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wizard.config.config import Target
+from wizard.config.databases import Target
 from wizard.delivery import kinds
 from wizard.delivery.base import ForTarget
 from wizard.engine.context import Context

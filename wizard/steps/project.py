@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from wizard.base.errors import ConfigError, IdentityMismatch, OperationFailed, RemodelError
 from wizard.base.yamlfile import nearest
-from wizard.config.config import Conversion, Target
+from wizard.config.config import Conversion
+from wizard.config.databases import Target
 from wizard.delivery import kinds
 from wizard.delivery.verify import objects
 from wizard.engine.context import Context

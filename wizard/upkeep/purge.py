@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wizard.base.errors import IdentityMismatch
-from wizard.config.config import Config, Target
+from wizard.config.config import Config
+from wizard.config.databases import Target
 from wizard.delivery import kinds
 from wizard.delivery.results import Dumped
 from wizard.engine.context import Context

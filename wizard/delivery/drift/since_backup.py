@@ -14,7 +14,7 @@ import psycopg
 
 from wizard.base.errors import OperationFailed, PlanStale
 from wizard.base.events import Report
-from wizard.config.config import Target
+from wizard.config.databases import Target
 from wizard.delivery.drift import authors, policy
 from wizard.delivery.drift.authors import Doings
 from wizard.delivery.drift.lost_rows import LostRows

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wizard.config.config import Target
+from wizard.config.databases import Target
 from wizard.engine.context import Context
 
 OPERATIONS = ("deliver", "after", "check")

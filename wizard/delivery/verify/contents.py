@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wizard.base.errors import VerificationFailed, some
-from wizard.config.config import Target
+from wizard.config.databases import Target
 from wizard.engine.context import Context
 from wizard.engine.results import Converted
 from wizard.postgres import server

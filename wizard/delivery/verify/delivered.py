@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wizard.base.errors import VerificationFailed, some
-from wizard.config.config import Target
+from wizard.config.databases import Target
 from wizard.delivery.drift import policy
 from wizard.engine.context import Context
 from wizard.postgres import server

@@ -18,7 +18,7 @@ import psycopg
 from wizard.base import files
 from wizard.base.errors import RemodelError, VerificationFailed, some
 from wizard.base.events import Report
-from wizard.config.config import TEMPLATE, Target
+from wizard.config.databases import TEMPLATE, Target
 from wizard.delivery import kinds
 from wizard.engine.context import Context
 from wizard.engine.far_side import Describing
