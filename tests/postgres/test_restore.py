@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from psycopg import sql
 
 from tests.support.small_disk import mounted
@@ -242,3 +244,74 @@ def test_names_beside_fit_into_63_bytes_and_differ() -> None:
     long = [server.beside("é" * 31 + str(number), "checkpoint") for number in range(2)]
     assert all(len(name.encode()) <= 63 and name.endswith("__checkpoint") for name in long)
     assert long[0] != long[1]
+
+
+HARMFUL = """
+CREATE ROLE elsewhere; GRANT elsewhere TO app;
+CREATE POLICY "mine, or" ON page TO elsewhere USING (true);
+COMMENT ON POLICY "mine, or" ON page IS 'theirs';
+CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+CREATE EVENT TRIGGER watched ON ddl_command_end EXECUTE FUNCTION watch();
+"""
+
+
+async def test_does_without_what_the_hint_names(
+    filled: Address,
+    cluster: Cluster,
+    beside: Address,
+    tmp_path: Path,
+    report: Report,
+    events: list[Event],
+    pg_dump: Tool,
+    pg_restore: Tool,
+) -> None:
+    """Following the hint leads past each that fails, to a restored database."""
+    async with await connect(cluster.address(filled.database)) as superuser:
+        await superuser.execute(HARMFUL)
+        made = await dump(filled, tmp_path / "db", report, pg_dump=pg_dump, pg_restore=pg_restore)
+        await superuser.execute(
+            'DROP EVENT TRIGGER watched; DROP POLICY "mine, or" ON page; DROP ROLE elsewhere'
+        )
+    leave_out: list[str] = []
+    for _ in range(4):
+        await create_beside(filled, beside.database, like=filled.database, report=report)
+        try:
+            await restore(made, beside, report, pg_restore=pg_restore, leave_out=leave_out)
+            break
+        except OperationFailed as error:
+            written = re.search(r"`restore: (.+)` in remodel.yml", error.hint)
+            assert written, str(error)
+            leave_out += yaml.safe_load(written[1])["leave_out"]
+    assert leave_out == [
+        "POLICY public page mine, or",
+        'COMMENT public POLICY "mine, or" ON page',
+        "EVENT TRIGGER watched",
+    ]
+    told = [one.value for one in events if isinstance(one, Finding) and one.name == "left out"]
+    assert told[-3:] == leave_out
+    assert await fingerprint.tables(filled) == await fingerprint.tables(beside)
+
+    await drop(filled, beside.database)
+    await create_beside(filled, beside.database, like=filled.database, report=report)
+    with pytest.raises(OperationFailed, match="does not have what") as refused:
+        await restore(made, beside, report, pg_restore=pg_restore, leave_out=["TABLE public page"])
+    assert refused.value.found == "TABLE public page"
+    assert "EVENT TRIGGER watched" in refused.value.hint
+
+
+async def test_a_database_is_made_in_the_tablespace_of_its_model(
+    filled: Address, cluster: Cluster, beside: Address, report: Report, tmp_path: Path
+) -> None:
+    async with await connect(cluster.address("postgres")) as superuser:
+        await superuser.execute(f"CREATE TABLESPACE fast OWNER app LOCATION '{tmp_path}'".encode())
+        move = sql.SQL("ALTER DATABASE {} SET TABLESPACE {}")
+        model = sql.Identifier(filled.database)
+        await superuser.execute(move.format(model, sql.Identifier("fast")))
+        try:
+            await create_beside(filled, beside.database, like=filled.database, report=report)
+            there = {row.name: row.tablespace for row in await server.databases(filled)}
+            assert there[beside.database] == "fast"
+        finally:
+            await drop(filled, beside.database)
+            await superuser.execute(move.format(model, sql.Identifier("pg_default")))
+            await superuser.execute("DROP TABLESPACE fast")

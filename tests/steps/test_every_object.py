@@ -14,6 +14,7 @@ from tests.support.delivery import dumped, execute, names, perform, tidy, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding
 from wizard.config.databases import Target
+from wizard.delivery.base import Delivery
 from wizard.delivery.in_place import InPlace
 from wizard.delivery.playbook import Playbook
 from wizard.delivery.rollback import Rollback
@@ -33,8 +34,12 @@ COMMENT ON VIEW shown IS 'what is shown';
 CREATE STATISTICS counted (ndistinct) ON id, title FROM wagtailcore_page;
 CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE PUBLICATION pages FOR TABLE wagtailcore_page;
+CREATE POLICY mine ON wagtailcore_page USING (true);
 """
-ANEW = {"shown", "VIEW shown", "counted", "mood", "pages", "pages wagtailcore_page"}
+ANEW = {
+    *("shown", "VIEW shown", "counted", "mood"),
+    *("pages", "pages wagtailcore_page", "wagtailcore_page mine"),
+}
 PLAYBOOK = """#!/bin/sh
 set -e
 psql="{bin}/psql -q -v ON_ERROR_STOP=1"
@@ -85,7 +90,7 @@ async def test_a_swap_makes_what_no_restore_brings(
     async with live(tmp_path, database, far_database) as (run, target):
         heard = Heard(run)
         await perform(run, Swap(target))
-        assert heard.last.value == "22 objects: 16 kept, 6 rebuilt"
+        assert heard.last.value == "23 objects: 16 kept, 7 rebuilt"
         held = ledger.read(run.session.folder, ledger.objects("staging"))
         assert held is not None
         assert held.unbalanced == []
@@ -99,7 +104,7 @@ async def test_a_swap_makes_what_no_restore_brings(
         assert await has_all(far_database)
 
         await perform(run, Rollback(target))
-        assert heard.last.value == "22, each as before the delivery"
+        assert heard.last.value == "23, each as before the delivery"
     await tidy(far_database)
 
 
@@ -199,7 +204,7 @@ async def test_in_place_makes_it_in_the_same_transaction(
         operation = InPlace(target)
         plan = await operation.plan(run)
         await perform(run, operation, plan)
-        assert heard.last.value.startswith("22 objects: 22 kept")
+        assert heard.last.value.startswith("23 objects: 23 kept")
         assert await has_all(far_database)
         assert await titles(far_database) == {"new"}
         await execute(far_database, "DROP VIEW shown")
@@ -224,7 +229,7 @@ async def test_in_place_leaves_a_superusers_objects(
         operation = InPlace(target)
         plan = await operation.plan(run)
         await perform(run, operation, plan)
-        assert heard.last.value == "27 objects: 27 kept"
+        assert heard.last.value == "28 objects: 28 kept"
 
 
 @pytest.mark.slow
@@ -275,9 +280,44 @@ async def test_after_a_playbook_it_is_made_in_the_target(
     async with live(tmp_path, database, far_database, playbook=[str(script)]) as (run, target):
         heard = Heard(run)
         await perform(run, Playbook(target))
-        assert heard.last.value == "22 objects: 16 kept, 6 rebuilt"
+        assert heard.last.value == "23 objects: 16 kept, 7 rebuilt"
         assert await has_all(far_database)
         assert await titles(far_database) == {"new"}
+
+
+PLACED = """
+    SELECT relname::text FROM pg_class c JOIN pg_tablespace t ON t.oid = reltablespace
+    WHERE spcname = 'fast' AND relnamespace = 'public'::regnamespace ORDER BY 1
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "delivery"), [("swap", Swap), ("in place", InPlace)])
+async def test_tables_and_indexes_are_in_their_tablespaces(
+    how: str,
+    delivery: type[Delivery],
+    database: Address,
+    far_database: Address,
+    far_cluster: Cluster,
+    tmp_path: Path,
+) -> None:
+    """The local server has no such tablespace."""
+    superuser, place = far_cluster.address("postgres"), tmp_path / "fast"
+    place.mkdir()
+    await execute(superuser, f"CREATE TABLESPACE fast OWNER app LOCATION '{place}'")
+    try:
+        async with live(tmp_path, database, far_database, delivery=how) as (run, target):
+            await execute(far_database, "ALTER TABLE wagtailcore_revision SET TABLESPACE fast")
+            await execute(far_database, "ALTER INDEX wagtailcore_page_pkey SET TABLESPACE fast")
+            await perform(run, delivery(target))
+        async with await connect(far_database) as connection:
+            rows = await (await connection.execute(PLACED)).fetchall()
+        assert rows == [("wagtailcore_page_pkey",), ("wagtailcore_revision",)]
+        assert await titles(far_database) == {"new"}
+    finally:
+        await tidy(far_database)
+        await far_cluster.drop_database(far_database.database)
+        await execute(superuser, "DROP TABLESPACE fast")
 
 
 EXTENSION = """

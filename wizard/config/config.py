@@ -90,6 +90,8 @@ class Config:
     conversion: Conversion
     postgres_bin: Path | None
     backup: Backup = Backup()
+    leave_out: tuple[str, ...] = ()
+    """Objects that the local copy does without, as `wizard.postgres.dumps.restore` names them."""
     drift: Mapping[str, str] = field(default_factory=dict)
     """Policies by table, see `wizard.delivery.drift.policy`: a session may go on with others."""
     origin: Mapping[str, str] = field(default_factory=dict)
@@ -175,6 +177,7 @@ def read(path: Path) -> Config:
     backup = Backup(
         backup_section.words("exclude_table_data"), backup_section.commands("anonymise")
     )
+    restore = top.section("restore", optional=True)
     drift = top.section("drift", optional=True)
 
     config = Config(
@@ -204,6 +207,7 @@ def read(path: Path) -> Config:
         ),
         postgres_bin=databases.rooted(folder, postgres_bin) if postgres_bin else None,
         backup=backup,
+        leave_out=restore.words("leave_out"),
         drift={table: drift.choice(table, POLICIES) for table in drift.names()},
         origin={**top.origin, **secrets.origin},
     )
@@ -215,6 +219,7 @@ def read(path: Path) -> Config:
         conversion,
         postgres,
         backup_section,
+        restore,
         drift,
     ):
         section.no_more_keys()

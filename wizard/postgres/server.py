@@ -45,6 +45,8 @@ class DatabaseRow:
     connection_limit: int
     allows_connections: bool
     size: int | None
+    tablespace: str = "pg_default"
+    """The default one of what is made in it."""
 
     @property
     def closed(self) -> bool:
@@ -185,7 +187,8 @@ async def databases_of(connection: psycopg.AsyncConnection[Any]) -> list[Databas
                    {rules} AS icu_rules, datconnlimit AS connection_limit,
                    datallowconn AS allows_connections,
                    CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END
-                       AS size
+                       AS size,
+                   (SELECT spcname FROM pg_tablespace t WHERE t.oid = dattablespace) AS tablespace
             FROM pg_database WHERE NOT datistemplate ORDER BY datname
             """
         )

@@ -85,7 +85,9 @@ class Restore(Operation):
             report=context.report,
             template=context.config.local.template,
         )
-        await restore.restore(dump, beside, context.report, pg_restore=tool)
+        await restore.restore(
+            dump, beside, context.report, pg_restore=tool, leave_out=context.config.leave_out
+        )
         await identity.mark(beside, context.local.mark)
         await context.worker.stop()
         async with context.local.alone():

@@ -191,6 +191,8 @@ def _to_make(one: Difference, alike: bool) -> bool:
         return False
     if one.after is None or one.key.kind == entries.LARGE_OBJECT:
         return True
+    if one.before.tablespace not in ("", one.after.tablespace):
+        return True
     return alike and one.before.definition != one.after.definition
 
 

@@ -39,6 +39,12 @@ MAY_EXTEND = """
     FROM pg_available_extension_versions v, pg_roles me
     WHERE me.rolname = current_user AND v.name = ANY(%s) GROUP BY 1
 """
+# A new database is in the tablespace of the live one; for the default one no right is needed.
+TABLESPACE = """
+    SELECT spcname::text FROM pg_tablespace t JOIN pg_database d ON t.oid = d.dattablespace
+    WHERE datname = current_database() AND spcname <> 'pg_default'
+      AND NOT has_tablespace_privilege(t.oid, 'CREATE')
+"""
 FOREIGN = """
     SELECT format('%I.%I of %s', n.nspname, c.relname, pg_get_userbyid(c.relowner))
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -122,6 +128,12 @@ async def swap(address: Address, needed: Needs, ssh: Connection | None) -> Prefl
             f"the prepared transaction {gid!r} holds {name}, which PostgreSQL does not rename "
             "then: commit it or roll it back"
             for (gid,) in await rows.fetchall()
+        ]
+        cursor = await connection.execute(TABLESPACE)
+        faults += [
+            f"{name} lies in the tablespace {place}, in which our role may not create: let a "
+            "superuser grant it CREATE on that"
+            for (place,) in await cursor.fetchall()
         ]
         lacking, notes = await _extensions(connection, needed, new=True)
         short, room = await _disk(connection, needed, ssh)

@@ -29,6 +29,9 @@ EXTENSIONS = """
     SELECT DISTINCT v.name::text FROM pg_available_extension_versions v
     WHERE NOT v.superuser OR coalesce((to_jsonb(v) ->> 'trusted')::bool, false)
 """
+TABLESPACES = """
+    SELECT spcname::text FROM pg_tablespace WHERE NOT has_tablespace_privilege(oid, 'CREATE')
+"""
 AUTHORITY = re.compile(r' \(as ("(?:[^"]|"")+"|[^)]+)\);$', re.MULTILINE)
 
 
@@ -41,6 +44,9 @@ async def lacking(connection: psycopg.AsyncConnection[Any], live: Catalog) -> li
     ((superuser, roles, us),) = await cursor.fetchall()
     if superuser:
         return []
+    cursor = await connection.execute(TABLESPACES)
+    closed = {name for (name,) in await cursor.fetchall()}
+    closed &= {one.tablespace for one in live.values()}
     cursor = await connection.execute(EXTENSIONS)
     ours = {name for (name,) in await cursor.fetchall()}
     lines = [
@@ -48,6 +54,11 @@ async def lacking(connection: psycopg.AsyncConnection[Any], live: Catalog) -> li
         "which one has made it"
         for key in live
         if key.kind == "EXTENSION" and key.name not in ours
+    ]
+    lines += [
+        f"the tablespace {name} has objects, and {us} may not create in it: GRANT CREATE ON "
+        f"TABLESPACE {name} TO {us}"
+        for name in sorted(closed)
     ]
     return [
         *lines,

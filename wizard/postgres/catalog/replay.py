@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from wizard.postgres.catalog.account import Difference
-from wizard.postgres.catalog.entries import BELONGING, LARGE_OBJECT, PRIVILEGES, Catalog, Key
+from wizard.postgres.catalog.entries import BELONGING, LARGE_OBJECT, PRIVILEGES, Catalog, Entry, Key
 
 MADE_ANEW = (*BELONGING, *PRIVILEGES, LARGE_OBJECT)
 """Kinds that are replaced by running their statements again."""
@@ -38,6 +38,7 @@ THERE_ALREADY = (
     psycopg.errors.DuplicateFunction,
     psycopg.errors.DuplicateSchema,
 )
+CONSTRAINT = re.compile(r"^ALTER TABLE .* DROP CONSTRAINT (.+)$", re.DOTALL)
 AUTHORITY = re.compile(r"^(RE)?SET SESSION AUTHORIZATION\b", re.MULTILINE)
 
 
@@ -83,6 +84,8 @@ def _statements(difference: Difference) -> Iterator[bytes | sql.Composed]:
         yield _by_role(wanted.statements)
         if wanted.owner and wanted.called:
             yield _owner(wanted.called, wanted.owner)
+        if wanted.tablespace:
+            yield from _moved(difference.key, wanted)
         return
     if there is None or (wanted is None and kind not in PRIVILEGES):
         return
@@ -99,11 +102,25 @@ def _statements(difference: Difference) -> Iterator[bytes | sql.Composed]:
             yield _by_role(becomes)
     if wanted is not None and wanted.owner != there.owner and wanted.called:
         yield _owner(wanted.called, wanted.owner)
+    if wanted is not None and wanted.tablespace not in ("", there.tablespace):
+        yield from _moved(difference.key, wanted)
 
 
 def _by_role(statements: str) -> bytes:
     """Return what pg_dump has a superuser do in the name of a role, done by a member of it."""
     return AUTHORITY.sub(r"\1SET ROLE", statements).encode()
+
+
+def _moved(key: Key, wanted: Entry) -> Iterator[sql.Composed]:
+    """Yield what moves a table or an index to its tablespace, from the database's own."""
+    index = CONSTRAINT.search(wanted.called)
+    if index is not None:
+        what = sql.SQL("INDEX {}.{}").format(sql.Identifier(key.schema), sql.SQL(index[1]))
+    elif key.kind in ("TABLE", "INDEX", "MATERIALIZED VIEW"):
+        what = sql.SQL("{}").format(sql.SQL(wanted.called))
+    else:
+        return
+    yield sql.SQL("ALTER {} SET TABLESPACE {}").format(what, sql.Identifier(wanted.tablespace))
 
 
 def _version(extension: str, version: str) -> sql.Composed:

@@ -2,9 +2,9 @@
 
 One transaction, from the script's first line to pg_dump's closing one: whatever goes wrong
 before leaves the database as it was. What a script may say is a list (`statements`), each goes to
-the server as one statement, and what it has set is looked at besides. Ownership, grants and
-replication stay out, as `pg_restore --no-owner --no-acl --no-publications --no-subscriptions`
-leaves them out.
+the server as one statement, and what it has set is looked at besides. Ownership, grants,
+tablespaces and replication stay out, as `pg_restore --no-owner --no-acl --no-tablespaces
+--no-publications --no-subscriptions` leaves them out.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ SINCE = {b"transaction_timeout": 17}  # settings that a newer pg_dump makes, and
 
 EXTENSION = re.compile(rb'CREATE EXTENSION (?:IF NOT EXISTS )?("[^"]+"|\w+)')
 ENCODING = b"client_encoding"
+TABLESPACE = b"default_tablespace"
 # What the server tells without being asked when it changes (GUC_REPORT): how texts are read.
 REPORTED = (ENCODING, b"standard_conforming_strings", b"DateStyle", b"IntervalStyle", b"TimeZone")
 SET_HERE = "SELECT name, setting FROM pg_settings WHERE source = 'session'"
@@ -148,6 +149,8 @@ class _Loading:
         if SINCE.get(name, 0) > self._major:
             what = f"PostgreSQL {self._major} has no {name.decode()}; left out"
             self._report.finding(self._name, what, "info")
+            return False
+        if name == TABLESPACE:
             return False
         if name != ENCODING:
             return True

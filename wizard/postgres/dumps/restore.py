@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from wizard.base.errors import OperationFailed, RemodelError
+from wizard.base.errors import OperationFailed, RemodelError, some
 from wizard.base.events import Report
 from wizard.base.process import start, to_its_end
 from wizard.postgres import server
@@ -22,19 +23,39 @@ from wizard.postgres.dumps.archive import Archive, watching
 from wizard.postgres.dumps.tools import Tool
 from wizard.postgres.server import DatabaseRow
 
-# Publications and subscriptions need a superuser, and a restored copy must not replicate.
+# Publications and subscriptions need a superuser, and a restored copy must not replicate. Another
+# server has other tablespaces.
 OPTIONS = (
     "--exit-on-error",
     "--no-owner",
     "--no-acl",
+    "--no-tablespaces",
     "--no-publications",
     "--no-subscriptions",
     "--verbose",
 )
 # A line of the table of contents: "3; 3079 16385 EXTENSION - vector ", with its COMMENT's line
 # "3456; 0 0 COMMENT - EXTENSION vector ".
+ENTRY = re.compile(r"^\d+; \d+ \d+ (.+) \S*$")
+FAILED = re.compile(r"from TOC entry (\d+);")
+LEAVABLE = (
+    *("EVENT TRIGGER", "EXTENSION", "FOREIGN DATA WRAPPER", "FOREIGN TABLE", "POLICY", "SERVER"),
+    *(
+        "COMMENT",
+        "TRIGGER",
+        "USER MAPPING",
+        "RULE",
+        "STATISTICS",
+        "CAST",
+        "OPERATOR",
+        "TEXT SEARCH",
+    ),
+)
+"""Kinds of objects that have no rows, and without which a copy can be converted."""
+LEFT_OUT = "A delivery makes it from the live definition, or is refused by name."
 EXTENSION = re.compile(r"^\d+; \d+ \d+ EXTENSION - (\S+)")
 SCHEMA = re.compile(r"^\d+; \d+ \d+ SCHEMA - (.+) \S*$")
+DEFAULT_TABLESPACE = "pg_default"
 NOT_OURS = re.compile(r"^\d+; \d+ \d+ COMMENT - (EXTENSION|SCHEMA public\b)")
 
 
@@ -48,9 +69,9 @@ async def create_beside(
 ) -> None:
     """Make the database `name` on the server of `address`, ours to fill.
 
-    It has what `template` has, which by default is nothing; the encoding, locale and settings of
-    the database `like`, or the server's own locale and UTF8 for None. Raise OperationFailed when
-    it exists or our role may not make it.
+    It has what `template` has, which by default is nothing. Encoding, locale, tablespace and
+    settings are those of the database `like`; for None, the server's own locale and UTF8. Raise
+    OperationFailed when it exists or our role may not make it.
     """
     async with server.operations(address) as session:
         model: DatabaseRow | None = None
@@ -70,12 +91,18 @@ async def create_beside(
 
 
 async def restore(
-    archive: Archive, into: Address, report: Report, *, pg_restore: Tool | None
+    archive: Archive,
+    into: Address,
+    report: Report,
+    *,
+    pg_restore: Tool | None,
+    leave_out: Collection[str] = (),
 ) -> None:
     """Fill the new, empty database `into` from a dump that was proven before.
 
     The dump is proven again, since the file may have changed. The objects belong to our role. A
-    script needs no `pg_restore`. On any failure, and when cancelled, the half-filled database is
+    script needs no `pg_restore`. Of an archive, the objects to `leave_out` are not made, which are
+    named by kind, schema and name. On any failure, and when cancelled, the half-filled database is
     dropped, if it can be. Raise OperationFailed with pg_restore's or the server's own words.
     """
     try:
@@ -83,7 +110,7 @@ async def restore(
         if archive.is_script or pg_restore is None:
             await loader.load(archive.path, into, report)
         else:
-            await _restore(archive, into, report, pg_restore)
+            await _restore(archive, into, report, pg_restore, leave_out)
         async with server.session(into) as connection:
             await connection.execute("ANALYZE")
     except BaseException:
@@ -91,13 +118,20 @@ async def restore(
         raise
 
 
-async def _restore(archive: Archive, into: Address, report: Report, pg_restore: Tool) -> None:
+async def _restore(
+    archive: Archive, into: Address, report: Report, pg_restore: Tool, leave_out: Collection[str]
+) -> None:
     """Restore by pg_restore alone, or where that is too new for the server, with the loader."""
     fits = tools.fits(pg_restore.major, (await server.about(into)).major)
+    listing = await _contents(archive, into, report, pg_restore, leave_out)
     with tempfile.TemporaryFile("w+") as toc:  # without a name, so that nobody can leave it
-        toc.write(await _contents(archive, into, report, pg_restore))
+        toc.write(listing)
         toc.seek(0)
-        await (_fill if fits else _pour)(archive, into, toc.fileno(), report, pg_restore)
+        try:
+            await (_fill if fits else _pour)(archive, into, toc.fileno(), report, pg_restore)
+        except OperationFailed as error:
+            error.hint += _without(listing, error.found)
+            raise
 
 
 async def drop(address: Address, name: str, *, force: bool = False) -> None:
@@ -171,7 +205,7 @@ async def _fill(
             raise OperationFailed(
                 f"Restoring {archive.path.name} into {into} failed.",
                 found=messages[at_error:]
-                if (at_error := messages.find("error:")) >= 0
+                if (at_error := messages.find("from TOC entry")) >= 0
                 else messages,
                 hint="The half-filled database was dropped; what was there before is untouched.",
             )
@@ -204,15 +238,24 @@ async def _pour(
     report.progress(archive.bytes, archive.bytes, "bytes", "loaded")
 
 
-async def _contents(archive: Archive, into: Address, report: Report, pg_restore: Tool) -> str:
+async def _contents(
+    archive: Archive, into: Address, report: Report, pg_restore: Tool, leave_out: Collection[str]
+) -> str:
     """Return the archive's table of contents without what only a superuser may do.
 
     An extension that this server lacks or our role may not make is left out with a warning: the
-    restore may do without it.
+    restore may do without it. Raise OperationFailed where something to `leave_out` is not in it.
     """
     done = await tools.listing(pg_restore, archive.path)
     if done.returncode != 0:
         raise OperationFailed(f"pg_restore cannot list {archive.path}.", found=done.stderr_tail)
+    known = set(map(_named, done.stdout.splitlines()))
+    if unknown := [name for name in leave_out if name not in known]:
+        raise OperationFailed(
+            f"{archive.path.name} does not have what restore.leave_out of remodel.yml names.",
+            found="\n".join(unknown),
+            hint=f"What may be left out of it: {some(sorted(known - {''}), 20) or 'nothing'}.",
+        )
     lines = []
     async with server.session(into) as connection:
         cursor = await connection.execute("SELECT nspname::text FROM pg_namespace")
@@ -222,10 +265,37 @@ async def _contents(archive: Archive, into: Address, report: Report, pg_restore:
                 continue
             if (made := SCHEMA.match(line)) and made[1] in schemas:
                 continue  # the template's
+            if (name := _named(line)) in leave_out:
+                report.finding("left out", name, "warn", LEFT_OUT)
+                continue
             match = EXTENSION.match(line)
             if match is None or await _can_extend(connection, match[1], report):
                 lines.append(line)
     return "\n".join(lines) + "\n"
+
+
+def _named(line: str) -> str:
+    """Return what a line of a table of contents is about, as `POLICY public page mine`.
+
+    '' for what may not be left out. The last word of a line is the owner.
+    """
+    if (match := ENTRY.match(line)) and match[1].startswith(LEAVABLE):
+        return match[1].replace(" - ", " ", 1)
+    return ""
+
+
+def _without(listing: str, messages: str) -> str:
+    """Return what there is to say where an entry failed without which the local copy can do."""
+    if not (failed := FAILED.search(messages)):
+        return ""
+    number = f"{failed[1]}; "
+    name = next((_named(line) for line in listing.splitlines() if line.startswith(number)), "")
+    if not name:
+        return ""
+    return (
+        f" The local copy may do without it: `restore: {{leave_out: [{json.dumps(name)}]}}` in "
+        f"remodel.yml, then try again. {LEFT_OUT}"
+    )
 
 
 async def _can_extend(
@@ -278,7 +348,7 @@ async def _create(
 
 
 def _locale(model: DatabaseRow | None, major: int) -> sql.Composed:
-    """Return the clauses that give a new database the encoding and locale of `model`."""
+    """Return the clauses that give a new database encoding, locale and tablespace of `model`."""
     if model is None:
         return sql.SQL("ENCODING {}").format(sql.Literal("UTF8"))
     clauses = {
@@ -294,7 +364,10 @@ def _locale(model: DatabaseRow | None, major: int) -> sql.Composed:
         clauses["BUILTIN_LOCALE"] = model.locale
     if model.icu_rules:
         clauses["ICU_RULES"] = model.icu_rules
-    return sql.SQL(" ").join(
+    written = [
         sql.SQL("{} {}").format(sql.SQL(keyword), sql.Literal(value))
         for keyword, value in clauses.items()
-    )
+    ]
+    if model.tablespace != DEFAULT_TABLESPACE:  # to name that takes a right, to leave it out none
+        written.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(model.tablespace)))
+    return sql.SQL(" ").join(written)
