@@ -87,6 +87,44 @@ async def test_offers_the_ledger_once_there_is_one(project: ScriptedProject) -> 
         assert isinstance(app.screen, StepScreen)
 
 
+DELIVERED = Ledger(
+    (
+        LedgerEntry("TABLE public", "objects", 61, kept=58, rewritten=3),
+        LedgerEntry(
+            "VIEW public",
+            "objects",
+            2,
+            kept=1,
+            rebuilt=1,
+            rows=(("shown [/x]", "", "rebuilt"),),
+        ),
+    ),
+    ledger.objects("production"),
+)
+
+
+async def test_shows_the_ledger_of_a_delivery_after_that_of_the_conversion(
+    project: ScriptedProject, looks: Looks
+) -> None:
+    slugs = scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs"))
+    async with project.app(converting(ACCOUNT), slugs) as (app, pilot):
+        await converted(app, pilot)
+        ledger.write(app.context.session.folder, DELIVERED)
+        await pilot.press("f2", "n")
+        await scripted_app.until(
+            pilot,
+            lambda: "63 objects: 59 kept, 3 rewritten, 1 rebuilt" in scripted_app.text_of(app),
+        )
+        await looks(app, pilot)
+        await pilot.press("down", "enter")
+        await scripted_app.until(pilot, lambda: "shown [/x]" in scripted_app.text_of(app))
+        assert "1 objects of 2, those that are not kept" in scripted_app.text_of(app)
+        await pilot.press("escape", "n")
+        await scripted_app.until(
+            pilot, lambda: "1,291 rows and values" in scripted_app.text_of(app)
+        )
+
+
 async def test_reports_a_damaged_ledger(project: ScriptedProject) -> None:
     slugs = scripted_app.step("slugs", scripted_app.Scripted("slugs.pages", "Slugs"))
     async with project.app(converting(ACCOUNT), slugs) as (app, pilot):
