@@ -1,5 +1,5 @@
-"""`make bench`, or `python -m tests.benchmarks children posts tree drift moving swap` for some
-of the parts.
+"""`make bench`, or `python -m tests.benchmarks children posts tree drift moving swap objects` for
+some of the parts.
 
 Writes results.json and results.svg beside this file, and the tables into the README; a part that
 is not run keeps the results it has.
@@ -25,6 +25,7 @@ from tests.benchmarks.byhand import by_hand
 from tests.benchmarks.drift import drifting
 from tests.benchmarks.fetch import moving
 from tests.benchmarks.ground import Ground, ground
+from tests.benchmarks.objects import accounting
 from tests.benchmarks.opening import opening
 from tests.benchmarks.ours import BLOG, POST, converted, total
 from tests.benchmarks.swap import swapping
@@ -158,6 +159,7 @@ PARTS = {
     "drift": drifting,
     "moving": moving,
     "swap": swapping,
+    "objects": accounting,
 }
 
 

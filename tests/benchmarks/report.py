@@ -19,6 +19,7 @@ def markdown(results: Results) -> str:
         "drift": _drift,
         "moving": _moving,
         "swap": _swap,
+        "objects": _objects,
     }
     written = [write(results[name]) for name, write in parts.items() if name in results]
     return "\n\n".join([_machine(results["machine"]), *written]) + "\n"
@@ -215,6 +216,19 @@ def _swap(found: Results) -> str:
             "or was told as drift, and the accounts balance. The clients fail for "
             f"**{found['window']:.0f} ms** at the median ({found['largest']:.0f} ms at most), "
             f"connecting anew included; the database is closed for {found['closed']:.0f} ms.",
+        ]
+    )
+
+
+def _objects(found: Results) -> str:
+    return "\n".join(
+        [
+            "### The account of the objects",
+            "",
+            f"{found['objects']:,} objects of {found['tables']:,} tables, of the live database and "
+            f"of the new one, described and compared: **{_seconds(found['ours'])}**. `pg_dump "
+            f"--schema-only` of both and `diff`: {_seconds(found['theirs'])}. Ours takes "
+            f"{found['ours'] / found['theirs']:.2f} times as long.",
         ]
     )
 

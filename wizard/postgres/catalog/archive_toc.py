@@ -105,9 +105,9 @@ class _Reader:
         return data
 
     def _int(self) -> int:
-        sign = self._bytes(1)[0]
-        value = int.from_bytes(self._bytes(self._int_size), "little")
-        return -value if sign else value
+        data = self._bytes(1 + self._int_size)  # the sign comes first
+        value = int.from_bytes(data[1:], "little")
+        return -value if data[0] else value
 
     def _text(self) -> str:
         """Return a text; '' where there is none."""
