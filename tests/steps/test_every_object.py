@@ -372,3 +372,18 @@ async def test_keeps_no_password_of_a_foreign_server(
             row[0] for row in json.loads(run.artefact("catalog.staging.live.json").read_text())
         }
         assert "USER MAPPING" in names
+
+
+async def test_tells_what_of_the_backup_the_local_copy_has_not(
+    database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    """The dump that is made of the local database stands for the backup."""
+    async with dumped(tmp_path, database, far_database) as (run, _):
+        heard = Heard(run)
+        await objects.note_restored(run)
+        assert heard.last.value == "13, each is in the local copy"
+        await execute(database, "DROP TABLE django_session")
+        await objects.note_restored(run)
+        assert heard.last.value.startswith("13 in the backup, not in the local copy: ")
+        assert "TABLE public django_session" in heard.last.value
+        assert heard.last.status == "warn"

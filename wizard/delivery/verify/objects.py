@@ -22,6 +22,7 @@ from wizard.config.databases import TEMPLATE, Target
 from wizard.delivery import kinds
 from wizard.engine.context import Context
 from wizard.engine.far_side import Describing
+from wizard.engine.results import Fetched
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.catalog import account, entries, replay
@@ -63,8 +64,26 @@ class Expected:
 
 
 async def note_restored(context: Context) -> None:
-    """Keep what the local database consists of, before anything is done to it."""
-    await _note(context, RESTORED)
+    """Keep what the local database consists of, before anything is done to it.
+
+    Tell what of the backup it has not.
+    """
+    there = await _note(context, RESTORED)
+    backup = context.facts.of(Fetched).archive
+    if backup.is_script:
+        return
+    with _telling(context.report):
+        of_backup = entries.of_archive(backup.path)
+        if lacking := sorted(of_backup - there.keys()):
+            context.report.finding(
+                "objects",
+                f"{len(of_backup):,} in the backup, not in the local copy: "
+                f"{some(list(map(str, lacking)), SHOWN, ', ')}",
+                "warn",
+                "A delivery makes them from the live definitions, or is refused by name.",
+            )
+        else:
+            context.report.finding("objects", f"{len(of_backup):,}, each is in the local copy")
 
 
 async def note_converted(context: Context, target: Target) -> None:
@@ -285,9 +304,10 @@ def _line(difference: Difference, refused: Mapping[Key, str]) -> str:
     return f"{difference}; {why}" if why else str(difference)
 
 
-async def _note(context: Context, name: str) -> None:
+async def _note(context: Context, name: str) -> Catalog:
     catalog = await entries.describe(context.config.local.address, await context.tools.pg_dump())
     files.write(context.artefact(name), json.dumps(entries.to_json(catalog)))
+    return catalog
 
 
 def _noted(context: Context, name: str) -> Catalog | None:

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -25,6 +26,7 @@ from wizard.postgres.address import Address
 from wizard.postgres.catalog import archive_toc
 from wizard.postgres.catalog.archive_toc import TocEntry
 from wizard.postgres.dumps import tools
+from wizard.postgres.dumps.directory import TOC
 from wizard.postgres.dumps.tools import Tool
 from wizard.ssh.connection import Connection
 
@@ -33,6 +35,11 @@ LEFT_OUT = ("ENCODING", "STDSTRINGS", "SEARCHPATH", "SUBSCRIPTION", "SUBSCRIPTIO
 
 LARGE_OBJECT = "LARGE OBJECT"
 PRIVILEGES = ("ACL", "DEFAULT ACL")
+NO_OBJECTS = (
+    *(*LEFT_OUT, *PRIVILEGES, "TABLE DATA", "SEQUENCE SET", "MATERIALIZED VIEW DATA"),
+    *("BLOB", "BLOBS", "BLOB METADATA", "BLOB COMMENTS"),
+)
+"""Entries of a whole archive that are contents, or what a copy is not given."""
 BELONGING = ("ACL", "COMMENT", "SECURITY LABEL")
 OF_ANOTHER = (
     *(*BELONGING, "DEFAULT", "CONSTRAINT", "FK CONSTRAINT"),
@@ -137,6 +144,21 @@ def from_json(data: Iterable[Sequence[str]]) -> Catalog:
         Key(kind, schema, name): Entry(definition, owner, tablespace, access_method)
         for kind, schema, name, definition, owner, tablespace, access_method in data
     }
+
+
+def of_archive(archive: Path) -> set[Key]:
+    """Return the objects that an archive of a database makes, owners and privileges left aside.
+
+    Raise OperationFailed where it is of an unknown version.
+    """
+    with (archive / TOC if archive.is_dir() else archive).open("rb") as file:
+        keys = {_key(entry) for entry in archive_toc.read(file) if entry.kind not in NO_OBJECTS}
+    return {key for key in keys if not (key.of_database or _of_superuser(key))}
+
+
+def _of_superuser(key: Key) -> bool:
+    """Return whether no restore of ours makes it, and every database has one."""
+    return key.kind == "COMMENT" and key.name.startswith(("EXTENSION ", "SCHEMA public"))
 
 
 async def describe(
