@@ -19,7 +19,7 @@ from wizard.base.errors import ConnectionFailed, OperationFailed
 from wizard.base.events import Report
 from wizard.postgres import server
 from wizard.postgres.address import Address, connect
-from wizard.postgres.admin import checkpoint, swap
+from wizard.postgres.admin import checkpoint, delivery_lock, swap
 from wizard.postgres.admin.delivery_lock import alone
 from wizard.postgres.drift import fingerprint
 from wizard.postgres.dumps.restore import create_beside, drop
@@ -180,6 +180,38 @@ async def test_refuses_a_second_operator_and_names_the_first(live: Address) -> N
             pass
     async with alone(live, "session 20261122-150406"):
         pass
+
+
+async def test_sees_a_second_operator_who_gets_into_another_database_only(
+    cluster: Cluster, live: Address
+) -> None:
+    """One is in `postgres`, the other may not get in there and is in `template1`."""
+    async with alone(live, "session 20261122-150405"):
+        async with await connect(cluster.address("postgres")) as superuser:
+            await superuser.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
+            try:
+                with pytest.raises(OperationFailed, match="Somebody else is delivering") as refused:
+                    async with alone(live, "session 20261122-150406"):
+                        pass
+            finally:
+                await superuser.execute("GRANT CONNECT ON DATABASE postgres TO PUBLIC")
+        assert "session 20261122-150405" in refused.value.found
+
+
+async def test_notices_that_its_lock_is_lost(
+    live: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_lock, "IDLE", 0.01)
+    async with alone(live, "session 20261122-150405") as lock:
+        await asyncio.sleep(0.1)
+        await lock.require()
+        pid = lock.session.info.backend_pid
+        async with await connect(live) as connection:
+            await connection.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        await asyncio.sleep(0.1)
+        with pytest.raises(OperationFailed, match="was lost") as refused:
+            await lock.require()
+        assert "is as it was" in refused.value.hint
 
 
 async def test_the_same_session_takes_over_its_own_lock(

@@ -71,12 +71,16 @@ class Overwriting(Delivery):
             )
         address = await context.far.address(target)
         # What the service writes until it is stopped has to be in the safety dump.
-        async with alone(address, f"session {context.session.id}"), stopping(context, target):
+        async with (
+            alone(address, f"session {context.session.id}") as lock,
+            stopping(context, target),
+        ):
             address = await self.reached(context)
             saved = await self._save(context, address, safety)
             address = await self.reached(context)  # the identity once more, just before the act
             guard = since_backup.consented(context, target, plan)
             wanted = await objects.expected(context, target, address) if saved else None
+            await lock.require()
             await self.overwrite(context, address, script, saved, guard, wanted)
             if guard is not None:
                 guard.tell(context.report)

@@ -69,8 +69,12 @@ class Rollback(ForTarget):
     async def apply(self, context: Context, plan: Plan) -> Result:
         target, details = self.target, plan.details
         address = await context.far.address(target)
-        async with alone(address, f"session {context.session.id}"), stopping(context, target):
+        async with (
+            alone(address, f"session {context.session.id}") as lock,
+            stopping(context, target),
+        ):
             far = await context.far.checked(target)
+            await lock.require()
             await swap.rollback(
                 far.address, details["kept"], details["aside"], context.report, terminate=True
             )

@@ -32,7 +32,7 @@ from wizard.engine.operation import Observation, Seen
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.admin import preflight, rights, swap
-from wizard.postgres.admin.delivery_lock import alone
+from wizard.postgres.admin.delivery_lock import DeliveryLock, alone
 from wizard.postgres.drift import baseline as baselines
 from wizard.postgres.dumps import restore
 from wizard.postgres.server import Server
@@ -85,10 +85,10 @@ class Swap(Delivery):
 
     async def apply(self, context: Context, plan: Plan) -> Delivered:
         address = await context.far.address(self.target)
-        async with alone(address, f"session {context.session.id}"):
-            return await self._deliver(context, plan)
+        async with alone(address, f"session {context.session.id}") as lock:
+            return await self._deliver(context, plan, lock)
 
-    async def _deliver(self, context: Context, plan: Plan) -> Delivered:
+    async def _deliver(self, context: Context, plan: Plan, lock: DeliveryLock) -> Delivered:
         target, report = self.target, context.report
         check = since_backup.consented(context, target, plan)
         dumped = context.facts.of(Dumped, target.name)
@@ -129,10 +129,12 @@ class Swap(Delivery):
             async with baselines.held(new) as held:  # nobody writes to it before the swap
                 delivered = held.as_dict()
             files.write(self._delivered(context), json.dumps(delivered))
+            await lock.require()  # before the service is stopped, and just before the act
             async with stopping(context, target):
                 far = await context.far.checked(
                     target
                 )  # the identity once more, just before the act
+                await lock.require()
                 await swap.swap(
                     far.address,
                     new.database,

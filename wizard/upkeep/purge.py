@@ -22,7 +22,7 @@ from wizard.engine.operators import Replay
 from wizard.engine.result import Result
 from wizard.postgres import server
 from wizard.postgres.address import Address
-from wizard.postgres.admin.delivery_lock import alone
+from wizard.postgres.admin.delivery_lock import DeliveryLock, alone
 from wizard.postgres.dumps import restore
 from wizard.postgres.dumps.archive import checksum, delete
 from wizard.postgres.identity import Identity
@@ -91,7 +91,7 @@ class Purge(Repeatable):
 
     async def apply(self, context: Context, plan: Plan) -> Result:
         dropped, deleted = [], []
-        async with self._alone(context):
+        async with self._alone(context) as lock:
             for name, oid in plan.details["oids"].items():
                 address = await self._address(context)
                 there = await server.database(address.at(name))
@@ -103,6 +103,8 @@ class Purge(Repeatable):
                         found=f"OID {there.oid}, was {oid}",
                         hint="Find out who made it. It was left as it is.",
                     )
+                if lock is not None:
+                    await lock.require()
                 await restore.drop(address, name)
                 dropped.append(name)
                 context.report.finding(name, "dropped")
@@ -161,14 +163,14 @@ class Purge(Repeatable):
         return far.address
 
     @asynccontextmanager
-    async def _alone(self, context: Context) -> AsyncIterator[None]:
+    async def _alone(self, context: Context) -> AsyncIterator[DeliveryLock | None]:
         """Hold the target's lock: no delivery or rollback runs meanwhile."""
         if self.target is None:
-            yield
+            yield None
             return
         address = await context.far.address(self.target)
-        async with alone(address, f"purge of session {context.session.id}"):
-            yield
+        async with alone(address, f"purge of session {context.session.id}") as lock:
+            yield lock
 
 
 async def _scripts(context: Context) -> list[Path]:
