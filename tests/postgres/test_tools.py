@@ -138,10 +138,26 @@ async def test_finds_every_pg_dump_of_the_far_side(
             )
         )
         spoken.chmod(0o755)
-        found = {tool.path: tool for tool in await tools.far_dumps(connection)}
+        found = {tool.path: tool for tool in (await tools.far_dumps(connection))[0]}
         assert (found[spoken].version, found[spoken].methods) == (version, methods)
     spoken.write_text("#!/bin/sh\nexit 1\n")
-    assert spoken not in {tool.path for tool in await tools.far_dumps(connection)}
+    assert spoken not in {tool.path for tool in (await tools.far_dumps(connection))[0]}
+
+
+async def test_takes_another_route_where_a_login_prints(
+    connection: Connection, ssh_server: SshServer, tmp_path: Path
+) -> None:
+    """What a .bashrc echoes would be at the beginning of the dump."""
+    quiet = await routes.find(connection, 18, 18, configured=binaries(18))
+    assert quiet.far
+    assert quiet.note == ""
+    ssh_server.environment["PATH"] = f"{tmp_path}:{ssh_server.environment['PATH']}"
+    talkative = tmp_path / "sh"
+    talkative.write_text('#!/bin/sh\necho "Welcome!"\nexec /bin/sh "$@"\n')
+    talkative.chmod(0o755)
+    route = await routes.find(connection, 18, 18, configured=binaries(18))
+    assert not route.far
+    assert "a login there prints 'Welcome!'" in route.why
 
 
 async def test_a_build_without_tls_is_no_pg_dump_for_a_network() -> None:

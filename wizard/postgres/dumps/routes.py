@@ -9,7 +9,7 @@ pg_restore that goes all the way to the server it is for is better than one that
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard.base.errors import ConfigError
@@ -28,6 +28,8 @@ class Route:
     method: str
     loads: bool
     """Whether the loader, and not pg_restore, fills the database that the dump is for."""
+    note: str = ""
+    """Why another route was not taken."""
 
     @property
     def why(self) -> str:
@@ -43,7 +45,7 @@ class Route:
             )
         else:
             words.append(f"restored by pg_restore {self.pg_restore.version}")
-        return ", ".join(words)
+        return ", ".join([*words, *filter(None, [self.note])])
 
 
 async def find(
@@ -60,7 +62,10 @@ async def find(
     `sslmode` where that is given. Raise ConfigError when no pg_dump on either side may read the
     server.
     """
-    far = await tools.far_dumps(connection) if connection is not None else []
+    far, printed = await tools.far_dumps(connection) if connection is not None else ([], "")
+    note = ""
+    if printed:  # it would be in the dump
+        far, note = [], f"for a login there prints {printed!r}, which would be in a dump from there"
     present = await tools.find("pg_dump", configured=configured)
     here = await tools.with_methods(await tools.with_tls(present, sslmode) if sslmode else present)
     restores = await tools.find("pg_restore", configured=configured)
@@ -71,13 +76,14 @@ async def find(
         choices += [
             f"{tool}" if tool.path in able else f"{tool}, built without TLS" for tool in present
         ]
+        choices += [f"None on {connection}, {note}."] if note else []
         raise ConfigError(
             f"No pg_dump may read PostgreSQL {server_major}: it takes {server_major} or newer.",
             found="\n".join(choices) or "There is none, here or there.",
             hint=f"Install the client programs of PostgreSQL {server_major} on either side, and "
             "name the directory of those here as postgres.bin in remodel.yml.",
         )
-    return route
+    return replace(route, note=note)
 
 
 def choose(

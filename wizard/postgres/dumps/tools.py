@@ -219,8 +219,12 @@ def _probing(method: str) -> list[str]:
     return [f"--compress={method}", "--format=custom", "--host=/nonexistent", "--dbname=postgres"]
 
 
-async def far_dumps(connection: Connection) -> list[Tool]:
-    """Return every pg_dump on the far side that runs: in its PATH, and where packages put them."""
+async def far_dumps(connection: Connection) -> tuple[list[Tool], str]:
+    """Return every pg_dump on the far side that runs: in its PATH, and where packages put them.
+
+    Beside them, what a login there prints on its own, the first line of it: that would be at the
+    beginning of every dump.
+    """
     places = " ".join(f"{place}/pg_dump" for place in PLACES)
     probes = "; ".join(
         f'case "$("$p" {shlex.join(_probing(method))} 2>&1)" in '
@@ -235,13 +239,14 @@ async def far_dumps(connection: Connection) -> list[Tool]:
         f'printf "{MARK}%s\\t%s\\t" "$p" "$v"; {probes}; echo; done; true'
     )
     done = await connection.run(["sh", "-c", script])
-    tools = []
-    for line in done.stdout.splitlines():
+    tools, lines = [], done.stdout.splitlines()
+    printed = next((line for line in lines if line.strip() and not line.startswith(MARK)), "")
+    for line in lines:
         path, said, methods, *_ = (*line.removeprefix(MARK).split("\t"), "", "")
         if line.startswith(MARK) and (tool := _parse(Path(path), said)):
             known = methods.split() if tool.major >= FIRST_WITH_METHODS else []
             tools.append(replace(tool, methods=tuple(known)))
-    return tools
+    return tools, printed
 
 
 def _candidates(name: str, configured: Path | None) -> Iterable[Path]:
