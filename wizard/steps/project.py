@@ -222,6 +222,15 @@ async def _local(context: Context) -> None:
         refuse_target(context, ours)
     about = await server.about(address.at("postgres"))
     context.report.finding("local PostgreSQL", f"{about.version}, {address}")
+    if about.is_superuser:
+        context.report.finding(
+            "local role",
+            f"{about.user} is a superuser: restoring runs what production's database contains, "
+            "check functions and event triggers, with its rights",
+            "warn",
+            "Better an ordinary role: CREATE ROLE remodel LOGIN CREATEDB, named as local.user and "
+            "in the settings.",
+        )
     if not about.can_create_db:
         raise ConfigError(
             f"The local user may not create databases on {address}.",
