@@ -127,15 +127,23 @@ async def tell_lacking(context: Context, target: Target, live: Address) -> None:
 async def expected(context: Context, target: Target, live: Address) -> Expected | None:
     """Return what a target has to consist of; None where the session's backup kept no account.
 
-    What is live is kept as a file of the session, for `compare_rolled_back`.
+    What is live is kept as a file of the session, for `compare_rolled_back`; and for the attempt
+    after one that has left another database in its place, as a playbook does that fails.
     """
     describe = await context.far.describing(target)
-    as_live = await describe(live)
+    there = await server.database(live)
+    oid = there.oid if there else 0
+    earlier = _noted_live(context, target)
+    if earlier is not None and earlier[0] != oid:
+        as_live = earlier[1]
+    else:
+        as_live = await describe(live)
+        kept = json.dumps({"oid": oid, "objects": entries.to_json(as_live)})
+        files.write(context.artefact(_live(target)), kept)
     wanted = await _expected(context, target, as_live, describe)
     if wanted is None:
         text = "not compared with the live ones: this session's backup is of an older version"
         context.report.finding("objects", text, "warn")
-    files.write(context.artefact(_live(target)), json.dumps(entries.to_json(as_live)))
     return wanted
 
 
@@ -217,10 +225,10 @@ def _to_make(one: Difference, alike: bool) -> bool:
 
 async def tell_delivered(context: Context, target: Target, address: Address) -> None:
     """Account for each object of a database that was delivered before we were cut off."""
-    live = _noted(context, _live(target))
+    live = _noted_live(context, target)
     with _telling(context.report):
         describe = await context.far.describing(target)
-        wanted = live and await _expected(context, target, live, describe)
+        wanted = live and await _expected(context, target, live[1], describe)
         if not wanted:
             return
         delivered = await describe(address)
@@ -233,9 +241,10 @@ async def tell_delivered(context: Context, target: Target, address: Address) -> 
 
 async def compare_rolled_back(context: Context, target: Target, address: Address) -> None:
     """Tell what of a database that is live again differs from what it was before the delivery."""
-    before = _noted(context, _live(target))
-    if before is None:
+    noted = _noted_live(context, target)
+    if noted is None:
         return
+    _, before = noted
     with _telling(context.report):
         now = await (await context.far.describing(target))(address)
         differing = [one for one in account.differences(before, now) if not one.key.of_database]
@@ -252,7 +261,7 @@ def _telling(report: Report) -> Iterator[None]:
     try:
         yield
     except RemodelError as error:
-        text = " ".join(filter(None, (str(error), error.found)))
+        text = " ".join(filter(None, (error.message, error.found)))
         report.finding("objects", f"not compared: {text}", "warn", error.hint)
 
 
@@ -315,6 +324,15 @@ def _noted(context: Context, name: str) -> Catalog | None:
     return (
         entries.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
     )
+
+
+def _noted_live(context: Context, target: Target) -> tuple[int, Catalog] | None:
+    """Return which database was live before the delivery, by its OID, and what it consisted of."""
+    path = context.artefact(_live(target))
+    if not path.exists():
+        return None
+    noted = json.loads(path.read_text(encoding="utf-8"))
+    return noted["oid"], entries.from_json(noted["objects"])
 
 
 def _converted(target: Target) -> str:

@@ -130,20 +130,35 @@ class Entry:
 Catalog = Mapping[Key, Entry]
 
 
-def to_json(catalog: Catalog) -> list[list[str]]:
-    """Return what is compared of each object; `from_json` reads it back."""
+def to_json(catalog: Catalog) -> list[list[Any]]:
+    """Return a catalog as `from_json` reads it back; without the statements that may hold a
+    password."""
     return [
-        [key.kind, key.schema, key.name, *(getattr(one, name) for name in COMPARED)]
+        [
+            *(key.kind, key.schema, key.name),
+            *(getattr(one, name) for name in COMPARED),
+            "" if key.kind in WITH_OPTIONS else one.statements,
+            one.called,
+            one.of and [one.of.kind, one.of.schema, one.of.name],
+        ]
         for key, one in catalog.items()
     ]
 
 
-def from_json(data: Iterable[Sequence[str]]) -> Catalog:
-    """Return a catalog to compare with; nothing can be made from it."""
-    return {
-        Key(kind, schema, name): Entry(definition, owner, tablespace, access_method)
-        for kind, schema, name, definition, owner, tablespace, access_method in data
-    }
+def from_json(data: Iterable[Sequence[Any]]) -> Catalog:
+    """Return the catalog that `to_json` was given."""
+    read = {}
+    for kind, schema, name, definition, owner, place, method, statements, called, of in data:
+        read[Key(kind, schema, name)] = Entry(
+            definition=definition,
+            owner=owner,
+            tablespace=place,
+            access_method=method,
+            of=Key(*of) if of else None,
+            statements=statements,
+            called=called,
+        )
+    return read
 
 
 def of_archive(archive: Path) -> set[Key]:

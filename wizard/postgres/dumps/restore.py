@@ -96,14 +96,15 @@ async def restore(
     report: Report,
     *,
     pg_restore: Tool | None,
-    leave_out: Collection[str] = (),
+    leave_out: Collection[str] | None = None,
 ) -> None:
     """Fill the new, empty database `into` from a dump that was proven before.
 
     The dump is proven again, since the file may have changed. The objects belong to our role. A
     script needs no `pg_restore`. Of an archive, the objects to `leave_out` are not made, which are
-    named by kind, schema and name. On any failure, and when cancelled, the half-filled database is
-    dropped, if it can be. Raise OperationFailed with pg_restore's or the server's own words.
+    named by kind, schema and name; with None, nothing may be left out. On any failure, and when
+    cancelled, the half-filled database is dropped, if it can be. Raise OperationFailed with
+    pg_restore's or the server's own words.
     """
     try:
         await archives.prove(archive, report)
@@ -119,18 +120,23 @@ async def restore(
 
 
 async def _restore(
-    archive: Archive, into: Address, report: Report, pg_restore: Tool, leave_out: Collection[str]
+    archive: Archive,
+    into: Address,
+    report: Report,
+    pg_restore: Tool,
+    leave_out: Collection[str] | None,
 ) -> None:
     """Restore by pg_restore alone, or where that is too new for the server, with the loader."""
     fits = tools.fits(pg_restore.major, (await server.about(into)).major)
-    listing = await _contents(archive, into, report, pg_restore, leave_out)
+    listing = await _contents(archive, into, report, pg_restore, leave_out or ())
     with tempfile.TemporaryFile("w+") as toc:  # without a name, so that nobody can leave it
         toc.write(listing)
         toc.seek(0)
         try:
             await (_fill if fits else _pour)(archive, into, toc.fileno(), report, pg_restore)
         except OperationFailed as error:
-            error.hint += _without(listing, error.found)
+            if leave_out is not None:
+                error.hint += _without(listing, error.found)
             raise
 
 
