@@ -7,8 +7,7 @@ as it was dumped. All else has to be what is live; what a restore leaves out is 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from wizard.base.errors import RemodelError, VerificationFailed, some
 from wizard.base.events import Report
 from wizard.config.databases import TEMPLATE, Target
 from wizard.delivery import kinds
+from wizard.delivery.verify import objects_ledger
 from wizard.engine.context import Context
 from wizard.engine.far_side import Describing
 from wizard.engine.results import Fetched
@@ -29,12 +29,9 @@ from wizard.postgres.catalog import account, entries, replay
 from wizard.postgres.catalog import lacking as lacks
 from wizard.postgres.catalog.account import Difference
 from wizard.postgres.catalog.entries import Catalog, Key
-from wizard.session import ledger
-from wizard.session.ledger import Ledger, LedgerEntry
 
 RESTORED = "catalog.restored.json"
 SHOWN = 20
-LISTED = 1000  # objects of one kind in the ledger that are not kept
 
 
 @dataclass(frozen=True)
@@ -178,7 +175,7 @@ async def make_same(
         left = wanted.missing(delivered)
     if left:
         raise _not_the_same(target, left, refused, hint)
-    _account(context, target, wanted, delivered, anew)
+    objects_ledger.keep(context, target, wanted.live, delivered, anew)
 
 
 async def make_missing(
@@ -236,7 +233,7 @@ async def tell_delivered(context: Context, target: Target, address: Address) -> 
             lines = some(list(map(str, left)), SHOWN)
             context.report.finding("objects", lines, "warn", "They are not as they were live.")
         else:
-            _account(context, target, wanted, delivered, ())
+            objects_ledger.keep(context, target, wanted.live, delivered, ())
 
 
 async def compare_rolled_back(context: Context, target: Target, address: Address) -> None:
@@ -263,38 +260,6 @@ def _telling(report: Report) -> Iterator[None]:
     except RemodelError as error:
         text = " ".join(filter(None, (error.message, error.found)))
         report.finding("objects", f"not compared: {text}", "warn", error.hint)
-
-
-def _account(
-    context: Context,
-    target: Target,
-    wanted: Expected,
-    delivered: Catalog,
-    anew: Collection[Key],
-) -> None:
-    """Keep the delivery's ledger, and show it."""
-    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    rows: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-    for key, became, what in account.outcomes(wanted.live, delivered, anew):
-        place = f"{key.kind} {key.schema}".strip()
-        if became != "new":
-            counts[place]["before"] += 1
-        counts[place][became] += 1
-        if became != "kept":
-            rows[place].append((key.name, what, became))
-    subject = ledger.objects(target.name)
-    held = Ledger(
-        tuple(
-            LedgerEntry.of(
-                {"name": place, "kind": "objects", **numbers, "rows": rows[place][:LISTED]}
-            )
-            for place, numbers in counts.items()
-        ),
-        subject,
-    )
-    ledger.write(context.session.folder, held)
-    context.report.document(subject.title, "table", ledger.table(held, tuple(subject.accounts)))
-    context.report.finding("objects", ledger.summed(held.totals, subject))
 
 
 def _not_the_same(
