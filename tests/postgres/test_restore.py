@@ -21,7 +21,7 @@ from wizard.postgres import server
 from wizard.postgres.address import Address, connect
 from wizard.postgres.drift import fingerprint
 from wizard.postgres.dumps.archive import Archive
-from wizard.postgres.dumps.dump import dump
+from wizard.postgres.dumps.dump import Making, dump
 from wizard.postgres.dumps.restore import create_beside, drop, restore
 from wizard.postgres.dumps.tools import Tool
 from wizard.sandbox.cluster import Cluster
@@ -297,6 +297,48 @@ async def test_does_without_what_the_hint_names(
         await restore(made, beside, report, pg_restore=pg_restore, leave_out=["TABLE public page"])
     assert refused.value.found == "TABLE public page"
     assert "EVENT TRIGGER watched" in refused.value.hint
+
+
+RELYING = """
+CREATE SCHEMA words;
+CREATE FUNCTION words.plain(value text) RETURNS text LANGUAGE sql IMMUTABLE
+    AS 'SELECT lower(value)';
+SET search_path = public, words;
+CREATE FUNCTION slugged(value text) RETURNS text LANGUAGE plpgsql IMMUTABLE
+    AS 'BEGIN RETURN plain(value); END';
+ALTER TABLE page ADD slug text GENERATED ALWAYS AS (slugged(title)) STORED;
+"""
+
+
+async def test_functions_that_rely_on_search_path_find_theirs(
+    filled: Address,
+    beside: Address,
+    tmp_path: Path,
+    report: Report,
+    pg_dump: Tool,
+    pg_restore: Tool,
+) -> None:
+    """Following the hint, from an archive and from a script."""
+    async with await connect(filled) as connection:
+        await connection.execute(RELYING)
+    made = await dump(filled, tmp_path / "db", report, pg_dump=pg_dump, pg_restore=pg_restore)
+    script = await dump(
+        filled,
+        tmp_path / "sql",
+        report,
+        pg_dump=pg_dump,
+        pg_restore=None,
+        making=Making(script=True),
+    )
+    for taken in (made, script):
+        await create_beside(filled, beside.database, like=filled.database, report=report)
+        with pytest.raises(OperationFailed) as refused:
+            await restore(taken, beside, report, pg_restore=pg_restore)
+        assert "`restore: {search_path: public}`" in refused.value.hint
+        await create_beside(filled, beside.database, like=filled.database, report=report)
+        await restore(taken, beside, report, pg_restore=pg_restore, search_path="public, words")
+        assert await fingerprint.tables(filled) == await fingerprint.tables(beside)
+        await drop(filled, beside.database)
 
 
 async def test_a_database_is_made_in_the_tablespace_of_its_model(

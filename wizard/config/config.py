@@ -47,6 +47,18 @@ class Backup:
 
 
 @dataclass(frozen=True)
+class Restoring:
+    """How dumps are restored.
+
+    The local copy does without the objects to `leave_out`, as `wizard.postgres.dumps.restore` names
+    them. `search_path` is what functions of indexes and generated columns rely on; '' for none.
+    """
+
+    leave_out: tuple[str, ...] = ()
+    search_path: str = ""
+
+
+@dataclass(frozen=True)
 class Conversion:
     """Which pages become what. Types are `app.Model`; `move` names fields of the old type.
 
@@ -90,8 +102,7 @@ class Config:
     conversion: Conversion
     postgres_bin: Path | None
     backup: Backup = Backup()
-    leave_out: tuple[str, ...] = ()
-    """Objects that the local copy does without, as `wizard.postgres.dumps.restore` names them."""
+    restore: Restoring = Restoring()
     drift: Mapping[str, str] = field(default_factory=dict)
     """Policies by table, see `wizard.delivery.drift.policy`: a session may go on with others."""
     origin: Mapping[str, str] = field(default_factory=dict)
@@ -207,7 +218,7 @@ def read(path: Path) -> Config:
         ),
         postgres_bin=databases.rooted(folder, postgres_bin) if postgres_bin else None,
         backup=backup,
-        leave_out=restore.words("leave_out"),
+        restore=Restoring(restore.words("leave_out"), restore.text("search_path", "")),
         drift={table: drift.choice(table, POLICIES) for table in drift.names()},
         origin={**top.origin, **secrets.origin},
     )

@@ -52,14 +52,15 @@ class Drill(ForTarget):
         local, taken = context.config.local.address, dumped.archive
         scratch = local.at(plan.details["scratch"])
         tool = await context.tools.pg_restore(taken.dump_major, await context.tools.local_major())
+        path = context.config.restore.search_path
         async with self._scratch(context, scratch):
-            await restore.restore(taken, scratch, context.report, pg_restore=tool)
+            await restore.restore(taken, scratch, context.report, pg_restore=tool, search_path=path)
             await require_same(scratch, dumped.contents, "The drill's database")
             await self.serve(context, scratch)
         if dumped.script:  # what a playbook restores from, or a delivery in place
             script = Path(dumped.script)
             async with self._scratch(context, scratch):
-                await loader.load(script, scratch, context.report)
+                await loader.load(script, scratch, context.report, search_path=path)
                 await require_same(scratch, dumped.contents, f"What {script.name} holds")
             context.report.finding(script.name, "loaded to its last line, each table equal")
         count = len(dumped.contents.tables)

@@ -77,7 +77,13 @@ class InPlace(Overwriting):
         check = partial(self.unchanged, context, address, saved, guard)
         made = partial(objects.make_missing, self.target, wanted)
         await replace_contents.refill(
-            address, script, context.report, check=check, begun=begun, made=made
+            address,
+            script,
+            context.report,
+            check=check,
+            begun=begun,
+            made=made,
+            search_path=context.config.restore.search_path,
         )
 
     async def observe(self, context: Context, plan: Plan) -> Observation:

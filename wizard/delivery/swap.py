@@ -106,7 +106,8 @@ class Swap(Delivery):
         )
         try:
             await self._give_rights(far.address, new, report)  # for what is made there
-            await restore.restore(taken, new, report, pg_restore=tool)
+            path = context.config.restore.search_path
+            await restore.restore(taken, new, report, pg_restore=tool, search_path=path)
             await self._give_rights(far.address, new, report)
             wanted = await objects.expected(context, target, far.address)
             await objects.make_same(

@@ -86,7 +86,12 @@ class Restore(Operation):
             template=context.config.local.template,
         )
         await restore.restore(
-            dump, beside, context.report, pg_restore=tool, leave_out=context.config.leave_out
+            dump,
+            beside,
+            context.report,
+            pg_restore=tool,
+            leave_out=context.config.restore.leave_out,
+            search_path=context.config.restore.search_path,
         )
         await identity.mark(beside, context.local.mark)
         await context.worker.stop()

@@ -85,6 +85,7 @@ async def refill(
     check: Step,
     begun: Callable[[int], None],
     made: Made,
+    search_path: str = "",
 ) -> None:
     """Empty the database of our objects and load the script at `path`, all or nothing.
 
@@ -99,7 +100,7 @@ async def refill(
         while True:
             try:
                 async with connection.transaction():
-                    await _refill(connection, path, report, check, begun, made)
+                    await _refill(connection, path, report, check, begun, made, search_path)
                 break
             except psycopg.errors.LockNotAvailable as error:
                 holders = await _holders(connection)
@@ -122,6 +123,7 @@ async def _refill(
     check: Step,
     begun: Callable[[int], None],
     made: Made,
+    search_path: str,
 ) -> None:
     """Do it once, in the open transaction."""
     tell = partial(report.progress, total=path.stat().st_size, unit="bytes", note="loading")
@@ -136,7 +138,8 @@ async def _refill(
     cursor = await connection.execute("SELECT txid_current()")
     (number,) = await cursor.fetchone() or (0,)
     begun(int(number))
-    await loader.fill(connection, script.chunks(path, tell), path.name, report)
+    chunks = script.chunks(path, tell)
+    await loader.fill(connection, chunks, path.name, report, search_path=search_path)
     await rights.give(connection, as_live, report)
     await made(connection)
 

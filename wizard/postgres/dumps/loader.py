@@ -30,39 +30,51 @@ SINCE = {b"transaction_timeout": 17}  # settings that a newer pg_dump makes, and
 
 EXTENSION = re.compile(rb'CREATE EXTENSION (?:IF NOT EXISTS )?("[^"]+"|\w+)')
 ENCODING = b"client_encoding"
+NO_SEARCH_PATH = b"SELECT pg_catalog.set_config('search_path', '', false);"
 TABLESPACE = b"default_tablespace"
 # What the server tells without being asked when it changes (GUC_REPORT): how texts are read.
 REPORTED = (ENCODING, b"standard_conforming_strings", b"DateStyle", b"IntervalStyle", b"TimeZone")
 SET_HERE = "SELECT name, setting FROM pg_settings WHERE source = 'session'"
 
 
-async def load(path: Path, into: Address, report: Report) -> None:
+async def load(path: Path, into: Address, report: Report, *, search_path: str = "") -> None:
     """Fill the empty database `into` from a .sql or .sql.gz; progress is in bytes of the file.
 
-    Raise VerificationFailed when the script is no whole dump, OperationFailed with the server's
-    own words; either way the database stays empty.
+    With a `search_path` the functions that are called meanwhile find what they do not qualify;
+    else it is empty, as pg_dump sets it. Raise VerificationFailed when the script is no whole
+    dump, OperationFailed with the server's own words; either way the database stays empty.
     """
     total = path.stat().st_size if path.exists() else 0
     tell = partial(report.progress, total=total, unit="bytes", note="loading")
-    await pour(script.chunks(path, tell), path.name, into, report)
+    await pour(script.chunks(path, tell), path.name, into, report, search_path=search_path)
     report.progress(total, total, "bytes", "loaded")
 
 
-async def pour(text: Chunks, name: str, into: Address, report: Report) -> None:
+async def pour(
+    text: Chunks, name: str, into: Address, report: Report, *, search_path: str = ""
+) -> None:
     """Fill the empty database `into` from a text as it comes, such as pg_restore's output.
 
     `name` is for messages. Raise as `load`.
     """
     async with server.session(into) as connection, connection.transaction():
-        await fill(connection, text, name, report)
+        await fill(connection, text, name, report, search_path=search_path)
 
 
 async def fill(
-    connection: psycopg.AsyncConnection[Any], text: Chunks, name: str, report: Report
+    connection: psycopg.AsyncConnection[Any],
+    text: Chunks,
+    name: str,
+    report: Report,
+    *,
+    search_path: str = "",
 ) -> None:
     """Fill the database of `session` from a text, in a transaction that the caller has begun. Raise
     as `load`."""
     loading = _Loading(connection, name, report)
+    if search_path:
+        await connection.execute("SELECT set_config('search_path', %s, true)", [search_path])
+        loading.keeps_search_path = True
     async with aclosing(script.pieces(text, loading.splitter)) as pieces:
         await loading.take(pieces)
 
@@ -79,6 +91,7 @@ class _Loading:
         self._batch: list[Piece] = []
         self._size = 0
         self._left_out = 0
+        self.keeps_search_path = False
         self._reading = self._reported()
 
     async def take(self, pieces: AsyncIterator[Piece]) -> None:
@@ -136,6 +149,8 @@ class _Loading:
             case "left out":
                 self._left_out += not statements.BRACKET.fullmatch(piece.data)
                 return False
+        if self.keeps_search_path and piece.data.strip() == NO_SEARCH_PATH:
+            return False
         if setting := statements.SETTING.match(piece.data):
             return await self._set(setting[1], piece)
         if match := EXTENSION.match(piece.data):

@@ -37,6 +37,12 @@ OPTIONS = (
 # A line of the table of contents: "3; 3079 16385 EXTENSION - vector ", with its COMMENT's line
 # "3456; 0 0 COMMENT - EXTENSION vector ".
 ENTRY = re.compile(r"^\d+; \d+ \d+ (.+) \S*$")
+# "ERROR:  function unaccent(text) does not exist", with the function that calls it.
+BY_SEARCH_PATH = re.compile(r"does not exist.*CONTEXT:.*function", re.DOTALL)
+RELIED_ON = (
+    " A function relies on its search_path: `restore: {search_path: public}` in remodel.yml, with "
+    "all the schemas that it takes; then try again."
+)
 FAILED = re.compile(r"from TOC entry (\d+);")
 LEAVABLE = (
     *("EVENT TRIGGER", "EXTENSION", "FOREIGN DATA WRAPPER", "FOREIGN TABLE", "POLICY", "SERVER"),
@@ -97,24 +103,28 @@ async def restore(
     *,
     pg_restore: Tool | None,
     leave_out: Collection[str] | None = None,
+    search_path: str = "",
 ) -> None:
     """Fill the new, empty database `into` from a dump that was proven before.
 
     The dump is proven again, since the file may have changed. The objects belong to our role. A
     script needs no `pg_restore`. Of an archive, the objects to `leave_out` are not made, which are
-    named by kind, schema and name; with None, nothing may be left out. On any failure, and when
+    named by kind, schema and name; with None, nothing may be left out. With a `search_path`, the
+    functions that are called meanwhile find what they do not qualify. On any failure, and when
     cancelled, the half-filled database is dropped, if it can be. Raise OperationFailed with
     pg_restore's or the server's own words.
     """
     try:
         await archives.prove(archive, report)
         if archive.is_script or pg_restore is None:
-            await loader.load(archive.path, into, report)
+            await loader.load(archive.path, into, report, search_path=search_path)
         else:
-            await _restore(archive, into, report, pg_restore, leave_out)
+            await _restore(archive, into, report, pg_restore, leave_out, search_path)
         async with server.session(into) as connection:
             await connection.execute("ANALYZE")
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OperationFailed) and not search_path:
+            error.hint += RELIED_ON if BY_SEARCH_PATH.search(error.found) else ""
         await discard(into, report)
         raise
 
@@ -125,15 +135,20 @@ async def _restore(
     report: Report,
     pg_restore: Tool,
     leave_out: Collection[str] | None,
+    search_path: str,
 ) -> None:
-    """Restore by pg_restore alone, or where that is too new for the server, with the loader."""
+    """Restore by pg_restore alone; where that is too new for the server, or would empty the
+    `search_path`, with the loader."""
     fits = tools.fits(pg_restore.major, (await server.about(into)).major)
     listing = await _contents(archive, into, report, pg_restore, leave_out or ())
     with tempfile.TemporaryFile("w+") as toc:  # without a name, so that nobody can leave it
         toc.write(listing)
         toc.seek(0)
         try:
-            await (_fill if fits else _pour)(archive, into, toc.fileno(), report, pg_restore)
+            if fits and not search_path:
+                await _fill(archive, into, toc.fileno(), report, pg_restore)
+            else:
+                await _pour(archive, into, toc.fileno(), report, pg_restore, search_path)
         except OperationFailed as error:
             if leave_out is not None:
                 error.hint += _without(listing, error.found)
@@ -219,7 +234,7 @@ async def _fill(
 
 
 async def _pour(
-    archive: Archive, into: Address, toc: int, report: Report, pg_restore: Tool
+    archive: Archive, into: Address, toc: int, report: Report, pg_restore: Tool, search_path: str
 ) -> None:
     """Load what pg_restore writes as a script."""
     archived = str(archive.path)
@@ -240,7 +255,7 @@ async def _pour(
                 )
 
         async with watching(child.pid, archive.path, tell):
-            await loader.pour(text(), archive.path.name, into, report)
+            await loader.pour(text(), archive.path.name, into, report, search_path=search_path)
     report.progress(archive.bytes, archive.bytes, "bytes", "loaded")
 
 
