@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import AsyncGenerator, Collection
@@ -11,14 +10,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from wizard.base.errors import OperationFailed, RemodelError, some
+from wizard.base.errors import OperationFailed, RemodelError
 from wizard.base.events import Report
 from wizard.base.process import start, to_its_end
 from wizard.postgres import server
 from wizard.postgres.address import Address
 from wizard.postgres.database_settings import copy_settings
 from wizard.postgres.dumps import archive as archives
-from wizard.postgres.dumps import loader, tools
+from wizard.postgres.dumps import listings, loader, tools
 from wizard.postgres.dumps.archive import Archive, watching
 from wizard.postgres.dumps.tools import Tool
 from wizard.postgres.server import DatabaseRow
@@ -34,35 +33,13 @@ OPTIONS = (
     "--no-subscriptions",
     "--verbose",
 )
-# A line of the table of contents: "3; 3079 16385 EXTENSION - vector ", with its COMMENT's line
-# "3456; 0 0 COMMENT - EXTENSION vector ".
-ENTRY = re.compile(r"^\d+; \d+ \d+ (.+) \S*$")
+DEFAULT_TABLESPACE = "pg_default"
 # "ERROR:  function unaccent(text) does not exist", with the function that calls it.
 BY_SEARCH_PATH = re.compile(r"does not exist.*CONTEXT:.*function", re.DOTALL)
 RELIED_ON = (
     " A function relies on its search_path: `restore: {search_path: public}` in remodel.yml, with "
     "all the schemas that it takes; then try again."
 )
-FAILED = re.compile(r"from TOC entry (\d+);")
-LEAVABLE = (
-    *("EVENT TRIGGER", "EXTENSION", "FOREIGN DATA WRAPPER", "FOREIGN TABLE", "POLICY", "SERVER"),
-    *(
-        "COMMENT",
-        "TRIGGER",
-        "USER MAPPING",
-        "RULE",
-        "STATISTICS",
-        "CAST",
-        "OPERATOR",
-        "TEXT SEARCH",
-    ),
-)
-"""Kinds of objects that have no rows, and without which a copy can be converted."""
-LEFT_OUT = "A delivery makes it from the live definition, or is refused by name."
-EXTENSION = re.compile(r"^\d+; \d+ \d+ EXTENSION - (\S+)")
-SCHEMA = re.compile(r"^\d+; \d+ \d+ SCHEMA - (.+) \S*$")
-DEFAULT_TABLESPACE = "pg_default"
-NOT_OURS = re.compile(r"^\d+; \d+ \d+ COMMENT - (EXTENSION|SCHEMA public\b)")
 
 
 async def create_beside(
@@ -140,7 +117,7 @@ async def _restore(
     """Restore by pg_restore alone; where that is too new for the server, or would empty the
     `search_path`, with the loader."""
     fits = tools.fits(pg_restore.major, (await server.about(into)).major)
-    listing = await _contents(archive, into, report, pg_restore, leave_out or ())
+    listing = await listings.to_restore(archive, into, report, pg_restore, leave_out or ())
     with tempfile.TemporaryFile("w+") as toc:  # without a name, so that nobody can leave it
         toc.write(listing)
         toc.seek(0)
@@ -151,7 +128,7 @@ async def _restore(
                 await _pour(archive, into, toc.fileno(), report, pg_restore, search_path)
         except OperationFailed as error:
             if leave_out is not None:
-                error.hint += _without(listing, error.found)
+                error.hint += listings.hint(listing, error.found)
             raise
 
 
@@ -257,89 +234,6 @@ async def _pour(
         async with watching(child.pid, archive.path, tell):
             await loader.pour(text(), archive.path.name, into, report, search_path=search_path)
     report.progress(archive.bytes, archive.bytes, "bytes", "loaded")
-
-
-async def _contents(
-    archive: Archive, into: Address, report: Report, pg_restore: Tool, leave_out: Collection[str]
-) -> str:
-    """Return the archive's table of contents without what only a superuser may do.
-
-    An extension that this server lacks or our role may not make is left out with a warning: the
-    restore may do without it. Raise OperationFailed where something to `leave_out` is not in it.
-    """
-    done = await tools.listing(pg_restore, archive.path)
-    if done.returncode != 0:
-        raise OperationFailed(f"pg_restore cannot list {archive.path}.", found=done.stderr_tail)
-    known = set(map(_named, done.stdout.splitlines()))
-    if unknown := [name for name in leave_out if name not in known]:
-        raise OperationFailed(
-            f"{archive.path.name} does not have what restore.leave_out of remodel.yml names.",
-            found="\n".join(unknown),
-            hint=f"What may be left out of it: {some(sorted(known - {''}), 20) or 'nothing'}.",
-        )
-    lines = []
-    async with server.session(into) as connection:
-        cursor = await connection.execute("SELECT nspname::text FROM pg_namespace")
-        schemas = {name for (name,) in await cursor.fetchall()} - {"public"}
-        for line in done.stdout.splitlines():
-            if NOT_OURS.match(line):
-                continue
-            if (made := SCHEMA.match(line)) and made[1] in schemas:
-                continue  # the template's
-            if (name := _named(line)) in leave_out:
-                report.finding("left out", name, "warn", LEFT_OUT)
-                continue
-            match = EXTENSION.match(line)
-            if match is None or await _can_extend(connection, match[1], report):
-                lines.append(line)
-    return "\n".join(lines) + "\n"
-
-
-def _named(line: str) -> str:
-    """Return what a line of a table of contents is about, as `POLICY public page mine`.
-
-    '' for what may not be left out. The last word of a line is the owner.
-    """
-    if (match := ENTRY.match(line)) and match[1].startswith(LEAVABLE):
-        return match[1].replace(" - ", " ", 1)
-    return ""
-
-
-def _without(listing: str, messages: str) -> str:
-    """Return what there is to say where an entry failed without which the local copy can do."""
-    if not (failed := FAILED.search(messages)):
-        return ""
-    number = f"{failed[1]}; "
-    name = next((_named(line) for line in listing.splitlines() if line.startswith(number)), "")
-    if not name:
-        return ""
-    return (
-        f" The local copy may do without it: `restore: {{leave_out: [{json.dumps(name)}]}}` in "
-        f"remodel.yml, then try again. {LEFT_OUT}"
-    )
-
-
-async def _can_extend(
-    connection: psycopg.AsyncConnection[Any], extension: str, report: Report
-) -> bool:
-    """Return whether our role can make an extension: try, and roll back, since pg_restore makes
-    it later on."""
-    try:
-        async with connection.transaction(force_rollback=True):
-            await connection.execute(
-                sql.SQL("CREATE EXTENSION IF NOT EXISTS {} CASCADE").format(
-                    sql.Identifier(extension)
-                )
-            )
-    except psycopg.Error as error:
-        report.finding(
-            f"extension {extension}",
-            f"left out: {error.diag.message_primary or error}",
-            "warn",
-            "If the site's tables use it, restoring stops there: let a superuser install it.",
-        )
-        return False
-    return True
 
 
 async def _create(
