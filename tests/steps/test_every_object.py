@@ -110,6 +110,33 @@ async def test_a_swap_makes_what_no_restore_brings(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("how", "delivery"), [("swap", Swap), ("in place", InPlace)])
+async def test_a_database_from_before_an_upgrade_is_delivered_to(
+    how: str,
+    delivery: type[Delivery],
+    database: Address,
+    far_database: Address,
+    far_cluster: Cluster,
+    tmp_path: Path,
+) -> None:
+    """Its schema `public` is a superuser's, and everybody may create in it, as before 15."""
+    async with live(tmp_path, database, far_database, delivery=how) as (run, target):
+        await execute(
+            far_cluster.address(far_database.database),
+            "ALTER SCHEMA public OWNER TO production; GRANT ALL ON SCHEMA public TO PUBLIC",
+        )
+        await perform(run, delivery(target))
+    assert await titles(far_database) == {"new"}
+    async with await connect(far_database) as connection:
+        rows = await connection.execute(
+            "SELECT acl::text LIKE '%=UC/%' FROM (SELECT unnest(nspacl) acl FROM pg_namespace "
+            "WHERE nspname = 'public') a WHERE acl::text LIKE '=%'"
+        )
+        assert await rows.fetchall() == [(True,)]
+    await tidy(far_database)
+
+
+@pytest.mark.slow
 async def test_a_rollback_tells_what_was_changed_meanwhile(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from wizard.postgres.catalog.entries import COMPARED, Catalog, Entry, Key
+from wizard.postgres.catalog.entries import COMPARED, PUBLIC, Catalog, Entry, Key
 
 TOLD = ("INVALID INDEX", "COLLATION VERSION")
 """Kinds that nothing depends on where they differ: an index that nobody can use is not restored,
@@ -76,8 +76,20 @@ def unexplained(
             wanted = _as_made(wanted, made[key], there, alike=alike)
         elif there is None and wanted is not None and _went_with(key, wanted, made):
             continue  # the local database never had the privileges that went with the object
-        if wanted != there:
+        if wanted != there and not _owner_of_public(key, wanted, there):
             yield Difference(key, wanted, there)
+
+
+def _owner_of_public(key: Key, wanted: Entry | None, there: Entry | None) -> bool:
+    """Return whether only the owner of the schema `public` differs.
+
+    In a database that is older than its server's version that is a superuser, in a new one whoever
+    owns the database; who may do what in it are its privileges, which are compared.
+    """
+    if (key.kind, key.name) != ("SCHEMA", PUBLIC):
+        return False
+    owned = {one.owner for one in (wanted, there) if one}
+    return wanted is None or there is None or len(owned) > 1
 
 
 def _as_made(

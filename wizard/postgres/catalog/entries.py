@@ -33,6 +33,8 @@ from wizard.ssh.connection import Connection
 LEFT_OUT = ("ENCODING", "STDSTRINGS", "SEARCHPATH", "SUBSCRIPTION", "SUBSCRIPTION TABLE")
 """Settings of pg_restore's session, which are no objects, and subscriptions: never restored."""
 
+PUBLIC = "public"
+"""The schema that every database has from the beginning, owned by `pg_database_owner` since 15."""
 LARGE_OBJECT = "LARGE OBJECT"
 PRIVILEGES = ("ACL", "DEFAULT ACL")
 NO_OBJECTS = (

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from wizard.postgres.catalog.entries import Catalog, Entry, Key
+from wizard.postgres.catalog.entries import PUBLIC, Catalog, Entry, Key
 
 # A role that is ours to act as; from 16 on, membership and the right to SET ROLE are two things.
 ROLES = """
@@ -24,6 +24,12 @@ BY_SUPERUSER = (
 """Kinds that only a superuser makes (PostgreSQL documentation, each kind's CREATE)."""
 UNTRUSTED = re.compile(r"\bLANGUAGE (c|internal|\w+u)\b", re.IGNORECASE)
 OF_ALL = re.compile(r"\bFOR (ALL TABLES|TABLES IN SCHEMA)\b")
+OF_EVERYBODY = (
+    Key("SCHEMA", "", PUBLIC),
+    Key("ACL", "", f"SCHEMA {PUBLIC}"),
+    Key("COMMENT", "", f"SCHEMA {PUBLIC}"),
+)
+"""What whoever owns a new database may change in it, whose it is in an old one."""
 BASE_TYPE = re.compile(r"^\s*INPUT = ", re.MULTILINE)
 EXTENSIONS = """
     SELECT DISTINCT v.name::text FROM pg_available_extension_versions v
@@ -67,7 +73,7 @@ async def lacking(connection: psycopg.AsyncConnection[Any], live: Catalog) -> li
 
 
 def _lacking(key: Key, one: Entry, roles: set[str], us: str) -> Iterator[str]:
-    if key.of_database:
+    if key.of_database or key in OF_EVERYBODY:
         return
     if _by_superuser(key, one):
         yield f"{key}: only a superuser may make it"
