@@ -193,6 +193,29 @@ async def test_an_object_that_would_be_lost_stops_a_swap(
     assert not (tmp_path / "deploy" / "stopped").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "delivery"), [("swap", Swap), ("in place", InPlace)])
+async def test_what_may_differ_is_accepted_by_name_with_consent(
+    how: str, delivery: type[Delivery], database: Address, far_database: Address, tmp_path: Path
+) -> None:
+    since = ["INDEX public since", "TABLE public wagtailcore_page"]
+    async with live(tmp_path, database, far_database, delivery=how, accept=since) as (run, target):
+        await execute(
+            far_database,
+            "CREATE INDEX since ON wagtailcore_page (title);ALTER TABLE wagtailcore_page ADD x int",
+        )
+        plan = await delivery(target).plan(run)
+        assert plan.facts["accept"] == since
+        assert "NOTE: it is accepted that INDEX public since differs" in plan.does
+        await perform(run, delivery(target), plan)
+        held = ledger.read(run.session.folder, ledger.objects("staging"))
+        assert held is not None
+        rows = {(name, became) for entry in held.entries for name, _, became in entry.rows}
+        assert {("since", "dropped"), ("wagtailcore_page", "rewritten")} <= rows
+    assert await titles(far_database) == {"new"}
+    await tidy(far_database)
+
+
 BEYOND_US = {
     "CREATE EVENT TRIGGER watched ON ddl_command_end EXECUTE FUNCTION watch()": (
         "EVENT TRIGGER watched: only a superuser may make it"
@@ -219,7 +242,11 @@ async def test_what_our_role_may_not_make_is_told_with_the_plan(
         await execute(far_cluster.address(far_database.database), statement)
         with pytest.raises(OperationFailed, match="would fail") as refused:
             await Swap(target).plan(run)
-        assert refused.value.found.splitlines()[0] == BEYOND_US[statement]
+        lines = refused.value.found.splitlines()
+        assert lines[0] == BEYOND_US[statement]
+        names = tuple(line.partition(": ")[0].partition(" belongs")[0] for line in lines)
+        plan = await Swap(replace(target, accept=names)).plan(run)
+        assert f"NOTE: it is accepted that {names[0]} differs" in plan.does
     assert await titles(far_database) == {"old"}
 
 

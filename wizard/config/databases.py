@@ -64,6 +64,8 @@ class Target:
     """The kind of delivery by its name, see `wizard.delivery.kinds`."""
     template: str = TEMPLATE
     """As the local database's, on the target's server."""
+    accept: tuple[str, ...] = ()
+    """Objects that may differ from the live ones, as an account names them."""
 
     @property
     def where(self) -> str:
@@ -109,6 +111,7 @@ def target(section: ConfigSection, name: str, folder: Path, secrets: Environment
         check=section.commands("check"),
         delivery=delivery,
         template=section.text("template", TEMPLATE),
+        accept=section.words("accept"),
     )
     if ssh:
         section.no_more_keys()

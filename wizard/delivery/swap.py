@@ -115,9 +115,7 @@ class Swap(Delivery):
                 target,
                 wanted,
                 new,
-                f"{target.address.database} is as it was. What was changed there since the backup "
-                "needs a new backup. What our role may not make needs a role that may: then try "
-                "again.",
+                f"{target.address.database} is as it was. {objects.ways_out(target)}",
             )
             await run_checks(
                 context,

@@ -40,6 +40,7 @@ class Expected:
 
     `converted` is the local database as it was dumped. `alike` tells whether the local server has
     the target's major version, so that definitions read the same; `describe` described `live`.
+    Of what is called as `accepted` says, it does not matter.
     """
 
     live: Catalog
@@ -47,6 +48,7 @@ class Expected:
     made: list[Difference]
     alike: bool
     describe: Describing
+    accepted: tuple[str, ...]
 
     def missing(self, delivered: Catalog) -> list[Difference]:
         """Return what of a database is not as it has to be.
@@ -56,7 +58,11 @@ class Expected:
         """
         differing = account.unexplained(self.live, delivered, self.made, alike=self.alike)
         return [
-            one for one in differing if not one.key.of_database and one.key.kind not in account.TOLD
+            one
+            for one in differing
+            if not one.key.of_database
+            and one.key.kind not in account.TOLD
+            and str(one.key) not in self.accepted
         ]
 
 
@@ -91,7 +97,7 @@ async def note_converted(context: Context, target: Target) -> None:
 async def lacking(context: Context, target: Target, live: Address) -> list[str]:
     """Return, as sentences, what our role lacks to make once more what a delivery makes.
 
-    What the target's template has already, is not made.
+    What the target's template has already, is not made; what is accepted to differ need not be.
     """
     remakes = kinds.kind_of(target).remakes
     if remakes is None:
@@ -102,7 +108,9 @@ async def lacking(context: Context, target: Target, live: Address) -> list[str]:
     if target.template != TEMPLATE:
         there = await describe(live.at(target.template))
     remade = {
-        key: one for key, one in catalog.items() if remakes(key, one) and there.get(key) != one
+        key: one
+        for key, one in catalog.items()
+        if remakes(key, one) and there.get(key) != one and str(key) not in target.accept
     }
     async with server.session(live) as connection:
         return await lacks.lacking(connection, remade)
@@ -152,7 +160,8 @@ async def _expected(
         return None
     there = await server.about(await context.far.address(target))
     alike = there.major == await context.tools.local_major()
-    return Expected(live, converted, account.differences(restored, converted), alike, describe)
+    made = account.differences(restored, converted)
+    return Expected(live, converted, made, alike, describe, target.accept)
 
 
 async def make_same(
@@ -200,8 +209,7 @@ async def make_missing(
             target,
             [one for one in left if one.key in refused],
             refused,
-            "Everything is as it was. What was changed there since the backup needs a new backup. "
-            "What our role may not make needs a role that may: then try again.",
+            f"Everything is as it was. {ways_out(target)}",
         )
 
 
@@ -260,6 +268,15 @@ def _telling(report: Report) -> Iterator[None]:
     except RemodelError as error:
         text = " ".join(filter(None, (error.message, error.found)))
         report.finding("objects", f"not compared: {text}", "warn", error.hint)
+
+
+def ways_out(target: Target) -> str:
+    """Return what there is to do about objects that cannot be made, for a hint."""
+    return (
+        "What was changed there since the backup needs a new backup. What our role may not make "
+        "needs a role that may. What may differ is named, as here before the colon, in "
+        f"targets.{target.name}.accept of remodel.yml. Then try again."
+    )
 
 
 def _not_the_same(
