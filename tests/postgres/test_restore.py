@@ -287,7 +287,7 @@ async def test_does_without_what_the_hint_names(
         'COMMENT public POLICY "mine, or" ON page',
         "EVENT TRIGGER watched",
     ]
-    told = [one.value for one in events if isinstance(one, Finding) and one.name == "left out"]
+    told = [one.name for one in events if isinstance(one, Finding) and one.value == "left out"]
     assert told[-3:] == leave_out
     assert await fingerprint.tables(filled) == await fingerprint.tables(beside)
 

@@ -85,6 +85,7 @@ async def has_all(far: Address) -> bool:
         return await rows.fetchall() == [("pages", "what is shown", "happy")]
 
 
+@pytest.mark.slow
 async def test_a_swap_makes_what_no_restore_brings(
     database: Address, far_database: Address, tmp_path: Path
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +28,7 @@ from tests.worker.press import (
 )
 from wizard.base.redaction import Secret
 from wizard.postgres.address import Address, connect
+from wizard.postgres.dumps import tools
 from wizard.sandbox.cluster import Cluster
 
 from .shapes import FILL
@@ -59,15 +63,30 @@ def _environment(address: Address) -> dict[str, str]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def press_filled(cluster: Cluster) -> Address:
-    """A database with the project's content, to be cloned."""
+async def press_filled(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Address:
+    """A database with the project's content, to be cloned.
+
+    It takes most of a minute to make, so of the processes that run tests the first one makes it,
+    and leaves a dump to the others.
+    """
     await cluster.create_role(OWNER, PASSWORD)
     await cluster.create_database("press_filled", owner=OWNER)
     address = replace(cluster.address("press_filled"), user=OWNER, password=PASSWORD)
-    environment = _environment(address)
-    await run_python(PROJECT, environment, "manage.py", "migrate", "-v0")
-    await run_python(PROJECT, environment, "fill.py")
-    await run_python(PROJECT, environment, "-c", SETUP + REBUILD)
+    base = tmp_path_factory.getbasetemp()  # of this process, where several run tests
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "press.dump"
+    env = os.environ | tools.variables(address)
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if made.exists():
+            restore = ["--no-owner", "--exit-on-error", f"--dbname={address.database}", str(made)]
+            subprocess.run([cluster.binaries / "pg_restore", *restore], env=env, check=True)
+            return address
+        environment = _environment(address)
+        await run_python(PROJECT, environment, "manage.py", "migrate", "-v0")
+        await run_python(PROJECT, environment, "fill.py")
+        await run_python(PROJECT, environment, "-c", SETUP + REBUILD)
+        dump = [str(cluster.binaries / "pg_dump"), "--format=custom", f"--file={made}"]
+        subprocess.run(dump, env=env, check=True)
     return address
 
 

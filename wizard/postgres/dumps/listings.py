@@ -62,7 +62,7 @@ async def to_restore(
             if (made := SCHEMA.match(line)) and made[1] in schemas:
                 continue  # the template's
             if (name := _named(line)) in leave_out:
-                report.finding("left out", name, "warn", LEFT_OUT)
+                report.finding(name, "left out", "warn", LEFT_OUT)
                 continue
             match = EXTENSION.match(line)
             if match is None or await _can_extend(connection, match[1], report):
