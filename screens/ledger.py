@@ -120,14 +120,15 @@ class EntryScreen(ModalScreen[None]):
         title = f" {entry.name}  ({entry.kind})"
         yield Static(title, classes="sheet-title", markup=False)
         yield DataTable(id="rows", cursor_type="row")
-        shown = len(entry.rows)
+        shown, one = len(entry.rows), subject.row[0]
+        counted = one if shown == 1 else f"{one}s"
         of = "" if shown == entry.before else f" of {entry.before:,}, {subject.shown}"
         meant = "; ".join(
             f"{name}: {meaning}"
             for name, meaning in subject.accounts.items()
             if getattr(entry, name)
         )
-        said = f" {shown:,} {subject.row[0]}s{of}. {meant}"
+        said = f" {shown:,} {counted}{of}. {meant}"
         yield Static(said, classes="sheet-say", markup=False)
         yield Footer(show_command_palette=False)
 

@@ -100,7 +100,7 @@ async def test_reports_poolers_superusers_and_publications(
     assert one.startswith("a pooler's sessions are ended like all others")
     assert other.startswith("our role may not end this session")
     assert f"pid {pids[0]}, role developer" in other
-    assert publication.startswith("the publication news belongs to the database")
+    assert publication.startswith("the publication news is used by replication")
 
 
 async def test_compares_the_size_with_the_free_disk(

@@ -118,7 +118,7 @@ async def test_shows_the_ledger_of_a_delivery_after_that_of_the_conversion(
         await looks(app, pilot)
         await pilot.press("down", "enter")
         await scripted_app.until(pilot, lambda: "shown [/x]" in scripted_app.text_of(app))
-        assert "1 objects of 2, those that are not kept" in scripted_app.text_of(app)
+        assert "1 object of 2, those that are not kept" in scripted_app.text_of(app)
         await pilot.press("escape", "n")
         await scripted_app.until(
             pilot, lambda: "1,291 rows and values" in scripted_app.text_of(app)

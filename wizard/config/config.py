@@ -50,8 +50,8 @@ class Backup:
 class Restoring:
     """How dumps are restored.
 
-    The local copy does without the objects to `leave_out`, as `wizard.postgres.dumps.restore` names
-    them. `search_path` is what functions of indexes and generated columns rely on; '' for none.
+    The local copy does without the objects to `leave_out`, named as `pg_restore --list` does: kind,
+    schema, name. Functions of indexes and generated columns rely on `search_path`; '' for none.
     """
 
     leave_out: tuple[str, ...] = ()

@@ -69,9 +69,9 @@ def objects(target: str) -> Subject:
         "objects",
         {
             "kept": "as it is live",
-            "rewritten": "changed by the conversion",
+            "rewritten": "changed by the conversion, or accepted to differ",
             "rebuilt": "made anew from the live definition",
-            "dropped": "gone by the conversion",
+            "dropped": "gone by the conversion, or accepted to be",
         },
         ("object", "what"),
         "those that are not kept",

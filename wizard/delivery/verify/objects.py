@@ -40,7 +40,7 @@ class Expected:
 
     `converted` is the local database as it was dumped. `alike` tells whether the local server has
     the target's major version, so that definitions read the same; `describe` described `live`.
-    Of what is called as `accepted` says, it does not matter.
+    `accepted` names objects that may differ.
     """
 
     live: Catalog
@@ -118,10 +118,11 @@ async def lacking(context: Context, target: Target, live: Address) -> list[str]:
 
 async def tell_lacking(context: Context, target: Target, live: Address) -> None:
     """Tell long before a delivery what our role lacks for it."""
-    with _telling(context.report):
+    name = f"{target.name} objects"
+    with _telling(context.report, name):
         if lines := await lacking(context, target, live):
             context.report.finding(
-                f"{target.name} objects",
+                name,
                 some(lines, SHOWN),
                 "warn",
                 "A delivery there will be refused. Have a superuser grant our role what it lacks, "
@@ -261,13 +262,13 @@ async def compare_rolled_back(context: Context, target: Target, address: Address
 
 
 @contextmanager
-def _telling(report: Report) -> Iterator[None]:
-    """Tell a fault of the comparison instead of raising it: the act itself is done by then."""
+def _telling(report: Report, name: str = "objects") -> Iterator[None]:
+    """Report an error of the comparison as a warning: it must not end what it only looks at."""
     try:
         yield
     except RemodelError as error:
         text = " ".join(filter(None, (error.message, error.found)))
-        report.finding("objects", f"not compared: {text}", "warn", error.hint)
+        report.finding(name, f"not compared: {text}", "warn", error.hint)
 
 
 def ways_out(target: Target) -> str:
@@ -283,8 +284,8 @@ def _not_the_same(
     target: Target, left: list[Difference], refused: Mapping[Key, str], hint: str
 ) -> VerificationFailed:
     return VerificationFailed(
-        f"{len(left):,} objects of the new database are not as they have to be: as they are in "
-        f"{target.address.database}, or as the conversion makes them.",
+        f"The objects of the new database differ from those of {target.address.database} in more "
+        "than the conversion changes.",
         found=some([_line(difference, refused) for difference in left], SHOWN),
         hint=hint,
     )

@@ -243,9 +243,7 @@ async def _bound(connection: psycopg.AsyncConnection[Any], name: str) -> list[st
         {"name": name},
     )
     return [
-        f"the {what} belongs to the database as it is now"
-        f"{'' if what.startswith('publication') else ' and does not follow'}: whoever replicates "
-        "from or to it has to be set up again"
+        f"the {what} is used by replication: set that up again after the delivery"
         for (what,) in await cursor.fetchall()
     ]
 

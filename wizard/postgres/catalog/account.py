@@ -83,8 +83,8 @@ def unexplained(
 def _owner_of_public(key: Key, wanted: Entry | None, there: Entry | None) -> bool:
     """Return whether only the owner of the schema `public` differs.
 
-    In a database that is older than its server's version that is a superuser, in a new one whoever
-    owns the database; who may do what in it are its privileges, which are compared.
+    A superuser owns it in databases made before PostgreSQL 15; since then the database's owner
+    does. Its privileges are compared.
     """
     if (key.kind, key.name) != ("SCHEMA", PUBLIC):
         return False

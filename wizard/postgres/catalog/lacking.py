@@ -29,7 +29,7 @@ OF_EVERYBODY = (
     Key("ACL", "", f"SCHEMA {PUBLIC}"),
     Key("COMMENT", "", f"SCHEMA {PUBLIC}"),
 )
-"""What whoever owns a new database may change in it, whose it is in an old one."""
+"""The owner of a new database may change these, whoever owns them in the live one."""
 BASE_TYPE = re.compile(r"^\s*INPUT = ", re.MULTILINE)
 EXTENSIONS = """
     SELECT DISTINCT v.name::text FROM pg_available_extension_versions v

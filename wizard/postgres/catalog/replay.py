@@ -63,6 +63,7 @@ async def replay(
             continue
         try:
             async with connection.transaction():
+                await connection.execute("SET LOCAL check_function_bodies = off")  # as pg_dump
                 for statement in statements:
                     await connection.execute(statement)
         except psycopg.Error as error:
