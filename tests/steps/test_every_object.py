@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.delivery import dumped, execute, names, perform, tidy, titles
+from tests.support.delivery import dumped, execute, names, perform, playbook, tidy, titles
 from wizard.base.errors import OperationFailed, VerificationFailed
 from wizard.base.events import Event, Finding
 from wizard.config.databases import Target
@@ -24,7 +24,7 @@ from wizard.engine.context import Context
 from wizard.engine.operation import Seen
 from wizard.postgres.address import Address, connect
 from wizard.reports import report
-from wizard.sandbox.cluster import Cluster, binaries
+from wizard.sandbox.cluster import Cluster
 from wizard.sandbox.sshd import SshServer
 from wizard.session import ledger
 
@@ -330,17 +330,8 @@ async def test_an_object_that_would_be_lost_stops_in_place(
 async def test_after_a_playbook_it_is_made_in_the_target_even_at_the_second_attempt(
     database: Address, far_database: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert far_database.password is not None
-    for name, value in (
-        ("HOST", far_database.host),
-        ("USER", far_database.user),
-        ("PASSWORD", far_database.password.reveal()),
-    ):
-        monkeypatch.setenv(f"PG{name}", value)
-    script = tmp_path / "restore.sh"
-    script.write_text(PLAYBOOK.format(bin=binaries(18), name=far_database.database))
-    script.chmod(0o700)
-    async with live(tmp_path, database, far_database, playbook=[str(script)]) as (run, target):
+    command = playbook(tmp_path, far_database, PLAYBOOK, monkeypatch)
+    async with live(tmp_path, database, far_database, playbook=command) as (run, target):
         heard, operation = Heard(run), Playbook(target)
         plan = await operation.plan(run)
         with pytest.raises(OperationFailed, match="exit code 1"):

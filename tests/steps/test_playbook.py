@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.delivery import dumped, execute, perform, titles
+from tests.support.delivery import dumped, execute, perform, playbook, titles
 from wizard.base.errors import OperationFailed, PlanStale, VerificationFailed
 from wizard.delivery.playbook import Playbook
 from wizard.delivery.rollback import Rollback
@@ -33,17 +33,7 @@ zcat backups/db.staging.psql.gz | $psql -d {name} -f - > /dev/null
 @pytest.fixture
 def command(tmp_path: Path, far_database: Address, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """As the notes' playbook: drop, create, restore. It stops at the files `dropped`, `created`."""
-    assert far_database.password is not None
-    for name, value in (
-        ("HOST", far_database.host),
-        ("USER", far_database.user),
-        ("PASSWORD", far_database.password.reveal()),
-    ):
-        monkeypatch.setenv(f"PG{name}", value)
-    script = tmp_path / "restore.sh"
-    script.write_text(RESTORE.format(bin=binaries(18), name=far_database.database))
-    script.chmod(0o700)
-    return [str(script)]
+    return playbook(tmp_path, far_database, RESTORE, monkeypatch)
 
 
 def held(safety: str | Path) -> str:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.support.remodel_yml import GOOD
@@ -138,6 +139,24 @@ async def perform(
     await operation.finalize(context, plan, facts)
     context.session.journal.write(operation.key, "done", facts)
     return facts
+
+
+def playbook(folder: Path, far: Address, text: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A restore command of the operator's: a script in `folder` that reaches the server of `far`.
+
+    `{bin}` in its text is the folder of PostgreSQL's programs, `{name}` the database.
+    """
+    assert far.password is not None
+    for name, value in (
+        ("HOST", far.host),
+        ("USER", far.user),
+        ("PASSWORD", far.password.reveal()),
+    ):
+        monkeypatch.setenv(f"PG{name}", value)
+    script = folder / "restore.sh"
+    script.write_text(text.format(bin=binaries(18), name=far.database))
+    script.chmod(0o700)
+    return [str(script)]
 
 
 READER = "reader"
